@@ -1,0 +1,296 @@
+//! `clinic.toml`: everything about one clinic that is not SQL.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::Deserialize;
+
+use super::Project;
+use crate::error::Failure;
+use crate::model::ident::{ClinicName, TableName};
+
+/// A parsed and validated `clinic.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clinic {
+    pub name: ClinicName,
+    /// A ULID that `init` wrote once; part of every generated id.
+    pub uid: String,
+    /// RFC 3339, written once by `init`; the time part of every generated id, and the fallback of `created_at`.
+    pub epoch: String,
+    /// The system that the clinic leaves: `sql/sources/<product>`.
+    pub product: String,
+    /// The system that the clinic enters: `sql/systems/<system>` and `schema/<system>.sql`.
+    pub system: String,
+    /// IANA name.
+    pub timezone: String,
+    /// ISO 3166 alpha-2: which phone numbers and national ids are at home.
+    pub country: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Language of what patients and staff read in the migrated data, such as `es`.
+    #[serde(default = "Clinic::default_locale")]
+    pub locale: String,
+    /// Free names for the models: `meta.variable` (name, value). Organization, company and clinic names live here.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    #[serde(default)]
+    pub sites: Vec<Site>,
+    /// The target's tenant column and how its value is made: `{ column = "clinic_id", variable = "clinic_id" }`.
+    #[serde(default)]
+    pub tenant: Option<TenantConfig>,
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// Defaults for every table, then by table name.
+    #[serde(default)]
+    pub load: LoadOptions,
+    #[serde(default)]
+    pub tables: BTreeMap<TableName, TableConfig>,
+    #[serde(default)]
+    pub maps: BTreeMap<String, MapConfig>,
+    /// Rejected rows allowed per table (`"*"` for every other): `"0"`, `"12"` rows or `"0.5%"` of the table's rows.
+    #[serde(default)]
+    pub limits: BTreeMap<String, String>,
+    /// What the old system printed: control name to key (`""` for a total, `"2024"`) to value.
+    #[serde(default)]
+    pub control: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default, rename = "target")]
+    pub targets: BTreeMap<String, TargetConfig>,
+    #[serde(default)]
+    pub safety: Safety,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    pub key: String,
+    pub name: String,
+    /// Overrides the clinic's.
+    pub timezone: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantConfig {
+    pub column: String,
+    pub value: String,
+}
+
+/// One source: it becomes the table `raw.<name>`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Globs relative to the clinic's folder; files in name order are parts of one table.
+    pub files: Vec<String>,
+    /// The target table that decides each row's verdict; none for look-up sources that only feed others.
+    #[serde(default)]
+    pub primary: Option<TableName>,
+    /// `utf-8`, `windows-1252`, `utf-16le` ... (WHATWG names); detected where not given.
+    #[serde(default)]
+    pub encoding: Option<String>,
+    #[serde(default)]
+    pub delimiter: Option<char>,
+    /// The quoting character; `""` for none.
+    #[serde(default)]
+    pub quote: Option<String>,
+    /// 1-based line (CSV) or row (spreadsheet) of the header; 0 for a file without one, which names columns c1, c2 ...
+    #[serde(default)]
+    pub header_row: Option<u64>,
+    /// Rows of a header that spans several (merged headers); their texts are joined by a space.
+    #[serde(default)]
+    pub header_rows: Option<u64>,
+    /// A spreadsheet's sheet; the first visible one where not given.
+    #[serde(default)]
+    pub sheet: Option<String>,
+    /// Whether an empty field, which is NULL when unquoted, is read as text instead.
+    #[serde(default)]
+    pub empty: Empty,
+    /// The export may be missing for this clinic: an empty table with these columns takes its place.
+    #[serde(default)]
+    pub optional_columns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Empty {
+    #[default]
+    Null,
+    Text,
+}
+
+/// `[load]`: push options that hold for all tables.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadOptions {
+    pub mode: Option<LoadMode>,
+    pub constraints: Constraints,
+    /// PostgreSQL `lock_timeout`, as `5s`.
+    pub lock_timeout: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableConfig {
+    pub mode: Option<LoadMode>,
+    pub orphans: Orphans,
+    pub triggers: Triggers,
+    /// For `sync`: the foreign-key column whose parents in the snapshot own the relation.
+    pub sync_by: Option<String>,
+    /// Per column, what to do with a value that a type modifier would round or trim.
+    pub loss: BTreeMap<String, Loss>,
+}
+
+/// How rows meet rows that are already there (by primary key).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadMode {
+    /// New keys are inserted, existing ones kept as they are.
+    #[default]
+    Insert,
+    /// New keys are inserted, existing rows updated where they differ (before-images kept).
+    Upsert,
+    /// Like upsert, and rows of the snapshot's parents that the snapshot does not hold are deleted.
+    Sync,
+    /// All rows of the clinic in the table are deleted first; asks.
+    Replace,
+    /// Rows are added without looking for a key.
+    Append,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orphans {
+    #[default]
+    Reject,
+    Null,
+    Ghost,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Triggers {
+    #[default]
+    Fire,
+    Disable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// A finding; the value goes in rounded or trimmed as PostgreSQL does.
+    Finding,
+    Reject,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Constraints {
+    /// Dropped and rebuilt in the same transaction where that is safe, else kept.
+    #[default]
+    Auto,
+    Keep,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapConfig {
+    pub policy: MapPolicy,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MapPolicy {
+    #[default]
+    Reject,
+    Null,
+    /// The unmapped value is kept in the row's metadata.
+    Keep,
+}
+
+/// `[target.<name>]`: a database that is not the embedded one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetConfig {
+    /// The environment variable (or `.env` line) that holds its connection string.
+    pub url_env: String,
+    /// A push asks for the clinic's name.
+    #[serde(default)]
+    pub production: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Safety {
+    /// `pg_dump` before a push to a named target.
+    pub backup: Option<String>,
+    /// `keep`; `rollback` is refused until that stage exists.
+    pub on_verify_failure: Option<String>,
+}
+
+impl Clinic {
+    /// Reads `clinics/<name>/clinic.toml`.
+    ///
+    /// # Errors
+    /// A missing file, a syntax error or an unknown key (with line and column), or a value out of its domain.
+    pub fn read(project: &Project, name: &ClinicName) -> Result<Self> {
+        let path = project.clinic_dir(name).join("clinic.toml");
+        if !path.is_file() {
+            let known = project.clinics()?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(t!("config.no_clinic", clinic = name, known = known))
+                .hint(t!("config.no_clinic_hint", clinic = name))
+                .into());
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| t!("config.cannot_read", path = path.display()))?;
+        let clinic: Self = toml::from_str(&text)
+            .map_err(|error| Failure::usage(t!("config.bad_toml", path = path.display(), error = error)))?;
+        clinic.validate(name).with_context(|| path.display().to_string())?;
+        Ok(clinic)
+    }
+
+    fn default_locale() -> String {
+        "es".to_owned()
+    }
+
+    /// The IANA zone.
+    pub fn zone(&self) -> Result<chrono_tz::Tz> {
+        parse_zone(&self.timezone)
+    }
+
+    /// The clinic's epoch as milliseconds since 1970.
+    pub fn epoch_milliseconds(&self) -> Result<u64> {
+        let time = chrono::DateTime::parse_from_rfc3339(&self.epoch)
+            .map_err(|_| Failure::usage(t!("config.bad_epoch", epoch = self.epoch)))?;
+        u64::try_from(time.timestamp_millis())
+            .map_err(|_| Failure::usage(t!("config.bad_epoch", epoch = self.epoch)).into())
+    }
+
+    /// The settings of a table, defaults where clinic.toml has none.
+    pub fn table(&self, name: &TableName) -> TableConfig {
+        self.tables.get(name).cloned().unwrap_or_default()
+    }
+
+    /// A table's load mode: its own, else `[load]`'s, else insert.
+    pub fn load_mode(&self, name: &TableName) -> LoadMode {
+        self.table(name).mode.or(self.load.mode).unwrap_or_default()
+    }
+
+    fn validate(&self, name: &ClinicName) -> Result<()> {
+        if self.name != *name {
+            return Err(Failure::usage(t!("config.name_mismatch", inside = self.name, folder = name)).into());
+        }
+        ulid::Ulid::from_string(&self.uid).map_err(|_| Failure::usage(t!("config.bad_uid", uid = self.uid)))?;
+        self.epoch_milliseconds()?;
+        self.zone()?;
+        for site in &self.sites {
+            site.timezone.as_deref().map(parse_zone).transpose()?;
+        }
+        if self.safety.on_verify_failure.as_deref() == Some("rollback") {
+            return Err(Failure::usage(t!("config.rollback_not_yet")).into());
+        }
+        Ok(())
+    }
+}
+
+fn parse_zone(name: &str) -> Result<chrono_tz::Tz> {
+    name.parse().map_err(|_| Failure::usage(t!("config.bad_timezone", name = name)).into())
+}

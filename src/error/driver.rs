@@ -1,0 +1,102 @@
+//! Drivers print cell values in their messages; these functions keep what names the place and drop what was in it.
+
+use std::fmt;
+
+/// A driver's error without any value of a cell.
+#[derive(Debug)]
+struct Driver(String);
+
+impl fmt::Display for Driver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Driver {}
+
+/// DuckDB error kinds whose text speaks of SQL and names only, never of data.
+const DUCKDB_SAFE: [&str; 9] = [
+    "Parser Error", "Syntax Error", "Binder Error", "Catalog Error", "IO Error", "Out of Memory Error",
+    "TransactionContext Error", "INTERRUPT Error", "Permission Error",
+];
+
+/// Turns a DuckDB error into one that holds no cell value.
+///
+/// Messages about names and syntax stay; in all others every quoted part and number is masked, since DuckDB quotes
+/// the offending value there (`Could not convert string '…' to INT32`).
+pub fn duckdb(error: duckdb::Error) -> anyhow::Error {
+    let text = match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message,
+        other => other.to_string(),
+    };
+    let safe = DUCKDB_SAFE.iter().any(|kind| text.starts_with(kind));
+    Driver(if safe { text } else { masked(text.lines().next().unwrap_or_default()) }).into()
+}
+
+/// Replaces everything between quotes by an ellipsis.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(['\'', '"']) {
+        let quote = &rest[start..=start];
+        out.push_str(&rest[..start]);
+        out.push_str("'…'");
+        let after = &rest[start + 1..];
+        // The last quote on the line: a value may hold quotes itself, so nothing between the outer pair survives.
+        rest = after.rfind(quote).map_or("", |end| &after[end + 1..]);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Turns a PostgreSQL error into one that holds no cell value: SQLSTATE, and the schema, table, column, constraint
+/// that the server names. The server's sentence is kept only for classes that speak of names (connection, privilege,
+/// syntax, resources, operator intervention), not for data and constraint errors (classes 22, 23, P0...).
+pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
+    let Some(db) = error.as_db_error() else {
+        return Driver(connection_text(error)).into();
+    };
+    let code = db.code().code();
+    let named = ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"];
+    let mut text = if named.contains(&&code[..2]) {
+        format!("{} (SQLSTATE {code})", db.message())
+    } else {
+        format!("SQLSTATE {code}")
+    };
+    for (what, name) in [
+        ("table", db.table()), ("column", db.column()), ("constraint", db.constraint()), ("type", db.datatype()),
+    ] {
+        if let Some(name) = name {
+            text.push_str(&format!(", {what} {name}"));
+        }
+    }
+    Driver(text).into()
+}
+
+fn connection_text(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duckdb_conversion_error_shows_no_value() {
+        let connection = duckdb::Connection::open_in_memory().unwrap();
+        let error = connection.execute_batch("select cast('Ana O''Hara 600' as integer)").unwrap_err();
+        let text = duckdb(error).to_string();
+        assert!(!text.contains("Ana") && !text.contains("Hara") && text.contains("INT32"), "{text}");
+    }
+
+    #[test]
+    fn a_duckdb_name_error_keeps_its_names() {
+        let connection = duckdb::Connection::open_in_memory().unwrap();
+        let error = connection.execute_batch("select * from clean.patietn").unwrap_err();
+        assert!(duckdb(error).to_string().contains("patietn"));
+    }
+}

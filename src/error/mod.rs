@@ -1,0 +1,107 @@
+//! Failures as people meet them: a sentence, a kind that sets the exit code, hints that say what to type next.
+
+mod driver;
+pub mod interrupt;
+
+use std::fmt;
+
+pub use driver::{duckdb, postgres};
+
+/// What went wrong, as far as a script that reads the exit code cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command could not do its work.
+    Failed,
+    /// Arguments or configuration are wrong; nothing was opened.
+    Usage,
+    /// It ran, and found what must not be: over a limit, a check or a verification failed.
+    Findings,
+    /// Something could not be compared, so nothing is claimed.
+    NotComparable,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+impl Kind {
+    /// The process exit code (DESIGN §7.6).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::Findings => 3,
+            Kind::NotComparable => 4,
+            Kind::Interrupted => 130,
+        }
+    }
+}
+
+/// A failure ready to be shown. Stages return it through `anyhow`; [`Failure::from_anyhow`] finds it again.
+#[derive(Debug)]
+pub struct Failure {
+    pub kind: Kind,
+    pub message: String,
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new() }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    pub fn findings(message: impl Into<String>) -> Self {
+        Self::new(Kind::Findings, message)
+    }
+
+    /// Adds a line that says what to type next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Turns an error chain into one sentence (outermost context first) with the kind and hints of the `Failure`
+    /// inside it, if there is one.
+    pub fn from_anyhow(error: &anyhow::Error) -> Self {
+        let inner = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        Self {
+            kind: inner.map_or(Kind::Failed, |failure| failure.kind),
+            message,
+            hints: inner.map(|failure| failure.hints.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_kind_and_hints_through_contexts() {
+        let error = Err::<(), _>(anyhow::Error::from(Failure::findings("two rows").hint("trasvase check")))
+            .context("table patient")
+            .unwrap_err();
+        let failure = Failure::from_anyhow(&error);
+        assert_eq!(failure.kind, Kind::Findings);
+        assert_eq!(failure.message, "table patient: two rows");
+        assert_eq!(failure.hints, ["trasvase check"]);
+    }
+}

@@ -1,0 +1,33 @@
+//! trasvase moves a clinic's data into PostgreSQL and proves that nothing was lost.
+//!
+//! | stage | reads | writes | answers for |
+//! |---|---|---|---|
+//! | [`load`] | source files | `raw.*` | every record is in `raw`, or in `meta.load_error` with its line or cell |
+//! | [`transform`] | `raw`, `map` | `clean`, `golden`, `xref`, `target` | the SQL in git is what ran |
+//! | [`check`] | `target`, the live catalog | `ready`, `reject` | nothing PostgreSQL would refuse is in `ready` |
+//! | [`export`] | `ready` | a snapshot | same input, same SQL, same bytes |
+//! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
+//! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
+//!
+//! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `snapshot`, `codec`, `pg`,
+//! `config`) → `model`, `error`.
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+pub mod check;
+pub mod cli;
+pub mod codec;
+pub mod config;
+pub mod error;
+pub mod export;
+pub mod load;
+pub mod model;
+pub mod pg;
+pub mod push;
+pub mod snapshot;
+pub mod sources;
+pub mod staging;
+pub mod transform;
+pub mod verify;
+
+pub use cli::run;

@@ -1,0 +1,101 @@
+//! What a snapshot says of itself: `manifest.json` beside its NDJSON files.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ident::{ClinicName, TableName};
+
+/// The manifest of one snapshot. Its id is the SHA-256 (hex) over this manifest without the id, which in turn holds
+/// the hash of every file, so equal content gives an equal id. No clock is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    pub id: String,
+    pub clinic: ClinicName,
+    pub clinic_uid: String,
+    /// RFC 3339; the time part of every id made for this clinic.
+    pub epoch: String,
+    pub product: String,
+    pub system: String,
+    pub timezone: String,
+    /// The target's tenant column and value, if the system has one: rows of the clinic are found by it.
+    pub tenant: Option<Tenant>,
+    /// Hash of the part of the catalog that was checked against.
+    pub catalog_hash: String,
+    pub sources: Vec<SourceCount>,
+    /// Model name to version and fingerprint.
+    pub models: BTreeMap<String, ModelVersion>,
+    /// In push order: parents before children.
+    pub tables: Vec<TableEntry>,
+    /// `control/*.sql` over `raw`, and `[control]` of clinic.toml: name, key, value.
+    pub controls: Vec<Control>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tenant {
+    pub column: String,
+    pub value: String,
+}
+
+/// Rows of one source by verdict; `read` is the independent count of its records.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceCount {
+    pub source: String,
+    /// Name, bytes and SHA-256 (hex) of each file.
+    pub files: Vec<SourceFile>,
+    pub read: u64,
+    pub rejected: u64,
+    pub merged: u64,
+    pub imported: u64,
+    pub skipped: u64,
+    pub filtered: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceFile {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    pub version: u64,
+    pub fingerprint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableEntry {
+    pub table: TableName,
+    /// `data/<table>.ndjson`, relative to the snapshot's folder.
+    pub file: String,
+    pub sha256: String,
+    pub bytes: u64,
+    pub rows: u64,
+    pub rejected: u64,
+    /// The columns that are written, in the catalog's order, with their types as checked.
+    pub columns: Vec<ColumnEntry>,
+    /// Columns of the key that rows are matched by (the primary key).
+    pub key: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnEntry {
+    pub name: String,
+    /// `format_type` text.
+    #[serde(rename = "type")]
+    pub data_type: String,
+}
+
+/// One number the target must show: computed from `raw` by an expression of its own, or printed by the old system.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// File stem of `control/*.sql`, or `clinic.toml`.
+    pub name: String,
+    /// The group (a month, a year); empty for a total.
+    pub key: String,
+    /// Value in text form.
+    pub value: Option<String>,
+}

@@ -1,0 +1,11 @@
+//! Scalar functions that models may call: deterministic ids and local times.
+
+use anyhow::Result;
+use duckdb::Connection;
+
+use crate::config::Clinic;
+
+/// Registers the functions on a connection.
+pub fn register(_connection: &Connection, _clinic: &Clinic) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! One writer a clinic: a lock file that names the process which holds it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use crate::error::Failure;
+use crate::model::ident::ClinicName;
+
+/// The clinic's lock; the operating system frees it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Locks `<folder>/lock` and writes the process id into it.
+    ///
+    /// # Errors
+    /// Another process holds it; the message names its process id.
+    pub fn take(folder: &Path, clinic: &ClinicName) -> Result<Self> {
+        let path = folder.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| t!("staging.cannot_write", path = path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                return Err(Failure::failed(t!("staging.busy", clinic = clinic, process = holder.trim()))
+                    .hint(t!("staging.busy_hint", process = holder.trim()))
+                    .into());
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self { _file: file })
+    }
+}

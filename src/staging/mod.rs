@@ -1,0 +1,190 @@
+//! The staging file: one DuckDB database a clinic, its lock, its limits, and the functions that models may call.
+
+mod functions;
+mod lock;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use duckdb::{AccessMode, Config, Connection};
+use rust_i18n::t;
+
+use crate::config::{Clinic, Project};
+use crate::error::{self, Failure};
+use crate::model::ident::literal;
+
+pub use lock::Lock;
+
+/// How a staging file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is written, not even a lock.
+    ReadOnly,
+    /// Takes the clinic's lock, makes the file and its schemas where missing.
+    Write,
+}
+
+/// What DuckDB may use.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// As `512MB`; DuckDB's own default (80% of memory) where not given.
+    pub memory: Option<String>,
+    pub threads: Option<usize>,
+}
+
+/// An open staging file.
+pub struct Staging {
+    connection: Connection,
+    path: PathBuf,
+    _lock: Option<Lock>,
+}
+
+impl Staging {
+    /// Opens the clinic's staging file and registers the functions `ulid_for`, `uuid_for` and `local_ts`.
+    ///
+    /// # Errors
+    /// No file yet (read-only), a lock held by another process (it is named), a file that is no DuckDB database or is
+    /// open in another program.
+    pub fn open(project: &Project, clinic: &Clinic, access: Access, limits: &Limits) -> Result<Self> {
+        let path = project.duckdb_path(&clinic.name);
+        let folder = project.staging_dir(&clinic.name);
+        let lock = match access {
+            Access::ReadOnly if path.is_file() => None,
+            Access::ReadOnly => {
+                return Err(Failure::failed(t!("staging.missing", clinic = clinic.name))
+                    .hint(t!("staging.missing_hint", clinic = clinic.name))
+                    .into());
+            }
+            Access::Write => {
+                private_folder(&folder)?;
+                Some(Lock::take(&folder, &clinic.name)?)
+            }
+        };
+        let connection = connect(&path, access, limits, &folder)?;
+        let staging = Self { connection, path, _lock: lock };
+        if access == Access::Write {
+            private_file(&staging.path)?;
+            staging.execute(include_str!("schema.sql"))?;
+            staging.describe_clinic(clinic)?;
+        }
+        functions::register(&staging.connection, clinic)?;
+        Ok(staging)
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs one or more statements.
+    pub fn execute(&self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(error::duckdb)
+    }
+
+    /// The single value of a query that returns one row and one column.
+    pub fn value<T: duckdb::types::FromSql>(&self, sql: &str) -> Result<T> {
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(error::duckdb)
+    }
+
+    /// All rows of a query, each turned by `read`.
+    pub fn rows<T>(&self, sql: &str, read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>) -> Result<Vec<T>> {
+        let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
+        let rows = statement.query_map([], read).map_err(error::duckdb)?;
+        rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
+    }
+
+    /// Runs `work` in a transaction: committed if it succeeds, rolled back if not.
+    pub fn transaction<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.execute("begin transaction")?;
+        match work() {
+            Ok(value) => {
+                self.execute("commit")?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one worth telling; DuckDB rolls back by itself when the connection goes.
+                let _ = self.execute("rollback");
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a table or view of this schema and name exists.
+    pub fn has_table(&self, schema: &str, name: &str) -> Result<bool> {
+        self.value(&format!(
+            "select count(*) > 0 from information_schema.tables where table_schema = {} and table_name = {}",
+            literal(schema),
+            literal(name)
+        ))
+    }
+
+    /// Fills `meta.clinic`, `meta.site` and `meta.variable` from clinic.toml.
+    fn describe_clinic(&self, clinic: &Clinic) -> Result<()> {
+        self.transaction(|| {
+            self.execute("delete from meta.clinic; delete from meta.site; delete from meta.variable;")?;
+            let run = |sql: &str, params: &[&dyn duckdb::ToSql]| {
+                self.connection.execute(sql, params).map(drop).map_err(error::duckdb)
+            };
+            run(
+                "insert into meta.clinic values (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?)",
+                &[
+                    &clinic.name.as_str(), &clinic.uid, &clinic.epoch, &clinic.product, &clinic.system,
+                    &clinic.timezone, &clinic.country, &clinic.currency, &clinic.locale,
+                ],
+            )?;
+            for (position, site) in (1i32..).zip(&clinic.sites) {
+                let timezone = site.timezone.as_ref().unwrap_or(&clinic.timezone);
+                run("insert into meta.site values (?, ?, ?, ?)", &[&site.key, &site.name, timezone, &position])?;
+            }
+            for (name, value) in &clinic.variables {
+                run("insert into meta.variable values (?, ?)", &[name, value])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Result<Connection> {
+    let mode = if access == Access::ReadOnly { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
+    let mut config = Config::default()
+        .access_mode(mode)
+        .and_then(|config| config.with("TimeZone", "UTC"))
+        .and_then(|config| config.with("temp_directory", folder.join("spill").to_string_lossy()))
+        .and_then(|config| config.with("autoinstall_known_extensions", "false"))
+        .map_err(error::duckdb)?;
+    if let Some(memory) = &limits.memory {
+        config = config.max_memory(memory).map_err(error::duckdb)?;
+    }
+    if let Some(threads) = limits.threads {
+        config = config.threads(i64::try_from(threads)?).map_err(error::duckdb)?;
+    }
+    Connection::open_with_flags(path, config).map_err(|error| {
+        let text = error.to_string();
+        let message = if text.contains("lock") {
+            t!("staging.locked", path = path.display())
+        } else if text.contains("not a valid DuckDB database") || text.contains("Corrupt") || text.contains("serializ") {
+            t!("staging.corrupt", path = path.display())
+        } else {
+            t!("staging.cannot_open", path = path.display(), error = error::duckdb(error))
+        };
+        Failure::failed(message).hint(t!("staging.open_hint", path = path.display())).into()
+    })
+}
+
+/// Makes a folder that only its owner can enter.
+pub fn private_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(path).with_context(|| t!("staging.cannot_write", path = path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+        .with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+/// Makes a file readable by its owner only.
+pub fn private_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| t!("staging.cannot_write", path = path.display()))
+}

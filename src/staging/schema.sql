@@ -1,0 +1,101 @@
+-- The schemas of a staging file and its bookkeeping. Every statement is safe to run again.
+create schema if not exists raw;
+create schema if not exists map;
+create schema if not exists clean;
+create schema if not exists golden;
+create schema if not exists xref;
+create schema if not exists target;
+create schema if not exists ready;
+create schema if not exists reject;
+create schema if not exists meta;
+
+-- one row a source of clinic.toml; number is the top part of every _id
+create table if not exists meta.source (
+  source varchar primary key,
+  number integer not null unique,
+  -- hash over the options that decide how its files are read
+  options_hash varchar not null,
+  columns varchar[] not null,
+  loaded_at timestamptz not null,
+);
+
+-- one row a file that was read
+create table if not exists meta.source_file (
+  source varchar not null,
+  file_number integer not null,
+  -- relative to the clinic's folder
+  path varchar not null,
+  bytes bigint not null,
+  sha256 varchar not null,
+  -- what was detected or given: encoding, delimiter, quote, header row, sheet
+  dialect json not null,
+  -- records in raw
+  loaded bigint not null,
+  -- records in meta.load_error
+  refused bigint not null,
+  -- records by an independent count
+  counted bigint not null,
+  primary key (source, file_number),
+);
+
+-- one row a record that could not be read (record is not null), or a fault of a file
+create table if not exists meta.load_error (
+  source varchar not null,
+  path varchar not null,
+  file_number integer not null,
+  -- 1-based number of the record among the file's data records; null for a fault of the file
+  record bigint,
+  -- 1-based physical line, or sheet row
+  line bigint,
+  -- spreadsheet address, such as Sheet1!B7
+  cell varchar,
+  -- a rule name such as ragged_row
+  reason varchar not null,
+  -- counts and names, never a value
+  detail varchar,
+);
+
+-- one row a thing worth a person's look that does not stop anything by itself
+create table if not exists meta.finding (
+  stage varchar not null,
+  -- a rule name such as mixed_encoding, unmapped_value, dst_gap
+  rule varchar not null,
+  severity varchar not null check (severity in ('critical', 'warning', 'info')),
+  -- source, model or table it speaks of
+  subject varchar not null,
+  column_name varchar,
+  count bigint not null,
+  detail varchar,
+);
+
+-- one row a build of a model
+create table if not exists meta.model_version (
+  model varchar not null,
+  version bigint not null,
+  fingerprint varchar not null,
+  sql varchar not null,
+  rows bigint not null,
+  milliseconds bigint not null,
+  built_at timestamptz not null,
+  primary key (model, version),
+);
+
+-- the last end of each stage; input is the hash of what it read
+create table if not exists meta.stage (
+  stage varchar primary key,
+  status varchar not null check (status in ('running', 'done', 'failed')),
+  input varchar,
+  output varchar,
+  counts json,
+  run varchar,
+  started_at timestamptz not null,
+  ended_at timestamptz,
+);
+
+-- the clinic as models may read it: one row
+create table if not exists meta.clinic (
+  name varchar, uid varchar, epoch timestamptz, product varchar, system varchar, timezone varchar,
+  country varchar, currency varchar, locale varchar,
+);
+create table if not exists meta.site (key varchar, name varchar, timezone varchar, position integer);
+create table if not exists meta.variable (name varchar, value varchar);
