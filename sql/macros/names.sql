@@ -42,6 +42,18 @@ create or replace macro is_second_given_name(part) as
         'de los angeles', 'de los dolores', 'de lourdes', 'de fatima', 'de guadalupe', 'de montserrat', 'de todos los santos'
     ], plain_text(part));
 
+-- "Apellidos, Nombre" or "Apellidos Nombre" in the same three parts. Before a comma the first part is the first surname, the rest the second. Without one
+-- the first two are surnames; of three parts the second belongs to the given name where it is usual there. One part is a given name.
+create or replace macro split_surnames_first(t) as
+    case when contains(t, ',') then list_transform(
+        [{'surname': name_parts(regexp_extract(t, '^([^,]*),', 1)), 'given': trimmed(replace(regexp_extract(t, '^[^,]*,(.*)$', 1), ',', ' '))}],
+        lambda side: struct_pack(given := side.given, surname1 := side.surname[1], surname2 := name_of(side.surname[2:])))[1]
+    else list_transform([name_parts(t)], lambda part: case
+        when len(part) > 3 or len(part) = 3 and not is_second_given_name(part[2])
+            then struct_pack(given := name_of(part[3:]), surname1 := part[1], surname2 := part[2])
+        when len(part) > 0 then struct_pack(given := case len(part) when 1 then part[1] else name_of(part[2:]) end,
+            surname1 := case when len(part) > 1 then part[1] end, surname2 := null::varchar) end)[1] end;
+
 -- A name in the order of an identity card in three parts. The last two parts are the surnames; of three parts the second
 -- belongs to the given name where it is usual there. Letters stay as they are; a comma means surnames first. One part is a given name.
 create or replace macro split_name(t) as
@@ -54,15 +66,3 @@ create or replace macro split_name(t) as
         when len(part) = 2 and not is_second_given_name(part[2])
             then struct_pack(given := part[1], surname1 := part[2], surname2 := null::varchar)
         when len(part) > 0 then struct_pack(given := name_of(part), surname1 := null::varchar, surname2 := null::varchar) end)[1] end;
-
--- "Apellidos, Nombre" or "Apellidos Nombre" in the same three parts. Before a comma the first part is the first surname, the rest the second. Without one
--- the first two are surnames; of three parts the second belongs to the given name where it is usual there. One part is a given name.
-create or replace macro split_surnames_first(t) as
-    case when contains(t, ',') then list_transform(
-        [{'surname': name_parts(regexp_extract(t, '^([^,]*),', 1)), 'given': trimmed(replace(regexp_extract(t, '^[^,]*,(.*)$', 1), ',', ' '))}],
-        lambda side: struct_pack(given := side.given, surname1 := side.surname[1], surname2 := name_of(side.surname[2:])))[1]
-    else list_transform([name_parts(t)], lambda part: case
-        when len(part) > 3 or len(part) = 3 and not is_second_given_name(part[2])
-            then struct_pack(given := name_of(part[3:]), surname1 := part[1], surname2 := part[2])
-        when len(part) > 0 then struct_pack(given := case len(part) when 1 then part[1] else name_of(part[2:]) end,
-            surname1 := case when len(part) > 1 then part[1] end, surname2 := null::varchar) end)[1] end;

@@ -18,19 +18,19 @@ create or replace macro phone_ar_mobile(digits) as
 -- and the mobile 1 after 52 go. AR: see above; ten figures without 15 or 9 stay as they are, landline or not.
 create or replace macro phone_digits(digits, country) as
     case country
-        when 'ES' then regexp_replace(regexp_extract(digits, '^(?:34)?0?[6-9]\d{8}$'), '^(?:34)?0?(\d{9})$', '34\1')
+        when 'ES' then regexp_replace(regexp_extract(digits, '^(?:34)?0?(?:6\d|7[0-4]|[89]\d)\d{7}$'), '^(?:34)?0?(\d{9})$', '34\1')
         when 'CO' then regexp_replace(regexp_replace(
             regexp_extract(digits, '^(?:57)?0?(?:3\d{9}|60[124-8]\d{7}|[124-8][2-9]\d{6})$'),
             '^(?:57)?0?(\d{10})$', '57\1'), '^(?:57)?0?(\d{8})$', '5760\1')
         when 'CL' then regexp_replace(regexp_replace(regexp_replace(
-            regexp_extract(digits, '^(?:56)?0?(?:[2-79]\d{8}|[289]\d{7})$'),
+            regexp_extract(digits, '^(?:56)?0?(?:2[1-3]\d{7}|(?:3[2-5]|4[1-5]|5[1-3578]|6[13-57]|7[1-35]|9[2-9])\d{7}|[289]\d{7})$'),
             '^(?:56)?0?(\d{9})$', '56\1'), '^(?:56)?0?([89]\d{7})$', '569\1'), '^(?:56)?0?(2\d{7})$', '562\1')
         when 'MX' then regexp_replace(regexp_extract(digits, '^(?:521?)?(?:04[45]|01)?[2-9]\d{9}$'), '^.*(\d{10})$', '52\1')
         when 'AR' then regexp_replace(regexp_extract(phone_ar_mobile(digits), '^(?:54)?9?0?(?:11\d{8}|[23]\d{9})$'),
             '^(?:54)?(9?)0?(\d{10})$', '54\1\2')
-        when 'PE' then regexp_replace(regexp_extract(digits, '^(?:51)?0?(?:9\d{8}|[14-8]\d{7})$'), '^(?:51)?0?(\d{8,9})$', '51\1')
-        when 'EC' then regexp_replace(regexp_extract(digits, '^(?:593)?0?(?:9\d{8}|[2-7]\d{7})$'), '^(?:593)?0?(\d{8,9})$', '593\1')
-        when 'other' then regexp_extract(digits, '^[1-9]\d{7,14}$')
+        when 'PE' then regexp_replace(regexp_extract(digits, '^(?:51)?0?(?:9\d{8}|1[2-8]\d{6}|(?:4[1-4]|5[1-46]|6[1-7]|7[2-46]|8[2-4])\d{6})$'), '^(?:51)?0?(\d{8,9})$', '51\1')
+        when 'EC' then regexp_replace(regexp_extract(digits, '^(?:593)?0?(?:9[2-9]\d{7}|[2-7][2-9]\d{6})$'), '^(?:593)?0?(\d{8,9})$', '593\1')
+        when 'other' then regexp_extract(digits, '^[1-9]\d{8,14}$')
         else '' end;
 
 -- Whether the digits are what a clerk types to get past a required field: one digit over and over, zeros after the first, the row of keys.
@@ -45,7 +45,7 @@ create or replace macro phone_of(figures, country) as
             else {'digits': figures, 'country': country} end],
         lambda number: case when not phone_is_filler(number.digits) then
             list_filter([phone_digits(number.digits, number.country)], lambda e164:
-                e164 <> '' and not phone_is_filler(e164[3:]) and not phone_is_filler(e164[4:]))[1] end)[1];
+                e164 <> '' and not phone_is_filler(e164[3:]) and not is_one_digit(e164[4:]))[1] end)[1];
 
 -- Two numbers written without a mark between them: the first half, if each half is a number.
 create or replace macro phone_first_half(digits, country) as
