@@ -2,16 +2,16 @@
 
 -- Name case: each word with a capital, particles within the name without (`María del Carmen de la O`), Roman figures whole.
 -- The first word always gets its capital, as the Ortografía of the RAE wants it for a surname that stands alone (De la Fuente); a word
--- that is already in mixed case (McDonald) stays; letters are composed (NFC).
+-- that is already in mixed case (McDonald) stays; letters are composed (NFC). A word is taken with the marks after it, so a particle ends in a space.
 create or replace macro name_case(t) as
     list_aggregate(list_transform(
-        regexp_extract_all(nfc_normalize(trimmed(t)), '\pL[\pL\pM]*|[^\pL]+'),
-        lambda original, position: list_transform([lower(original)], lambda word: case
-            when position > 1 and word in ('de', 'del', 'la', 'las', 'los', 'el', 'y', 'i', 'da', 'das', 'do', 'dos', 'di', 'van', 'von', 'der', 'den')
-                then word
-            when word in ('ii', 'iii', 'iv') then upper(word)
-            when word <> original and length(word) > 4 and regexp_full_match(original, '\p{Lu}\p{Ll}+\p{Lu}\p{Ll}+') then original
-            else upper(word[1]) || word[2:] end)[1]), 'string_agg', '');
+        regexp_extract_all(nfc_normalize(trimmed(t)), '[^ \-''’.(]*[ \-''’.(]+|[^ \-''’.(]+'),
+        lambda word, place: case
+            when place > 1 and lower(word) in ('de ', 'del ', 'la ', 'las ', 'los ', 'el ', 'y ', 'i ', 'da ', 'das ', 'do ', 'dos ', 'di ',
+                'van ', 'von ', 'der ', 'den ') then lower(word)
+            when lower(word) in ('ii', 'ii ', 'iii', 'iii ', 'iv', 'iv ') then upper(word)
+            when word[1:2] = upper(word[1]) || lower(word[2]) and word[-1] = lower(word[-1]) and word[2] <> upper(word[2]) then word
+            else upper(word[1]) || lower(word[2:]) end), 'string_agg', '');
 
 -- The parts of a name that stay together: a word with the particles before it (`de la Fuente`), and what "y" or "i" joins (`Ortega y Gasset`).
 create or replace macro name_parts(t) as
