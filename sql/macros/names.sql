@@ -1,17 +1,23 @@
 -- Personal names as Spanish writes them: particles in lower case, one or more given names, two surnames.
 
+-- The words of a trimmed name, each with the mark after it: a blank, hyphen, apostrophe, point or parenthesis.
+create or replace macro name_words(t) as
+    string_split(replace(replace(replace(
+        case when regexp_matches(t, '[.(’\x{300}-\x{36F}]')
+            then regexp_replace(nfc_normalize(t), '([.(’])', '\1' || chr(1), 'g') else t end,
+        ' ', ' ' || chr(1)), '-', '-' || chr(1)), '''', '''' || chr(1)), chr(1));
+
 -- Name case: each word with a capital, particles within the name without (`María del Carmen de la O`), Roman figures whole.
 -- The first word always gets its capital, as the Ortografía of the RAE wants it for a surname that stands alone (De la Fuente); a word
 -- that is already in mixed case (McDonald) stays; letters are composed (NFC). A word is taken with the marks after it, so a particle ends in a space.
 create or replace macro name_case(t) as
-    list_aggregate(list_transform(
-        regexp_extract_all(nfc_normalize(trimmed(t)), '[^ \-''’.(]*[ \-''’.(]+|[^ \-''’.(]+'),
-        lambda word, place: case
-            when place > 1 and lower(word) in ('de ', 'del ', 'la ', 'las ', 'los ', 'el ', 'y ', 'i ', 'da ', 'das ', 'do ', 'dos ', 'di ',
-                'van ', 'von ', 'der ', 'den ') then lower(word)
-            when lower(word) in ('ii', 'ii ', 'iii', 'iii ', 'iv', 'iv ') then upper(word)
-            when word[1:2] = upper(word[1]) || lower(word[2]) and word[-1] = lower(word[-1]) and word[2] <> upper(word[2]) then word
-            else upper(word[1]) || lower(word[2:]) end), 'string_agg', '');
+    list_aggregate(list_transform(name_words(trimmed(t)), lambda word, place: case
+        when place > 1 and length(word) < 5 and lower(word) in ('de ', 'del ', 'la ', 'las ', 'los ', 'el ', 'y ', 'i ',
+            'da ', 'das ', 'do ', 'dos ', 'di ', 'van ', 'von ', 'der ', 'den ') then lower(word)
+        when length(word) < 5 and upper(word) in ('II', 'II ', 'III', 'III ', 'IV', 'IV ') then upper(word)
+        when word <> upper(word) and word <> lower(word) and length(word) > 4 and left(word, 1) <> lower(left(word, 1))
+            and substr(word, 2, 1) <> upper(substr(word, 2, 1)) and substr(rtrim(word, ' -'), -1) = lower(substr(rtrim(word, ' -'), -1)) then word
+        else upper(left(word, 1)) || lower(substr(word, 2)) end), 'string_agg', '');
 
 -- The parts of a name that stay together: a word with the particles before it (`de la Fuente`), and what "y" or "i" joins (`Ortega y Gasset`).
 create or replace macro name_parts(t) as
