@@ -13,7 +13,7 @@ create or replace macro currency_pattern() as
 -- The regular expression of a whole cell with an amount: currency and sign on either side, then the given shapes of grouped figures or plain ones.
 create or replace macro amount_pattern(grouped) as
     '(?i)^[\s\x{A0}]*' || currency_pattern() || '([(\-−–+]?)[\s\x{A0}]*' || currency_pattern()
-    || '(?:' || grouped || '|(\d+)?(?:[.,](\d*))?)'
+    || '(?:' || grouped || '|(\d+)?(?:[.,]-+|[.,](\d*))?)'
     || '[\s\x{A0}]*(?:[.,]-+)?' || currency_pattern() || '([)\-−–]?)[\s\x{A0}]*' || currency_pattern() || '$';
 
 -- A decimal where a comma parts the decimals (Spain, South America) and a point too when it is clear: with both marks the last one parts the decimals
@@ -23,7 +23,7 @@ create or replace macro amount_pattern(grouped) as
 create or replace macro parse_decimal(t) as
     case when regexp_full_match(t, '-?\d{1,14}(?:,\d{1,4})?') then try_cast(replace(t, ',', '.') as decimal(18, 4))
     else list_transform([regexp_extract(t, amount_pattern(
-            '([1-9]\d{0,2}(?:[. ''’\x{A0}\x{202F}]\d{3})+)(?:,(\d*))?|([1-9]\d{0,2}(?:[, ''’\x{A0}\x{202F}]\d{3})+)\.(\d*)|([1-9]\d{0,2}(?:,\d{3}){2,})'),
+            '([1-9]\d{0,2}(?:[. ''’\x{A0}\x{202F}]\d{3})+)(?:,-+|,(\d*))?|([1-9]\d{0,2}(?:[, ''’\x{A0}\x{202F}]\d{3})+)\.(\d*)|([1-9]\d{0,2}(?:,\d{3}){2,})'),
             ['s1', 'w1', 'f1', 'w2', 'f2', 'w3', 'w4', 'f4', 's2'])],
         lambda part: decimal_of(part.s1 || part.s2, part.w1 || part.w2 || part.w3 || part.w4, part.f1 || part.f2 || part.f4))[1] end;
 
@@ -32,6 +32,6 @@ create or replace macro parse_decimal(t) as
 create or replace macro parse_decimal_point(t) as
     case when regexp_full_match(t, '-?\d{1,14}(?:\.\d{1,4})?') then try_cast(t as decimal(18, 4))
     else list_transform([regexp_extract(t, amount_pattern(
-            '([1-9]\d{0,2}(?:[, ''’\x{A0}\x{202F}]\d{3})+)(?:\.(\d*))?|([1-9]\d{0,2}(?:[. ''’\x{A0}\x{202F}]\d{3})+),(\d*)|([1-9]\d{0,2}(?:\.\d{3}){2,})'),
+            '([1-9]\d{0,2}(?:[, ''’\x{A0}\x{202F}]\d{3})+)(?:\.-+|\.(\d*))?|([1-9]\d{0,2}(?:[. ''’\x{A0}\x{202F}]\d{3})+),(\d*)|([1-9]\d{0,2}(?:\.\d{3}){2,})'),
             ['s1', 'w1', 'f1', 'w2', 'f2', 'w3', 'w4', 'f4', 's2'])],
         lambda part: decimal_of(part.s1 || part.s2, part.w1 || part.w2 || part.w3 || part.w4, part.f1 || part.f2 || part.f4))[1] end;

@@ -24,7 +24,7 @@ create or replace macro phone_pattern() as
 -- Whether a number with its country code ends in eight times the same digit or is the row of keys: what a clerk types to get past a required field.
 create or replace macro phone_is_filler(e164) as
     replace(right(e164, 8), right(e164, 1), '') = ''
-        or substr(e164, 3) in ('12345678', '123456789', '1234567890', '6012345678', '223456789', '23456789', '2345678901', '98765432', '987654321', '9876543210')
+        or substr(e164, 3) in ('12345678', '123456789', '1234567890', '223456789', '23456789', '2345678901', '98765432', '987654321', '9876543210')
         or e164 in ('593987654321', '59323456789');
 
 -- One number with its country code, without +. One with the + or 00 of a country that is none of the seven needs 9 to 15 figures.
