@@ -22,11 +22,12 @@ pub(super) fn check_expression(definition: &str) -> Option<&str> {
 /// DuckDB SQL for an expression over the columns of `ready` (canonical text, cast here), if DuckDB may decide it.
 pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> Result<Option<String>> {
     let portable = portable(expression);
-    let tree: String =
-        match staging.value(&format!("select json_serialize_sql({})::varchar", literal(&format!("select {portable}")))) {
-            Ok(tree) => tree,
-            Err(_) => return Ok(None),
-        };
+    let tree: String = match staging
+        .value(&format!("select json_serialize_sql({})::varchar", literal(&format!("select {portable}"))))
+    {
+        Ok(tree) => tree,
+        Err(_) => return Ok(None),
+    };
     let tree: Value = serde_json::from_str(&tree)?;
     let Some(root) = tree.pointer("/statements/0/node/select_list/0") else { return Ok(None) };
     let mut columns = Vec::new();
@@ -37,7 +38,14 @@ pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> R
     columns.dedup();
     let casts: Option<Vec<String>> = columns
         .iter()
-        .map(|name| Some(format!("{}::{} as {}", quoted(name), decided_type(&table.column(name)?.data_type)?, quoted(name))))
+        .map(|name| {
+            Some(format!(
+                "{}::{} as {}",
+                quoted(name),
+                decided_type(&table.column(name)?.data_type)?,
+                quoted(name)
+            ))
+        })
         .collect();
     Ok(casts.map(|casts| format!("(select {portable} from (select {}))", casts.join(", "))))
 }
@@ -83,13 +91,23 @@ fn allowed(node: &Value, table: &Table, columns: &mut Vec<String>) -> bool {
             _ => false,
         },
         "VALUE_CONSTANT" => true,
-        "COMPARE_EQUAL" | "COMPARE_NOTEQUAL" | "COMPARE_LESSTHAN" | "COMPARE_GREATERTHAN" | "COMPARE_LESSTHANOREQUALTO"
+        "COMPARE_EQUAL"
+        | "COMPARE_NOTEQUAL"
+        | "COMPARE_LESSTHAN"
+        | "COMPARE_GREATERTHAN"
+        | "COMPARE_LESSTHANOREQUALTO"
         | "COMPARE_GREATERTHANOREQUALTO" => {
             let ordered = !matches!(kind, "COMPARE_EQUAL" | "COMPARE_NOTEQUAL");
-            all(&["left", "right"], columns) && !(ordered && (is_text(&node["left"], table) || is_text(&node["right"], table)))
+            all(&["left", "right"], columns)
+                && !(ordered && (is_text(&node["left"], table) || is_text(&node["right"], table)))
         }
         "COMPARE_BETWEEN" => all(&["input", "lower", "upper"], columns) && !is_text(&node["input"], table),
-        "CONJUNCTION_AND" | "CONJUNCTION_OR" | "OPERATOR_NOT" | "OPERATOR_IS_NULL" | "OPERATOR_IS_NOT_NULL" | "COMPARE_IN"
+        "CONJUNCTION_AND"
+        | "CONJUNCTION_OR"
+        | "OPERATOR_NOT"
+        | "OPERATOR_IS_NULL"
+        | "OPERATOR_IS_NOT_NULL"
+        | "COMPARE_IN"
         | "COMPARE_NOT_IN" => all(&["children"], columns),
         "OPERATOR_CAST" => harmless_cast(node) && all(&["child"], columns),
         "FUNCTION" => node["function_name"] == "length" && all(&["children"], columns),

@@ -41,11 +41,24 @@ fn exact(x: &str, duckdb_type: &str, target: &DataType) -> Option<Conversion> {
         ("UUID", "uuid", _) => sql(plain(), None),
         ("BLOB", "bytea", _) => sql(format!("'\\x' || lower(hex({x}))"), None),
         ("DATE", "date", _) => sql(
-            format!("case when {x} < date '0001-01-01' then replace({x}::varchar, ' (BC)', ' BC') else {x}::varchar end"),
-            Some((format!("isfinite({x}) and ({x} > date '5874897-12-31' or {x} < date '4713-01-01 (BC)')"), "out_of_range")),
+            format!(
+                "case when {x} < date '0001-01-01' then replace({x}::varchar, ' (BC)', ' BC') else {x}::varchar end"
+            ),
+            Some((
+                format!("isfinite({x}) and ({x} > date '5874897-12-31' or {x} < date '4713-01-01 (BC)')"),
+                "out_of_range",
+            )),
         ),
-        ("TIMESTAMP WITH TIME ZONE", "timestamptz", _) | ("TIMESTAMP", "timestamp", _) if target.modifier < 0 => {
-            sql(timestamp_text(x), Some((format!("isfinite({x}) and {x} < '4713-01-01 (BC) 00:00:00'::timestamp"), "out_of_range")))
+        ("TIMESTAMP WITH TIME ZONE", "timestamptz", _) | ("TIMESTAMP", "timestamp", _)
+            if target.modifier < 0 =>
+        {
+            sql(
+                timestamp_text(x),
+                Some((
+                    format!("isfinite({x}) and {x} < '4713-01-01 (BC) 00:00:00'::timestamp"),
+                    "out_of_range",
+                )),
+            )
         }
         (_, "int2" | "int4" | "int8", _) => integer(x, duckdb_type, &target.base),
         (_, "numeric", _) => numeric(x, duckdb_type, target.modifier),
@@ -80,7 +93,8 @@ fn integer(x: &str, duckdb_type: &str, target: &str) -> Option<Conversion> {
     };
     let (from, to) = (width(duckdb_type)?, width(target)?);
     let limit = 1_i128 << (to - 1);
-    let refused = (from > to).then(|| (format!("{x} not between {} and {}", -limit, limit - 1), "out_of_range"));
+    let refused =
+        (from > to).then(|| (format!("{x} not between {} and {}", -limit, limit - 1), "out_of_range"));
     Some(Conversion::Sql { value: format!("{x}::varchar"), refused })
 }
 
@@ -98,7 +112,10 @@ fn numeric(x: &str, duckdb_type: &str, modifier: i32) -> Option<Conversion> {
     }
     let (precision, scale) = numeric_modifier(modifier);
     let fits = scale >= 0 && digits <= scale && width - digits <= precision - scale && precision <= 38;
-    fits.then(|| Conversion::Sql { value: format!("{x}::decimal({precision},{scale})::varchar"), refused: None })
+    fits.then(|| Conversion::Sql {
+        value: format!("{x}::decimal({precision},{scale})::varchar"),
+        refused: None,
+    })
 }
 
 /// Precision and scale of a `numeric` type modifier (`numeric_typmod_precision`, `numeric_typmod_scale` in
@@ -154,7 +171,9 @@ mod tests {
         let connection = duckdb::Connection::open_in_memory().unwrap();
         connection.execute_batch("set timezone = 'UTC'").unwrap();
         let (value_sql, refused) = match conversion("x", duckdb_type, target) {
-            Conversion::Sql { value, refused } => (value, refused.map_or("false".to_owned(), |(condition, _)| condition)),
+            Conversion::Sql { value, refused } => {
+                (value, refused.map_or("false".to_owned(), |(condition, _)| condition))
+            }
             Conversion::Codec { text } => (text, "false".to_owned()),
             Conversion::Mismatch(key) => panic!("{key}"),
         };
@@ -173,13 +192,22 @@ mod tests {
         let cases = [
             ("DATE", "'0044-03-15 (BC)'", data_type("date", -1), "0044-03-15 BC"),
             ("TIMESTAMP", "'0044-03-15 (BC) 10:00:00'", data_type("timestamp", -1), "0044-03-15 10:00:00 BC"),
-            ("TIMESTAMP WITH TIME ZONE", "'2024-01-01 10:00:00.5+01'", data_type("timestamptz", -1), "2024-01-01 09:00:00.5+00"),
+            (
+                "TIMESTAMP WITH TIME ZONE",
+                "'2024-01-01 10:00:00.5+01'",
+                data_type("timestamptz", -1),
+                "2024-01-01 09:00:00.5+00",
+            ),
             ("DECIMAL(8,1)", "'12.5'", numeric_12_2, "12.50"),
             ("VARCHAR[]", "['a\"b', null, 'c\\d']", data_type("_text", -1), "{\"a\\\"b\",NULL,\"c\\\\d\"}"),
             ("BLOB", "'\\xAA'", data_type("bytea", -1), "\\xaa"),
         ];
         for (duckdb_type, value, target, expected) in cases {
-            assert_eq!(evaluate(duckdb_type, value, &target), (Some(expected.to_owned()), false), "{duckdb_type}");
+            assert_eq!(
+                evaluate(duckdb_type, value, &target),
+                (Some(expected.to_owned()), false),
+                "{duckdb_type}"
+            );
         }
     }
 
@@ -191,6 +219,9 @@ mod tests {
         assert!(evaluate("VARCHAR", "chr(0)", &data_type("text", -1)).1);
         let narrow = data_type("numeric", ((4 << 16) | 2) + 4);
         assert!(matches!(conversion("x", "DECIMAL(8,2)", &narrow), Conversion::Codec { .. }));
-        assert!(matches!(conversion("x", "TIMESTAMP", &data_type("timestamptz", -1)), Conversion::Mismatch(_)));
+        assert!(matches!(
+            conversion("x", "TIMESTAMP", &data_type("timestamptz", -1)),
+            Conversion::Mismatch(_)
+        ));
     }
 }

@@ -20,7 +20,8 @@ enum Limit {
 /// # Errors
 /// A limit that is neither a number nor a percentage.
 pub(super) fn exceeded(clinic: &Clinic, table: &TableName, rows: u64, rejected: u64) -> Result<bool> {
-    let text = clinic.limits.get(&table.to_string()).or_else(|| clinic.limits.get("*")).map_or("0", String::as_str);
+    let text =
+        clinic.limits.get(&table.to_string()).or_else(|| clinic.limits.get("*")).map_or("0", String::as_str);
     Ok(match parse(text)? {
         Limit::Rows(limit) => rejected > limit,
         Limit::Percent(limit) => rejected as f64 > rows as f64 * limit / 100.0,

@@ -76,7 +76,11 @@ impl Report {
     /// Tables with more rejects than allowed, and critical checks that found something.
     pub fn stops(&self) -> Vec<String> {
         let tables = self.tables.iter().filter(|table| table.over_limit).map(|table| table.table.to_string());
-        let checks = self.findings.iter().filter(|finding| finding.severity == "critical").map(|finding| finding.rule.clone());
+        let checks = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == "critical")
+            .map(|finding| finding.rule.clone());
         tables.chain(checks).collect()
     }
 }
@@ -92,10 +96,13 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     staging.execute("delete from meta.finding where stage = 'check'")?;
     let names = shape::target_tables(staging)?;
     if names.is_empty() {
-        return Err(Failure::failed(t!("check.nothing")).hint(t!("check.nothing_hint", clinic = options.clinic.name)).into());
+        return Err(Failure::failed(t!("check.nothing"))
+            .hint(t!("check.nothing_hint", clinic = options.clinic.name))
+            .into());
     }
     let order = options.catalog.dependency_order(&names);
-    let shapes = order.iter().map(|name| shape::shape(staging, options.catalog, name)).collect::<Result<Vec<_>>>()?;
+    let shapes =
+        order.iter().map(|name| shape::shape(staging, options.catalog, name)).collect::<Result<Vec<_>>>()?;
     forget_missing(staging, &order)?;
     let mut tables = Vec::new();
     let mut findings = Vec::new();
@@ -127,7 +134,11 @@ fn forget_missing(staging: &Staging, names: &[TableName]) -> Result<()> {
     Ok(())
 }
 
-async fn table(options: &Options<'_>, shape: &TableShape<'_>, findings: &mut Vec<Finding>) -> Result<TableReport> {
+async fn table(
+    options: &Options<'_>,
+    shape: &TableShape<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<TableReport> {
     let Options { clinic, staging, client, catalog, oids, .. } = *options;
     let settings = clinic.table(&shape.name);
     // Its old rejects must not speak for a self-reference while the table is looked at again.
@@ -164,15 +175,18 @@ fn simple_rules<'c>(staging: &Staging, shape: &TableShape<'c>) -> Result<Questio
 
 /// CHECKs of the table and of its columns' domains.
 fn checks(shape: &TableShape<'_>) -> Vec<Check> {
-    let of_table = shape.table.constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::Check).filter_map(
-        |constraint| {
+    let of_table = shape
+        .table
+        .constraints
+        .iter()
+        .filter(|constraint| constraint.kind == ConstraintKind::Check)
+        .filter_map(|constraint| {
             Some(Check {
                 expression: constraint::check_expression(&constraint.definition)?.to_owned(),
                 columns: constraint.columns.join(", "),
                 name: constraint.name.clone(),
             })
-        },
-    );
+        });
     let of_domains = shape.columns.iter().flat_map(|column| {
         let name = &column.column.name;
         let checks = match &column.column.data_type.kind {
@@ -199,7 +213,11 @@ fn check_fault(staging: &Staging, shape: &TableShape<'_>, check: &Check, conditi
 }
 
 /// Decides unique keys: DuckDB where equality is bytewise and the target holds no other rows, else PostgreSQL.
-async fn keys<'c>(options: &Options<'_>, shape: &TableShape<'c>, mut questions: Questions<'c>) -> Result<Questions<'c>> {
+async fn keys<'c>(
+    options: &Options<'_>,
+    shape: &TableShape<'c>,
+    mut questions: Questions<'c>,
+) -> Result<Questions<'c>> {
     let filled: bool = options
         .client
         .query_one(&format!("select exists (select 1 from {})", shape.name.quoted()), &[])
@@ -207,8 +225,9 @@ async fn keys<'c>(options: &Options<'_>, shape: &TableShape<'c>, mut questions: 
         .map_err(|error| error::postgres(&error))?
         .get(0);
     for index in shape.table.indexes.iter().filter(|index| index.unique && index.valid) {
-        let given = rules::plain_columns(index)
-            .is_none_or(|columns| columns.iter().all(|name| shape.columns.iter().any(|column| column.column.name == *name)));
+        let given = rules::plain_columns(index).is_none_or(|columns| {
+            columns.iter().all(|name| shape.columns.iter().any(|column| column.column.name == *name))
+        });
         if !given {
             continue;
         }
@@ -247,7 +266,13 @@ fn table_report(clinic: &Clinic, staging: &Staging, shape: &TableShape<'_>) -> R
     })
 }
 
-fn finding(rule: &str, severity: &str, shape: &TableShape<'_>, column: Option<String>, count: u64) -> Finding {
+fn finding(
+    rule: &str,
+    severity: &str,
+    shape: &TableShape<'_>,
+    column: Option<String>,
+    count: u64,
+) -> Finding {
     Finding { rule: rule.into(), severity: severity.into(), subject: shape.name.to_string(), column, count }
 }
 
@@ -258,16 +283,23 @@ fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
         error::interrupt::check()?;
         let sql = std::fs::read_to_string(&path)?;
         let body = sql.trim().trim_end_matches(';');
-        let count: u64 = options.staging.value(&format!("select count(*) from (\n{body}\n)")).map_err(|error| {
-            Failure::failed(t!("check.bad_check", path = path.display(), error = error.to_string()))
-        })?;
+        let count: u64 =
+            options.staging.value(&format!("select count(*) from (\n{body}\n)")).map_err(|error| {
+                Failure::failed(t!("check.bad_check", path = path.display(), error = error.to_string()))
+            })?;
         let severity = sql
             .lines()
             .find_map(|line| line.strip_prefix("-- severity:").map(str::trim))
             .unwrap_or("warning")
             .to_owned();
         if count > 0 {
-            findings.push(Finding { rule: name.clone(), severity, subject: format!("checks/{name}.sql"), column: None, count });
+            findings.push(Finding {
+                rule: name.clone(),
+                severity,
+                subject: format!("checks/{name}.sql"),
+                column: None,
+                count,
+            });
         }
     }
     Ok(findings)
@@ -279,7 +311,13 @@ fn write_findings(staging: &Staging, findings: &[Finding]) -> Result<()> {
             .connection()
             .execute(
                 "insert into meta.finding values ('check', ?, ?, ?, ?, ?, null)",
-                duckdb::params![finding.rule, finding.severity, finding.subject, finding.column, finding.count],
+                duckdb::params![
+                    finding.rule,
+                    finding.severity,
+                    finding.subject,
+                    finding.column,
+                    finding.count
+                ],
             )
             .map_err(error::duckdb)?;
     }

@@ -54,9 +54,19 @@ fn list(columns: &[String]) -> String {
 }
 
 /// Fills `temp.missing_key` with the keys that no surviving parent of the batch and no row of PostgreSQL has.
-async fn missing_keys(staging: &Staging, client: &Client, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
+async fn missing_keys(
+    staging: &Staging,
+    client: &Client,
+    shape: &TableShape<'_>,
+    key: &ForeignKey,
+) -> Result<u64> {
     let table = literal(&shape.name.to_string());
-    let present = key.columns.iter().map(|column| format!("{} is not null", quoted(column))).collect::<Vec<_>>().join(" and ");
+    let present = key
+        .columns
+        .iter()
+        .map(|column| format!("{} is not null", quoted(column)))
+        .collect::<Vec<_>>()
+        .join(" and ");
     let in_batch = if staging.has_table("ready", &key.parent.to_string())? {
         format!(
             "except select {} from {} where _n not in (select n from fault where table_name = {})",
@@ -80,9 +90,10 @@ async fn missing_keys(staging: &Staging, client: &Client, shape: &TableShape<'_>
 /// Removes from `temp.missing_key` what PostgreSQL has.
 async fn drop_known(staging: &Staging, client: &Client, key: &ForeignKey) -> Result<()> {
     let columns = list(&key.columns);
-    let rows: Vec<Vec<Option<String>>> = staging.rows(&format!("select distinct {columns} from missing_key"), |row| {
-        (0..key.columns.len()).map(|position| row.get(position)).collect()
-    })?;
+    let rows: Vec<Vec<Option<String>>> = staging
+        .rows(&format!("select distinct {columns} from missing_key"), |row| {
+            (0..key.columns.len()).map(|position| row.get(position)).collect()
+        })?;
     for block in rows.chunks(KEYS_AT_ONCE) {
         error::interrupt::check()?;
         let known = known_keys(client, key, block).await?;
@@ -90,7 +101,11 @@ async fn drop_known(staging: &Staging, client: &Client, key: &ForeignKey) -> Res
             .connection()
             .prepare(&format!(
                 "delete from missing_key where {}",
-                key.columns.iter().map(|column| format!("{} = ?", quoted(column))).collect::<Vec<_>>().join(" and ")
+                key.columns
+                    .iter()
+                    .map(|column| format!("{} = ?", quoted(column)))
+                    .collect::<Vec<_>>()
+                    .join(" and ")
             ))
             .map_err(error::duckdb)?;
         for values in known {
@@ -101,7 +116,11 @@ async fn drop_known(staging: &Staging, client: &Client, key: &ForeignKey) -> Res
 }
 
 /// Asks PostgreSQL which of these keys the parent table has.
-async fn known_keys(client: &Client, key: &ForeignKey, keys: &[Vec<Option<String>>]) -> Result<Vec<Vec<String>>> {
+async fn known_keys(
+    client: &Client,
+    key: &ForeignKey,
+    keys: &[Vec<Option<String>>],
+) -> Result<Vec<Vec<String>>> {
     let columns: Vec<Vec<Option<&str>>> =
         (0..key.columns.len()).map(|n| keys.iter().map(|values| values[n].as_deref()).collect()).collect();
     let parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
@@ -159,8 +178,13 @@ fn texts(columns: &[String]) -> String {
 
 /// Empties the references of the orphans and notes the repair on each row.
 fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
-    let count = staging.value(&format!("select count(*) from {} where {}", shape.name.staged("ready"), matches_missing(key)))?;
-    let nulls = key.columns.iter().map(|column| format!("{} = null", quoted(column))).collect::<Vec<_>>().join(", ");
+    let count = staging.value(&format!(
+        "select count(*) from {} where {}",
+        shape.name.staged("ready"),
+        matches_missing(key)
+    ))?;
+    let nulls =
+        key.columns.iter().map(|column| format!("{} = null", quoted(column))).collect::<Vec<_>>().join(", ");
     staging.execute(&format!(
         "update {} set {nulls}, _repairs = list_append(_repairs, 'orphan_emptied') where {}",
         shape.name.staged("ready"),

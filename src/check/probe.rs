@@ -66,17 +66,28 @@ async fn ask_in_transaction(
     .await?;
     fill(staging, client, oids, shape).await?;
     for check in &questions.checks {
-        let sql = format!("select trasvase_n, null::bigint from trasvase_probe where not ({})", check.expression);
+        let sql =
+            format!("select trasvase_n, null::bigint from trasvase_probe where not ({})", check.expression);
         record(staging, client, shape, &sql, "check", &check.columns, &check.name).await?;
     }
     for index in &questions.unique {
         let elements: Vec<(String, String)> =
             index.expressions.iter().map(|expression| (expression.clone(), "=".to_owned())).collect();
-        conflicts(staging, client, shape, &elements, index.predicate.as_deref(), "duplicate_key", &index.name).await?;
+        conflicts(
+            staging,
+            client,
+            shape,
+            &elements,
+            index.predicate.as_deref(),
+            "duplicate_key",
+            &index.name,
+        )
+        .await?;
     }
     for constraint in &questions.exclude {
         if let Some((elements, predicate)) = exclusion(&constraint.definition) {
-            conflicts(staging, client, shape, &elements, predicate.as_deref(), "exclusion", &constraint.name).await?;
+            conflicts(staging, client, shape, &elements, predicate.as_deref(), "exclusion", &constraint.name)
+                .await?;
         }
     }
     Ok(())
@@ -85,21 +96,34 @@ async fn ask_in_transaction(
 /// The copy must take rows that break a rule: columns that the model leaves out may be null, domains become their base.
 fn loosen(shape: &TableShape<'_>) -> String {
     let given = |name: &str| shape.columns.iter().any(|column| column.column.name == name);
-    let alter = |column: &Column, what: String| format!("alter table trasvase_probe alter column {} {what};", quoted(&column.name));
+    let alter = |column: &Column, what: String| {
+        format!("alter table trasvase_probe alter column {} {what};", quoted(&column.name))
+    };
     let columns = || shape.table.columns.iter().filter(|column| !column.generated);
     let nulls = columns()
         .filter(|column| column.not_null && !given(&column.name))
         .map(|column| alter(column, "drop not null".to_owned()));
-    let domains = columns()
-        .filter(|column| matches!(column.data_type.kind, TypeKind::Domain { .. }))
-        .map(|column| alter(column, format!("drop default, alter column {} type {}", quoted(&column.name), column.data_type.undomained().name)));
+    let domains =
+        columns().filter(|column| matches!(column.data_type.kind, TypeKind::Domain { .. })).map(|column| {
+            alter(
+                column,
+                format!(
+                    "drop default, alter column {} type {}",
+                    quoted(&column.name),
+                    column.data_type.undomained().name
+                ),
+            )
+        });
     nulls.chain(domains).collect()
 }
 
 async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &TableShape<'_>) -> Result<()> {
     let names: Vec<String> = shape.columns.iter().map(|column| quoted(&column.column.name)).collect();
-    let mut copy =
-        Copy::start(client, &format!("copy trasvase_probe ({}, trasvase_n) from stdin (format binary)", names.join(", "))).await?;
+    let mut copy = Copy::start(
+        client,
+        &format!("copy trasvase_probe ({}, trasvase_n) from stdin (format binary)", names.join(", ")),
+    )
+    .await?;
     let sql = format!(
         "select {}, _n from {} where _n not in (select n from fault where table_name = {}) order by _ids[1], _n",
         names.join(", "),
@@ -112,8 +136,10 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
         let out = copy.row(names.len() + 1);
         for (position, column) in shape.columns.iter().enumerate() {
             let value: Option<String> = row.get(position).map_err(error::duckdb)?;
-            crate::codec::append_field(out, value.as_deref(), |text, out| column.codec.encode(text, oids, out))
-                .map_err(|refusal| anyhow::anyhow!("{}: {}", column.column.name, refusal.rule()))?;
+            crate::codec::append_field(out, value.as_deref(), |text, out| {
+                column.codec.encode(text, oids, out)
+            })
+            .map_err(|refusal| anyhow::anyhow!("{}: {}", column.column.name, refusal.rule()))?;
         }
         let n: i64 = row.get(names.len()).map_err(error::duckdb)?;
         out.extend_from_slice(&8_i32.to_be_bytes());
@@ -134,12 +160,25 @@ async fn conflicts(
     rule: &str,
     constraint: &str,
 ) -> Result<()> {
-    let values = elements.iter().enumerate().map(|(n, (sql, _))| format!("{sql} as e{n}")).collect::<Vec<_>>().join(", ");
-    let meets = elements.iter().enumerate().map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}")).collect::<Vec<_>>().join(" and ");
+    let values = elements
+        .iter()
+        .enumerate()
+        .map(|(n, (sql, _))| format!("{sql} as e{n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let meets = elements
+        .iter()
+        .enumerate()
+        .map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}"))
+        .collect::<Vec<_>>()
+        .join(" and ");
     let key = shape.table.primary_key();
-    let keys: String = key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
+    let keys: String =
+        key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
     let filter = predicate.unwrap_or("true");
-    let inner = |from: &str, place: &str| format!("(select {place} as place{keys}, {values} from {from} where {filter})");
+    let inner = |from: &str, place: &str| {
+        format!("(select {place} as place{keys}, {values} from {from} where {filter})")
+    };
     let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
     let same = if same.is_empty() { "false".to_owned() } else { same };
     let own = inner("trasvase_probe", "trasvase_n");
@@ -182,7 +221,8 @@ async fn record_greedily(
     constraint: &str,
 ) -> Result<()> {
     let fallen_sql = format!("select n from fault where table_name = {}", literal(&shape.name.to_string()));
-    let mut fallen: std::collections::HashSet<i64> = staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
+    let mut fallen: std::collections::HashSet<i64> =
+        staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
     for row in client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
         let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
         if !fallen.contains(&earlier) && fallen.insert(later) {
@@ -226,7 +266,9 @@ fn exclusion(definition: &str) -> Option<(Vec<(String, String)>, Option<String>)
     let close = matching(definition, open)?;
     let elements = split_elements(&definition[open + 1..close])
         .into_iter()
-        .map(|element| element.rsplit_once(" WITH ").map(|(sql, op)| (sql.trim().to_owned(), op.trim().to_owned())))
+        .map(|element| {
+            element.rsplit_once(" WITH ").map(|(sql, op)| (sql.trim().to_owned(), op.trim().to_owned()))
+        })
         .collect::<Option<Vec<_>>>()?;
     let predicate = definition[close + 1..].trim().strip_prefix("WHERE ").and_then(|rest| {
         let end = matching(rest, rest.find('(')?)?;

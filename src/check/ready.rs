@@ -49,7 +49,9 @@ fn build_sql(shape: &TableShape<'_>, settings: &TableConfig) -> String {
         .iter()
         .enumerate()
         .filter_map(|(position, column)| match &column.conversion {
-            Conversion::Codec { text } => Some(format!(", {}({text}) as _coded_{position}", codec_name(position))),
+            Conversion::Codec { text } => {
+                Some(format!(", {}({text}) as _coded_{position}", codec_name(position)))
+            }
             _ => None,
         })
         .collect();
@@ -98,7 +100,9 @@ fn refusal_sql(position: usize, column: &ColumnShape<'_>, settings: &TableConfig
             } else {
                 format!(" when _coded_{position}[1] = '~' then '{position}:~loss'")
             };
-            Some(format!("case when _coded_{position}[1] = '!' then '{position}:' || _coded_{position}[2:]{lossy} end"))
+            Some(format!(
+                "case when _coded_{position}[1] = '!' then '{position}:' || _coded_{position}[2:]{lossy} end"
+            ))
         }
     }
 }

@@ -32,7 +32,11 @@ fn mandatory(column: &Column) -> bool {
 pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, filter: &str) -> Result<()> {
     let Some(columns) = plain_columns(index) else { return Ok(()) };
     let keys = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
-    let present = columns.iter().map(|column| format!("{} is not null", quoted(column))).collect::<Vec<_>>().join(" and ");
+    let present = columns
+        .iter()
+        .map(|column| format!("{} is not null", quoted(column)))
+        .collect::<Vec<_>>()
+        .join(" and ");
     let present = if index.nulls_not_distinct { "true".to_owned() } else { present };
     let table = literal(&shape.name.to_string());
     staging.execute(&format!(
@@ -56,7 +60,9 @@ pub(super) fn plain_columns(index: &Index) -> Option<Vec<String>> {
 pub(super) fn bytewise(table: &Table, index: &Index) -> bool {
     plain_columns(index).is_some_and(|columns| {
         columns.iter().all(|name| {
-            table.column(name).is_some_and(|column| !column.nondeterministic && text_is_identity(&column.data_type.undomained().base))
+            table.column(name).is_some_and(|column| {
+                !column.nondeterministic && text_is_identity(&column.data_type.undomained().base)
+            })
         })
     })
 }
@@ -65,7 +71,18 @@ pub(super) fn bytewise(table: &Table, index: &Index) -> bool {
 fn text_is_identity(base: &str) -> bool {
     matches!(
         base,
-        "text" | "varchar" | "name" | "uuid" | "int2" | "int4" | "int8" | "bool" | "date" | "timestamp" | "timestamptz" | "bytea"
+        "text"
+            | "varchar"
+            | "name"
+            | "uuid"
+            | "int2"
+            | "int4"
+            | "int8"
+            | "bool"
+            | "date"
+            | "timestamp"
+            | "timestamptz"
+            | "bytea"
     )
 }
 

@@ -52,7 +52,9 @@ pub(super) fn target_tables(staging: &Staging) -> Result<Vec<TableName>> {
 /// is [`Kind::NotComparable`].
 pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableName) -> Result<TableShape<'c>> {
     let Some(table) = catalog.table(name) else {
-        return Err(Failure::findings(t!("check.no_table", table = name)).hint(t!("check.no_table_hint")).into());
+        return Err(Failure::findings(t!("check.no_table", table = name))
+            .hint(t!("check.no_table_hint"))
+            .into());
     };
     let staged = staged_columns(staging.connection(), name)?;
     let mut faults = Vec::new();
@@ -68,8 +70,11 @@ pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableNam
                 faults.push(t!("check.column_missing", column = column.name).into_owned());
             }
             None => {}
-            Some(_) if column.generated => faults.push(t!("check.column_generated", column = column.name).into_owned()),
-            Some((_, duckdb_type)) => match conversion(&quoted(&column.name), duckdb_type, &column.data_type) {
+            Some(_) if column.generated => {
+                faults.push(t!("check.column_generated", column = column.name).into_owned())
+            }
+            Some((_, duckdb_type)) => match conversion(&quoted(&column.name), duckdb_type, &column.data_type)
+            {
                 Conversion::Mismatch(key) => faults.push(t!(key, column = column.name).into_owned()),
                 conversion => columns.push(ColumnShape { column, conversion, codec: codec(name, column)? }),
             },
@@ -84,8 +89,13 @@ pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableNam
 
 fn codec(table: &TableName, column: &catalog::Column) -> Result<Codec> {
     Codec::new(&column.data_type).map_err(|unsupported| {
-        let message =
-            t!("check.unsupported", table = table, column = column.name, type_name = column.data_type.name, reason = unsupported);
+        let message = t!(
+            "check.unsupported",
+            table = table,
+            column = column.name,
+            type_name = column.data_type.name,
+            reason = unsupported
+        );
         Failure::new(Kind::NotComparable, message).into()
     })
 }

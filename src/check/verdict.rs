@@ -31,13 +31,25 @@ pub(super) fn decide(staging: &Staging, clinic: &Clinic, tables: &[TableName]) -
 
 fn verdict_sql(source: &str, feeding: &[TableName]) -> String {
     let union = |sql: Vec<String>| {
-        if sql.is_empty() { "select null::bigint as _id where false".to_owned() } else { sql.join(" union all ") }
+        if sql.is_empty() {
+            "select null::bigint as _id where false".to_owned()
+        } else {
+            sql.join(" union all ")
+        }
     };
     let rejected = union(
-        feeding.iter().map(|table| format!("select unnest(_record_ids) as _id from {}", table.staged("reject"))).collect(),
+        feeding
+            .iter()
+            .map(|table| format!("select unnest(_record_ids) as _id from {}", table.staged("reject")))
+            .collect(),
     );
     let kept = |part: &str| {
-        union(feeding.iter().map(|table| format!("select unnest({part}) as _id from {}", table.staged("ready"))).collect())
+        union(
+            feeding
+                .iter()
+                .map(|table| format!("select unnest({part}) as _id from {}", table.staged("ready")))
+                .collect(),
+        )
     };
     format!(
         "insert into meta.verdict select {name}, _id, case when rejected._id is not null then 'rejected' \
@@ -55,10 +67,13 @@ fn verdict_sql(source: &str, feeding: &[TableName]) -> String {
 fn count(staging: &Staging, source: &str) -> Result<SourceCount> {
     let name = literal(source);
     let of = |verdict: &str| {
-        staging.value::<u64>(&format!("select count(*) from meta.verdict where source = {name} and verdict = '{verdict}'"))
+        staging.value::<u64>(&format!(
+            "select count(*) from meta.verdict where source = {name} and verdict = '{verdict}'"
+        ))
     };
-    let unreadable: u64 = staging
-        .value(&format!("select coalesce(sum(refused), 0)::ubigint from meta.source_file where source = {name}"))?;
+    let unreadable: u64 = staging.value(&format!(
+        "select coalesce(sum(refused), 0)::ubigint from meta.source_file where source = {name}"
+    ))?;
     Ok(SourceCount {
         source: source.to_owned(),
         files: staging.rows(

@@ -24,9 +24,10 @@ pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<BTr
         let Ok(entries) = std::fs::read_dir(layer.join(folder)) else { continue };
         for entry in entries {
             let path = entry.with_context(|| t!("config.cannot_read", path = layer.display()))?.path();
-            if let (Some(stem), Some("sql")) =
-                (path.file_stem().and_then(|stem| stem.to_str()), path.extension().and_then(|end| end.to_str()))
-            {
+            if let (Some(stem), Some("sql")) = (
+                path.file_stem().and_then(|stem| stem.to_str()),
+                path.extension().and_then(|end| end.to_str()),
+            ) {
                 files.insert(stem.to_owned(), path.clone());
             }
         }

@@ -5,8 +5,8 @@ mod layers;
 mod project;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig, TableConfig, TargetConfig,
-    Triggers,
+    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
+    TableConfig, TargetConfig, Triggers,
 };
 pub use layers::{layers, sql_files};
 pub use project::Project;

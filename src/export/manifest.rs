@@ -96,6 +96,8 @@ fn figures(staging: &Staging, path: &Path) -> Result<BTreeMap<String, Option<Str
         .rows(&format!("select key::varchar, value::varchar from (\n{body}\n)"), |row| {
             Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get(1)?))
         })
-        .map_err(|error| Failure::failed(t!("export.bad_control", path = path.display(), error = error.to_string())))?;
+        .map_err(|error| {
+            Failure::failed(t!("export.bad_control", path = path.display(), error = error.to_string()))
+        })?;
     Ok(rows.into_iter().collect())
 }

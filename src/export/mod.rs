@@ -54,7 +54,9 @@ pub struct TableReport {
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let names = ready_tables(options.staging)?;
     if names.is_empty() {
-        return Err(Failure::failed(t!("export.nothing")).hint(t!("export.nothing_hint", clinic = options.clinic.name)).into());
+        return Err(Failure::failed(t!("export.nothing"))
+            .hint(t!("export.nothing_hint", clinic = options.clinic.name))
+            .into());
     }
     let snapshots = options.project.snapshots_dir(&options.clinic.name);
     private_folder(&snapshots)?;
@@ -84,7 +86,9 @@ fn report(snapshot: &Snapshot, unchanged: bool) -> Report {
     Report {
         snapshot: snapshot.id().to_owned(),
         folder: snapshot.folder().display().to_string(),
-        tables: tables.map(|entry| TableReport { table: entry.table.clone(), rows: entry.rows, bytes: entry.bytes }).collect(),
+        tables: tables
+            .map(|entry| TableReport { table: entry.table.clone(), rows: entry.rows, bytes: entry.bytes })
+            .collect(),
         unchanged,
     }
 }
@@ -95,7 +99,12 @@ fn ready_tables(staging: &Staging) -> Result<Vec<TableName>> {
     })
 }
 
-fn write(options: &Options<'_>, names: &[TableName], partial: &Path, observer: &dyn Observer) -> Result<Vec<TableEntry>> {
+fn write(
+    options: &Options<'_>,
+    names: &[TableName],
+    partial: &Path,
+    observer: &dyn Observer,
+) -> Result<Vec<TableEntry>> {
     let mut entries = Vec::new();
     for name in options.catalog.dependency_order(names) {
         error::interrupt::check()?;
@@ -138,13 +147,21 @@ fn file_name(name: &TableName) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let text = name.to_string();
     let encoded = text.bytes().enumerate().map(|(position, byte)| {
-        if plain(byte) || (byte == b'.' && position > 0) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if plain(byte) || (byte == b'.' && position > 0) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     });
     encoded.collect()
 }
 
 /// The columns in `ready`, with the catalog's types, in the catalog's order.
-fn written_columns<'c>(staging: &Staging, name: &TableName, table: &'c Table) -> Result<Vec<(String, &'c DataType)>> {
+fn written_columns<'c>(
+    staging: &Staging,
+    name: &TableName,
+    table: &'c Table,
+) -> Result<Vec<(String, &'c DataType)>> {
     let present: Vec<String> = staging.rows(
         &format!(
             "select column_name from duckdb_columns() where schema_name = 'ready' and table_name = {}",
@@ -158,8 +175,10 @@ fn written_columns<'c>(staging: &Staging, name: &TableName, table: &'c Table) ->
 
 /// Source names as an SQL list, so that a source's number is its place (from 1).
 fn source_names(staging: &Staging) -> Result<String> {
-    let names: Vec<(usize, String)> =
-        staging.rows("select number, source from meta.source order by number", |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let names: Vec<(usize, String)> = staging
+        .rows("select number, source from meta.source order by number", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let mut places = vec!["null".to_owned(); names.last().map_or(0, |(number, _)| *number)];
     for (number, name) in names {
         places[number - 1] = literal(&name);

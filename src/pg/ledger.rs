@@ -52,7 +52,9 @@ pub async fn migrate(client: &Client) -> Result<()> {
         .map_err(|error| error::postgres(&error))?;
     let applied: i32 = row.get(0);
     if applied > MIGRATIONS.len() as i32 {
-        return Err(Failure::failed(t!("ledger.newer", version = applied)).hint(t!("ledger.newer_hint")).into());
+        return Err(Failure::failed(t!("ledger.newer", version = applied))
+            .hint(t!("ledger.newer_hint"))
+            .into());
     }
     for (version, name, sql) in MIGRATIONS.iter().filter(|(version, ..)| *version > applied) {
         let record = format!("insert into trasvase.migration (version, name) values ({version}, '{name}')");
@@ -156,8 +158,12 @@ pub async fn same_clinic(client: &Client, manifest: &Manifest) -> Result<()> {
         .map_err(|error| error::postgres(&error))?;
     match row {
         None => Ok(()),
-        Some(row) => Err(Failure::failed(t!("ledger.other_uid", clinic = manifest.clinic, uid = row.get::<_, String>(0)))
-            .hint(t!("ledger.other_uid_hint", clinic = manifest.clinic))
-            .into()),
+        Some(row) => Err(Failure::failed(t!(
+            "ledger.other_uid",
+            clinic = manifest.clinic,
+            uid = row.get::<_, String>(0)
+        ))
+        .hint(t!("ledger.other_uid_hint", clinic = manifest.clinic))
+        .into()),
     }
 }

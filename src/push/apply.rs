@@ -26,10 +26,17 @@ pub struct Written {
 }
 
 /// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences.
-pub(super) async fn apply(context: &Context<'_>, plan: &Plan, batch: &Batch) -> Result<BTreeMap<String, Written>> {
+pub(super) async fn apply(
+    context: &Context<'_>,
+    plan: &Plan,
+    batch: &Batch,
+) -> Result<BTreeMap<String, Written>> {
     context.execute("set constraints all deferred").await?;
     for statement in &plan.rebuild.drop {
-        context.execute(&statement.sql).await.with_context(|| t!("push.cannot_drop", name = statement.name, table = statement.table))?;
+        context
+            .execute(&statement.sql)
+            .await
+            .with_context(|| t!("push.cannot_drop", name = statement.name, table = statement.table))?;
     }
     let ledger = record::Ledger::open(context, batch).await?;
     let mut written = BTreeMap::new();
@@ -37,9 +44,9 @@ pub(super) async fn apply(context: &Context<'_>, plan: &Plan, batch: &Batch) -> 
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         error::interrupt::check()?;
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        let result = load_table(context, place, entry, table, &codec, &ledger)
-            .await
-            .with_context(|| t!("push.at_table", table = entry.table, done = place, total = plan.tables.len()))?;
+        let result = load_table(context, place, entry, table, &codec, &ledger).await.with_context(|| {
+            t!("push.at_table", table = entry.table, done = place, total = plan.tables.len())
+        })?;
         context.observer.event(&Event::Finished {
             stage: Stage::Push,
             subject: &entry.table.to_string(),
@@ -52,7 +59,10 @@ pub(super) async fn apply(context: &Context<'_>, plan: &Plan, batch: &Batch) -> 
         fill_cycles(context, *place, entry, table, codec).await?;
     }
     for statement in &plan.rebuild.create {
-        context.execute(&statement.sql).await.with_context(|| t!("push.cannot_rebuild", name = statement.name, table = statement.table))?;
+        context
+            .execute(&statement.sql)
+            .await
+            .with_context(|| t!("push.cannot_rebuild", name = statement.name, table = statement.table))?;
     }
     context.execute("set constraints all immediate").await?;
     for (_, entry, table, codec) in &staged {
@@ -76,8 +86,16 @@ async fn load_table(
         context.execute(&format!("alter table {} disable trigger user", entry.table.quoted())).await?;
     }
     if plan.direct {
-        let inserted =
-            rows::send(context.client, context.snapshot, entry, codec, context.oids, &entry.table.quoted(), context.observer).await?;
+        let inserted = rows::send(
+            context.client,
+            context.snapshot,
+            entry,
+            codec,
+            context.oids,
+            &entry.table.quoted(),
+            context.observer,
+        )
+        .await?;
         ledger.rows(context, entry, codec, None).await?;
         return Ok(Written { inserted, ..Written::default() });
     }
@@ -91,10 +109,29 @@ async fn load_table(
     Ok(Written { inserted: touched, updated, deleted })
 }
 
-async fn delete(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &TableCodec, ledger: &record::Ledger) -> Result<u64> {
+async fn delete(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    ledger: &record::Ledger,
+) -> Result<u64> {
     let Some(condition) = delete_condition(context, place, entry, codec).await? else { return Ok(0) };
-    ledger.before_images(context, entry, codec, "delete", &format!("{} t where {condition}", entry.table.quoted())).await?;
-    context.count(&format!("with gone as (delete from {} t where {condition} returning 1) select count(*) from gone", entry.table.quoted())).await
+    ledger
+        .before_images(
+            context,
+            entry,
+            codec,
+            "delete",
+            &format!("{} t where {condition}", entry.table.quoted()),
+        )
+        .await?;
+    context
+        .count(&format!(
+            "with gone as (delete from {} t where {condition} returning 1) select count(*) from gone",
+            entry.table.quoted()
+        ))
+        .await
 }
 
 async fn update(
@@ -106,14 +143,22 @@ async fn update(
     ledger: &record::Ledger,
 ) -> Result<u64> {
     let incoming = incoming(place);
-    context.execute(&format!("create temporary table trasvase_touched_{place} (key text primary key) on commit drop")).await?;
+    context
+        .execute(&format!(
+            "create temporary table trasvase_touched_{place} (key text primary key) on commit drop"
+        ))
+        .await?;
     if !matches!(plan.mode, LoadMode::Upsert | LoadMode::Sync) || plan.updates == 0 {
         return Ok(0);
     }
-    let changed = format!("{} t, {incoming} i where {} and {}", entry.table.quoted(), same_key(codec), differs(codec));
+    let changed =
+        format!("{} t, {incoming} i where {} and {}", entry.table.quoted(), same_key(codec), differs(codec));
     ledger.before_images(context, entry, codec, "update", &changed).await?;
     context
-        .execute(&format!("insert into trasvase_touched_{place} select {} from {changed}", codec.key_sql("t")))
+        .execute(&format!(
+            "insert into trasvase_touched_{place} select {} from {changed}",
+            codec.key_sql("t")
+        ))
         .await?;
     let key: Vec<&str> = codec.key_names().collect();
     let set = codec
@@ -133,7 +178,13 @@ async fn update(
         .await
 }
 
-async fn insert(context: &Context<'_>, place: usize, entry: &TableEntry, plan: &TablePlan, codec: &TableCodec) -> Result<u64> {
+async fn insert(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+) -> Result<u64> {
     let table = entry.table.quoted();
     let new = match plan.mode {
         LoadMode::Append => "true".to_owned(),
@@ -141,10 +192,17 @@ async fn insert(context: &Context<'_>, place: usize, entry: &TableEntry, plan: &
     };
     let values = codec
         .column_names()
-        .map(|name| if plan.filled_later.iter().any(|later| later == name) { "null".to_owned() } else { format!("i.{}", quoted(name)) })
+        .map(|name| {
+            if plan.filled_later.iter().any(|later| later == name) {
+                "null".to_owned()
+            } else {
+                format!("i.{}", quoted(name))
+            }
+        })
         .collect::<Vec<_>>()
         .join(", ");
-    let always = context.catalog.tables[&entry.table].columns.iter().any(|column| column.identity == Identity::Always);
+    let always =
+        context.catalog.tables[&entry.table].columns.iter().any(|column| column.identity == Identity::Always);
     let overriding = if always { "overriding system value" } else { "" };
     context
         .execute(&format!(
@@ -163,11 +221,22 @@ async fn insert(context: &Context<'_>, place: usize, entry: &TableEntry, plan: &
 }
 
 /// Gives the references of a cycle their values, once both ends are there.
-async fn fill_cycles(context: &Context<'_>, place: usize, entry: &TableEntry, plan: &TablePlan, codec: &TableCodec) -> Result<()> {
+async fn fill_cycles(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+) -> Result<()> {
     if plan.filled_later.is_empty() {
         return Ok(());
     }
-    let set = plan.filled_later.iter().map(|name| format!("{0} = i.{0}", quoted(name))).collect::<Vec<_>>().join(", ");
+    let set = plan
+        .filled_later
+        .iter()
+        .map(|name| format!("{0} = i.{0}", quoted(name)))
+        .collect::<Vec<_>>()
+        .join(", ");
     context
         .execute(&format!(
             "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {}",
@@ -184,7 +253,9 @@ async fn fill_cycles(context: &Context<'_>, place: usize, entry: &TableEntry, pl
 async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
     let table = &context.catalog.tables[&entry.table];
     for column in &table.columns {
-        let (Some(sequence), true) = (&column.sequence, entry.columns.iter().any(|written| written.name == column.name)) else {
+        let (Some(sequence), true) =
+            (&column.sequence, entry.columns.iter().any(|written| written.name == column.name))
+        else {
             continue;
         };
         let sql = format!(
@@ -205,11 +276,17 @@ async fn enable_triggers(context: &Context<'_>, plan: &TablePlan) -> Result<()> 
     if !plan.triggers_disabled {
         return Ok(());
     }
-    let enabled = plan.triggers.iter().map(|(name, _)| format!("alter table {} enable trigger {};", plan.table.quoted(), quoted(name)));
+    let enabled = plan
+        .triggers
+        .iter()
+        .map(|(name, _)| format!("alter table {} enable trigger {};", plan.table.quoted(), quoted(name)));
     context.execute(&enabled.collect::<String>()).await
 }
 
 /// Names the settings of the data transaction.
 pub(super) fn settings(lock_timeout: &str) -> String {
-    format!("set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local synchronous_commit = on", literal(lock_timeout))
+    format!(
+        "set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local synchronous_commit = on",
+        literal(lock_timeout)
+    )
 }

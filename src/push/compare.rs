@@ -74,7 +74,11 @@ async fn compare_filled(context: &Context<'_>, place: usize, entry: &TableEntry)
         return Ok(Comparison { inserts: entry.rows, ..Comparison::default() });
     }
     let deletes = match delete_condition(context, place, entry, &codec).await? {
-        Some(condition) => context.count(&format!("select count(*) from {} t where {condition}", entry.table.quoted())).await?,
+        Some(condition) => {
+            context
+                .count(&format!("select count(*) from {} t where {condition}", entry.table.quoted()))
+                .await?
+        }
         None => 0,
     };
     if mode == LoadMode::Replace {
@@ -91,12 +95,25 @@ async fn compare_filled(context: &Context<'_>, place: usize, entry: &TableEntry)
     );
     let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
     let (inserts, different) = (u64::try_from(row.get::<_, i64>(0))?, u64::try_from(row.get::<_, i64>(1))?);
-    let by_column = if different > 0 { by_column(context, place, entry, &codec).await? } else { BTreeMap::new() };
-    Ok(Comparison { empty: false, inserts, different, unchanged: entry.rows - inserts - different, deletes, by_column })
+    let by_column =
+        if different > 0 { by_column(context, place, entry, &codec).await? } else { BTreeMap::new() };
+    Ok(Comparison {
+        empty: false,
+        inserts,
+        different,
+        unchanged: entry.rows - inserts - different,
+        deletes,
+        by_column,
+    })
 }
 
 /// Fills the temporary table of a table's incoming rows.
-pub(super) async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &TableCodec) -> Result<()> {
+pub(super) async fn stage(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<()> {
     let incoming = incoming(place);
     context
         .execute(&format!(
@@ -106,7 +123,8 @@ pub(super) async fn stage(context: &Context<'_>, place: usize, entry: &TableEntr
             entry.table.quoted()
         ))
         .await?;
-    rows::send(context.client, context.snapshot, entry, codec, context.oids, &incoming, context.observer).await?;
+    rows::send(context.client, context.snapshot, entry, codec, context.oids, &incoming, context.observer)
+        .await?;
     context.execute(&format!("analyze {incoming}")).await
 }
 
@@ -119,10 +137,21 @@ pub(super) fn differs(codec: &TableCodec) -> String {
     format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
 }
 
-async fn by_column(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &TableCodec) -> Result<BTreeMap<String, u64>> {
+async fn by_column(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<BTreeMap<String, u64>> {
     let names: Vec<&str> = codec.column_names().collect();
     let counts = (0..names.len())
-        .map(|n| format!("count(*) filter (where {} <> {})", codec.column_digest_sql("i", n), codec.column_digest_sql("t", n)))
+        .map(|n| {
+            format!(
+                "count(*) filter (where {} <> {})",
+                codec.column_digest_sql("i", n),
+                codec.column_digest_sql("t", n)
+            )
+        })
         .collect::<Vec<_>>()
         .join(", ");
     let sql = format!(
@@ -160,19 +189,29 @@ pub(super) async fn delete_condition(
     }
 }
 
-async fn sync_condition(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &TableCodec) -> Result<String> {
+async fn sync_condition(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<String> {
     let table = &context.catalog.tables[&entry.table];
     let wanted = context.clinic.table(&entry.table).sync_by;
-    let found = table.foreign_keys().find_map(|constraint| match (&constraint.kind, constraint.columns.as_slice()) {
-        (ConstraintKind::ForeignKey { references, .. }, [column]) if wanted.as_ref().is_none_or(|wanted| wanted == column) => {
-            Some((column.clone(), references.clone()))
-        }
-        _ => None,
-    });
+    let found =
+        table.foreign_keys().find_map(|constraint| match (&constraint.kind, constraint.columns.as_slice()) {
+            (ConstraintKind::ForeignKey { references, .. }, [column])
+                if wanted.as_ref().is_none_or(|wanted| wanted == column) =>
+            {
+                Some((column.clone(), references.clone()))
+            }
+            _ => None,
+        });
     let parent = found.and_then(|(column, parent)| Some((column, context.snapshot.entry(&parent)?)));
     let Some((column, parent)) = parent else {
         let message = rust_i18n::t!("push.sync_by", table = entry.table);
-        return Err(error::Failure::usage(message).hint(rust_i18n::t!("push.sync_by_hint", table = entry.table)).into());
+        return Err(error::Failure::usage(message)
+            .hint(rust_i18n::t!("push.sync_by_hint", table = entry.table))
+            .into());
     };
     let keys = parent_keys(context, place, parent).await?;
     Ok(format!(
@@ -190,8 +229,11 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
         .execute(&format!("create temporary table if not exists {name} (key text primary key) on commit drop; truncate {name}"))
         .await?;
     let codec = rows::codec(parent, &context.catalog.tables[&parent.table])?;
-    let mut copy =
-        crate::pg::copy::Copy::start(context.client, &format!("copy {name} (key) from stdin (format binary)")).await?;
+    let mut copy = crate::pg::copy::Copy::start(
+        context.client,
+        &format!("copy {name} (key) from stdin (format binary)"),
+    )
+    .await?;
     let mut reader = context.snapshot.rows(parent)?;
     while let Some(row) = reader.next_row()? {
         let key = codec.key_text(&row.values);

@@ -100,7 +100,9 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     let manifest = context.manifest();
     for entry in &manifest.tables {
         if context.catalog.table(&entry.table).is_none() {
-            return Err(Failure::failed(t!("push.no_table", table = entry.table)).hint(t!("push.catalog_moved_hint")).into());
+            return Err(Failure::failed(t!("push.no_table", table = entry.table))
+                .hint(t!("push.catalog_moved_hint"))
+                .into());
         }
     }
     let names: Vec<_> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
@@ -114,7 +116,11 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     plan::plan(context.clinic, manifest, context.catalog, &catalog_hash, &comparisons?)
 }
 
-async fn write(context: &Context<'_>, plan: &Plan, batch: &ledger::Batch) -> Result<BTreeMap<String, Written>> {
+async fn write(
+    context: &Context<'_>,
+    plan: &Plan,
+    batch: &ledger::Batch,
+) -> Result<BTreeMap<String, Written>> {
     let lock_timeout = context.clinic.load.lock_timeout.as_deref().unwrap_or("10s");
     context.execute(&format!("begin; {}", apply::settings(lock_timeout))).await?;
     let written = apply::apply(context, plan, batch).await?;

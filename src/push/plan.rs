@@ -90,8 +90,13 @@ pub(super) fn plan(
     for entry in &manifest.tables {
         tables.push(table_plan(clinic, catalog, entry, &names, &comparisons[&entry.table], &rebuild)?);
     }
-    let mut plan =
-        Plan { id: String::new(), snapshot: manifest.id.clone(), catalog_hash: catalog_hash.to_owned(), tables, rebuild };
+    let mut plan = Plan {
+        id: String::new(),
+        snapshot: manifest.id.clone(),
+        catalog_hash: catalog_hash.to_owned(),
+        tables,
+        rebuild,
+    };
     plan.id = crate::snapshot::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
     Ok(plan)
 }
@@ -126,7 +131,9 @@ fn table_plan(
     let table = &catalog.tables[name];
     if entry.key.is_empty() {
         let message = t!("push.no_key", table = name);
-        return Err(Failure::new(Kind::NotComparable, message).hint(t!("push.no_key_hint", table = name)).into());
+        return Err(Failure::new(Kind::NotComparable, message)
+            .hint(t!("push.no_key_hint", table = name))
+            .into());
     }
     let filled_later = cycle_columns(catalog, name, names, rebuild)?;
     let updates = if matches!(mode, LoadMode::Upsert | LoadMode::Sync) { comparison.different } else { 0 };
@@ -163,19 +170,33 @@ fn table_plan(
 }
 
 /// Columns of foreign keys to tables that are loaded later (a cycle), where the key stays and cannot be deferred.
-fn cycle_columns(catalog: &Catalog, name: &TableName, names: &[TableName], rebuild: &Rebuild) -> Result<Vec<String>> {
+fn cycle_columns(
+    catalog: &Catalog,
+    name: &TableName,
+    names: &[TableName],
+    rebuild: &Rebuild,
+) -> Result<Vec<String>> {
     let place = |table: &TableName| names.iter().position(|other| other == table);
     let mut columns = Vec::new();
     for constraint in catalog.tables[name].foreign_keys() {
         let ConstraintKind::ForeignKey { references, .. } = &constraint.kind else { continue };
         let later = place(references) > place(name) && references != name;
-        let dropped = rebuild.create.iter().any(|statement| statement.table == *name && statement.name == constraint.name);
+        let dropped = rebuild
+            .create
+            .iter()
+            .any(|statement| statement.table == *name && statement.name == constraint.name);
         if !later || dropped || constraint.deferrable {
             continue;
         }
-        if constraint.columns.iter().any(|column| catalog.tables[name].column(column).is_none_or(|column| column.not_null)) {
+        if constraint
+            .columns
+            .iter()
+            .any(|column| catalog.tables[name].column(column).is_none_or(|column| column.not_null))
+        {
             let message = t!("push.cycle", table = name, constraint = constraint.name, parent = references);
-            return Err(Failure::failed(message).hint(t!("push.cycle_hint", constraint = constraint.name)).into());
+            return Err(Failure::failed(message)
+                .hint(t!("push.cycle_hint", constraint = constraint.name))
+                .into());
         }
         columns.extend(constraint.columns.iter().cloned());
     }

@@ -52,7 +52,8 @@ pub fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<TableName>
         let table = &catalog.tables[name];
         let referenced: Vec<&Constraint> = all_foreign_keys(catalog)
             .filter(|(child, constraint)| {
-                parent(constraint) == name && !foreign.iter().any(|(c, f)| c == child && f.name == constraint.name)
+                parent(constraint) == name
+                    && !foreign.iter().any(|(c, f)| c == child && f.name == constraint.name)
             })
             .map(|(_, constraint)| constraint)
             .collect();
@@ -93,7 +94,10 @@ fn obstacle(catalog: &Catalog, name: &TableName, empty: &BTreeSet<TableName>) ->
 /// Unique keys first (a table that is still referenced keeps them), then the other indexes; rebuilt in reverse.
 fn keys_and_indexes(name: &TableName, table: &Table, unreferenced: bool, rebuild: &mut Rebuild) {
     let key = |constraint: &&Constraint| {
-        matches!(constraint.kind, ConstraintKind::PrimaryKey | ConstraintKind::Unique | ConstraintKind::Exclude)
+        matches!(
+            constraint.kind,
+            ConstraintKind::PrimaryKey | ConstraintKind::Unique | ConstraintKind::Exclude
+        )
     };
     for constraint in table.constraints.iter().filter(key) {
         if unreferenced || constraint.kind == ConstraintKind::Exclude {
@@ -111,7 +115,10 @@ fn keys_and_indexes(name: &TableName, table: &Table, unreferenced: bool, rebuild
 }
 
 fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {
-    catalog.tables.iter().flat_map(|(name, table)| table.foreign_keys().map(move |constraint| (name, constraint)))
+    catalog
+        .tables
+        .iter()
+        .flat_map(|(name, table)| table.foreign_keys().map(move |constraint| (name, constraint)))
 }
 
 fn parent(constraint: &Constraint) -> &TableName {
@@ -127,7 +134,12 @@ fn drop_constraint(table: &TableName, constraint: &Constraint) -> Statement {
 }
 
 fn add_constraint(table: &TableName, constraint: &Constraint) -> Statement {
-    let sql = format!("alter table {} add constraint {} {}", table.quoted(), quoted(&constraint.name), constraint.definition);
+    let sql = format!(
+        "alter table {} add constraint {} {}",
+        table.quoted(),
+        quoted(&constraint.name),
+        constraint.definition
+    );
     Statement { table: table.clone(), name: constraint.name.clone(), sql }
 }
 

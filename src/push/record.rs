@@ -25,7 +25,8 @@ impl Ledger {
     /// Makes the batch's partitions and the codes of all names it will need.
     pub(super) async fn open(context: &Context<'_>, batch: &Batch) -> Result<Self> {
         let manifest = context.manifest();
-        let mut names: BTreeSet<String> = manifest.tables.iter().map(|entry| entry.table.to_string()).collect();
+        let mut names: BTreeSet<String> =
+            manifest.tables.iter().map(|entry| entry.table.to_string()).collect();
         names.extend(manifest.sources.iter().map(|source| source.source.clone()));
         names.insert(manifest.product.clone());
         let names: Vec<String> = names.into_iter().collect();
@@ -63,8 +64,9 @@ impl Ledger {
         let table = self.codes[&entry.table.to_string()];
         while let Some(row) = reader.next_row()? {
             number += 1;
-            let digest =
-                codec.digest(&row.values, &mut buffer).map_err(|refused| rows::refused_value(entry, number, &refused))?;
+            let digest = codec
+                .digest(&row.values, &mut buffer)
+                .map_err(|refused| rows::refused_value(entry, number, &refused))?;
             let origin = row.origin.first().and_then(|origin| origin.split(':').next());
             let out = copy.row(5);
             append_integer(out, Some(table));
@@ -91,7 +93,12 @@ impl Ledger {
     }
 
     /// Writes the key map and, with the digest of each whole row as the server holds it now, the row digests of a table.
-    pub(super) async fn digests(&self, context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Result<()> {
+    pub(super) async fn digests(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        codec: &TableCodec,
+    ) -> Result<()> {
         let table = self.codes[&entry.table.to_string()];
         let stored = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key)
             .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
@@ -139,9 +146,10 @@ impl Ledger {
 
     /// Indexes the batch's partitions and attaches them.
     pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
-        for (parent, columns) in
-            [("external_id", ["type", "source_id"].as_slice()), ("row_digest", ["target_table", "key"].as_slice())]
-        {
+        for (parent, columns) in [
+            ("external_id", ["type", "source_id"].as_slice()),
+            ("row_digest", ["target_table", "key"].as_slice()),
+        ] {
             let columns = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
             context
                 .execute(&format!(

@@ -39,7 +39,9 @@ pub(super) async fn send(
 ) -> Result<u64> {
     let subject = entry.table.to_string();
     observer.event(&Event::Started { stage: Stage::Push, subject: &subject, total: Some(entry.rows) });
-    let mut copy = Copy::start(client, &format!("copy {into} ({}) from stdin (format binary)", codec.column_list())).await?;
+    let mut copy =
+        Copy::start(client, &format!("copy {into} ({}) from stdin (format binary)", codec.column_list()))
+            .await?;
     let mut reader = snapshot.rows(entry)?;
     let mut number: u64 = 0;
     while let Some(row) = reader.next_row()? {
@@ -54,13 +56,25 @@ pub(super) async fn send(
     }
     let sent = copy.finish().await?;
     if sent != entry.rows {
-        return Err(Failure::failed(t!("push.count", table = entry.table, expected = entry.rows, sent = sent)).into());
+        return Err(Failure::failed(t!(
+            "push.count",
+            table = entry.table,
+            expected = entry.rows,
+            sent = sent
+        ))
+        .into());
     }
     Ok(sent)
 }
 
 /// A snapshot's row that its own codec refuses: the file was changed, or the table's type.
 pub(super) fn refused_value(entry: &TableEntry, row: u64, refused: &RefusedValue) -> anyhow::Error {
-    let message = t!("push.refused", file = entry.file, row = row, column = refused.column, rule = refused.refusal.rule());
+    let message = t!(
+        "push.refused",
+        file = entry.file,
+        row = row,
+        column = refused.column,
+        rule = refused.refusal.rule()
+    );
     Failure::failed(message).hint(t!("push.refused_hint")).into()
 }

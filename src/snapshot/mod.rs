@@ -37,7 +37,8 @@ impl Snapshot {
     /// No manifest, a format of another version, or a manifest whose content does not hash to its id.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("manifest.json");
-        let text = fs::read_to_string(&path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
         let manifest: Manifest =
             serde_json::from_str(&text).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
         if manifest.format != FORMAT || manifest_id(&manifest)? != manifest.id {
@@ -48,7 +49,9 @@ impl Snapshot {
 
     /// Opens the snapshot whose id begins with `id`, or the latest one (by its `latest` file) where none is given.
     pub fn find(snapshots: &Path, id: Option<&str>) -> Result<Self> {
-        let none = || Failure::failed(t!("snapshot.none", path = snapshots.display())).hint(t!("snapshot.none_hint"));
+        let none = || {
+            Failure::failed(t!("snapshot.none", path = snapshots.display())).hint(t!("snapshot.none_hint"))
+        };
         let id = match id {
             Some(id) => id.to_owned(),
             None => fs::read_to_string(snapshots.join("latest")).map_err(|_| none())?.trim().to_owned(),
@@ -71,7 +74,8 @@ impl Snapshot {
             fs::remove_dir_all(partial)?;
         } else {
             write_synced(&partial.join("manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
-            fs::rename(partial, &folder).with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
+            fs::rename(partial, &folder)
+                .with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
         }
         let latest = snapshots.join("latest.partial");
         write_synced(&latest, manifest.id.as_bytes())?;
@@ -142,7 +146,9 @@ pub fn hash_file(path: &Path) -> Result<(String, u64)> {
             Ok(0) => return Ok((hex(&hash.finalize()), bytes)),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).with_context(|| t!("snapshot.cannot_read", path = path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| t!("snapshot.cannot_read", path = path.display()));
+            }
         };
         hash.update(&block[..count]);
         bytes += count as u64;

@@ -45,7 +45,10 @@ impl RowReader {
         let columns = entry
             .columns
             .iter()
-            .map(|column| Column { name: column.name.clone(), json: matches!(column.data_type.as_str(), "json" | "jsonb") })
+            .map(|column| Column {
+                name: column.name.clone(),
+                json: matches!(column.data_type.as_str(), "json" | "jsonb"),
+            })
             .collect();
         Ok(Self {
             lines: BufReader::with_capacity(1 << 18, file),
@@ -98,7 +101,11 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
             let raw = map.next_value::<&'de RawValue>()?.get();
             match self.columns.get(values.len()) {
                 Some(column) if column.name == key => {
-                    values.push(if column.json { (raw != "null").then_some(Cow::Borrowed(raw)) } else { text(raw).map_err(A::Error::custom)? });
+                    values.push(if column.json {
+                        (raw != "null").then_some(Cow::Borrowed(raw))
+                    } else {
+                        text(raw).map_err(A::Error::custom)?
+                    });
                 }
                 None if key == "_origin" => origin = texts(raw).map_err(A::Error::custom)?,
                 None if key == "_source_id" => source_id = text(raw).map_err(A::Error::custom)?,
@@ -140,7 +147,8 @@ mod tests {
     use crate::model::manifest::ColumnEntry;
 
     fn entry() -> TableEntry {
-        let column = |name: &str, data_type: &str| ColumnEntry { name: name.into(), data_type: data_type.into() };
+        let column =
+            |name: &str, data_type: &str| ColumnEntry { name: name.into(), data_type: data_type.into() };
         TableEntry {
             table: TableName::from("t"),
             file: "t.ndjson".into(),
@@ -148,7 +156,12 @@ mod tests {
             bytes: 0,
             rows: 0,
             rejected: 0,
-            columns: vec![column("id", "text"), column("ok", "boolean"), column("n", "integer"), column("j", "jsonb")],
+            columns: vec![
+                column("id", "text"),
+                column("ok", "boolean"),
+                column("n", "integer"),
+                column("j", "jsonb"),
+            ],
             key: vec!["id".into()],
         }
     }
