@@ -31,16 +31,22 @@ impl TableCodec {
         let codecs = columns
             .iter()
             .map(|name| {
-                let column = table.column(name).ok_or_else(|| (name.clone(), Unsupported::missing_column()))?;
+                let column = table.column(name).ok_or_else(|| (name.clone(), missing(name)))?;
                 Ok((name.clone(), Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?))
             })
             .collect::<Result<Vec<_>, (String, Unsupported)>>()?;
-        let place = |name: &String| columns.iter().position(|column| column == name);
+        let place = |name: &str| columns.iter().position(|column| column == name);
         let key = key
             .iter()
-            .map(|name| place(name).ok_or_else(|| (name.clone(), Unsupported::missing_column())))
+            .map(|name| place(name).ok_or_else(|| (name.clone(), missing(name))))
             .collect::<Result<_, _>>()?;
         Ok(Self { columns: codecs, key })
+    }
+
+    /// Codecs of all columns of a table, also of those that PostgreSQL fills: for the digest of a row as it is stored.
+    pub fn of_table(table: &Table, key: &[String]) -> Result<Self, (String, Unsupported)> {
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        Self::new(table, &columns, key)
     }
 
     /// Quoted column names, separated by commas.
@@ -77,6 +83,16 @@ impl TableCodec {
                 .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
         }
         Ok(Sha256::digest(&*buffer).into())
+    }
+
+    /// One column's bytes in the digest, the same as [`TableCodec::column_digest_sql`] on the server.
+    pub fn column_digest<T: AsRef<str>>(&self, values: &[Option<T>], place: usize) -> Result<Vec<u8>, RefusedValue> {
+        let (name, codec) = &self.columns[place];
+        let mut bytes = 1_i32.to_be_bytes().to_vec();
+        codec
+            .digest(values[place].as_ref().map(AsRef::as_ref), &mut bytes)
+            .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        Ok(bytes)
     }
 
     /// The row's key as text: the column's own, or PostgreSQL's array literal of several.
@@ -133,6 +149,17 @@ pub fn append_field(
     let length = i32::try_from(out.len() - start - 4).map_err(|_| Refusal::TooLong)?;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
     Ok(())
+}
+
+/// Appends a text field of a COPY row.
+pub fn append_text(out: &mut Vec<u8>, text: &str) {
+    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn missing(name: &str) -> Unsupported {
+    Unsupported::new(name, rust_i18n::t!("codec.no_column"))
 }
 
 /// An element of an array literal as `array_out` writes it (arrayfuncs.c): quoted where it must be.
