@@ -26,11 +26,12 @@ select
   case when note.kind in ('PROCEDURE', 'IMMUNIZATION') then lower(note.kind) || ':' || note.code end as treatment_source_id,
   note.kind as kind,
   local_ts(note.day || ' 00:00', clinic.timezone) as noted_at,
-  note.code as title,
+  null::varchar as title,
   note.description as body,
   null::varchar as record_status,
   null::timestamptz as created_at,
   json_merge_patch('{}', json_object(
+    'code', note.code,
     'precision', 'day',
     'stop', note.stop,
     'reason_code', note.reasoncode,

@@ -44,11 +44,11 @@ select
   case when note.kind in ('PROCEDURE', 'IMMUNIZATION') then lower(note.kind) || ':' || note.code end as treatment_source_id,
   note.kind as kind,
   note.noted_at as noted_at,
-  note.code as title,
+  null::varchar as title,
   note.description as body,
   null::varchar as record_status,
   null::timestamptz as created_at,
-  note.extra as extra,
+  json_merge_patch(json_object('code', note.code), note.extra) as extra,
   note._id,
 from typed as note
 left join raw.encounters as encounter on encounter.id = note.encounter
