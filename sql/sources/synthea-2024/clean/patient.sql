@@ -1,5 +1,6 @@
 -- one row a patient
 -- a social security number that several patients share proves none of them: it is blanked and kept in extra
+-- map: marital_status = raw.patients.marital
 with counted as (
   select *, count(ssn) over (partition by ssn) as sharing from raw.patients
 )

@@ -1,4 +1,5 @@
 -- one row an encounter whose payer covered a part of the claim; what the patient paid is not in the export
+-- map: payment_method = raw.payers.ownership
 select
   encounter.id as source_id,
   encounter.patient as patient_source_id,

@@ -1,4 +1,5 @@
 -- one row a kind of record that the catalogue was made of: encounter, procedure, immunization
+-- map: service = clean.category.service_source_id
 select
   category.service_source_id as source_id,
   coalesce(service.target_value, category.service_source_id) as name,
