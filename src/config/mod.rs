@@ -3,6 +3,7 @@
 mod clinic;
 mod layers;
 mod project;
+mod sql_file;
 
 pub use clinic::{
     Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
@@ -10,3 +11,4 @@ pub use clinic::{
 };
 pub use layers::{layers, sql_files};
 pub use project::Project;
+pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};
