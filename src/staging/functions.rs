@@ -6,6 +6,6 @@ use duckdb::Connection;
 use crate::config::Clinic;
 
 /// Registers the functions on a connection.
-pub fn register(_connection: &Connection, _clinic: &Clinic) -> Result<()> {
+pub(super) fn register(_connection: &Connection, _clinic: &Clinic) -> Result<()> {
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod functions;
 mod lock;
+mod stages;
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,11 @@ use duckdb::{AccessMode, Config, Connection};
 use rust_i18n::t;
 
 use crate::config::{Clinic, Project};
-use crate::error::{self, Failure};
+use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
 
 pub use lock::Lock;
+pub use stages::{Ended, StageRow};
 
 /// How a staging file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,11 @@ impl Staging {
             }
         };
         let connection = connect(&path, access, limits, &folder)?;
+        let handle = connection.interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
         let staging = Self { connection, path, _lock: lock };
+        // Not a start option: the time zones are in an extension that is loaded later.
+        staging.execute("set global TimeZone = 'UTC'")?;
         if access == Access::Write {
             private_file(&staging.path)?;
             staging.execute(include_str!("schema.sql"))?;
@@ -151,7 +157,6 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
     let mode = if access == Access::ReadOnly { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
     let mut config = Config::default()
         .access_mode(mode)
-        .and_then(|config| config.with("TimeZone", "UTC"))
         .and_then(|config| config.with("temp_directory", folder.join("spill").to_string_lossy()))
         .and_then(|config| config.with("autoinstall_known_extensions", "false"))
         .map_err(error::duckdb)?;
