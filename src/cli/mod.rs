@@ -78,7 +78,11 @@ fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
     {
         Ok(parsed) => Ok(Parsed::Run(Box::new(parsed))),
         Err(error) if !error.use_stderr() => Ok(Parsed::Text(language::help_text(&error))),
-        Err(error) => Err(usage::failure(&error)),
+        Err(error) => {
+            let names = arguments.iter().filter_map(|argument| argument.to_str());
+            let name = names.skip(1).find(|name| command.find_subcommand(name).is_some());
+            Err(usage::failure(&error, name))
+        }
     }
 }
 

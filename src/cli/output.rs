@@ -118,7 +118,7 @@ pub(super) fn status(text: &str) {
 pub(super) fn failure(failure: &Failure, format: Format) {
     let text = match format {
         Format::Table => {
-            let mut text = format!("{}: {}", t!("cli.error"), failure.message);
+            let mut text = format!("{}: {}", t!("cli.error"), failure.message.trim_end());
             for hint in &failure.hints {
                 let _ = write!(text, "\n  → {hint}");
             }

@@ -80,7 +80,10 @@ impl Answer {
         for row in &self.rows {
             table.row(row.iter().map(|value| value.as_deref().unwrap_or("∅")));
         }
-        Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64)))
+        match self.columns.is_empty() {
+            true => Page::new().line(t!("cli.sql.done")),
+            false => Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
+        }
     }
 }
 
@@ -89,7 +92,7 @@ impl Answer {
 fn query(staging: &Staging, sql: &str, select: &str, limit: usize) -> Result<Answer> {
     let wrapped = format!("select {select} from (\n{sql}\n) answer");
     let Ok(mut statement) = staging.connection().prepare(&wrapped) else {
-        staging.execute(sql)?;
+        staging.execute(sql).map_err(needs_write)?;
         return Ok(Answer { columns: Vec::new(), rows: Vec::new() });
     };
     let mut found = statement.query([]).map_err(error::duckdb)?;
@@ -105,4 +108,12 @@ fn query(staging: &Staging, sql: &str, select: &str, limit: usize) -> Result<Ans
     }
     drop(found);
     Ok(Answer { columns: statement.column_names(), rows })
+}
+
+/// DuckDB's refusal to write, with what to add.
+fn needs_write(error: anyhow::Error) -> anyhow::Error {
+    if error.to_string().contains("read-only mode") {
+        return Failure::usage(t!("cli.sql.read_only")).hint(t!("cli.sql.read_only_hint")).into();
+    }
+    error
 }

@@ -5,15 +5,15 @@ use rust_i18n::t;
 
 use crate::error::Failure;
 
-/// A parser's error as a usage failure with the nearest right spelling and the usage as hints.
-pub(super) fn failure(error: &clap::Error) -> Failure {
+/// A parser's error as a usage failure; its hints are the nearest right spelling and where the help is.
+pub(super) fn failure(error: &clap::Error, command: Option<&str>) -> Failure {
     let mut failure = Failure::usage(message(error));
     for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue] {
         if let Some(text) = text(error, kind) {
             failure = failure.hint(t!("cli.usage.did_you_mean", name = text));
         }
     }
-    failure.hint(t!("cli.usage.see_help"))
+    failure.hint(command.map_or_else(|| "trasvase --help".to_owned(), |name| format!("trasvase {name} --help")))
 }
 
 fn message(error: &clap::Error) -> String {
