@@ -1,5 +1,7 @@
 //! Does a model's table fit the target's table? Decided by names and types, before any row is looked at.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use duckdb::Connection;
 use rust_i18n::t;
@@ -23,7 +25,7 @@ pub(super) struct TableShape<'c> {
 pub(super) struct ColumnShape<'c> {
     pub(super) column: &'c catalog::Column,
     pub(super) conversion: Conversion,
-    pub(super) codec: Codec,
+    pub(super) codec: Arc<Codec>,
 }
 
 /// SQL for what the model carries besides the table's own columns.
@@ -76,7 +78,9 @@ pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableNam
             Some((_, duckdb_type)) => match conversion(&quoted(&column.name), duckdb_type, &column.data_type)
             {
                 Conversion::Mismatch(key) => faults.push(t!(key, column = column.name).into_owned()),
-                conversion => columns.push(ColumnShape { column, conversion, codec: codec(name, column)? }),
+                conversion => {
+                    columns.push(ColumnShape { column, conversion, codec: Arc::new(codec(name, column)?) })
+                }
             },
         }
     }

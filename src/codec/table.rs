@@ -20,7 +20,7 @@ pub struct RefusedValue {
 }
 
 /// A digest: SHA-256 over `record_send` of a row (pqformat and `record_send` in PostgreSQL's rowtypes.c).
-pub type Digest = [u8; 32];
+pub type RowHash = [u8; 32];
 
 impl TableCodec {
     /// Codecs for these columns of a table, matched by this key.
@@ -31,16 +31,25 @@ impl TableCodec {
         let codecs = columns
             .iter()
             .map(|name| {
-                let column = table.column(name).ok_or_else(|| (name.clone(), Unsupported::missing_column()))?;
-                Ok((name.clone(), Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?))
+                let column = table.column(name).ok_or_else(|| (name.clone(), missing(name)))?;
+                Ok((
+                    name.clone(),
+                    Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?,
+                ))
             })
             .collect::<Result<Vec<_>, (String, Unsupported)>>()?;
-        let place = |name: &String| columns.iter().position(|column| column == name);
+        let place = |name: &str| columns.iter().position(|column| column == name);
         let key = key
             .iter()
-            .map(|name| place(name).ok_or_else(|| (name.clone(), Unsupported::missing_column())))
+            .map(|name| place(name).ok_or_else(|| (name.clone(), missing(name))))
             .collect::<Result<_, _>>()?;
         Ok(Self { columns: codecs, key })
+    }
+
+    /// Codecs of all columns of a table, also of those that PostgreSQL fills: for the digest of a row as it is stored.
+    pub fn of_table(table: &Table, key: &[String]) -> Result<Self, (String, Unsupported)> {
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        Self::new(table, &columns, key)
     }
 
     /// Quoted column names, separated by commas.
@@ -58,7 +67,12 @@ impl TableCodec {
     }
 
     /// Appends the fields of one row (lengths and bodies, no field count) for `COPY ... (FORMAT binary)`.
-    pub fn append_row<T: AsRef<str>>(&self, values: &[Option<T>], oids: &LiveOids, out: &mut Vec<u8>) -> Result<(), RefusedValue> {
+    pub fn append_row<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        oids: &LiveOids,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RefusedValue> {
         for ((name, codec), value) in self.columns.iter().zip(values) {
             append_field(out, value.as_ref().map(AsRef::as_ref), |text, out| codec.encode(text, oids, out))
                 .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
@@ -67,7 +81,11 @@ impl TableCodec {
     }
 
     /// The row's digest, the same as [`TableCodec::digest_sql`] on the server. `buffer` is scratch space.
-    pub fn digest<T: AsRef<str>>(&self, values: &[Option<T>], buffer: &mut Vec<u8>) -> Result<Digest, RefusedValue> {
+    pub fn digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        buffer: &mut Vec<u8>,
+    ) -> Result<RowHash, RefusedValue> {
         buffer.clear();
         let count = i32::try_from(self.columns.len()).expect("PostgreSQL tables have at most 1,600 columns");
         buffer.extend_from_slice(&count.to_be_bytes());
@@ -77,6 +95,20 @@ impl TableCodec {
                 .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
         }
         Ok(Sha256::digest(&*buffer).into())
+    }
+
+    /// One column's bytes in the digest, the same as [`TableCodec::column_digest_sql`] on the server.
+    pub fn column_digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        place: usize,
+    ) -> Result<Vec<u8>, RefusedValue> {
+        let (name, codec) = &self.columns[place];
+        let mut bytes = 1_i32.to_be_bytes().to_vec();
+        codec
+            .digest(values[place].as_ref().map(AsRef::as_ref), &mut bytes)
+            .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        Ok(bytes)
     }
 
     /// The row's key as text: the column's own, or PostgreSQL's array literal of several.
@@ -103,7 +135,10 @@ impl TableCodec {
     }
 
     fn digest_fields(&self, alias: &str) -> String {
-        let fields = self.columns.iter().map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
+        let fields = self
+            .columns
+            .iter()
+            .map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
         fields.collect::<Vec<_>>().join(", ")
     }
 
@@ -135,9 +170,21 @@ pub fn append_field(
     Ok(())
 }
 
+/// Appends a text field of a COPY row.
+pub fn append_text(out: &mut Vec<u8>, text: &str) {
+    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn missing(name: &str) -> Unsupported {
+    Unsupported::new(name, rust_i18n::t!("codec.no_column"))
+}
+
 /// An element of an array literal as `array_out` writes it (arrayfuncs.c): quoted where it must be.
 fn array_element(text: &str) -> String {
-    let special = |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
+    let special =
+        |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
     if text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(special) {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
     } else {

@@ -102,6 +102,12 @@ impl Session {
         error::postgres(error)
     }
 
+    /// Sets the session up again, after something may have changed its settings.
+    pub(super) async fn set_up(&self) -> Result<()> {
+        let sql = format!("reset all; {SETUP}");
+        self.client.batch_execute(&sql).await.map_err(|error| self.error(&error))
+    }
+
     /// Asks the server to give up what this session is doing.
     pub async fn cancel(&self) {
         // Best effort: the statement may be over by now.
