@@ -3,6 +3,7 @@
 mod cases;
 mod cli;
 mod codec;
+mod guards;
 mod load;
 mod pg;
 mod pipeline;
