@@ -3,6 +3,7 @@
 mod cases;
 mod cli;
 mod codec;
+mod generator;
 mod load;
 mod pg;
 mod pipeline;
