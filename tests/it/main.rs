@@ -7,4 +7,5 @@ mod generator;
 mod load;
 mod pg;
 mod pipeline;
+mod support;
 mod transform;
