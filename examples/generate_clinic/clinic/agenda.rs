@@ -69,6 +69,7 @@ pub(super) fn write_appointments(clinic: &mut Clinic<'_>, count: u32) -> Result<
             source.exact_duplicate();
         }
     }
+    clinic.expected.count("appointments", "", count.into());
     csv.finish()
 }
 
@@ -279,7 +280,7 @@ fn note(clinic: &Clinic<'_>, dice: &mut Dice, id: u32) -> [String; 6] {
     ]
 }
 
-/// Like [`spoil_appointment`]; a time that daylight saving skipped is kept, so it is no defect of that kind.
+/// Like [`spoil_appointment`]; a row with a time that daylight saving skipped is repaired, not refused.
 fn spoil_note(dice: &mut Dice, cells: &mut [String; 6], source: &mut Source) -> bool {
     let rule = match if dice.spoils(1000) { dice.below(1000) } else { 1000 } {
         0..5 => {
@@ -293,7 +294,7 @@ fn spoil_note(dice: &mut Dice, cells: &mut [String; 6], source: &mut Source) -> 
         9..13 => {
             (cells[2], cells[4]) = ("31/03/2024 02:30".to_owned(), "Administrativa".to_owned());
             cells[5] = "Recordatorio enviado por SMS".to_owned();
-            source.kept("daylight_saving_gap");
+            source.repaired("daylight_saving_gap");
             return true;
         }
         _ => return false,

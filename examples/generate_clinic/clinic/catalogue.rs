@@ -111,7 +111,7 @@ fn professional(dice: &mut Dice, position: u32, code: &str) -> [String; 8] {
         speciality.to_owned(),
         spelling::national_id(50_000_000 + position * 1237 + dice.below(1000)),
         (640_000_000 + dice.below(9_999_999)).to_string(),
-        format!("{}@senses.example", code.to_lowercase()),
+        format!("senses.{}@gmail.com", code.to_lowercase()),
         member,
         if position % 7 == 5 { "N" } else { "S" }.to_owned(),
     ]

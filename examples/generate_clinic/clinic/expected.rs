@@ -91,10 +91,10 @@ impl Expected {
         self.sources.entry(name).or_default()
     }
 
-    /// Counts one under a key of a control.
-    pub(super) fn count(&mut self, control: &'static str, key: &str) {
+    /// Counts records under a key of a control.
+    pub(super) fn count(&mut self, control: &'static str, key: &str, number: u64) {
         match self.total(control, key, Total::Count(0)) {
-            Total::Count(count) => *count += 1,
+            Total::Count(count) => *count += number,
             Total::Cents(_) => unreachable!("a control is either a count or a sum"),
         }
     }

@@ -230,9 +230,11 @@ fn write_invoice(
         csv.row(&cells)?;
         clinic.expected.source("facturas").exact_duplicate();
     }
-    for key in ["", &year] {
-        clinic.expected.count("invoices", key);
-        clinic.expected.add("invoice_total", key, total);
+    for (key, counted, summed) in
+        [("", "invoices", "invoiced"), (&year, "invoices_by_year", "invoiced_by_year")]
+    {
+        clinic.expected.count(counted, key, 1);
+        clinic.expected.add(summed, key, total);
     }
     let kept_lines = if clinic.options.bench { usize::from(number.ends_with("000")) } else { lines.len() };
     for (position, line) in lines.iter().take(kept_lines).enumerate() {

@@ -88,8 +88,8 @@ pub(super) fn write(clinic: &mut Clinic<'_>) -> Result<()> {
         if dice.spoils(EXACT_DUPLICATES) {
             again.push(cells);
         }
-        clinic.expected.count("patients", "");
     }
+    clinic.expected.count("patients", "", clinic.people.len() as u64);
     for cells in &again {
         write_row(&mut second, cells)?;
         clinic.expected.source("pacientes").exact_duplicate();
