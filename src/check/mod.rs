@@ -279,24 +279,17 @@ fn finding(
 /// Runs `checks/*.sql`: each returns the offending rows; `-- severity: critical` in its header stops a run.
 fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (name, path) in sql_files(options.project, options.clinic, "checks")? {
+    for file in sql_files(options.project, options.clinic, "checks")? {
         error::interrupt::check()?;
-        let sql = std::fs::read_to_string(&path)?;
-        let body = sql.trim().trim_end_matches(';');
-        let count: u64 =
-            options.staging.value(&format!("select count(*) from (\n{body}\n)")).map_err(|error| {
-                Failure::failed(t!("check.bad_check", path = path.display(), error = error.to_string()))
-            })?;
-        let severity = sql
-            .lines()
-            .find_map(|line| line.strip_prefix("-- severity:").map(str::trim))
-            .unwrap_or("warning")
-            .to_owned();
+        let query = format!("select count(*) from (\n{}\n)", file.query());
+        let count: u64 = options.staging.value(&query).map_err(|error| {
+            Failure::failed(t!("check.bad_check", path = file.path, error = error.to_string()))
+        })?;
         if count > 0 {
             findings.push(Finding {
-                rule: name.clone(),
-                severity,
-                subject: format!("checks/{name}.sql"),
+                severity: file.header.value("severity").unwrap_or("warning").to_owned(),
+                rule: file.name,
+                subject: file.path,
                 column: None,
                 count,
             });

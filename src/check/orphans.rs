@@ -8,7 +8,7 @@ use super::shape::TableShape;
 use crate::config::{Orphans, TableConfig};
 use crate::error;
 use crate::model::catalog::Catalog;
-use crate::model::ident::{TableName, literal, quoted};
+use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
 /// How many keys one question to PostgreSQL holds.
@@ -191,9 +191,4 @@ fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) 
         matches_missing(key)
     ))?;
     Ok(count)
-}
-
-/// Whether a table's parents (itself aside) include one of these, so that it must be looked at after them.
-pub(super) fn depends_on(catalog: &Catalog, name: &TableName, others: &[TableName]) -> bool {
-    catalog.parents(name).iter().any(|parent| others.contains(parent))
 }

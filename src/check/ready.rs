@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
-use duckdb::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder};
-use duckdb::arrow::datatypes::DataType;
-use duckdb::vscalar::{ArrowFunctionSignature, VArrowScalar};
+use anyhow::Result;
+use duckdb::core::{DataChunkHandle, Inserter as _, LogicalTypeId};
+use duckdb::ffi::duckdb_string_t;
+use duckdb::types::DuckString;
+use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
+use duckdb::vtab::arrow::WritableVector;
 
 use super::convert::Conversion;
 use super::shape::{ColumnShape, TableShape};
@@ -27,7 +29,7 @@ pub(super) const FAULT_TABLE: &str = "create or replace temp table fault (table_
 pub(super) fn build(staging: &Staging, shape: &TableShape<'_>, settings: &TableConfig) -> Result<()> {
     for (position, column) in shape.columns.iter().enumerate() {
         if matches!(column.conversion, Conversion::Codec { .. }) {
-            let state = CodecState(Some(Arc::new(column.codec.clone())));
+            let state = CodecState(Arc::clone(&column.codec));
             staging
                 .connection()
                 .register_scalar_function_with_state::<CodecFunction>(&codec_name(position), &state)
@@ -151,39 +153,54 @@ pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
 }
 
 /// State of the codec's scalar function.
-#[derive(Clone, Default)]
-struct CodecState(Option<Arc<Codec>>);
+#[derive(Clone)]
+struct CodecState(Arc<Codec>);
 
 /// `codec(text)`: `=` and the canonical text, `~` and the text after a loss, or `!` and the name of the rule that refuses it.
 struct CodecFunction;
 
-impl VArrowScalar for CodecFunction {
+impl VScalar for CodecFunction {
     type State = CodecState;
 
-    fn invoke(state: &CodecState, input: RecordBatch) -> Result<Arc<dyn Array>, Box<dyn std::error::Error>> {
-        let codec = state.0.as_deref().ok_or_else(|| anyhow!("the codec function has no codec"))?;
-        let texts = input.column(0).as_string::<i32>();
-        let mut out = StringBuilder::with_capacity(texts.len(), texts.len() * 16);
-        for text in texts {
-            match text.map(|text| codec.canonical(text)) {
-                None => out.append_null(),
-                Some(Ok(value)) => append_marked(&mut out, if value.lossy { "~" } else { "=" }, &value.text)?,
-                Some(Err(refusal)) => append_marked(&mut out, "!", refusal.rule())?,
+    fn invoke(
+        state: &CodecState,
+        input: &mut DataChunkHandle,
+        output: &mut dyn WritableVector,
+    ) -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let texts = input.flat_vector(0);
+        let mut out = output.flat_vector();
+        let mut marked = String::new();
+        for row in 0..input.len() {
+            if texts.row_is_null(row as u64) {
+                out.set_null(row);
+                continue;
             }
+            // SAFETY: the signature is VARCHAR, and `row` is a row of the chunk that is not NULL.
+            let mut text = unsafe { texts.as_slice_with_len::<duckdb_string_t>(row + 1)[row] };
+            mark(&state.0, &DuckString::new(&mut text).as_str(), &mut marked);
+            out.insert(row, marked.as_str());
         }
-        let array: ArrayRef = Arc::new(out.finish());
-        Ok(array)
+        Ok(())
     }
 
-    fn signatures() -> Vec<ArrowFunctionSignature> {
-        vec![ArrowFunctionSignature::exact(vec![DataType::Utf8], DataType::Utf8)]
+    fn signatures() -> Vec<ScalarFunctionSignature> {
+        vec![ScalarFunctionSignature::exact(
+            vec![LogicalTypeId::Varchar.into()],
+            LogicalTypeId::Varchar.into(),
+        )]
     }
 }
 
-fn append_marked(out: &mut StringBuilder, mark: &str, text: &str) -> std::fmt::Result {
-    use std::fmt::Write as _;
-    out.write_str(mark)?;
-    out.write_str(text)?;
-    out.append_value("");
-    Ok(())
+fn mark(codec: &Codec, text: &str, marked: &mut String) {
+    marked.clear();
+    match codec.canonical(text) {
+        Ok(value) => {
+            marked.push(if value.lossy { '~' } else { '=' });
+            marked.push_str(&value.text);
+        }
+        Err(refusal) => {
+            marked.push('!');
+            marked.push_str(refusal.rule());
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod moment;
 mod numeric;
 mod parser;
 mod refusal;
+mod table;
 mod temporal;
 mod text;
 mod uuid;
@@ -35,6 +36,7 @@ use crate::model::catalog::DataType;
 
 pub use digest::RowDigest;
 pub use refusal::{Refusal, Unsupported};
+pub use table::{RefusedValue, RowHash, TableCodec, append_field, append_text};
 
 use digest::Digest;
 use kind::Kind;

@@ -20,7 +20,7 @@ pub struct RefusedValue {
 }
 
 /// A digest: SHA-256 over `record_send` of a row (pqformat and `record_send` in PostgreSQL's rowtypes.c).
-pub type Digest = [u8; 32];
+pub type RowHash = [u8; 32];
 
 impl TableCodec {
     /// Codecs for these columns of a table, matched by this key.
@@ -32,7 +32,10 @@ impl TableCodec {
             .iter()
             .map(|name| {
                 let column = table.column(name).ok_or_else(|| (name.clone(), missing(name)))?;
-                Ok((name.clone(), Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?))
+                Ok((
+                    name.clone(),
+                    Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?,
+                ))
             })
             .collect::<Result<Vec<_>, (String, Unsupported)>>()?;
         let place = |name: &str| columns.iter().position(|column| column == name);
@@ -64,7 +67,12 @@ impl TableCodec {
     }
 
     /// Appends the fields of one row (lengths and bodies, no field count) for `COPY ... (FORMAT binary)`.
-    pub fn append_row<T: AsRef<str>>(&self, values: &[Option<T>], oids: &LiveOids, out: &mut Vec<u8>) -> Result<(), RefusedValue> {
+    pub fn append_row<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        oids: &LiveOids,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RefusedValue> {
         for ((name, codec), value) in self.columns.iter().zip(values) {
             append_field(out, value.as_ref().map(AsRef::as_ref), |text, out| codec.encode(text, oids, out))
                 .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
@@ -73,7 +81,11 @@ impl TableCodec {
     }
 
     /// The row's digest, the same as [`TableCodec::digest_sql`] on the server. `buffer` is scratch space.
-    pub fn digest<T: AsRef<str>>(&self, values: &[Option<T>], buffer: &mut Vec<u8>) -> Result<Digest, RefusedValue> {
+    pub fn digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        buffer: &mut Vec<u8>,
+    ) -> Result<RowHash, RefusedValue> {
         buffer.clear();
         let count = i32::try_from(self.columns.len()).expect("PostgreSQL tables have at most 1,600 columns");
         buffer.extend_from_slice(&count.to_be_bytes());
@@ -86,7 +98,11 @@ impl TableCodec {
     }
 
     /// One column's bytes in the digest, the same as [`TableCodec::column_digest_sql`] on the server.
-    pub fn column_digest<T: AsRef<str>>(&self, values: &[Option<T>], place: usize) -> Result<Vec<u8>, RefusedValue> {
+    pub fn column_digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        place: usize,
+    ) -> Result<Vec<u8>, RefusedValue> {
         let (name, codec) = &self.columns[place];
         let mut bytes = 1_i32.to_be_bytes().to_vec();
         codec
@@ -119,7 +135,10 @@ impl TableCodec {
     }
 
     fn digest_fields(&self, alias: &str) -> String {
-        let fields = self.columns.iter().map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
+        let fields = self
+            .columns
+            .iter()
+            .map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
         fields.collect::<Vec<_>>().join(", ")
     }
 
@@ -164,7 +183,8 @@ fn missing(name: &str) -> Unsupported {
 
 /// An element of an array literal as `array_out` writes it (arrayfuncs.c): quoted where it must be.
 fn array_element(text: &str) -> String {
-    let special = |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
+    let special =
+        |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
     if text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(special) {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
     } else {

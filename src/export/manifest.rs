@@ -1,14 +1,12 @@
 //! The manifest of a new snapshot: what was read, what ran, what must come out.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use anyhow::Result;
 use rust_i18n::t;
 
 use super::Options;
-use crate::config::sql_files;
+use crate::config::{SqlFile, sql_files};
 use crate::error::Failure;
 use crate::model::manifest::{Control, Manifest, ModelVersion, TableEntry, Tenant};
 use crate::snapshot::FORMAT;
@@ -65,13 +63,13 @@ fn models(staging: &Staging) -> Result<BTreeMap<String, ModelVersion>> {
 fn controls(options: &Options<'_>) -> Result<Vec<Control>> {
     let files = sql_files(options.project, options.clinic, "control")?;
     let mut controls = Vec::new();
-    for (name, path) in files.iter().filter(|(name, _)| !name.contains('.')) {
-        let rejected = match files.get(&format!("{name}.reject")) {
-            Some(path) => figures(options.staging, path)?,
+    for file in files.iter().filter(|file| !file.name.contains('.')) {
+        let rejected = match files.iter().find(|other| other.name == format!("{}.reject", file.name)) {
+            Some(file) => figures(options.staging, file)?,
             None => BTreeMap::new(),
         };
-        controls.extend(figures(options.staging, path)?.into_iter().map(|(key, value)| Control {
-            name: name.clone(),
+        controls.extend(figures(options.staging, file)?.into_iter().map(|(key, value)| Control {
+            name: file.name.clone(),
             rejected: rejected.get(&key).cloned().flatten(),
             key,
             value,
@@ -89,15 +87,13 @@ fn controls(options: &Options<'_>) -> Result<Vec<Control>> {
 }
 
 /// The (key, value) rows of a control query.
-fn figures(staging: &Staging, path: &Path) -> Result<BTreeMap<String, Option<String>>> {
-    let sql = fs::read_to_string(path)?;
-    let body = sql.trim().trim_end_matches(';');
+fn figures(staging: &Staging, file: &SqlFile) -> Result<BTreeMap<String, Option<String>>> {
     let rows = staging
-        .rows(&format!("select key::varchar, value::varchar from (\n{body}\n)"), |row| {
+        .rows(&format!("select key::varchar, value::varchar from (\n{}\n)", file.query()), |row| {
             Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get(1)?))
         })
         .map_err(|error| {
-            Failure::failed(t!("export.bad_control", path = path.display(), error = error.to_string()))
+            Failure::failed(t!("export.bad_control", path = file.path, error = error.to_string()))
         })?;
     Ok(rows.into_iter().collect())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::compare::{self, Context, delete_condition, differs, incoming, same_key, stage};
+use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::{record, rows};
 use crate::codec::TableCodec;
@@ -241,7 +241,7 @@ async fn fill_cycles(
         .execute(&format!(
             "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {}",
             entry.table.quoted(),
-            compare::incoming(place),
+            incoming(place),
             same_key(codec),
             codec.key_sql("i")
         ))

@@ -28,7 +28,7 @@ pub struct Statement {
 }
 
 /// Plans the rebuild for these tables; `empty` are those without rows.
-pub fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<TableName>) -> Rebuild {
+pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<TableName>) -> Rebuild {
     let mut rebuild = Rebuild::default();
     let mut eligible = BTreeSet::new();
     for name in tables {

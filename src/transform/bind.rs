@@ -47,7 +47,12 @@ pub(super) fn bind(
         }
     }
     let usable = |found: &&Macro| found.uses.tables.iter().all(|table| !failed.contains(&table.name()));
-    create_macros(macros.in_order(macros.names()).into_iter().filter(usable), workbench, &mut created, problems);
+    create_macros(
+        macros.in_order(macros.names()).into_iter().filter(usable),
+        workbench,
+        &mut created,
+        problems,
+    );
     check_origins(graph, workbench, problems)
 }
 
@@ -88,18 +93,30 @@ fn copy_raw_shapes(staging: &Staging, workbench: &Workbench) -> Result<()> {
         tables.entry(table).or_default().push(format!("{} {data_type}", quoted(&column)));
     }
     for (table, columns) in tables {
-        workbench.staging().execute(&format!("create table raw.{} ({})", quoted(&table), columns.join(", ")))?;
+        workbench.staging().execute(&format!(
+            "create table raw.{} ({})",
+            quoted(&table),
+            columns.join(", ")
+        ))?;
     }
     Ok(())
 }
 
 fn has_source_id(workbench: &Workbench, entity: &str) -> Result<bool> {
-    Ok(columns(workbench)?.get(&Name::new("clean", entity)).is_none_or(|columns| columns.contains_key("source_id")))
+    Ok(columns(workbench)?
+        .get(&Name::new("clean", entity))
+        .is_none_or(|columns| columns.contains_key("source_id")))
 }
 
 /// A clean model without `source_id` has no golden records; a model that reads them is wrong.
-fn leave_out_identity(graph: &mut Graph, name: &Name, failed: &mut BTreeSet<Name>, problems: &mut Vec<Problem>) {
-    let readers: Vec<Name> = graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
+fn leave_out_identity(
+    graph: &mut Graph,
+    name: &Name,
+    failed: &mut BTreeSet<Name>,
+    problems: &mut Vec<Problem>,
+) {
+    let readers: Vec<Name> =
+        graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
     let clean = graph.nodes.get(&Name::new("clean", &name.table));
     if let Some(clean) = clean.filter(|_| !readers.is_empty()) {
         let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
@@ -119,12 +136,17 @@ fn check_origins(graph: &Graph, workbench: &Workbench, problems: &mut Vec<Proble
     let columns = columns(workbench)?;
     for node in graph.nodes.values().filter(|node| node.kind == Kind::Model && !node.without_origin()) {
         let Some(columns) = columns.get(&node.name).filter(|_| node.name.schema != "xref") else { continue };
-        let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str)) {
+        let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str))
+        {
             (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => continue,
             (None, None) => t!("transform.no_origin"),
             (Some(_), Some(_)) => t!("transform.two_origins"),
-            (Some(found), None) => t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found),
-            (None, Some(found)) => t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found),
+            (Some(found), None) => {
+                t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found)
+            }
+            (None, Some(found)) => {
+                t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found)
+            }
         };
         problems.push(Problem::at(&node.file, None, message));
     }

@@ -41,7 +41,12 @@ pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
         "select model, version, fingerprint, parts::varchar from meta.model_version
          qualify row_number() over (partition by model order by version desc) = 1",
         |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
         },
     )?;
     let mut builds = BTreeMap::new();
@@ -87,14 +92,22 @@ pub(super) fn apply(
 fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
     let mut failure = Failure::from_anyhow(error);
     if failure.kind != FailureKind::Interrupted {
-        failure.message =
-            format!("{}\n{}", failure.message, t!("transform.stopped", done = done, total = total, model = step.model));
+        failure.message = format!(
+            "{}\n{}",
+            failure.message,
+            t!("transform.stopped", done = done, total = total, model = step.model)
+        );
     }
     failure.into()
 }
 
 /// Creates the macros that a model calls, each once a run.
-fn create_macros(staging: &Staging, macros: &Macros, node: &Node, created: &mut BTreeSet<String>) -> Result<()> {
+fn create_macros(
+    staging: &Staging,
+    macros: &Macros,
+    node: &Node,
+    created: &mut BTreeSet<String>,
+) -> Result<()> {
     for found in macros.in_order(&node.macros) {
         if created.insert(found.name.clone()) {
             staging.execute(&found.statement)?;
@@ -107,7 +120,13 @@ fn create_macros(staging: &Staging, macros: &Macros, node: &Node, created: &mut 
 fn create_rest(staging: &Staging, graph: &Graph, macros: &Macros, created: &BTreeSet<String>) -> Result<()> {
     for found in macros.in_order(macros.names()).into_iter().filter(|found| !created.contains(&found.name)) {
         let mut ready = true;
-        for table in macros.closure(&found.uses).iter().filter_map(|name| macros.get(name)).chain([found]).flat_map(|found| &found.uses.tables) {
+        for table in macros
+            .closure(&found.uses)
+            .iter()
+            .filter_map(|name| macros.get(name))
+            .chain([found])
+            .flat_map(|found| &found.uses.tables)
+        {
             let name = table.name();
             ready &= graph.leaves.contains_key(&name) || staging.has_table(&name.schema, &name.table)?;
         }
@@ -149,8 +168,13 @@ fn replace(staging: &Staging, node: &Node) -> Result<()> {
     drop_other_kind(staging, &node.name, node.is_view())?;
     let name = node.name.quoted();
     if let Kind::Map { rows } = &node.kind {
-        staging.execute(&format!("create or replace table {name} (source_value varchar not null, target_value varchar)"))?;
-        let mut insert = staging.connection().prepare(&format!("insert into {name} values (?, ?)")).map_err(error::duckdb)?;
+        staging.execute(&format!(
+            "create or replace table {name} (source_value varchar not null, target_value varchar)"
+        ))?;
+        let mut insert = staging
+            .connection()
+            .prepare(&format!("insert into {name} values (?, ?)"))
+            .map_err(error::duckdb)?;
         for (source, target) in rows {
             insert.execute(duckdb::params![source, target]).map_err(error::duckdb)?;
         }

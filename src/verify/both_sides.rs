@@ -27,17 +27,15 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<QueryReport>> {
     let files = sql_files(options.project, options.clinic, "verify")?;
     let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
     let mut reports = Vec::new();
-    for (name, path) in files {
+    for file in files {
         error::interrupt::check()?;
-        let sql = std::fs::read_to_string(&path)?;
-        let body = sql.trim().trim_end_matches(';').to_owned();
-        let ours = in_duckdb(&connection, &body)
-            .map_err(|error| Failure::failed(t!("verify.bad_query", name = path.display(), error = error)))?;
-        let theirs = in_postgres(options, &body)
+        let ours = in_duckdb(&connection, file.query())
+            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
+        let theirs = in_postgres(options, file.query())
             .await
-            .map_err(|error| Failure::failed(t!("verify.bad_query", name = path.display(), error = error)))?;
+            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
         let differing = only_in_one(&ours, &theirs);
-        reports.push(QueryReport { name, rows: ours.len(), differing, equal: differing == 0 });
+        reports.push(QueryReport { name: file.name, rows: ours.len(), differing, equal: differing == 0 });
     }
     Ok(reports)
 }

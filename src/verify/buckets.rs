@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use sha2::{Digest as _, Sha256};
 
 use super::Options;
-use crate::codec::{Digest, TableCodec};
+use crate::codec::{RowHash, TableCodec};
 use crate::error;
 use crate::model::manifest::TableEntry;
 use crate::snapshot::Snapshot;
@@ -27,7 +27,7 @@ impl Buckets {
         Self([Bucket::default(); 256])
     }
 
-    fn add(&mut self, key: &str, digest: &Digest) {
+    fn add(&mut self, key: &str, digest: &RowHash) {
         let bucket = &mut self.0[usize::from(bucket_of(key))];
         bucket.rows += 1;
         for (sum, half) in bucket.sums.iter_mut().zip(digest.chunks_exact(8)) {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn buckets_do_not_depend_on_order_and_see_a_swapped_digest() {
         let (a, b) = ([1_u8; 32], [2_u8; 32]);
-        let of = |rows: &[(&str, &Digest)]| {
+        let of = |rows: &[(&str, &RowHash)]| {
             let mut buckets = Buckets::empty();
             rows.iter().for_each(|(key, digest)| buckets.add(key, digest));
             buckets

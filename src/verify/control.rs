@@ -7,7 +7,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 use super::Options;
-use crate::config::sql_files;
+use crate::config::{SqlFile, sql_files};
 use crate::error::{self, Failure};
 
 /// One figure on both sides: equal if `source = target + rejected`.
@@ -38,11 +38,10 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<ControlReport>>
     for control in &options.snapshot.manifest().controls {
         let name = control.name.trim_start_matches("clinic.toml/");
         if !answers.contains_key(name) {
-            let Some(path) = files.get(&format!("{name}.target")) else {
+            let Some(file) = files.iter().find(|file| file.name == format!("{name}.target")) else {
                 return Err(Failure::usage(t!("verify.no_control", name = name)).into());
             };
-            let sql = std::fs::read_to_string(path)?;
-            answers.insert(name.to_owned(), ask(options, name, &sql).await?);
+            answers.insert(name.to_owned(), ask(options, file).await?);
         }
         let target = answers[name].get(&control.key).cloned().flatten();
         let rejected = rejected.get(&(name, control.key.as_str())).map(|value| (*value).clone());
@@ -59,15 +58,11 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<ControlReport>>
     Ok(reports)
 }
 
-async fn ask(options: &Options<'_>, name: &str, sql: &str) -> Result<BTreeMap<String, Option<String>>> {
-    let body = sql.trim().trim_end_matches(';');
-    let rows = options
-        .client
-        .query(&format!("select key::text, value::text from (\n{body}\n) figures"), &[])
-        .await
-        .map_err(|error| {
-            Failure::failed(t!("verify.bad_query", name = name, error = error::postgres(&error)))
-        })?;
+async fn ask(options: &Options<'_>, file: &SqlFile) -> Result<BTreeMap<String, Option<String>>> {
+    let sql = format!("select key::text, value::text from (\n{}\n) figures", file.query());
+    let rows = options.client.query(&sql, &[]).await.map_err(|error| {
+        Failure::failed(t!("verify.bad_query", name = file.path, error = error::postgres(&error)))
+    })?;
     Ok(rows.iter().map(|row| (row.get::<_, Option<String>>(0).unwrap_or_default(), row.get(1))).collect())
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Options;
 use super::buckets::{bucket_of, bucket_sql};
-use crate::codec::{Digest, TableCodec};
+use crate::codec::{RowHash, TableCodec};
 use crate::error;
 use crate::model::ident::quoted;
 use crate::model::manifest::TableEntry;
@@ -82,7 +82,7 @@ pub(super) async fn find(
         if !unequal.contains(&bucket_of(&key)) {
             continue;
         }
-        let digest: Digest = codec
+        let digest: RowHash = codec
             .digest(&row.values, &mut buffer)
             .map_err(|refused| anyhow!("{}: {}", refused.column, refused.refusal.rule()))?;
         let kind = match theirs.remove(&key) {

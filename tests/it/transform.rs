@@ -40,10 +40,19 @@ impl Case {
     fn demo() -> Self {
         let case = Self::new();
         case.write("sql/macros/text.sql", "-- text\ncreate or replace macro shout(t) as upper(trimmed(t));\ncreate or replace macro trimmed(t) as nullif(trim(t), '');\n");
-        case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n");
+        case.write(
+            "sql/sources/flowww/clean/patient.sql",
+            "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n",
+        );
         case.write("sql/sources/flowww/clean/appointment.sql", "-- one appointment\nselect id as source_id, paciente as patient_source_id, estado as status, _id from raw.citas;\n");
-        case.write("sql/sources/flowww/maps/status.csv", "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n");
-        case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, name, _id from golden.patient\n");
+        case.write(
+            "sql/sources/flowww/maps/status.csv",
+            "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n",
+        );
+        case.write(
+            "sql/systems/clinicsay/target/patient.sql",
+            "-- one patient\nselect golden_id as id, name, _id from golden.patient\n",
+        );
         case.write(
             "sql/systems/clinicsay/target/appointment.sql",
             "-- one appointment\nselect g.golden_id as id, p.golden_id as patient_id, m.target_value as status, g._id\nfrom golden.appointment g\nleft join xref.patient p on p.source_id = g.patient_source_id\nleft join map.status m on m.source_value = g.status\n",
@@ -70,7 +79,8 @@ impl Case {
     }
 
     fn open(&self) -> Staging {
-        let staging = Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
+        let staging =
+            Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
         staging
             .execute(
                 "create table if not exists raw.pacientes as
@@ -95,7 +105,12 @@ impl Case {
 
     fn plan(&self, staging: &Staging) -> anyhow::Result<transform::Plan> {
         let (project, clinic) = (self.project(), self.clinic());
-        transform::plan(&transform::Options { project: &project, clinic: &clinic, staging, select: Vec::new() })
+        transform::plan(&transform::Options {
+            project: &project,
+            clinic: &clinic,
+            staging,
+            select: Vec::new(),
+        })
     }
 
     /// The message of a refusal.
@@ -110,7 +125,11 @@ impl Case {
 }
 
 fn table(staging: &Staging, sql: &str) -> String {
-    staging.value(&format!("select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from ({sql}) t")).unwrap()
+    staging
+        .value(&format!(
+            "select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from ({sql}) t"
+        ))
+        .unwrap()
 }
 
 #[test]
@@ -122,16 +141,35 @@ fn models_are_built_in_the_order_in_which_they_read_each_other() {
     assert_eq!(
         names,
         [
-            "clean.appointment", "clean.patient", "golden.appointment", "golden.patient", "map.status",
-            "xref.patient", "target.appointment", "target.patient", "xref.appointment"
+            "clean.appointment",
+            "clean.patient",
+            "golden.appointment",
+            "golden.patient",
+            "map.status",
+            "xref.patient",
+            "target.appointment",
+            "target.patient",
+            "xref.appointment"
         ]
     );
-    assert_eq!(table(&staging, "select name, _id from target.patient"), "(ANA, 101)\n(LUIS, 102)\n(NULL, 103)");
     assert_eq!(
-        table(&staging, "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"),
+        table(&staging, "select name, _id from target.patient"),
+        "(ANA, 101)\n(LUIS, 102)\n(NULL, 103)"
+    );
+    assert_eq!(
+        table(
+            &staging,
+            "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"
+        ),
         "(NULL, LUIS, 202)\n(cancelled, NULL, 203)\n(done, ANA, 201)"
     );
-    assert_eq!(table(&staging, "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"), "(1, true)\n(2, true)\n(3, true)");
+    assert_eq!(
+        table(
+            &staging,
+            "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"
+        ),
+        "(1, true)\n(2, true)\n(3, true)"
+    );
 }
 
 #[test]
