@@ -3,6 +3,7 @@
 mod cases;
 mod cli;
 mod codec;
+mod generator;
 mod guards;
 mod load;
 mod pg;
