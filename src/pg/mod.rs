@@ -1,7 +1,9 @@
 //! PostgreSQL: a private server, connections to any other one, what its catalog says, and the target's schema.
 
 pub mod catalog;
+pub mod copy;
 pub mod embedded;
+pub mod ledger;
 mod parameters;
 pub mod privileges;
 pub mod schema;
