@@ -1,5 +1,7 @@
 //! One integration binary, since every extra one links DuckDB again.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod cases;
 mod cli;
 mod codec;
