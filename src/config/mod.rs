@@ -4,7 +4,7 @@ mod clinic;
 mod project;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Site, SourceConfig,
-    TableConfig, TargetConfig, Triggers,
+    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Site, SourceConfig, TableConfig, TargetConfig,
+    Triggers,
 };
 pub use project::Project;
