@@ -6,4 +6,5 @@ mod codec;
 mod load;
 mod pg;
 mod pipeline;
+mod support;
 mod transform;
