@@ -109,8 +109,24 @@ impl Case {
     }
 }
 
+/// Rows as lines of values, sorted.
 fn table(staging: &Staging, sql: &str) -> String {
-    staging.value(&format!("select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from ({sql}) t")).unwrap()
+    let mut lines = Vec::new();
+    let mut statement = staging.connection().prepare(sql).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let count = row.as_ref().column_count();
+        let values = (0..count).map(|index| match row.get::<_, duckdb::types::Value>(index).unwrap() {
+            duckdb::types::Value::Null => "NULL".to_owned(),
+            duckdb::types::Value::Text(text) => text,
+            duckdb::types::Value::BigInt(number) => number.to_string(),
+            duckdb::types::Value::Boolean(truth) => truth.to_string(),
+            other => format!("{other:?}"),
+        });
+        lines.push(values.collect::<Vec<_>>().join(" "));
+    }
+    lines.sort();
+    lines.join("\n")
 }
 
 #[test]
@@ -126,12 +142,12 @@ fn models_are_built_in_the_order_in_which_they_read_each_other() {
             "xref.patient", "target.appointment", "target.patient", "xref.appointment"
         ]
     );
-    assert_eq!(table(&staging, "select name, _id from target.patient"), "(ANA, 101)\n(LUIS, 102)\n(NULL, 103)");
+    assert_eq!(table(&staging, "select name, _id from target.patient"), "ANA 101\nLUIS 102\nNULL 103");
     assert_eq!(
         table(&staging, "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"),
-        "(NULL, LUIS, 202)\n(cancelled, NULL, 203)\n(done, ANA, 201)"
+        "NULL LUIS 202\ncancelled NULL 203\ndone ANA 201"
     );
-    assert_eq!(table(&staging, "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"), "(1, true)\n(2, true)\n(3, true)");
+    assert_eq!(table(&staging, "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"), "1 true\n2 true\n3 true");
 }
 
 #[test]
