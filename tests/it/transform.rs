@@ -104,9 +104,24 @@ impl Case {
         Failure::from_anyhow(&self.try_run(&staging, &[]).unwrap_err()).message
     }
 
-    fn path(&self) -> &Path {
-        self.folder.path()
+    /// Copies a folder's files over the project's.
+    fn overlay(&self, from: &Path) {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = self.folder.path().join(entry.path().strip_prefix(case_root(from)).unwrap());
+            if entry.path().is_dir() {
+                std::fs::create_dir_all(&to).unwrap();
+                self.overlay(&entry.path());
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
     }
+}
+
+/// The folder of a refusal's case that a path is in.
+fn case_root(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.parent().is_some_and(|parent| parent.ends_with("refused"))).unwrap()
 }
 
 /// Rows as lines of values, sorted.
@@ -160,4 +175,29 @@ fn again_is_safe() {
     assert_eq!((report.built.len(), report.unchanged, report.dropped.len()), (0, 9, 0));
     assert_eq!(table(&staging, "from meta.model_version"), before);
     assert!(case.plan(&staging).unwrap().is_empty());
+}
+
+/// Each folder under `tests/cases/transform/refused` is laid over the demo project; `expected.txt` is the message.
+/// `BLESS=1` writes it.
+#[test]
+fn what_cannot_be_right_is_refused_with_its_place() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/transform/refused");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let case = Case::demo();
+        case.overlay(&path);
+        let message = case.refusal();
+        let expected = path.join("expected.txt");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, format!("{message}\n")).unwrap();
+        }
+        if std::fs::read_to_string(&expected).unwrap_or_default().trim_end() != message {
+            wrong.push(format!("{}:\n{message}", path.display()));
+        }
+        count += 1;
+    }
+    assert!(count > 30, "{count} cases");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
