@@ -205,7 +205,7 @@ fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
 }
 
 /// `rows 2,000, rejected 3`; groups within are left to JSON.
-fn counts_text(counts: &serde_json::Value) -> String {
+pub(super) fn counts_text(counts: &serde_json::Value) -> String {
     let Some(counts) = counts.as_object() else { return String::new() };
     let parts = counts
         .iter()
