@@ -6,14 +6,16 @@ use std::time::Instant;
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::graph::{Graph, Kind, Node};
-use super::macros::Macros;
+use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::plan::{Built, Plan, Reason, Step};
 use super::problem::Problem;
+use super::tree::hex;
 use crate::error::{self, Failure, Kind as FailureKind, interrupt};
-use crate::model::ident::literal;
+use crate::model::ident::{literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::Staging;
 
@@ -41,12 +43,7 @@ pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
         "select model, version, fingerprint, parts::varchar from meta.model_version
          qualify row_number() over (partition by model order by version desc) = 1",
         |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-            ))
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
         },
     )?;
     let mut builds = BTreeMap::new();
@@ -56,6 +53,15 @@ pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
         builds.insert(name, Built { version, fingerprint, parts: serde_json::from_str(&parts)?, exists });
     }
     Ok(builds)
+}
+
+/// Hash over the fingerprints of everything that is built.
+pub(super) fn output(staging: &Staging) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (name, last) in last_builds(staging)?.iter().filter(|(_, last)| last.exists) {
+        hash.update(format!("{name} {}\n", last.fingerprint));
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 /// Builds what the plan says, in its order, and drops what it says.
@@ -71,20 +77,23 @@ pub(super) fn apply(
 ) -> Result<Vec<ModelReport>> {
     let total = plan.builds().count();
     let mut reports = Vec::with_capacity(total);
-    let mut created = BTreeSet::new();
+    let mut stored = Stored::read(staging)?;
     for step in plan.builds() {
         interrupt::check()?;
         let Some(node) = graph.nodes.get(&step.name) else { continue };
         let subject = step.model.as_str();
         observer.event(&Event::Started { stage: Stage::Transform, subject, total: None });
-        let report = create_macros(staging, macros, node, &mut created)
+        let called = macros.in_order(&node.macros);
+        let report = called
+            .into_iter()
+            .try_for_each(|found| stored.create(staging, found))
             .and_then(|()| build(staging, node, step))
             .map_err(|error| stopped(&error, reports.len(), total, step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
     }
     drop_gone(staging, plan)?;
-    create_rest(staging, graph, macros, &created)?;
+    stored.settle(staging, graph, macros)?;
     Ok(reports)
 }
 
@@ -92,49 +101,77 @@ pub(super) fn apply(
 fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
     let mut failure = Failure::from_anyhow(error);
     if failure.kind != FailureKind::Interrupted {
-        failure.message = format!(
-            "{}\n{}",
-            failure.message,
-            t!("transform.stopped", done = done, total = total, model = step.model)
-        );
+        failure.message =
+            format!("{}\n{}", failure.message, t!("transform.stopped", done = done, total = total, model = step.model));
     }
     failure.into()
 }
 
-/// Creates the macros that a model calls, each once a run.
-fn create_macros(
-    staging: &Staging,
-    macros: &Macros,
-    node: &Node,
-    created: &mut BTreeSet<String>,
-) -> Result<()> {
-    for found in macros.in_order(&node.macros) {
-        if created.insert(found.name.clone()) {
-            staging.execute(&found.statement)?;
-        }
-    }
-    Ok(())
+/// The macros of the staging file. Each carries its fingerprint as a comment, so that an unchanged one is left alone.
+struct Stored {
+    /// Fingerprint and whether it is a table macro, by name.
+    macros: BTreeMap<String, (String, bool)>,
 }
 
-/// Creates the macros that no model called, for whoever opens the file; those over tables that are not there wait.
-fn create_rest(staging: &Staging, graph: &Graph, macros: &Macros, created: &BTreeSet<String>) -> Result<()> {
-    for found in macros.in_order(macros.names()).into_iter().filter(|found| !created.contains(&found.name)) {
-        let mut ready = true;
-        for table in macros
-            .closure(&found.uses)
-            .iter()
-            .filter_map(|name| macros.get(name))
-            .chain([found])
-            .flat_map(|found| &found.uses.tables)
-        {
-            let name = table.name();
-            ready &= graph.leaves.contains_key(&name) || staging.has_table(&name.schema, &name.table)?;
+impl Stored {
+    fn read(staging: &Staging) -> Result<Self> {
+        let rows = staging.rows(
+            "select distinct lower(function_name), coalesce(comment, ''), function_type = 'table_macro'
+             from duckdb_functions() where function_type in ('macro', 'table_macro') and not internal",
+            |row| Ok((row.get::<_, String>(0)?, (row.get::<_, String>(1)?, row.get::<_, bool>(2)?))),
+        )?;
+        Ok(Self { macros: rows.into_iter().collect() })
+    }
+
+    /// Creates a macro unless the very same one is there.
+    fn create(&mut self, staging: &Staging, wanted: &Macro) -> Result<()> {
+        let stored = self.macros.get(&wanted.name);
+        if stored.is_some_and(|(fingerprint, _)| *fingerprint == wanted.fingerprint) {
+            return Ok(());
         }
-        if ready {
-            staging.execute(&found.statement)?;
+        if let Some((_, table)) = stored.filter(|(_, table)| *table != wanted.table) {
+            drop_macro(staging, &wanted.name, *table)?;
+        }
+        let (name, fingerprint) = (quoted(&wanted.name), literal(&wanted.fingerprint));
+        let kind = macro_kind(wanted.table);
+        staging.execute(&format!("{};\ncomment on {kind} {name} is {fingerprint}", wanted.statement))?;
+        self.macros.insert(wanted.name.clone(), (wanted.fingerprint.clone(), wanted.table));
+        Ok(())
+    }
+
+    /// Creates the macros that no model called, for whoever opens the file (those over tables that are not there
+    /// wait), and drops those whose file is gone.
+    fn settle(&mut self, staging: &Staging, graph: &Graph, macros: &Macros) -> Result<()> {
+        for found in macros.in_order(macros.names()) {
+            if macros_tables_exist(staging, graph, macros, found)? {
+                self.create(staging, found)?;
+            }
+        }
+        for (name, (fingerprint, table)) in &self.macros {
+            if !macros.contains(name) && fingerprint.len() == 64 {
+                drop_macro(staging, name, *table)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn macro_kind(table: bool) -> &'static str {
+    if table { "macro table" } else { "macro" }
+}
+
+fn drop_macro(staging: &Staging, name: &str, table: bool) -> Result<()> {
+    staging.execute(&format!("drop {} {}", macro_kind(table), quoted(name)))
+}
+
+/// Whether every table that a macro reads, directly or through others, is there.
+fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found: &Macro) -> Result<bool> {
+    for name in macros.tables(found) {
+        if !graph.leaves.contains_key(&name) && !staging.has_table(&name.schema, &name.table)? {
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn build(staging: &Staging, node: &Node, step: &Step) -> Result<ModelReport> {
@@ -168,13 +205,8 @@ fn replace(staging: &Staging, node: &Node) -> Result<()> {
     drop_other_kind(staging, &node.name, node.is_view())?;
     let name = node.name.quoted();
     if let Kind::Map { rows } = &node.kind {
-        staging.execute(&format!(
-            "create or replace table {name} (source_value varchar not null, target_value varchar)"
-        ))?;
-        let mut insert = staging
-            .connection()
-            .prepare(&format!("insert into {name} values (?, ?)"))
-            .map_err(error::duckdb)?;
+        staging.execute(&format!("create or replace table {name} (source_value varchar not null, target_value varchar)"))?;
+        let mut insert = staging.connection().prepare(&format!("insert into {name} values (?, ?)")).map_err(error::duckdb)?;
         for (source, target) in rows {
             insert.execute(duckdb::params![source, target]).map_err(error::duckdb)?;
         }

@@ -40,19 +40,10 @@ impl Case {
     fn demo() -> Self {
         let case = Self::new();
         case.write("sql/macros/text.sql", "-- text\ncreate or replace macro shout(t) as upper(trimmed(t));\ncreate or replace macro trimmed(t) as nullif(trim(t), '');\n");
-        case.write(
-            "sql/sources/flowww/clean/patient.sql",
-            "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n",
-        );
+        case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n");
         case.write("sql/sources/flowww/clean/appointment.sql", "-- one appointment\nselect id as source_id, paciente as patient_source_id, estado as status, _id from raw.citas;\n");
-        case.write(
-            "sql/sources/flowww/maps/status.csv",
-            "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n",
-        );
-        case.write(
-            "sql/systems/clinicsay/target/patient.sql",
-            "-- one patient\nselect golden_id as id, name, _id from golden.patient\n",
-        );
+        case.write("sql/sources/flowww/maps/status.csv", "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n");
+        case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, name, _id from golden.patient\n");
         case.write(
             "sql/systems/clinicsay/target/appointment.sql",
             "-- one appointment\nselect g.golden_id as id, p.golden_id as patient_id, m.target_value as status, g._id\nfrom golden.appointment g\nleft join xref.patient p on p.source_id = g.patient_source_id\nleft join map.status m on m.source_value = g.status\n",
@@ -79,8 +70,7 @@ impl Case {
     }
 
     fn open(&self) -> Staging {
-        let staging =
-            Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
+        let staging = Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
         staging
             .execute(
                 "create table if not exists raw.pacientes as
@@ -105,12 +95,7 @@ impl Case {
 
     fn plan(&self, staging: &Staging) -> anyhow::Result<transform::Plan> {
         let (project, clinic) = (self.project(), self.clinic());
-        transform::plan(&transform::Options {
-            project: &project,
-            clinic: &clinic,
-            staging,
-            select: Vec::new(),
-        })
+        transform::plan(&transform::Options { project: &project, clinic: &clinic, staging, select: Vec::new() })
     }
 
     /// The message of a refusal.
@@ -119,17 +104,44 @@ impl Case {
         Failure::from_anyhow(&self.try_run(&staging, &[]).unwrap_err()).message
     }
 
-    fn path(&self) -> &Path {
-        self.folder.path()
+    /// Copies a folder's files over the project's.
+    fn overlay(&self, from: &Path) {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = self.folder.path().join(entry.path().strip_prefix(case_root(from)).unwrap());
+            if entry.path().is_dir() {
+                std::fs::create_dir_all(&to).unwrap();
+                self.overlay(&entry.path());
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
     }
 }
 
+/// The folder of a refusal's case that a path is in.
+fn case_root(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.parent().is_some_and(|parent| parent.ends_with("refused"))).unwrap()
+}
+
+/// Rows as lines of values, sorted.
 fn table(staging: &Staging, sql: &str) -> String {
-    staging
-        .value(&format!(
-            "select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from ({sql}) t"
-        ))
-        .unwrap()
+    let mut lines = Vec::new();
+    let mut statement = staging.connection().prepare(sql).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let count = row.as_ref().column_count();
+        let values = (0..count).map(|index| match row.get::<_, duckdb::types::Value>(index).unwrap() {
+            duckdb::types::Value::Null => "NULL".to_owned(),
+            duckdb::types::Value::Text(text) => text,
+            duckdb::types::Value::BigInt(number) => number.to_string(),
+            duckdb::types::Value::Boolean(truth) => truth.to_string(),
+            other => format!("{other:?}"),
+        });
+        lines.push(values.collect::<Vec<_>>().join(" "));
+    }
+    lines.sort();
+    lines.join("\n")
 }
 
 #[test]
@@ -141,35 +153,16 @@ fn models_are_built_in_the_order_in_which_they_read_each_other() {
     assert_eq!(
         names,
         [
-            "clean.appointment",
-            "clean.patient",
-            "golden.appointment",
-            "golden.patient",
-            "map.status",
-            "xref.patient",
-            "target.appointment",
-            "target.patient",
-            "xref.appointment"
+            "clean.appointment", "clean.patient", "golden.appointment", "golden.patient", "map.status",
+            "xref.patient", "target.appointment", "target.patient", "xref.appointment"
         ]
     );
+    assert_eq!(table(&staging, "select name, _id from target.patient"), "ANA 101\nLUIS 102\nNULL 103");
     assert_eq!(
-        table(&staging, "select name, _id from target.patient"),
-        "(ANA, 101)\n(LUIS, 102)\n(NULL, 103)"
+        table(&staging, "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"),
+        "NULL LUIS 202\ncancelled NULL 203\ndone ANA 201"
     );
-    assert_eq!(
-        table(
-            &staging,
-            "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"
-        ),
-        "(NULL, LUIS, 202)\n(cancelled, NULL, 203)\n(done, ANA, 201)"
-    );
-    assert_eq!(
-        table(
-            &staging,
-            "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"
-        ),
-        "(1, true)\n(2, true)\n(3, true)"
-    );
+    assert_eq!(table(&staging, "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"), "1 true\n2 true\n3 true");
 }
 
 #[test]
@@ -182,4 +175,29 @@ fn again_is_safe() {
     assert_eq!((report.built.len(), report.unchanged, report.dropped.len()), (0, 9, 0));
     assert_eq!(table(&staging, "from meta.model_version"), before);
     assert!(case.plan(&staging).unwrap().is_empty());
+}
+
+/// Each folder under `tests/cases/transform/refused` is laid over the demo project; `expected.txt` is the message.
+/// `BLESS=1` writes it.
+#[test]
+fn what_cannot_be_right_is_refused_with_its_place() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/transform/refused");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let case = Case::demo();
+        case.overlay(&path);
+        let message = case.refusal();
+        let expected = path.join("expected.txt");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, format!("{message}\n")).unwrap();
+        }
+        if std::fs::read_to_string(&expected).unwrap_or_default().trim_end() != message {
+            wrong.push(format!("{}:\n{message}", path.display()));
+        }
+        count += 1;
+    }
+    assert!(count > 30, "{count} cases");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
