@@ -37,7 +37,7 @@ fn exact(x: &str, duckdb_type: &str, target: &DataType) -> Option<Conversion> {
             let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
             sql(x.to_owned(), Some((format!("{x} not in ({labels})"), "not_in_enum")))
         }
-        ("BOOLEAN", "bool", _) => sql(x.to_owned(), None),
+        ("BOOLEAN", "bool", _) => sql(format!("case when {x} then 't' when not {x} then 'f' end"), None),
         ("UUID", "uuid", _) => sql(plain(), None),
         ("BLOB", "bytea", _) => sql(format!("'\\x' || lower(hex({x}))"), None),
         ("DATE", "date", _) => sql(
