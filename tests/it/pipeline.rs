@@ -9,6 +9,8 @@ use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
 
+mod senses;
+
 use crate::support::{self, TestDatabase, TestProject};
 
 /// A clinic in a project of its own and a target database of its own.
@@ -106,8 +108,11 @@ impl Run {
 async fn synthea_2024_goes_through_and_a_second_run_changes_nothing() {
     let run = Run::new("synthea-2024").await;
     let staging = run.staging();
+    let t = std::time::Instant::now();
     run.load(&staging);
+    eprintln!("load {:?}", t.elapsed());
     run.transform(&staging);
+    eprintln!("transform {:?}", t.elapsed());
     let check = run.check(&staging).await;
     assert!(check.stops().is_empty(), "{:#?}", check.tables);
     let snapshot = run.export(&staging, &check);
