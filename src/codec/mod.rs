@@ -29,6 +29,7 @@ mod numeric;
 mod parser;
 mod range;
 mod refusal;
+mod table;
 mod search;
 mod temporal;
 mod text;
@@ -42,6 +43,7 @@ use crate::model::catalog::DataType;
 
 pub use digest::RowDigest;
 pub use refusal::{Refusal, Unsupported};
+pub use table::{RefusedValue, RowHash, TableCodec, append_field, append_text};
 
 use digest::Digest;
 use kind::Kind;

@@ -227,6 +227,16 @@ pub struct Safety {
     pub on_verify_failure: Option<String>,
 }
 
+impl MapPolicy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MapPolicy::Reject => "reject",
+            MapPolicy::Null => "null",
+            MapPolicy::Keep => "keep",
+        }
+    }
+}
+
 impl Clinic {
     /// Reads `clinics/<name>/clinic.toml`.
     ///
@@ -240,7 +250,8 @@ impl Clinic {
                 .hint(t!("config.no_clinic_hint", clinic = name))
                 .into());
         }
-        let text = std::fs::read_to_string(&path).with_context(|| t!("config.cannot_read", path = path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| t!("config.cannot_read", path = path.display()))?;
         let clinic: Self = toml::from_str(&text)
             .map_err(|error| Failure::usage(t!("config.bad_toml", path = path.display(), error = error)))?;
         clinic.validate(name).with_context(|| path.display().to_string())?;
@@ -278,7 +289,8 @@ impl Clinic {
         if self.name != *name {
             return Err(Failure::usage(t!("config.name_mismatch", inside = self.name, folder = name)).into());
         }
-        ulid::Ulid::from_string(&self.uid).map_err(|_| Failure::usage(t!("config.bad_uid", uid = self.uid)))?;
+        ulid::Ulid::from_string(&self.uid)
+            .map_err(|_| Failure::usage(t!("config.bad_uid", uid = self.uid)))?;
         self.epoch_milliseconds()?;
         self.zone()?;
         for site in &self.sites {

@@ -2,9 +2,11 @@
 
 mod clinic;
 mod project;
+mod sql_file;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Site, SourceConfig, TableConfig, TargetConfig,
-    Triggers,
+    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
+    TableConfig, TargetConfig, Triggers,
 };
 pub use project::Project;
+pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

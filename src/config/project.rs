@@ -75,7 +75,9 @@ impl Project {
     pub fn clinics(&self) -> Result<Vec<ClinicName>> {
         let folder = self.root.join("clinics");
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&folder).with_context(|| t!("config.cannot_read", path = folder.display()))? {
+        for entry in
+            std::fs::read_dir(&folder).with_context(|| t!("config.cannot_read", path = folder.display()))?
+        {
             let entry = entry?;
             if entry.path().join("clinic.toml").is_file()
                 && let Ok(name) = entry.file_name().to_string_lossy().parse()

@@ -2,6 +2,7 @@
 
 mod functions;
 mod lock;
+mod stages;
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,12 @@ use duckdb::{AccessMode, Config, Connection};
 use rust_i18n::t;
 
 use crate::config::{Clinic, Project};
-use crate::error::{self, Failure};
+use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
 
+pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
+pub use stages::{Ended, StageRow};
 
 /// How a staging file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,9 @@ impl Staging {
             }
         };
         let connection = connect(&path, access, limits, &folder)?;
+        use_utc(&connection)?;
+        let handle = connection.interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
         let staging = Self { connection, path, _lock: lock };
         if access == Access::Write {
             private_file(&staging.path)?;
@@ -71,8 +77,33 @@ impl Staging {
         Ok(staging)
     }
 
+    /// Opens an empty staging database in memory, described like the clinic's file: models are parsed and bound in it
+    /// before anything is written. It cannot touch files.
+    ///
+    /// # Errors
+    /// DuckDB does not start.
+    pub fn in_memory(clinic: &Clinic) -> Result<Self> {
+        let config = Config::default()
+            .with("threads", "1")
+            .and_then(|config| config.enable_external_access(false))
+            .and_then(|config| config.with("autoinstall_known_extensions", "false"))
+            .map_err(error::duckdb)?;
+        let connection = Connection::open_in_memory_with_flags(config).map_err(error::duckdb)?;
+        use_utc(&connection)?;
+        let staging = Self { connection, path: PathBuf::from(":memory:"), _lock: None };
+        staging.execute(include_str!("schema.sql"))?;
+        staging.describe_clinic(clinic)?;
+        functions::register(&staging.connection, clinic)?;
+        Ok(staging)
+    }
+
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Stops the statement that runs now, from any thread (Ctrl-C).
+    pub fn interrupt_handle(&self) -> std::sync::Arc<duckdb::InterruptHandle> {
+        self.connection.interrupt_handle()
     }
 
     pub fn path(&self) -> &Path {
@@ -90,7 +121,11 @@ impl Staging {
     }
 
     /// All rows of a query, each turned by `read`.
-    pub fn rows<T>(&self, sql: &str, read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>) -> Result<Vec<T>> {
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
         let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
         let rows = statement.query_map([], read).map_err(error::duckdb)?;
         rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
@@ -131,13 +166,23 @@ impl Staging {
             run(
                 "insert into meta.clinic values (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?)",
                 &[
-                    &clinic.name.as_str(), &clinic.uid, &clinic.epoch, &clinic.product, &clinic.system,
-                    &clinic.timezone, &clinic.country, &clinic.currency, &clinic.locale,
+                    &clinic.name.as_str(),
+                    &clinic.uid,
+                    &clinic.epoch,
+                    &clinic.product,
+                    &clinic.system,
+                    &clinic.timezone,
+                    &clinic.country,
+                    &clinic.currency,
+                    &clinic.locale,
                 ],
             )?;
             for (position, site) in (1i32..).zip(&clinic.sites) {
                 let timezone = site.timezone.as_ref().unwrap_or(&clinic.timezone);
-                run("insert into meta.site values (?, ?, ?, ?)", &[&site.key, &site.name, timezone, &position])?;
+                run(
+                    "insert into meta.site values (?, ?, ?, ?)",
+                    &[&site.key, &site.name, timezone, &position],
+                )?;
             }
             for (name, value) in &clinic.variables {
                 run("insert into meta.variable values (?, ?)", &[name, value])?;
@@ -151,7 +196,6 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
     let mode = if access == Access::ReadOnly { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
     let mut config = Config::default()
         .access_mode(mode)
-        .and_then(|config| config.with("TimeZone", "UTC"))
         .and_then(|config| config.with("temp_directory", folder.join("spill").to_string_lossy()))
         .and_then(|config| config.with("autoinstall_known_extensions", "false"))
         .map_err(error::duckdb)?;
@@ -165,13 +209,21 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
         let text = error.to_string();
         let message = if text.contains("lock") {
             t!("staging.locked", path = path.display())
-        } else if text.contains("not a valid DuckDB database") || text.contains("Corrupt") || text.contains("serializ") {
+        } else if text.contains("not a valid DuckDB database")
+            || text.contains("Corrupt")
+            || text.contains("serializ")
+        {
             t!("staging.corrupt", path = path.display())
         } else {
             t!("staging.cannot_open", path = path.display(), error = error::duckdb(error))
         };
         Failure::failed(message).hint(t!("staging.open_hint", path = path.display())).into()
     })
+}
+
+/// Makes instants print in UTC; the setting belongs to ICU, which is there only once the database is open.
+fn use_utc(connection: &Connection) -> Result<()> {
+    connection.execute_batch("set global TimeZone = 'UTC'").map_err(error::duckdb)
 }
 
 /// Makes a folder that only its owner can enter.

@@ -74,10 +74,38 @@ create table if not exists meta.model_version (
   version bigint not null,
   fingerprint varchar not null,
   sql varchar not null,
+  -- what the fingerprint is made of: {"tree": hash, "macros": {name: hash}, "inputs": {name: fingerprint}}
+  parts json not null,
   rows bigint not null,
   milliseconds bigint not null,
   built_at timestamptz not null,
   primary key (model, version),
+);
+
+-- one row a value that a map leaves without target_value; the values stay in this file
+create table if not exists meta.unmapped (
+  map varchar not null,
+  -- the model whose header names the map
+  model varchar not null,
+  source_value varchar not null,
+  -- rows that hold it
+  count bigint not null,
+);
+
+-- one row a raw record with an unmapped value, where the map's policy is reject
+create table if not exists meta.unmapped_row (
+  map varchar not null,
+  model varchar not null,
+  _id bigint not null,
+);
+
+-- one row a target table that is fed by a model whose header names a map
+create table if not exists meta.map_use (
+  map varchar not null,
+  model varchar not null,
+  -- name of the target table, such as patient or lml_users.main
+  target varchar not null,
+  policy varchar not null check (policy in ('reject', 'null', 'keep')),
 );
 
 -- the last end of each stage; input is the hash of what it read

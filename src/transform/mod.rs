@@ -1,1 +1,122 @@
-//! (to come)
+//! `raw` and `map` to `clean`, `golden`, `xref` and `target`: the SQL in git is what runs, and only what changed is
+//! rebuilt (DESIGN §2).
+//!
+//! The files are read into a graph ([`discover`]), bound over empty tables in memory ([`bind`]), compared with what
+//! was built last ([`plan`]), and what differs is built ([`build`]). A fingerprint covers what a result is made of, but
+//! not the order of rows: an aggregate or window whose result depends on order has to order by a total key.
+
+mod bind;
+mod build;
+mod discover;
+mod graph;
+mod macros;
+pub mod maps;
+mod name;
+mod plan;
+mod problem;
+mod token;
+mod tree;
+mod workbench;
+
+use anyhow::Result;
+use serde::Serialize;
+
+pub use build::ModelReport;
+pub use plan::{Plan, Reason, Step};
+
+use self::graph::Graph;
+use self::macros::Macros;
+use self::workbench::Workbench;
+use crate::config::{Clinic, Project};
+use crate::model::run::Observer;
+use crate::staging::{FUNCTIONS_REVISION, Staging};
+
+/// What to transform.
+pub struct Options<'a> {
+    pub project: &'a Project,
+    pub clinic: &'a Clinic,
+    pub staging: &'a Staging,
+    /// `clean.patient`, `clean.patient+` (and below), `+target.patient` (and above); empty for everything.
+    pub select: Vec<String>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub built: Vec<ModelReport>,
+    /// Selected models that were up to date.
+    pub unchanged: usize,
+    /// Tables whose model is gone.
+    pub dropped: Vec<String>,
+    /// Maps with values that they do not translate.
+    pub unmapped: Vec<maps::MapReport>,
+    /// Hash over the fingerprints of all models: equal hash, equal models over equal sources.
+    pub output: String,
+}
+
+/// Everything that is read before anything is written.
+struct Prepared {
+    graph: Graph,
+    macros: Macros,
+    plan: Plan,
+    map_uses: Vec<maps::MapUse>,
+}
+
+/// Reads and binds all models and says what would be built and why. Writes nothing.
+///
+/// # Errors
+/// Every fault of the files, with file, line and caret.
+pub fn plan(options: &Options<'_>) -> Result<Plan> {
+    Ok(prepare(options)?.plan)
+}
+
+/// Builds what the plan says.
+///
+/// # Errors
+/// As [`plan`], then the first model that fails; those before it stay built.
+pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    let prepared = prepare(options)?;
+    let built = build::apply(options.staging, &prepared.graph, &prepared.macros, &prepared.plan, observer)?;
+    let unchanged = prepared.plan.steps.len() - built.len();
+    record_maps(options.staging, &prepared.map_uses, !built.is_empty())?;
+    let mut unmapped = maps::list(options.staging, options.clinic)?;
+    unmapped.retain(|map| map.unmapped_values > 0);
+    let output = build::output(options.staging)?;
+    Ok(Report { built, unchanged, dropped: prepared.plan.dropped, unmapped, output })
+}
+
+/// Counts untranslated values where models were built or the headers or policies changed.
+fn record_maps(staging: &Staging, uses: &[maps::MapUse], built: bool) -> Result<()> {
+    if built || maps::recorded(staging)? != maps::wanted(uses) { maps::count(staging, uses) } else { Ok(()) }
+}
+
+fn prepare(options: &Options<'_>) -> Result<Prepared> {
+    let workbench = Workbench::new(options.clinic)?;
+    let mut problems = Vec::new();
+    let macros = Macros::read(options.project, options.clinic, &workbench, &mut problems)?;
+    let mut graph = discover::graph(
+        options.project,
+        options.clinic,
+        options.staging,
+        &workbench,
+        &macros,
+        &mut problems,
+    )?;
+    if problems.is_empty() {
+        bind::bind(&mut graph, &macros, options.staging, &workbench, &mut problems)?;
+    }
+    let mut map_uses = Vec::new();
+    if problems.is_empty() {
+        map_uses = maps::uses(&graph, options.clinic, &macros, &workbench, &mut problems)?;
+    }
+    if !problems.is_empty() {
+        return Err(problem::failure(&problems).into());
+    }
+    let engine = plan::Engine {
+        version: format!("{} {FUNCTIONS_REVISION}", options.staging.value::<String>("select version()")?),
+        ids: format!("{} {}", options.clinic.uid, options.clinic.epoch),
+    };
+    let built = build::last_builds(options.staging)?;
+    let plan = plan::plan(&graph, &macros, &engine, &built, &options.select)?;
+    Ok(Prepared { graph, macros, plan, map_uses })
+}

@@ -1,0 +1,202 @@
+//! The SQL files that hold for a clinic, in three layers: the system it enters, the product it leaves, its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use super::{Clinic, Project};
+use crate::error::Failure;
+
+/// A file with one query, and what its first comment lines say.
+#[derive(Debug, Clone)]
+pub struct SqlFile {
+    /// File name without `.sql`: the table, check or control.
+    pub name: String,
+    /// Path relative to the project, as messages show it.
+    pub path: String,
+    pub text: String,
+    pub header: Header,
+}
+
+impl SqlFile {
+    /// The query without the semicolon that may end it, to stand in a FROM clause on lines of its own.
+    pub fn query(&self) -> &str {
+        self.text.trim().trim_end_matches(';')
+    }
+}
+
+/// `-- what one row is`, then `-- key: value` lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    pub title: String,
+    /// Keys in the order of the file, which may repeat.
+    pub entries: Vec<(String, String)>,
+}
+
+impl Header {
+    /// Reads the comment lines that a file begins with; `None` where there are none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut lines = text.lines().map_while(|line| line.trim().strip_prefix("--")).map(str::trim);
+        let title = lines.next().filter(|title| !title.is_empty())?.to_owned();
+        Some(Self { title, entries: lines.filter_map(entry).collect() })
+    }
+
+    /// The first value of a key.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.values(key).next()
+    }
+
+    /// All values of a key.
+    pub fn values<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
+        self.entries.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+/// `key: value` with a key of small letters and `_`; any other comment line is prose.
+fn entry(line: &str) -> Option<(String, String)> {
+    let (key, value) = line.split_once(':')?;
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    plain.then(|| (key.to_owned(), value.trim().to_owned()))
+}
+
+/// The `.sql` files of a folder (`clean`, `target`, `checks`, ...) by name: a product's replaces the system's, a
+/// clinic's replaces both.
+///
+/// # Errors
+/// A file without a header, two files of one name in one layer, an unreadable file.
+pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec<SqlFile>> {
+    let files = files_of_layers(project, &layers(project, clinic), folder, "sql")?;
+    files.into_values().map(|path| read_file(project, &path)).collect()
+}
+
+/// The macro files, in the order in which their definitions replace each other: everyone's, the system's, the
+/// product's, the clinic's.
+///
+/// # Errors
+/// As [`model_files`].
+pub fn macro_files(project: &Project, clinic: &Clinic) -> Result<Vec<SqlFile>> {
+    let mut files = Vec::new();
+    for layer in std::iter::once(project.sql_dir()).chain(layers(project, clinic)) {
+        let found = files_of_layers(project, &[layer], "macros", "sql")?;
+        for path in found.into_values() {
+            files.push(read_file(project, &path)?);
+        }
+    }
+    Ok(files)
+}
+
+/// The value maps (`maps/<name>.csv`) by name, each with its files in the order in which their rows replace each other:
+/// the product's, the clinic's.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn map_files(project: &Project, clinic: &Clinic) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for layer in [project.sql_dir().join("sources").join(&clinic.product), project.clinic_dir(&clinic.name)] {
+        for (name, path) in files_of_layers(project, &[layer], "maps", "csv")? {
+            files.entry(name).or_default().push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Files of one kind in several layers by lower-case name; a later layer's replaces an earlier one's.
+///
+/// # Errors
+/// Two files of one name in one layer, a folder that cannot be read.
+fn files_of_layers(
+    project: &Project,
+    layers: &[PathBuf],
+    folder: &str,
+    extension: &str,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for layer in layers {
+        let mut here = BTreeMap::new();
+        let mut found = Vec::new();
+        walk(&layer.join(folder), extension, &mut found)?;
+        for path in found {
+            let name = stem(&path).to_lowercase();
+            if let Some(first) = here.insert(name.clone(), path.clone()) {
+                let (first, second) = (shown(project, &first), shown(project, &path));
+                return Err(Failure::failed(t!(
+                    "config.same_name",
+                    first = first,
+                    second = second,
+                    name = name
+                ))
+                .into());
+            }
+        }
+        files.extend(here);
+    }
+    Ok(files)
+}
+
+/// The layers of queries, later over earlier.
+fn layers(project: &Project, clinic: &Clinic) -> [PathBuf; 3] {
+    [
+        project.sql_dir().join("systems").join(&clinic.system),
+        project.sql_dir().join("sources").join(&clinic.product),
+        project.clinic_dir(&clinic.name).join("sql"),
+    ]
+}
+
+/// Reads an SQL file of the project with its header.
+fn read_file(project: &Project, path: &Path) -> Result<SqlFile> {
+    let shown = shown(project, path);
+    let text = std::fs::read_to_string(path).with_context(|| t!("config.cannot_read", path = shown))?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    let header = Header::read(&text).ok_or_else(|| {
+        Failure::failed(t!("config.no_header", path = shown)).hint(t!("config.no_header_hint"))
+    })?;
+    Ok(SqlFile { name: stem(path), path: shown, text, header })
+}
+
+fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(folder)
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
+        })
+        .with_context(|| t!("config.cannot_read", path = folder.display()))?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            walk(&path, extension, found)?;
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A path relative to the project where it is inside, for messages.
+pub fn shown(project: &Project, path: &Path) -> String {
+    path.strip_prefix(project.root()).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_the_leading_comment() {
+        let header = Header::read("-- one patient\n-- origin: none\n-- Prose: kept out\n-- map: a = raw.x.y\n-- map: b = raw.x.z\nselect 1\n-- no: header\n").unwrap();
+        assert_eq!(header.title, "one patient");
+        assert_eq!(header.value("origin"), Some("none"));
+        assert_eq!(header.values("map").collect::<Vec<_>>(), ["a = raw.x.y", "b = raw.x.z"]);
+        assert_eq!(header.entries.len(), 3);
+        for without in ["", "select 1", "--\nselect 1", "\n-- late\nselect 1"] {
+            assert_eq!(Header::read(without), None, "{without:?}");
+        }
+    }
+}

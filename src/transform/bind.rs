@@ -1,0 +1,170 @@
+//! Binds every model over empty tables, so that a wrong column or type is told before anything is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use super::graph::{Graph, Kind, Node};
+use super::macros::{Macro, Macros};
+use super::name::Name;
+use super::problem::Problem;
+use super::workbench::Workbench;
+use crate::model::ident::{literal, quoted};
+use crate::staging::Staging;
+
+/// Binds all models in order. Entities without `source_id` lose the identities that nobody reads.
+pub(super) fn bind(
+    graph: &mut Graph,
+    macros: &Macros,
+    staging: &Staging,
+    workbench: &Workbench,
+    problems: &mut Vec<Problem>,
+) -> Result<()> {
+    copy_raw_shapes(staging, workbench)?;
+    let mut failed: BTreeSet<Name> = BTreeSet::new();
+    let mut shelf = Shelf::default();
+    // First those that need no table, so that a mistyped call is told their names.
+    let of_text = |found: &&Macro| macros.tables(found).is_empty();
+    shelf.create(macros.in_order(macros.names()).into_iter().filter(of_text), workbench, problems);
+    for name in graph.order.clone() {
+        let Some(node) = graph.nodes.get(&name) else { continue };
+        if matches!(node.kind, Kind::Golden | Kind::Xref) && !has_source_id(workbench, &name.table)? {
+            leave_out_identity(graph, &name, &mut failed, problems);
+            continue;
+        }
+        if node.inputs.iter().any(|input| failed.contains(input)) {
+            failed.insert(name);
+            continue;
+        }
+        shelf.create(macros.in_order(&node.macros), workbench, problems);
+        let problem = if !shelf.holds(&node.macros) {
+            None
+        } else if let Err(problem) = bind_one(node, workbench) {
+            Some(problem)
+        } else if let Some(message) = origin_fault(node, workbench)? {
+            Some(Problem::at(&node.file, None, message))
+        } else {
+            continue;
+        };
+        problems.extend(problem);
+        failed.insert(name);
+    }
+    let usable = |found: &&Macro| macros.tables(found).is_disjoint(&failed);
+    shelf.create(macros.in_order(macros.names()).into_iter().filter(usable), workbench, problems);
+    Ok(())
+}
+
+/// The macros that were tried in the workbench.
+#[derive(Default)]
+struct Shelf {
+    tried: BTreeSet<String>,
+    broken: BTreeSet<String>,
+}
+
+impl Shelf {
+    /// Creates those that were not tried yet; one that calls a broken one is broken too, and not told again.
+    fn create<'a>(
+        &mut self,
+        wanted: impl IntoIterator<Item = &'a Macro>,
+        workbench: &Workbench,
+        problems: &mut Vec<Problem>,
+    ) {
+        for found in wanted {
+            if !self.tried.insert(found.name.clone()) {
+                continue;
+            }
+            if found.uses.calls.iter().any(|call| self.broken.contains(&call.name)) {
+                self.broken.insert(found.name.clone());
+            } else if let Err(error) = workbench.try_sql(&found.statement) {
+                problems.push(Problem::of_statement(&found.file, found.lines_above(), &error));
+                self.broken.insert(found.name.clone());
+            }
+        }
+    }
+
+    /// Whether none of these is broken.
+    fn holds(&self, names: &BTreeSet<String>) -> bool {
+        self.broken.is_disjoint(names)
+    }
+}
+
+fn bind_one(node: &Node, workbench: &Workbench) -> Result<(), Problem> {
+    let sql = match node.kind {
+        Kind::Map { .. } => {
+            format!("create table {} (source_value varchar, target_value varchar)", node.name.quoted())
+        }
+        _ => format!("create table {} as\n{}\nwith no data", node.name.quoted(), node.sql),
+    };
+    workbench.try_sql(&sql).map_err(|error| Problem::from_duckdb(&node.file.path, &node.file.text, 1, &error))
+}
+
+/// Makes empty `raw` tables like those of the staging file.
+fn copy_raw_shapes(staging: &Staging, workbench: &Workbench) -> Result<()> {
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let columns = staging.rows(
+        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'raw' order by table_name, column_index",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+    )?;
+    for (table, column, data_type) in columns {
+        tables.entry(table).or_default().push(format!("{} {data_type}", quoted(&column)));
+    }
+    for (table, columns) in tables {
+        workbench.staging().execute(&format!("create table raw.{} ({})", quoted(&table), columns.join(", ")))?;
+    }
+    Ok(())
+}
+
+fn has_source_id(workbench: &Workbench, entity: &str) -> Result<bool> {
+    let columns = columns(workbench, &Name::new("clean", entity))?;
+    // A model that could not be bound was told already.
+    Ok(columns.is_empty() || columns.contains_key("source_id"))
+}
+
+/// A clean model without `source_id` has no golden records; a model that reads them is wrong.
+fn leave_out_identity(graph: &mut Graph, name: &Name, failed: &mut BTreeSet<Name>, problems: &mut Vec<Problem>) {
+    let readers: Vec<Name> = graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
+    let clean = graph.nodes.get(&Name::new("clean", &name.table));
+    if let Some(clean) = clean.filter(|_| !readers.is_empty()) {
+        if failed.is_disjoint(&BTreeSet::from([Name::new("golden", &name.table), Name::new("xref", &name.table)])) {
+            let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
+            problems.push(Problem::at(&clean.file, None, message));
+        }
+        failed.insert(name.clone());
+        return;
+    }
+    graph.nodes.remove(name);
+    graph.order.retain(|other| other != name);
+    for node in graph.nodes.values_mut() {
+        node.inputs.remove(name);
+    }
+}
+
+/// What is wrong with the columns that say where a row comes from: one of `_id` and `_ids` is there, of its type.
+fn origin_fault(node: &Node, workbench: &Workbench) -> Result<Option<String>> {
+    if node.kind != Kind::Model || node.without_origin() || node.name.schema == "xref" {
+        return Ok(None);
+    }
+    let columns = columns(workbench, &node.name)?;
+    let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str)) {
+        (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => return Ok(None),
+        (None, None) => t!("transform.no_origin"),
+        (Some(_), Some(_)) => t!("transform.two_origins"),
+        (Some(found), None) => t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found),
+        (None, Some(found)) => t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found),
+    };
+    Ok(Some(message.into_owned()))
+}
+
+/// Column types of a table that was bound, by lower-case name; empty where it was not.
+fn columns(workbench: &Workbench, name: &Name) -> Result<BTreeMap<String, String>> {
+    let rows = workbench.staging().rows(
+        &format!(
+            "select lower(column_name), data_type from duckdb_columns() where schema_name = {} and table_name = {}",
+            literal(&name.schema),
+            literal(&name.table)
+        ),
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,251 @@
+//! Builds models, each in a transaction of its own: a model that fails leaves its table as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::graph::{Graph, Kind, Node};
+use super::macros::{Macro, Macros};
+use super::name::Name;
+use super::plan::{Built, Plan, Reason, Step};
+use super::problem::Problem;
+use super::tree::hex;
+use crate::error::{self, Failure, Kind as FailureKind, interrupt};
+use crate::model::ident::{literal, quoted};
+use crate::model::run::{Event, Observer, Stage};
+use crate::staging::Staging;
+
+/// One model that was built.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelReport {
+    pub name: String,
+    pub rows: u64,
+    pub version: i64,
+    pub reasons: Vec<Reason>,
+    pub milliseconds: u64,
+}
+
+/// The last build of every model.
+pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
+    let tables: BTreeSet<Name> = staging
+        .rows(
+            "select schema_name, table_name from duckdb_tables() where not internal
+             union all select schema_name, view_name from duckdb_views() where not internal",
+            |row| Ok(Name::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)),
+        )?
+        .into_iter()
+        .collect();
+    let rows = staging.rows(
+        "select model, version, fingerprint, parts::varchar from meta.model_version
+         qualify row_number() over (partition by model order by version desc) = 1",
+        |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+        },
+    )?;
+    let mut builds = BTreeMap::new();
+    for (model, version, fingerprint, parts) in rows {
+        let Some(name) = Name::parse(&model) else { continue };
+        let exists = tables.contains(&name);
+        builds.insert(name, Built { version, fingerprint, parts: serde_json::from_str(&parts)?, exists });
+    }
+    Ok(builds)
+}
+
+/// Hash over the fingerprints of everything that is built.
+pub(super) fn output(staging: &Staging) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (name, last) in last_builds(staging)?.iter().filter(|(_, last)| last.exists) {
+        hash.update(format!("{name} {}\n", last.fingerprint));
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Builds what the plan says, in its order, and drops what it says.
+///
+/// # Errors
+/// The first model that fails, with its file, line and caret; those before it stay built.
+pub(super) fn apply(
+    staging: &Staging,
+    graph: &Graph,
+    macros: &Macros,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Result<Vec<ModelReport>> {
+    let total = plan.builds().count();
+    let mut reports = Vec::with_capacity(total);
+    let mut stored = Stored::read(staging)?;
+    for step in plan.builds() {
+        interrupt::check()?;
+        let Some(node) = graph.nodes.get(&step.name) else { continue };
+        let subject = step.model.as_str();
+        observer.event(&Event::Started { stage: Stage::Transform, subject, total: None });
+        let called = macros.in_order(&node.macros);
+        let report = called
+            .into_iter()
+            .try_for_each(|found| stored.create(staging, found))
+            .and_then(|()| build(staging, node, step))
+            .map_err(|error| stopped(&error, reports.len(), total, step))?;
+        observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
+        reports.push(report);
+    }
+    drop_gone(staging, plan)?;
+    stored.settle(staging, graph, macros)?;
+    Ok(reports)
+}
+
+/// Adds to a failure how far the run came.
+fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
+    let mut failure = Failure::from_anyhow(error);
+    if failure.kind != FailureKind::Interrupted {
+        failure.message =
+            format!("{}\n{}", failure.message, t!("transform.stopped", done = done, total = total, model = step.model));
+    }
+    failure.into()
+}
+
+/// The macros of the staging file. Each carries its fingerprint as a comment, so that an unchanged one is left alone.
+struct Stored {
+    /// Fingerprint and whether it is a table macro, by name.
+    macros: BTreeMap<String, (String, bool)>,
+}
+
+impl Stored {
+    fn read(staging: &Staging) -> Result<Self> {
+        let rows = staging.rows(
+            "select distinct lower(function_name), coalesce(comment, ''), function_type = 'table_macro'
+             from duckdb_functions() where function_type in ('macro', 'table_macro') and not internal",
+            |row| Ok((row.get::<_, String>(0)?, (row.get::<_, String>(1)?, row.get::<_, bool>(2)?))),
+        )?;
+        Ok(Self { macros: rows.into_iter().collect() })
+    }
+
+    /// Creates a macro unless the very same one is there.
+    fn create(&mut self, staging: &Staging, wanted: &Macro) -> Result<()> {
+        let stored = self.macros.get(&wanted.name);
+        if stored.is_some_and(|(fingerprint, _)| *fingerprint == wanted.fingerprint) {
+            return Ok(());
+        }
+        if let Some((_, table)) = stored.filter(|(_, table)| *table != wanted.table) {
+            drop_macro(staging, &wanted.name, *table)?;
+        }
+        let (name, fingerprint) = (quoted(&wanted.name), literal(&wanted.fingerprint));
+        let kind = macro_kind(wanted.table);
+        staging.execute(&format!("{};\ncomment on {kind} {name} is {fingerprint}", wanted.statement))?;
+        self.macros.insert(wanted.name.clone(), (wanted.fingerprint.clone(), wanted.table));
+        Ok(())
+    }
+
+    /// Creates the macros that no model called, for whoever opens the file (those over tables that are not there
+    /// wait), and drops those whose file is gone.
+    fn settle(&mut self, staging: &Staging, graph: &Graph, macros: &Macros) -> Result<()> {
+        for found in macros.in_order(macros.names()) {
+            if macros_tables_exist(staging, graph, macros, found)? {
+                self.create(staging, found)?;
+            }
+        }
+        for (name, (fingerprint, table)) in &self.macros {
+            if !macros.contains(name) && fingerprint.len() == 64 {
+                drop_macro(staging, name, *table)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn macro_kind(table: bool) -> &'static str {
+    if table { "macro table" } else { "macro" }
+}
+
+fn drop_macro(staging: &Staging, name: &str, table: bool) -> Result<()> {
+    staging.execute(&format!("drop {} {}", macro_kind(table), quoted(name)))
+}
+
+/// Whether every table that a macro reads, directly or through others, is there.
+fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found: &Macro) -> Result<bool> {
+    for name in macros.tables(found) {
+        if !graph.leaves.contains_key(&name) && !staging.has_table(&name.schema, &name.table)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn build(staging: &Staging, node: &Node, step: &Step) -> Result<ModelReport> {
+    let started = Instant::now();
+    let mut rows: i64 = 0;
+    staging.transaction(|| {
+        replace(staging, node)?;
+        rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
+        let milliseconds = i64::try_from(started.elapsed().as_millis())?;
+        let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };
+        let parts = serde_json::to_string(&step.parts)?;
+        let record = "insert into meta.model_version (model, version, fingerprint, sql, parts, rows, milliseconds, built_at)
+                      values (?, ?, ?, ?, ?, ?, ?, now())";
+        staging
+            .connection()
+            .execute(record, duckdb::params![step.model, step.version, step.parts.fingerprint(), sql, parts, rows, milliseconds])
+            .map(drop)
+            .map_err(error::duckdb)
+    })?;
+    Ok(ModelReport {
+        name: step.model.clone(),
+        rows: u64::try_from(rows)?,
+        version: step.version,
+        reasons: step.reasons.clone(),
+        milliseconds: u64::try_from(started.elapsed().as_millis())?,
+    })
+}
+
+/// Makes the table (or view) anew in the open transaction: until it ends, everyone sees the old one.
+fn replace(staging: &Staging, node: &Node) -> Result<()> {
+    drop_other_kind(staging, &node.name, node.is_view())?;
+    let name = node.name.quoted();
+    if let Kind::Map { rows } = &node.kind {
+        staging.execute(&format!("create or replace table {name} (source_value varchar not null, target_value varchar)"))?;
+        let mut insert = staging.connection().prepare(&format!("insert into {name} values (?, ?)")).map_err(error::duckdb)?;
+        for (source, target) in rows {
+            insert.execute(duckdb::params![source, target]).map_err(error::duckdb)?;
+        }
+        return Ok(());
+    }
+    let what = if node.is_view() { "view" } else { "table" };
+    let sql = format!("create or replace {what} {name} as\n{}", node.sql);
+    staging.connection().execute_batch(&sql).map_err(|error| build_failure(node, error))
+}
+
+/// A failure of a model with its place; the message holds no value.
+fn build_failure(node: &Node, error: duckdb::Error) -> anyhow::Error {
+    let whole = error.to_string();
+    let safe = error::duckdb(error).to_string();
+    if whole.contains("INTERRUPT Error") {
+        return Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into();
+    }
+    let problem = Problem::from_duckdb(&node.file.path, &node.file.text, 1, &whole).with_message(&safe);
+    Failure::failed(problem.to_string()).into()
+}
+
+/// Drops a table where a view comes, and a view where a table comes.
+fn drop_other_kind(staging: &Staging, name: &Name, view: bool) -> Result<()> {
+    let (catalog, column, what) =
+        if view { ("duckdb_tables", "table_name", "table") } else { ("duckdb_views", "view_name", "view") };
+    let there: bool = staging.value(&format!(
+        "select count(*) > 0 from {catalog}() where schema_name = {} and {column} = {}",
+        literal(&name.schema),
+        literal(&name.table)
+    ))?;
+    if there { staging.execute(&format!("drop {what} {}", name.quoted())) } else { Ok(()) }
+}
+
+fn drop_gone(staging: &Staging, plan: &Plan) -> Result<()> {
+    for name in plan.dropped.iter().filter_map(|name| Name::parse(name)) {
+        staging.transaction(|| {
+            drop_other_kind(staging, &name, true)?;
+            drop_other_kind(staging, &name, false)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Names of tables in the staging file, and near ones for messages.
+
+use std::fmt;
+
+use crate::model::ident::quoted;
+
+/// A table of the staging file: `clean.patient`, `target."lml_users.main"`. Always lower case, as DuckDB compares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Name {
+    pub(super) schema: String,
+    pub(super) table: String,
+}
+
+impl Name {
+    pub(super) fn new(schema: &str, table: &str) -> Self {
+        Self { schema: schema.to_lowercase(), table: table.to_lowercase() }
+    }
+
+    /// Reads `clean.patient`, `target.lml_users.main` or `target."lml_users.main"`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (schema, table) = text.split_once('.')?;
+        let table = table.strip_prefix('"').and_then(|table| table.strip_suffix('"')).unwrap_or(table);
+        Some(Self::new(schema, table))
+    }
+
+    /// For SQL.
+    pub(super) fn quoted(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.table))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = self.table.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if plain {
+            write!(formatter, "{}.{}", self.schema, self.table)
+        } else {
+            write!(formatter, "{}.{}", self.schema, quoted(&self.table))
+        }
+    }
+}
+
+/// Up to three of the known names that look like this one, the nearest first.
+pub(super) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+    let wanted = name.to_lowercase();
+    let allowed = (wanted.chars().count() / 3).max(2);
+    let mut found: Vec<(usize, &str)> = known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&wanted, &known.to_lowercase()), known.as_str()))
+        .filter(|(distance, _)| *distance <= allowed)
+        .collect();
+    found.sort_unstable();
+    found.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_with_and_without_quotes() {
+        for text in ["target.lml_users.main", "target.\"lml_users.main\"", "TARGET.LML_users.main"] {
+            assert_eq!(Name::parse(text).unwrap().to_string(), "target.\"lml_users.main\"");
+        }
+        assert_eq!(Name::parse("clean.patient").unwrap().to_string(), "clean.patient");
+        assert_eq!(Name::parse("patient"), None);
+    }
+
+    #[test]
+    fn near_names_come_nearest_first() {
+        let known: Vec<String> = ["raw.pacientes", "raw.citas", "raw.paciente_2"].map(String::from).to_vec();
+        assert_eq!(near("raw.pacientse", &known), ["raw.pacientes", "raw.paciente_2"]);
+        assert!(near("raw.zzzzzz", &known).is_empty());
+    }
+}

@@ -1,0 +1,151 @@
+//! What is wrong with a file: a sentence, the line, and a caret under the place.
+
+use std::fmt;
+
+use crate::config::SqlFile;
+use crate::error::Failure;
+
+/// One fault of an SQL file.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    path: String,
+    message: String,
+    /// Line number, column (both from 1) and the line itself.
+    place: Option<(usize, usize, String)>,
+}
+
+impl Problem {
+    /// A fault at a byte of the file, or of the file as a whole.
+    pub(super) fn at(file: &SqlFile, offset: Option<usize>, message: impl Into<String>) -> Self {
+        let place = offset.map(|offset| place(&file.text, offset));
+        Self { path: file.path.clone(), message: message.into(), place }
+    }
+
+    /// A fault that DuckDB reports for a statement which begins with `lines_before` lines of ours and then the file's
+    /// text: its `LINE n:` block becomes the file's line and caret.
+    pub(super) fn from_duckdb(path: &str, text: &str, lines_before: usize, error: &str) -> Self {
+        Self::marked(path, text, error, |number| {
+            number.checked_sub(lines_before).filter(|number| *number > 0)
+        })
+    }
+
+    /// The same for a statement that begins after `lines_above` lines of its file.
+    pub(super) fn of_statement(file: &SqlFile, lines_above: usize, error: &str) -> Self {
+        Self::marked(&file.path, &file.text, error, |number| Some(number + lines_above))
+    }
+
+    /// The same place with another sentence.
+    pub(super) fn with_message(mut self, message: &str) -> Self {
+        self.message = split_marked(message).0;
+        self
+    }
+
+    fn marked(path: &str, text: &str, error: &str, file_line: impl Fn(usize) -> Option<usize>) -> Self {
+        let (message, marked) = split_marked(error);
+        let place = marked.and_then(|(number, shown, caret)| {
+            let number = file_line(number)?;
+            let line = text.lines().nth(number - 1)?;
+            Some((number, column(line, &shown, caret), line.to_owned()))
+        });
+        Self { path: path.to_owned(), message, place }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((number, column, line)) = &self.place else {
+            return write!(formatter, "{}: {}", self.path, self.message);
+        };
+        writeln!(formatter, "{}:{number}:{column}: {}", self.path, self.message)?;
+        let gutter = number.to_string().len();
+        writeln!(formatter, "  {number} | {}", line.replace('\t', " "))?;
+        write!(formatter, "  {:gutter$} | {:>column$}", "", "^")
+    }
+}
+
+/// One failure out of all problems.
+pub(super) fn failure(problems: &[Problem]) -> Failure {
+    Failure::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Line, column and line text of a byte.
+fn place(text: &str, offset: usize) -> (usize, usize, String) {
+    let offset = text.floor_char_boundary(offset.min(text.len()));
+    let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    (text[..start].matches('\n').count() + 1, text[start..offset].chars().count() + 1, line.to_owned())
+}
+
+/// Splits DuckDB's message from its `LINE n: text` and caret lines: line number, the text shown, the caret's position
+/// in that text (in characters).
+fn split_marked(error: &str) -> (String, Option<(usize, String, usize)>) {
+    let Some(start) = error.rfind("\nLINE ") else { return (sentence(error), None) };
+    let marked = (|| {
+        let mut lines = error[start + 1..].lines();
+        let (head, shown) = lines.next()?.split_once(": ")?;
+        let number = head.strip_prefix("LINE ")?.parse().ok()?;
+        let caret = lines.next()?.chars().position(|c| c == '^')?;
+        Some((number, shown.to_owned(), caret.saturating_sub(head.chars().count() + 2)))
+    })();
+    (sentence(&error[..start]), marked)
+}
+
+/// The message on one line, without its kind.
+fn sentence(message: &str) -> String {
+    let one_line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.split_once(": ") {
+        Some((kind, rest)) if kind.ends_with("Error") => rest.to_owned(),
+        _ => one_line,
+    }
+}
+
+/// Column (from 1) in the whole line of a caret under a shown part of it. DuckDB cuts long lines with `...`, and gives
+/// control characters such as tabs no width.
+fn column(line: &str, shown: &str, caret: usize) -> usize {
+    let cut = usize::from(shown.starts_with("...")) * 3;
+    let part = shown[cut..].strip_suffix("...").unwrap_or(&shown[cut..]);
+    let before = line.find(part).map_or(0, |start| line[..start].chars().count());
+    let mut width = 0;
+    let inside = part.chars().position(|c| {
+        let found = width == caret.saturating_sub(cut) && !c.is_control();
+        width += usize::from(!c.is_control());
+        found
+    });
+    before + inside.unwrap_or_default() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_a_line_and_a_caret() {
+        let text = "-- é\nselect a\n  from nowhere\n".to_owned();
+        let file = SqlFile {
+            name: "x".into(),
+            path: "a/x.sql".into(),
+            header: crate::config::Header::default(),
+            text,
+        };
+        let problem = Problem::at(&file, file.text.find("nowhere"), "no such table");
+        assert_eq!(problem.to_string(), "a/x.sql:3:8: no such table\n  3 |   from nowhere\n    |        ^");
+        assert_eq!(Problem::at(&file, None, "empty").to_string(), "a/x.sql: empty");
+    }
+
+    #[test]
+    fn a_cut_line_of_duckdb_is_found_again() {
+        let long = format!("select {}, nosuch(a)", vec!["upper(b)"; 20].join(", "));
+        let connection = duckdb::Connection::open_in_memory().unwrap();
+        connection.execute_batch("create table p (a integer, b varchar)").unwrap();
+        let text = format!("-- header\n{long}\nfrom p");
+        let error = connection.execute_batch(&format!("create table x as\n{text}")).unwrap_err();
+        let problem = Problem::from_duckdb("x.sql", &text, 1, &error.to_string());
+        let (line, column, _) = problem.place.clone().unwrap();
+        assert_eq!((line, column), (2, long.find("nosuch").unwrap() + 1), "{problem}");
+        assert!(problem.message.starts_with("Scalar Function with name nosuch does not exist!"), "{problem}");
+        let tabs = "\tselect\tnosuch(a)\tfrom p";
+        let error = connection.execute_batch(tabs).unwrap_err();
+        let problem = Problem::from_duckdb("x.sql", tabs, 0, &error.to_string());
+        assert_eq!(problem.place.unwrap().1, 9);
+    }
+}
