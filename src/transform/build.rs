@@ -14,7 +14,7 @@ use super::name::Name;
 use super::plan::{Built, Plan, Reason, Step};
 use super::problem::Problem;
 use super::tree::hex;
-use crate::error::{self, Failure, Kind as FailureKind, interrupt};
+use crate::error::{self, Failure, interrupt};
 use crate::model::ident::{literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::Staging;
@@ -100,10 +100,8 @@ pub(super) fn apply(
 /// Adds to a failure how far the run came.
 fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
     let mut failure = Failure::from_anyhow(error);
-    if failure.kind != FailureKind::Interrupted {
-        failure.message =
-            format!("{}\n{}", failure.message, t!("transform.stopped", done = done, total = total, model = step.model));
-    }
+    failure.message =
+        format!("{}\n{}", failure.message, t!("transform.stopped", done = done, total = total, model = step.model));
     failure.into()
 }
 
@@ -222,7 +220,7 @@ fn build_failure(node: &Node, error: duckdb::Error) -> anyhow::Error {
     let whole = error.to_string();
     let safe = error::duckdb(error).to_string();
     if whole.contains("INTERRUPT Error") {
-        return Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into();
+        return anyhow::anyhow!(safe);
     }
     let problem = Problem::from_duckdb(&node.file.path, &node.file.text, 1, &whole).with_message(&safe);
     Failure::failed(problem.to_string()).into()
