@@ -1,1 +1,318 @@
-//! (to come)
+//! check: nothing that PostgreSQL would refuse is in `ready`; every row that is not there is in `reject` with its reasons.
+
+mod constraint;
+mod convert;
+mod limits;
+mod orphans;
+mod probe;
+mod ready;
+mod rules;
+mod shape;
+mod verdict;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::codec::LiveOids;
+use crate::config::{Clinic, Project, sql_files};
+use crate::error::{self, Failure};
+use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::model::manifest::SourceCount;
+use crate::model::run::{Event, Observer, Stage};
+use crate::staging::Staging;
+use probe::{Check, Questions};
+use shape::TableShape;
+
+/// What to check and against what.
+pub struct Options<'a> {
+    pub project: &'a Project,
+    pub clinic: &'a Clinic,
+    pub staging: &'a Staging,
+    pub client: &'a Client,
+    pub catalog: &'a Catalog,
+    pub oids: &'a LiveOids,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub tables: Vec<TableReport>,
+    pub sources: Vec<SourceCount>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TableReport {
+    pub table: TableName,
+    pub rows: u64,
+    pub ready: u64,
+    pub rejected: u64,
+    pub rules: Vec<RuleCount>,
+    /// More were rejected than `[limits]` allows.
+    pub over_limit: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleCount {
+    pub rule: String,
+    pub column: Option<String>,
+    pub rows: u64,
+}
+
+/// Something worth a look that rejects nothing by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    pub rule: String,
+    pub severity: String,
+    pub subject: String,
+    pub column: Option<String>,
+    pub count: u64,
+}
+
+impl Report {
+    /// Tables with more rejects than allowed, and critical checks that found something.
+    pub fn stops(&self) -> Vec<String> {
+        let tables = self.tables.iter().filter(|table| table.over_limit).map(|table| table.table.to_string());
+        let checks = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == "critical")
+            .map(|finding| finding.rule.clone());
+        tables.chain(checks).collect()
+    }
+}
+
+/// Checks every table of `target`, parents first.
+///
+/// # Errors
+/// A table that does not fit the target's, a type that cannot be compared, PostgreSQL or DuckDB failing. Rejected rows
+/// are no error: [`Report::stops`] says whether they are too many.
+pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    let staging = options.staging;
+    staging.execute(ready::FAULT_TABLE)?;
+    staging.execute("delete from meta.finding where stage = 'check'")?;
+    let names = shape::target_tables(staging)?;
+    if names.is_empty() {
+        return Err(Failure::failed(t!("check.nothing"))
+            .hint(t!("check.nothing_hint", clinic = options.clinic.name))
+            .into());
+    }
+    let order = options.catalog.dependency_order(&names);
+    let shapes =
+        order.iter().map(|name| shape::shape(staging, options.catalog, name)).collect::<Result<Vec<_>>>()?;
+    forget_missing(staging, &order)?;
+    let mut tables = Vec::new();
+    let mut findings = Vec::new();
+    for shape in &shapes {
+        error::interrupt::check()?;
+        let subject = shape.name.to_string();
+        observer.event(&Event::Started { stage: Stage::Check, subject: &subject, total: None });
+        let report = table(options, shape, &mut findings).await?;
+        observer.event(&Event::Finished { stage: Stage::Check, subject: &subject, rows: report.ready });
+        tables.push(report);
+    }
+    findings.extend(run_checks(options)?);
+    write_findings(staging, &findings)?;
+    let sources = verdict::decide(staging, options.clinic, &order)?;
+    Ok(Report { tables, sources, findings })
+}
+
+/// Drops `ready` and `reject` tables whose model is gone, so that nothing stale is exported.
+fn forget_missing(staging: &Staging, names: &[TableName]) -> Result<()> {
+    let old = staging.rows(
+        "select schema_name, table_name from duckdb_tables() where schema_name in ('ready', 'reject')",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+    )?;
+    for (schema, table) in old {
+        if !names.iter().any(|name| name.to_string() == table) {
+            staging.execute(&format!("drop table {schema}.{}", quoted(&table)))?;
+        }
+    }
+    Ok(())
+}
+
+async fn table(
+    options: &Options<'_>,
+    shape: &TableShape<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<TableReport> {
+    let Options { clinic, staging, client, catalog, oids, .. } = *options;
+    let settings = clinic.table(&shape.name);
+    // Its old rejects must not speak for a self-reference while the table is looked at again.
+    staging.execute(&format!("drop table if exists {}", shape.name.staged("reject")))?;
+    ready::build(staging, shape, &settings)?;
+    for (column, count) in ready::name_columns(staging, shape)? {
+        findings.push(finding("loss", "warning", shape, Some(column), count));
+    }
+    rules::not_null(staging, shape)?;
+    let questions = simple_rules(staging, shape)?;
+    for (column, count) in orphans::decide(staging, client, catalog, shape, &settings).await? {
+        findings.push(finding("orphan_emptied", "warning", shape, Some(column), count));
+    }
+    let questions = keys(options, shape, questions).await?;
+    if !questions.is_empty() {
+        probe::ask(staging, client, oids, shape, &questions).await?;
+    }
+    orphans::decide(staging, client, catalog, shape, &settings).await?;
+    ready::split(staging, &shape.name)?;
+    table_report(clinic, staging, shape)
+}
+
+/// Decides the CHECKs that DuckDB can; the others are questions for PostgreSQL.
+fn simple_rules<'c>(staging: &Staging, shape: &TableShape<'c>) -> Result<Questions<'c>> {
+    let mut questions = Questions::default();
+    for check in checks(shape) {
+        match constraint::decidable(staging, shape.table, &check.expression)? {
+            Some(condition) => check_fault(staging, shape, &check, &condition)?,
+            None => questions.checks.push(check),
+        }
+    }
+    Ok(questions)
+}
+
+/// CHECKs of the table and of its columns' domains.
+fn checks(shape: &TableShape<'_>) -> Vec<Check> {
+    let of_table = shape
+        .table
+        .constraints
+        .iter()
+        .filter(|constraint| constraint.kind == ConstraintKind::Check)
+        .filter_map(|constraint| {
+            Some(Check {
+                expression: constraint::check_expression(&constraint.definition)?.to_owned(),
+                columns: constraint.columns.join(", "),
+                name: constraint.name.clone(),
+            })
+        });
+    let of_domains = shape.columns.iter().flat_map(|column| {
+        let name = &column.column.name;
+        let checks = match &column.column.data_type.kind {
+            TypeKind::Domain { checks, .. } => checks.as_slice(),
+            _ => &[],
+        };
+        checks.iter().filter_map(move |definition| {
+            let expression = constraint::check_expression(definition)?.replace("VALUE", &quoted(name));
+            Some(Check { expression, columns: name.clone(), name: column.column.data_type.name.clone() })
+        })
+    });
+    of_table.chain(of_domains).collect()
+}
+
+fn check_fault(staging: &Staging, shape: &TableShape<'_>, check: &Check, condition: &str) -> Result<()> {
+    let table = literal(&shape.name.to_string());
+    staging.execute(&format!(
+        "insert into fault select {table}, _n, 'check', {}, {}, null from {} \
+         where not {condition} and _n not in (select n from fault where table_name = {table})",
+        literal(&check.columns),
+        literal(&check.name),
+        shape.name.staged("ready"),
+    ))
+}
+
+/// Decides unique keys: DuckDB where equality is bytewise and the target holds no other rows, else PostgreSQL.
+async fn keys<'c>(
+    options: &Options<'_>,
+    shape: &TableShape<'c>,
+    mut questions: Questions<'c>,
+) -> Result<Questions<'c>> {
+    let filled: bool = options
+        .client
+        .query_one(&format!("select exists (select 1 from {})", shape.name.quoted()), &[])
+        .await
+        .map_err(|error| error::postgres(&error))?
+        .get(0);
+    for index in shape.table.indexes.iter().filter(|index| index.unique && index.valid) {
+        let given = rules::plain_columns(index).is_none_or(|columns| {
+            columns.iter().all(|name| shape.columns.iter().any(|column| column.column.name == *name))
+        });
+        if !given {
+            continue;
+        }
+        let filter = match &index.predicate {
+            None => Some("true".to_owned()),
+            Some(predicate) => constraint::decidable(options.staging, shape.table, predicate)?,
+        };
+        match filter {
+            Some(filter) if rules::bytewise(shape.table, index) && (index.primary || !filled) => {
+                rules::unique(options.staging, shape, index, &filter)?;
+            }
+            _ => questions.unique.push(index),
+        }
+    }
+    questions.exclude = probe::exclusions(shape);
+    Ok(questions)
+}
+
+fn table_report(clinic: &Clinic, staging: &Staging, shape: &TableShape<'_>) -> Result<TableReport> {
+    let rows = staging.value(&format!("select count(*) from {}", shape.name.staged("target")))?;
+    let rejected = staging.value(&format!("select count(*) from {}", shape.name.staged("reject")))?;
+    let rules = staging.rows(
+        &format!(
+            "select rule, column_name, count(distinct n) from fault where table_name = {} group by 1, 2 order by 3 desc, 1, 2",
+            literal(&shape.name.to_string())
+        ),
+        |row| Ok(RuleCount { rule: row.get(0)?, column: row.get(1)?, rows: row.get(2)? }),
+    )?;
+    Ok(TableReport {
+        table: shape.name.clone(),
+        rows,
+        ready: rows - rejected,
+        rejected,
+        rules,
+        over_limit: limits::exceeded(clinic, &shape.name, rows, rejected)?,
+    })
+}
+
+fn finding(
+    rule: &str,
+    severity: &str,
+    shape: &TableShape<'_>,
+    column: Option<String>,
+    count: u64,
+) -> Finding {
+    Finding { rule: rule.into(), severity: severity.into(), subject: shape.name.to_string(), column, count }
+}
+
+/// Runs `checks/*.sql`: each returns the offending rows; `-- severity: critical` in its header stops a run.
+fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for file in sql_files(options.project, options.clinic, "checks")? {
+        error::interrupt::check()?;
+        let query = format!("select count(*) from (\n{}\n)", file.query());
+        let count: u64 = options.staging.value(&query).map_err(|error| {
+            Failure::failed(t!("check.bad_check", path = file.path, error = error.to_string()))
+        })?;
+        if count > 0 {
+            findings.push(Finding {
+                severity: file.header.value("severity").unwrap_or("warning").to_owned(),
+                rule: file.name,
+                subject: file.path,
+                column: None,
+                count,
+            });
+        }
+    }
+    Ok(findings)
+}
+
+fn write_findings(staging: &Staging, findings: &[Finding]) -> Result<()> {
+    for finding in findings {
+        staging
+            .connection()
+            .execute(
+                "insert into meta.finding values ('check', ?, ?, ?, ?, ?, null)",
+                duckdb::params![
+                    finding.rule,
+                    finding.severity,
+                    finding.subject,
+                    finding.column,
+                    finding.count
+                ],
+            )
+            .map_err(error::duckdb)?;
+    }
+    Ok(())
+}

@@ -20,6 +20,13 @@ pub struct SqlFile {
     pub header: Header,
 }
 
+impl SqlFile {
+    /// The query without the semicolon that may end it, to stand in a FROM clause on lines of its own.
+    pub fn query(&self) -> &str {
+        self.text.trim().trim_end_matches(';')
+    }
+}
+
 /// `-- what one row is`, then `-- key: value` lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
@@ -114,7 +121,13 @@ fn files_of_layers(
             let name = stem(&path).to_lowercase();
             if let Some(first) = here.insert(name.clone(), path.clone()) {
                 let (first, second) = (shown(project, &first), shown(project, &path));
-                return Err(Failure::failed(t!("config.same_name", first = first, second = second, name = name)).into());
+                return Err(Failure::failed(t!(
+                    "config.same_name",
+                    first = first,
+                    second = second,
+                    name = name
+                ))
+                .into());
             }
         }
         files.extend(here);
@@ -127,8 +140,9 @@ fn read_file(project: &Project, path: &Path) -> Result<SqlFile> {
     let shown = shown(project, path);
     let text = std::fs::read_to_string(path).with_context(|| t!("config.cannot_read", path = shown))?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    let header = Header::read(&text)
-        .ok_or_else(|| Failure::failed(t!("config.no_header", path = shown)).hint(t!("config.no_header_hint")))?;
+    let header = Header::read(&text).ok_or_else(|| {
+        Failure::failed(t!("config.no_header", path = shown)).hint(t!("config.no_header_hint"))
+    })?;
     Ok(SqlFile { name: stem(path), path: shown, text, header })
 }
 
@@ -137,7 +151,9 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> Result<()> 
         return Ok(());
     }
     let mut entries = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>())
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
+        })
         .with_context(|| t!("config.cannot_read", path = folder.display()))?;
     entries.sort();
     for path in entries {

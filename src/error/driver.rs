@@ -16,8 +16,15 @@ impl std::error::Error for Driver {}
 
 /// DuckDB error kinds whose text speaks of SQL and names only, never of data.
 const DUCKDB_SAFE: [&str; 9] = [
-    "Parser Error", "Syntax Error", "Binder Error", "Catalog Error", "IO Error", "Out of Memory Error",
-    "TransactionContext Error", "INTERRUPT Error", "Permission Error",
+    "Parser Error",
+    "Syntax Error",
+    "Binder Error",
+    "Catalog Error",
+    "IO Error",
+    "Out of Memory Error",
+    "TransactionContext Error",
+    "INTERRUPT Error",
+    "Permission Error",
 ];
 
 /// Turns a DuckDB error into one that holds no cell value.
@@ -64,7 +71,10 @@ pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
         format!("SQLSTATE {code}")
     };
     for (what, name) in [
-        ("table", db.table()), ("column", db.column()), ("constraint", db.constraint()), ("type", db.datatype()),
+        ("table", db.table()),
+        ("column", db.column()),
+        ("constraint", db.constraint()),
+        ("type", db.datatype()),
     ] {
         if let Some(name) = name {
             text.push_str(&format!(", {what} {name}"));

@@ -1,1 +1,139 @@
-//! (to come)
+//! Sources to `raw`: every record of every source is in `raw.<source>`, or in `meta.load_error` with its line or cell.
+//!
+//! Files are found and hashed ([`survey`]), compared with what was loaded last ([`plan`]), and each source that differs
+//! is read into a table beside its old one, counted a second time by other means, and swapped in, in one transaction
+//! ([`table`]). A source that fails leaves everything of it as it was.
+
+mod books;
+mod plan;
+mod survey;
+mod table;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::Serialize;
+
+pub use self::plan::{Plan, Reason, Step};
+
+use self::survey::Surveyed;
+use crate::config::{Clinic, Project};
+use crate::error::interrupt;
+use crate::model::run::{Event, Observer, Stage};
+use crate::sources::{Dialect, Finding};
+use crate::staging::Staging;
+
+/// What to load.
+pub struct Options<'a> {
+    pub project: &'a Project,
+    pub clinic: &'a Clinic,
+    pub staging: &'a Staging,
+    /// Source names; empty for all.
+    pub only: Vec<String>,
+    /// Reads sources again that did not change.
+    pub force: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub sources: Vec<SourceReport>,
+    /// Sources that are no longer in clinic.toml, whose tables were dropped.
+    pub removed: Vec<String>,
+}
+
+impl Report {
+    /// Nothing was written, because nothing changed.
+    pub fn unchanged(&self) -> bool {
+        self.removed.is_empty() && self.sources.iter().all(|source| source.unchanged)
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.sources.iter().map(|source| source.rows).sum()
+    }
+
+    pub fn refused(&self) -> u64 {
+        self.sources.iter().map(|source| source.refused).sum()
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceReport {
+    pub name: String,
+    /// The top part of its rows' `_id`.
+    pub number: u64,
+    pub files: Vec<FileReport>,
+    pub columns: Vec<String>,
+    /// Records in `raw`.
+    pub rows: u64,
+    /// Records in `meta.load_error`.
+    pub refused: u64,
+    /// It was not read again.
+    pub unchanged: bool,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    /// Relative to the clinic's folder.
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub dialect: Dialect,
+    pub loaded: u64,
+    pub refused: u64,
+    /// Records by an independent count; always `loaded + refused`.
+    pub counted: u64,
+}
+
+/// Says which sources would be read, and why. Reads the files (to hash them) and writes nothing.
+///
+/// # Errors
+/// Options of a source that cannot be, a file that is missing, empty, a folder, or no file of a known kind.
+pub fn plan(options: &Options<'_>) -> Result<Plan> {
+    let (_, _, plan) = prepare(options)?;
+    Ok(plan)
+}
+
+/// Loads what the plan says.
+///
+/// # Errors
+/// As [`plan`], then the first source that fails; those before it stay loaded, it and those after it are as they were.
+pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    let (surveyed, known, plan) = prepare(options)?;
+    let staging = options.staging;
+    books::release_numbers(staging, &plan)?;
+    for name in &plan.removed {
+        books::remove(staging, name)?;
+        observer.event(&Event::Note { stage: Stage::Load, text: &t!("load.note.removed", source = name) });
+    }
+    let mut sources = Vec::new();
+    for (done, (step, source)) in plan.steps.iter().zip(&surveyed).enumerate() {
+        interrupt::check()?;
+        let report = match step.reason {
+            None => {
+                let text = t!("load.note.unchanged", source = step.source);
+                observer.event(&Event::Note { stage: Stage::Load, text: &text });
+                books::report(staging, &step.source)
+            }
+            Some(_) => table::load(options, source, known.get(&step.source), observer),
+        };
+        let all = plan.steps.len();
+        sources.push(
+            report.with_context(|| t!("load.source_failed", source = step.source, done = done, all = all))?,
+        );
+    }
+    Ok(Report { sources, removed: plan.removed })
+}
+
+type Prepared = (Vec<Surveyed>, BTreeMap<String, books::Known>, Plan);
+
+fn prepare(options: &Options<'_>) -> Result<Prepared> {
+    let surveyed = survey::all(options)?;
+    let known = books::known(options.staging)?;
+    let found = surveyed.iter().map(Surveyed::found).collect::<Vec<_>>();
+    let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
+    let plan = plan::decide(&found, &known, &configured, options.force);
+    Ok((surveyed, known, plan))
+}

@@ -94,12 +94,27 @@ pub struct DataType {
 pub enum TypeKind {
     Base,
     /// Labels in `enumsortorder`.
-    Enum { labels: Vec<String> },
-    Domain { base: Box<DataType>, not_null: bool, checks: Vec<String> },
-    Array { element: Box<DataType>, delimiter: char },
-    Composite { fields: Vec<(String, DataType)> },
-    Range { subtype: Box<DataType> },
-    Multirange { range: Box<DataType> },
+    Enum {
+        labels: Vec<String>,
+    },
+    Domain {
+        base: Box<DataType>,
+        not_null: bool,
+        checks: Vec<String>,
+    },
+    Array {
+        element: Box<DataType>,
+        delimiter: char,
+    },
+    Composite {
+        fields: Vec<(String, DataType)>,
+    },
+    Range {
+        subtype: Box<DataType>,
+    },
+    Multirange {
+        range: Box<DataType>,
+    },
     /// `typtype = 'p'` and anything else no value can be sent for.
     Pseudo,
 }
@@ -174,7 +189,9 @@ impl Catalog {
         waiting.dedup();
         let mut ordered = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
-            let free = waiting.iter().position(|name| self.parents(name).iter().all(|parent| !waiting.contains(parent)));
+            let free = waiting
+                .iter()
+                .position(|name| self.parents(name).iter().all(|parent| !waiting.contains(parent)));
             ordered.push(waiting.remove(free.unwrap_or(0)));
         }
         ordered
@@ -186,7 +203,9 @@ impl Catalog {
         let mut parents: Vec<TableName> = table
             .foreign_keys()
             .filter_map(|constraint| match &constraint.kind {
-                ConstraintKind::ForeignKey { references, .. } if references != name => Some(references.clone()),
+                ConstraintKind::ForeignKey { references, .. } if references != name => {
+                    Some(references.clone())
+                }
                 _ => None,
             })
             .collect();
@@ -210,7 +229,9 @@ impl Table {
     }
 
     pub fn foreign_keys(&self) -> impl Iterator<Item = &Constraint> {
-        self.constraints.iter().filter(|constraint| matches!(constraint.kind, ConstraintKind::ForeignKey { .. }))
+        self.constraints
+            .iter()
+            .filter(|constraint| matches!(constraint.kind, ConstraintKind::ForeignKey { .. }))
     }
 }
 

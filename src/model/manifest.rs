@@ -98,4 +98,7 @@ pub struct Control {
     pub key: String,
     /// Value in text form.
     pub value: Option<String>,
+    /// What `<name>.reject.sql` finds among the rejected rows: value = target + rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
 }

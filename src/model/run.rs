@@ -58,13 +58,31 @@ impl FromStr for Stage {
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event<'a> {
     /// Work on one file, model or table begins; `total` rows or bytes where known.
-    Started { stage: Stage, subject: &'a str, total: Option<u64> },
+    Started {
+        stage: Stage,
+        subject: &'a str,
+        total: Option<u64>,
+    },
     /// So much more of the current subject is done.
-    Advanced { stage: Stage, subject: &'a str, amount: u64 },
-    Finished { stage: Stage, subject: &'a str, rows: u64 },
+    Advanced {
+        stage: Stage,
+        subject: &'a str,
+        amount: u64,
+    },
+    Finished {
+        stage: Stage,
+        subject: &'a str,
+        rows: u64,
+    },
     /// Something a person should know, already in their language.
-    Note { stage: Stage, text: &'a str },
-    Warning { stage: Stage, text: &'a str },
+    Note {
+        stage: Stage,
+        text: &'a str,
+    },
+    Warning {
+        stage: Stage,
+        text: &'a str,
+    },
 }
 
 /// Listens to a stage: a progress bar, plain lines, the run's log, or nobody.

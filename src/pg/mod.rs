@@ -1,1 +1,17 @@
-//! (to come)
+//! PostgreSQL: a private server, connections to any other one, what its catalog says, and the target's schema.
+
+pub mod catalog;
+pub mod copy;
+pub mod embedded;
+pub mod ledger;
+mod parameters;
+pub mod privileges;
+pub mod schema;
+mod secret;
+mod session;
+mod target;
+mod tls;
+
+pub use secret::Secret;
+pub use session::{Purpose, Session};
+pub use target::{Target, variable};

@@ -1,1 +1,186 @@
-//! (to come)
+//! Snapshots: a folder named by the hash of its content, with `manifest.json` and one NDJSON file a table.
+//!
+//! One line is one row: its columns in the manifest's order, then `_origin` (the raw records it came from, as
+//! `source:file:row`) and `_source_id`. Booleans, int2, int4, json and null stand as JSON, everything else as a string in
+//! PostgreSQL's text output.
+
+mod rows;
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Failure;
+use crate::model::ident::TableName;
+use crate::model::manifest::{Manifest, TableEntry};
+
+pub use rows::{Row, RowReader};
+
+/// Version of the snapshot format.
+pub const FORMAT: u32 = 1;
+
+/// A complete snapshot on disk.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl Snapshot {
+    /// Opens a snapshot's folder and checks that the manifest is the one that its id names.
+    ///
+    /// # Errors
+    /// No manifest, a format of another version, or a manifest whose content does not hash to its id.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join("manifest.json");
+        let text =
+            fs::read_to_string(&path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+        let manifest: Manifest =
+            serde_json::from_str(&text).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+        if manifest.format != FORMAT || manifest_id(&manifest)? != manifest.id {
+            return Err(damaged(&path));
+        }
+        Ok(Self { folder: folder.to_owned(), manifest })
+    }
+
+    /// Opens the snapshot whose id begins with `id`, or the latest one (by its `latest` file) where none is given.
+    pub fn find(snapshots: &Path, id: Option<&str>) -> Result<Self> {
+        let none = || {
+            Failure::failed(t!("snapshot.none", path = snapshots.display())).hint(t!("snapshot.none_hint"))
+        };
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => fs::read_to_string(snapshots.join("latest")).map_err(|_| none())?.trim().to_owned(),
+        };
+        let mut matches = list(snapshots)?;
+        matches.retain(|name| name.starts_with(&id));
+        match matches.as_slice() {
+            [one] => Self::open(&snapshots.join(one)),
+            [] => Err(none().into()),
+            _ => Err(Failure::usage(t!("snapshot.ambiguous", id = id, count = matches.len())).into()),
+        }
+    }
+
+    /// Gives a finished folder its id: writes the manifest, renames the folder to its id and marks it as the latest.
+    /// Where the same content is there already, the new folder is removed.
+    pub fn seal(partial: &Path, snapshots: &Path, mut manifest: Manifest) -> Result<Self> {
+        manifest.id = manifest_id(&manifest)?;
+        let folder = snapshots.join(&manifest.id);
+        if folder.is_dir() {
+            fs::remove_dir_all(partial)?;
+        } else {
+            write_synced(&partial.join("manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
+            fs::rename(partial, &folder)
+                .with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
+        }
+        let latest = snapshots.join("latest.partial");
+        write_synced(&latest, manifest.id.as_bytes())?;
+        fs::rename(&latest, snapshots.join("latest"))?;
+        Self::open(&folder)
+    }
+
+    pub fn id(&self) -> &str {
+        &self.manifest.id
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn entry(&self, table: &TableName) -> Option<&TableEntry> {
+        self.manifest.tables.iter().find(|entry| entry.table == *table)
+    }
+
+    /// Reads a table's rows in file order.
+    pub fn rows(&self, entry: &TableEntry) -> Result<RowReader> {
+        RowReader::open(&self.folder.join(&entry.file), entry)
+    }
+
+    /// Hashes every file again and compares with the manifest.
+    ///
+    /// # Errors
+    /// The first file that is missing or differs, by name.
+    pub fn verify_files(&self) -> Result<()> {
+        for entry in &self.manifest.tables {
+            let path = self.folder.join(&entry.file);
+            let (sha256, bytes) = hash_file(&path)?;
+            if sha256 != entry.sha256 || bytes != entry.bytes {
+                return Err(damaged(&path));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ids of the snapshots in a folder, sorted.
+pub fn list(snapshots: &Path) -> Result<Vec<String>> {
+    let Ok(entries) = fs::read_dir(snapshots) else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().join("manifest.json").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.retain(|name| !name.ends_with(".partial"));
+    names.sort();
+    Ok(names)
+}
+
+/// SHA-256 (hex) and size of a file, read in blocks.
+pub fn hash_file(path: &Path) -> Result<(String, u64)> {
+    let mut file = fs::File::open(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    let mut bytes = 0;
+    loop {
+        let count = match file.read(&mut block) {
+            Ok(0) => return Ok((hex(&hash.finalize()), bytes)),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                return Err(error).with_context(|| t!("snapshot.cannot_read", path = path.display()));
+            }
+        };
+        hash.update(&block[..count]);
+        bytes += count as u64;
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id.
+fn manifest_id(manifest: &Manifest) -> Result<String> {
+    let unnamed = Manifest { id: String::new(), ..manifest.clone() };
+    Ok(hex(&Sha256::digest(serde_json::to_vec(&unnamed)?)))
+}
+
+fn damaged(path: &Path) -> anyhow::Error {
+    Failure::failed(t!("snapshot.damaged", path = path.display())).hint(t!("snapshot.damaged_hint")).into()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}

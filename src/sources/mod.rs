@@ -1,1 +1,194 @@
-//! (to come)
+//! Reads source files as records of text: delimited text and spreadsheets.
+//!
+//! ```text
+//! find → survey (hash, encoding, what the file is) → open (dialect, header) → read (batches of rows, refusals) + count
+//! ```
+//! Nothing here knows DuckDB: rows leave as Arrow batches, whose columns are those of the header and `_id`, `_file`, `_row`.
+
+mod batch;
+mod cell;
+mod census;
+mod count;
+mod decode;
+mod detect;
+mod dialect;
+mod encoding;
+mod files;
+mod grid;
+mod header;
+mod parser;
+mod sheet;
+mod survey;
+mod text;
+mod workbook;
+
+use anyhow::Result;
+use duckdb::arrow::record_batch::RecordBatch;
+use serde::Serialize;
+
+use crate::config::SourceConfig;
+
+pub use batch::Origin;
+pub use dialect::{Dialect, SheetDialect, TextDialect, validate};
+pub use files::{SourceFile, find};
+pub use survey::{Fingerprint, Survey, survey};
+
+/// Changes whenever the readers would read the same file differently; part of every options hash.
+pub const READER_VERSION: u32 = 1;
+
+/// Something about a file that a person should know and that stops nothing by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A rule name, such as `mixed_encoding`.
+    pub rule: String,
+    pub severity: Severity,
+    pub column: Option<String>,
+    pub count: u64,
+    /// Lines, addresses and names; never a value.
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Critical,
+    Warning,
+    Info,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        }
+    }
+}
+
+impl Finding {
+    pub fn new(rule: &str, severity: Severity, count: u64) -> Self {
+        Self { rule: rule.to_owned(), severity, column: None, count, detail: None }
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    #[must_use]
+    pub fn column(mut self, column: &str) -> Self {
+        self.column = Some(column.to_owned());
+        self
+    }
+}
+
+/// A record that could not be read (`record` is known), or a cell that held an error (its record was read).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// 1-based among the file's data records.
+    pub record: Option<u64>,
+    /// 1-based physical line or sheet row.
+    pub line: u64,
+    /// A spreadsheet address, such as `Sheet1!B7`.
+    pub cell: Option<String>,
+    /// A rule name, such as `ragged_row`.
+    pub reason: &'static str,
+    pub detail: Option<String>,
+}
+
+/// What a reader hands on, piece by piece.
+pub enum Portion {
+    Rows(RecordBatch),
+    Refused(Vec<Refusal>),
+    /// So many more bytes of the file are done.
+    Progress(u64),
+}
+
+/// Takes portions; an error from it ends the reading.
+pub type Emit<'a> = dyn FnMut(Portion) -> Result<()> + 'a;
+
+/// What reading a file came to.
+#[derive(Debug, Default)]
+pub struct Totals {
+    pub rows: u64,
+    pub refused: u64,
+    pub findings: Vec<Finding>,
+}
+
+/// A file whose dialect and header are known.
+pub enum Opened {
+    Text(Box<text::Text>),
+    Sheet(Box<sheet::Sheet>),
+}
+
+/// How an earlier load read the same source.
+#[derive(Debug, Clone, Default)]
+pub struct Frozen {
+    pub dialect: Option<Dialect>,
+    pub columns: Vec<String>,
+}
+
+/// The names and findings for columns that clinic.toml names for a source without files.
+pub fn named(columns: &[String]) -> (Vec<String>, Vec<Finding>) {
+    let (header, mut findings) = header::name(columns);
+    findings.push(Finding::new("optional_missing", Severity::Info, 1));
+    (header.names, findings)
+}
+
+/// Finds out how a file is to be read: given options first, then the frozen dialect, then what the file looks like.
+pub fn open(file: &SourceFile, survey: &Survey, config: &SourceConfig, frozen: &Frozen) -> Result<Opened> {
+    if survey.kind.is_text() {
+        text::Text::open(file, survey, config, frozen).map(|text| Opened::Text(Box::new(text)))
+    } else {
+        sheet::Sheet::open(file, survey, config, frozen).map(|sheet| Opened::Sheet(Box::new(sheet)))
+    }
+}
+
+impl Opened {
+    pub fn columns(&self) -> &[String] {
+        match self {
+            Opened::Text(text) => &text.header.names,
+            Opened::Sheet(sheet) => &sheet.header.names,
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Opened::Text(text) => Dialect::Text(text.dialect.clone()),
+            Opened::Sheet(sheet) => Dialect::Sheet(sheet.dialect.clone()),
+        }
+    }
+
+    /// What was noticed before any data record was read.
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Opened::Text(text) => &text.findings,
+            Opened::Sheet(sheet) => &sheet.findings,
+        }
+    }
+
+    /// Reads every data record.
+    pub fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
+        match self {
+            Opened::Text(text) => text.read(origin, emit),
+            Opened::Sheet(sheet) => sheet.read(origin, emit),
+        }
+    }
+
+    /// Counts the data records by other means than [`Opened::read`], and hashes the bytes on the way.
+    pub fn count(&self) -> Result<(u64, Fingerprint)> {
+        match self {
+            Opened::Text(text) => text.count(),
+            Opened::Sheet(sheet) => sheet.count(),
+        }
+    }
+}
+
+/// The first few of many numbers, as people read them: `3, 7, 9 (+12)`.
+fn some_of(numbers: &[u64], total: u64) -> String {
+    let shown = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = total.saturating_sub(numbers.len() as u64);
+    if more > 0 { format!("{shown} (+{more})") } else { shown }
+}

@@ -32,8 +32,12 @@ pub const REVISION: &str = "functions 1";
 /// Registers the functions on a connection.
 pub(super) fn register(connection: &Connection, clinic: &Clinic) -> Result<()> {
     let namespace = Namespace { uid: clinic.uid.clone(), epoch: clinic.epoch_milliseconds()? };
-    connection.register_scalar_function_with_state::<UlidFor>("ulid_for", &namespace).map_err(error::duckdb)?;
-    connection.register_scalar_function_with_state::<UuidFor>("uuid_for", &namespace).map_err(error::duckdb)?;
+    connection
+        .register_scalar_function_with_state::<UlidFor>("ulid_for", &namespace)
+        .map_err(error::duckdb)?;
+    connection
+        .register_scalar_function_with_state::<UuidFor>("uuid_for", &namespace)
+        .map_err(error::duckdb)?;
     connection.register_scalar_function::<LocalTs>("local_ts").map_err(error::duckdb)?;
     connection.register_scalar_function::<LocalTsIssue>("local_ts_issue").map_err(error::duckdb)
 }
@@ -73,7 +77,11 @@ struct UlidFor;
 impl VScalar for UlidFor {
     type State = Namespace;
 
-    fn invoke(namespace: &Namespace, input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Invoked {
+    fn invoke(
+        namespace: &Namespace,
+        input: &mut DataChunkHandle,
+        output: &mut dyn WritableVector,
+    ) -> Invoked {
         each_id(namespace, input, output, |bytes, row, out| {
             let mut text = [0; ulid::ULID_LEN];
             out.insert(row, &*ulid::Ulid::from_bytes(bytes).array_to_str(&mut text));
@@ -91,7 +99,11 @@ struct UuidFor;
 impl VScalar for UuidFor {
     type State = Namespace;
 
-    fn invoke(namespace: &Namespace, input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Invoked {
+    fn invoke(
+        namespace: &Namespace,
+        input: &mut DataChunkHandle,
+        output: &mut dyn WritableVector,
+    ) -> Invoked {
         each_id(namespace, input, output, |bytes, row, out| out.insert(row, uuid_text(bytes).as_str()))
     }
 
@@ -122,7 +134,9 @@ fn each_id(
     if input.num_columns() < 3 {
         return Err("ids are made of at least three parts: ulid_for(entity, source, key...)".into());
     }
-    let columns = (0..input.num_columns()).map(|index| Part::of(input.flat_vector(index))).collect::<std::result::Result<Vec<_>, _>>()?;
+    let columns = (0..input.num_columns())
+        .map(|index| Part::of(input.flat_vector(index)))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
     let mut out = output.flat_vector();
     let mut parts = Vec::with_capacity(128);
     push_part(&mut parts, namespace.uid.as_bytes());
@@ -171,7 +185,10 @@ impl<'a> Part<'a> {
             LogicalTypeId::UInteger => PartKind::Unsigned(4),
             LogicalTypeId::UBigint => PartKind::Unsigned(8),
             LogicalTypeId::SqlNull => PartKind::Null,
-            other => return Err(format!("an id is made of texts, integers, booleans and dates, not {other:?}: cast the key to varchar").into()),
+            other => return Err(format!(
+                "an id is made of texts, integers, booleans and dates, not {other:?}: cast the key to varchar"
+            )
+            .into()),
         };
         Ok(Self { vector, kind })
     }
@@ -282,7 +299,12 @@ fn local_signatures(result: LogicalTypeId) -> Vec<ScalarFunctionSignature> {
     let handle = LogicalTypeHandle::from;
     [LogicalTypeId::Varchar, LogicalTypeId::Timestamp]
         .into_iter()
-        .map(|local| ScalarFunctionSignature::exact(vec![handle(local), handle(LogicalTypeId::Varchar)], handle(result)))
+        .map(|local| {
+            ScalarFunctionSignature::exact(
+                vec![handle(local), handle(LogicalTypeId::Varchar)],
+                handle(result),
+            )
+        })
         .collect()
 }
 
@@ -296,7 +318,8 @@ fn each_local(input: &DataChunkHandle, mut write: impl FnMut(usize, Option<(Naiv
             write(row, None);
             continue;
         }
-        let zone = zone_of(&mut known, &DuckString::new(&mut value::<duckdb_string_t>(&zones, row)).as_str())?;
+        let zone =
+            zone_of(&mut known, &DuckString::new(&mut value::<duckdb_string_t>(&zones, row)).as_str())?;
         let local = if as_text {
             parse_local(&DuckString::new(&mut value::<duckdb_string_t>(&times, row)).as_str())
         } else {
@@ -314,7 +337,8 @@ fn zone_of(known: &mut Option<(String, Tz)>, name: &str) -> std::result::Result<
     {
         return Ok(*zone);
     }
-    let zone: Tz = name.parse().map_err(|_| format!("'{name}' is no IANA time zone, such as Europe/Madrid"))?;
+    let zone: Tz =
+        name.parse().map_err(|_| format!("'{name}' is no IANA time zone, such as Europe/Madrid"))?;
     *known = Some((name.to_owned(), zone));
     Ok(zone)
 }
@@ -323,7 +347,9 @@ fn zone_of(known: &mut Option<(String, Tz)>, name: &str) -> std::result::Result<
 fn parse_local(text: &str) -> Option<NaiveDateTime> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
-    let time = NaiveTime::parse_from_str(time, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(time, "%H:%M")).ok()?;
+    let time = NaiveTime::parse_from_str(time, "%H:%M:%S%.f")
+        .or_else(|_| NaiveTime::parse_from_str(time, "%H:%M"))
+        .ok()?;
     Some(date.and_time(time))
 }
 
@@ -406,10 +432,14 @@ mod tests {
         let connection = connection();
         let of = |key: &str| text(&connection, &format!("ulid_for('e', 's', {key})"));
         let seven = of("'7'");
-        for key in ["7", "7::tinyint", "7::smallint", "7::bigint", "7::hugeint", "7::utinyint", "7::ubigint"] {
+        for key in ["7", "7::tinyint", "7::smallint", "7::bigint", "7::hugeint", "7::utinyint", "7::ubigint"]
+        {
             assert_eq!(of(key), seven, "{key}");
         }
-        assert_eq!(of("'-170141183460469231731687303715884105727'::hugeint"), of("'-170141183460469231731687303715884105727'"));
+        assert_eq!(
+            of("'-170141183460469231731687303715884105727'::hugeint"),
+            of("'-170141183460469231731687303715884105727'")
+        );
         assert_eq!(of("date '2024-02-29'"), of("'2024-02-29'"));
         assert_eq!(of("true"), of("'true'"));
         assert_eq!(of("null"), None);
@@ -448,9 +478,21 @@ mod tests {
             ("2011-12-30 12:00", "Pacific/Apia", "2011-12-30 22:00:00+00", Some("gap")),
             ("1890-01-01 00:00", "Europe/Madrid", "1890-01-01 00:14:44+00", None),
         ] {
-            assert_eq!(text(&connection, &format!("local_ts('{local}', '{zone}')")).as_deref(), Some(expected), "{local}");
-            assert_eq!(text(&connection, &format!("local_ts_issue('{local}', '{zone}')")).as_deref(), issue, "{local}");
-            assert_eq!(text(&connection, &format!("local_ts(timestamp '{local}', '{zone}')")).as_deref(), Some(expected), "{local}");
+            assert_eq!(
+                text(&connection, &format!("local_ts('{local}', '{zone}')")).as_deref(),
+                Some(expected),
+                "{local}"
+            );
+            assert_eq!(
+                text(&connection, &format!("local_ts_issue('{local}', '{zone}')")).as_deref(),
+                issue,
+                "{local}"
+            );
+            assert_eq!(
+                text(&connection, &format!("local_ts(timestamp '{local}', '{zone}')")).as_deref(),
+                Some(expected),
+                "{local}"
+            );
         }
         assert_eq!(text(&connection, "local_ts('31/03/2024 02:30', 'Europe/Madrid')"), None);
         assert_eq!(text(&connection, "local_ts(null::varchar, 'Europe/Madrid')"), None);
@@ -462,7 +504,11 @@ mod tests {
         let connection = connection();
         let started = std::time::Instant::now();
         let distinct: i64 = connection
-            .query_row("select count(distinct ulid_for('appointment', 'flowww', i)) from range(1000000) t(i)", [], |row| row.get(0))
+            .query_row(
+                "select count(distinct ulid_for('appointment', 'flowww', i)) from range(1000000) t(i)",
+                [],
+                |row| row.get(0),
+            )
             .unwrap();
         assert_eq!(distinct, 1_000_000);
         // A debug build on a busy machine; release takes a tenth of it.

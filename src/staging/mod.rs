@@ -2,6 +2,7 @@
 
 mod functions;
 mod lock;
+mod stages;
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,12 @@ use duckdb::{AccessMode, Config, Connection};
 use rust_i18n::t;
 
 use crate::config::{Clinic, Project};
-use crate::error::{self, Failure};
+use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
 
 pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
+pub use stages::{Ended, StageRow};
 
 /// How a staging file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ impl Staging {
         };
         let connection = connect(&path, access, limits, &folder)?;
         use_utc(&connection)?;
+        let handle = connection.interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
         let staging = Self { connection, path, _lock: lock };
         if access == Access::Write {
             private_file(&staging.path)?;
@@ -117,7 +121,11 @@ impl Staging {
     }
 
     /// All rows of a query, each turned by `read`.
-    pub fn rows<T>(&self, sql: &str, read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>) -> Result<Vec<T>> {
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
         let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
         let rows = statement.query_map([], read).map_err(error::duckdb)?;
         rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
@@ -158,13 +166,23 @@ impl Staging {
             run(
                 "insert into meta.clinic values (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?)",
                 &[
-                    &clinic.name.as_str(), &clinic.uid, &clinic.epoch, &clinic.product, &clinic.system,
-                    &clinic.timezone, &clinic.country, &clinic.currency, &clinic.locale,
+                    &clinic.name.as_str(),
+                    &clinic.uid,
+                    &clinic.epoch,
+                    &clinic.product,
+                    &clinic.system,
+                    &clinic.timezone,
+                    &clinic.country,
+                    &clinic.currency,
+                    &clinic.locale,
                 ],
             )?;
             for (position, site) in (1i32..).zip(&clinic.sites) {
                 let timezone = site.timezone.as_ref().unwrap_or(&clinic.timezone);
-                run("insert into meta.site values (?, ?, ?, ?)", &[&site.key, &site.name, timezone, &position])?;
+                run(
+                    "insert into meta.site values (?, ?, ?, ?)",
+                    &[&site.key, &site.name, timezone, &position],
+                )?;
             }
             for (name, value) in &clinic.variables {
                 run("insert into meta.variable values (?, ?)", &[name, value])?;
@@ -191,7 +209,10 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
         let text = error.to_string();
         let message = if text.contains("lock") {
             t!("staging.locked", path = path.display())
-        } else if text.contains("not a valid DuckDB database") || text.contains("Corrupt") || text.contains("serializ") {
+        } else if text.contains("not a valid DuckDB database")
+            || text.contains("Corrupt")
+            || text.contains("serializ")
+        {
             t!("staging.corrupt", path = path.display())
         } else {
             t!("staging.cannot_open", path = path.display(), error = error::duckdb(error))

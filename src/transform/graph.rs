@@ -103,7 +103,9 @@ impl Graph {
 
     /// A node and everything that it reads, directly or not.
     pub(super) fn above(&self, name: &Name) -> BTreeSet<Name> {
-        self.reach(name, |name| self.nodes.get(name).map(|node| node.inputs.iter().collect()).unwrap_or_default())
+        self.reach(name, |name| {
+            self.nodes.get(name).map(|node| node.inputs.iter().collect()).unwrap_or_default()
+        })
     }
 
     /// A node and everything that reads it, directly or not.

@@ -163,7 +163,12 @@ fn read_statement(
         let prefix = if definition.table { "" } else { "select " };
         let query = match workbench.parse(&format!("{prefix}{}", &file.text[from.start..to.end()]))? {
             Ok(query) => query,
-            Err(fault) => return Ok(Err(Fault::new(fault.offset.map(|at| at + from.start - prefix.len()), fault.message))),
+            Err(fault) => {
+                return Ok(Err(Fault::new(
+                    fault.offset.map(|at| at + from.start - prefix.len()),
+                    fault.message,
+                )));
+            }
         };
         let parameters: Vec<&str> = definition.parameters.iter().map(|token| token.text).collect();
         hash.update(format!("{} {} {}\n", parameters.join(" "), definition.table, query.fingerprint));

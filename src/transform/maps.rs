@@ -52,7 +52,13 @@ pub(super) fn nodes(project: &Project, clinic: &Clinic, graph: &Graph) -> Result
     let mut names: BTreeSet<String> = files.keys().cloned().collect();
     names.extend(clinic.maps.keys().map(|name| name.to_lowercase()));
     for node in graph.nodes.values() {
-        names.extend(node.file.header.values("map").filter_map(|entry| entry.split_once('=')).map(|(name, _)| name.trim().to_lowercase()));
+        names.extend(
+            node.file
+                .header
+                .values("map")
+                .filter_map(|entry| entry.split_once('='))
+                .map(|(name, _)| name.trim().to_lowercase()),
+        );
     }
     names
         .into_iter()
@@ -287,7 +293,12 @@ fn node(name: &str, rows: Vec<(String, Option<String>)>, paths: &str) -> Node {
     Node {
         name: Name::new("map", name),
         kind: Kind::Map { rows },
-        file: SqlFile { name: name.to_owned(), path: paths.to_owned(), text: String::new(), header: Header::default() },
+        file: SqlFile {
+            name: name.to_owned(),
+            path: paths.to_owned(),
+            text: String::new(),
+            header: Header::default(),
+        },
         sql: String::new(),
         tree: hex(&hash.finalize()),
         query: None,
@@ -300,7 +311,8 @@ fn node(name: &str, rows: Vec<(String, Option<String>)>, paths: &str) -> Node {
 /// empty target_value is a value that nobody has translated yet. `;` separates where the header has no comma.
 fn read(path: &Path, shown: &str) -> Result<BTreeMap<String, Option<String>>> {
     let bytes = std::fs::read(path).with_context(|| t!("config.cannot_read", path = shown))?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::failed(t!("transform.map_utf8", path = shown)))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Failure::failed(t!("transform.map_utf8", path = shown)))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let first_line = text.lines().next().unwrap_or_default();
     let delimiter = if first_line.contains(';') && !first_line.contains(',') { b';' } else { b',' };
@@ -317,7 +329,14 @@ fn read(path: &Path, shown: &str) -> Result<BTreeMap<String, Option<String>>> {
     for (line, record) in records {
         if record.len() != header.len() {
             let (expected, found) = (header.len(), record.len());
-            return Err(Failure::failed(t!("transform.map_ragged", path = shown, line = line, expected = expected, found = found)).into());
+            return Err(Failure::failed(t!(
+                "transform.map_ragged",
+                path = shown,
+                line = line,
+                expected = expected,
+                found = found
+            ))
+            .into());
         }
         let value = Some(record[target].clone()).filter(|value| !value.is_empty());
         if rows.insert(record[source].clone(), value).is_some() {

@@ -106,8 +106,14 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     let workbench = Workbench::new(options.clinic)?;
     let mut problems = Vec::new();
     let macros = Macros::read(options.project, options.clinic, &workbench, &mut problems)?;
-    let mut graph =
-        discover::graph(options.project, options.clinic, options.staging, &workbench, &macros, &mut problems)?;
+    let mut graph = discover::graph(
+        options.project,
+        options.clinic,
+        options.staging,
+        &workbench,
+        &macros,
+        &mut problems,
+    )?;
     if problems.is_empty() {
         bind::bind(&mut graph, &macros, options.staging, &workbench, &mut problems)?;
     }

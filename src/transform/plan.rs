@@ -124,7 +124,10 @@ impl Parts {
 }
 
 /// Names that are on both sides with different fingerprints.
-fn changed<'a>(before: &'a BTreeMap<String, String>, now: &'a BTreeMap<String, String>) -> impl Iterator<Item = String> + 'a {
+fn changed<'a>(
+    before: &'a BTreeMap<String, String>,
+    now: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = String> + 'a {
     now.iter()
         .filter(|(name, fingerprint)| before.get(*name).is_some_and(|before| before != *fingerprint))
         .map(|(name, _)| name.clone())
@@ -202,7 +205,11 @@ fn step(
         tree: node.tree.clone(),
         macros: of_macros.map(|found| (found.name.clone(), found.fingerprint.clone())).collect(),
         inputs,
-        engine: if matches!(node.kind, Kind::Map { .. }) { String::new() } else { format!("{} {ids}", engine.version) },
+        engine: if matches!(node.kind, Kind::Map { .. }) {
+            String::new()
+        } else {
+            format!("{} {ids}", engine.version)
+        },
     };
     let reasons = match last {
         None => vec![Reason::New],

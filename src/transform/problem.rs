@@ -24,7 +24,9 @@ impl Problem {
     /// A fault that DuckDB reports for a statement which begins with `lines_before` lines of ours and then the file's
     /// text: its `LINE n:` block becomes the file's line and caret.
     pub(super) fn from_duckdb(path: &str, text: &str, lines_before: usize, error: &str) -> Self {
-        Self::marked(path, text, error, |number| number.checked_sub(lines_before).filter(|number| *number > 0))
+        Self::marked(path, text, error, |number| {
+            number.checked_sub(lines_before).filter(|number| *number > 0)
+        })
     }
 
     /// The same for a statement that begins after `lines_above` lines of its file.
@@ -119,7 +121,12 @@ mod tests {
     #[test]
     fn a_place_has_a_line_and_a_caret() {
         let text = "-- é\nselect a\n  from nowhere\n".to_owned();
-        let file = SqlFile { name: "x".into(), path: "a/x.sql".into(), header: crate::config::Header::default(), text };
+        let file = SqlFile {
+            name: "x".into(),
+            path: "a/x.sql".into(),
+            header: crate::config::Header::default(),
+            text,
+        };
         let problem = Problem::at(&file, file.text.find("nowhere"), "no such table");
         assert_eq!(problem.to_string(), "a/x.sql:3:8: no such table\n  3 |   from nowhere\n    |        ^");
         assert_eq!(Problem::at(&file, None, "empty").to_string(), "a/x.sql: empty");

@@ -134,8 +134,14 @@ mod tests {
 
     #[test]
     fn quotes_and_comments_hide_what_is_in_them() {
-        assert_eq!(texts("select 'a;''b' -- ; x\n, \"c;\"\"d\" /* ; /* ; */ ; */ ;"), ["select", "'a;''b'", ",", "\"c;\"\"d\"", ";"]);
-        assert_eq!(texts("e'it\\'s;' $$ ; $$ $t$ $$; $t$ x$1"), ["e'it\\'s;'", "$$ ; $$", "$t$ $$; $t$", "x", "$", "1"]);
+        assert_eq!(
+            texts("select 'a;''b' -- ; x\n, \"c;\"\"d\" /* ; /* ; */ ; */ ;"),
+            ["select", "'a;''b'", ",", "\"c;\"\"d\"", ";"]
+        );
+        assert_eq!(
+            texts("e'it\\'s;' $$ ; $$ $t$ $$; $t$ x$1"),
+            ["e'it\\'s;'", "$$ ; $$", "$t$ $$; $t$", "x", "$", "1"]
+        );
         assert_eq!(texts("'unterminated ; --"), ["'unterminated ; --"]);
         assert_eq!(texts("ñandú=é"), ["ñandú", "=", "é"]);
     }

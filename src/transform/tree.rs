@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 const NOWHERE: u64 = u64::MAX;
 
 /// Column references that DuckDB turns into a clock where no column has the name.
-const CLOCK_WORDS: [&str; 5] = ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
+const CLOCK_WORDS: [&str; 5] =
+    ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
 
 /// A table in a FROM clause that is no CTE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,8 @@ fn look(node: &Value, scopes: &[String], uses: &mut Uses) {
 }
 
 fn look_at_table(node: &Value, scopes: &[String], uses: &mut Uses) {
-    let (catalog, schema, table) = (text(node, "catalog_name"), text(node, "schema_name"), text(node, "table_name"));
+    let (catalog, schema, table) =
+        (text(node, "catalog_name"), text(node, "schema_name"), text(node, "table_name"));
     let is_cte = schema.is_empty() && scopes.contains(&table.to_lowercase());
     if !is_cte {
         uses.tables.push(TableUse {

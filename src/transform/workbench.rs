@@ -18,7 +18,12 @@ const TABLE_FUNCTIONS: [&str; 7] =
 
 /// Functions that DuckDB calls consistent although the session, the clock or the machine decides what they give.
 const SESSION_FUNCTIONS: [&str; 7] = [
-    "current_localtime", "current_localtimestamp", "current_setting", "getenv", "getvariable", "version",
+    "current_localtime",
+    "current_localtimestamp",
+    "current_setting",
+    "getenv",
+    "getvariable",
+    "version",
     "get_block_size",
 ];
 
@@ -107,8 +112,10 @@ impl Workbench {
         }
         let count = tree["statements"].as_array().map_or(0, Vec::len);
         if count != 1 {
-            let second = super::token::statements(&super::token::tokens(sql)).get(1).map(|tokens| tokens[0].start);
-            let message = if count == 0 { t!("transform.no_statement") } else { t!("transform.many_statements") };
+            let second =
+                super::token::statements(&super::token::tokens(sql)).get(1).map(|tokens| tokens[0].start);
+            let message =
+                if count == 0 { t!("transform.no_statement") } else { t!("transform.many_statements") };
             return Ok(Err(Fault::new(second, message)));
         }
         Ok(Ok(Query { fingerprint: tree::fingerprint(&tree), uses: tree::uses(&tree), tree }))
@@ -116,7 +123,8 @@ impl Workbench {
 
     /// What a query does that no model may; calls of our own macros are left to their own check.
     pub(super) fn faults(&self, uses: &Uses, is_macro: &dyn Fn(&str) -> bool) -> Vec<Fault> {
-        let forbidden = uses.forbidden.iter().map(|(what, offset)| Fault::new(*offset, forbidden_text(*what)));
+        let forbidden =
+            uses.forbidden.iter().map(|(what, offset)| Fault::new(*offset, forbidden_text(*what)));
         let calls = uses
             .calls
             .iter()

@@ -1,0 +1,21 @@
+-- What a cell holds before it becomes a value. The other files call these macros; this one runs first (files run in name order,
+-- and DuckDB looks macros up when it creates one that calls them).
+--
+-- Through all files `list_transform([a], lambda b: ...)[1]` is a "let": a macro's argument is pasted wherever it is
+-- named, so without it a long expression would be evaluated once for every mention.
+
+-- The text without outer white space, inner runs as one space; white space includes NBSP, narrow and zero-width spaces and BOM; '' is NULL.
+create or replace macro trimmed(t) as
+    nullif(trim(regexp_replace(t, '[\s\v\p{Z}\x{200B}\x{FEFF}]+', ' ', 'g')), '');
+
+-- The same in lower case and without accents, to compare words; ñ becomes n.
+create or replace macro plain_text(t) as
+    lower(strip_accents(trimmed(t)));
+
+-- Whether a spreadsheet has already rounded a long code (`1.24E+14`, `6,12E+08`): its digits are gone, so it can be reported but never repaired.
+create or replace macro is_destroyed_code(t) as
+    regexp_full_match(trimmed(t), '[+-]?\d(?:[.,]\d+)?[eE]\+\d{1,3}');
+
+-- Whether text, once its separators are gone, is one and the same digit over and over: what a clerk types to get past a required field.
+create or replace macro is_one_digit(t) as
+    length(t) > 1 and replace(t, left(t, 1), '') = '';

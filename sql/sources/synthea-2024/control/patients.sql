@@ -1,0 +1,3 @@
+-- patients, from the export
+select '' as key, cast(count(distinct id) as varchar) as value
+from raw.patients

@@ -1,0 +1,49 @@
+//! `[limits]`: how many rejected rows a table may have before `run` stops.
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use crate::config::Clinic;
+use crate::error::Failure;
+use crate::model::ident::TableName;
+
+/// Rejected rows a table may have: an absolute number or a share of its rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Limit {
+    Rows(u64),
+    Percent(f64),
+}
+
+/// Whether the rejected rows of a table are more than clinic.toml allows: the table's own limit, else that of `"*"`,
+/// else none at all is allowed.
+///
+/// # Errors
+/// A limit that is neither a number nor a percentage.
+pub(super) fn exceeded(clinic: &Clinic, table: &TableName, rows: u64, rejected: u64) -> Result<bool> {
+    let text =
+        clinic.limits.get(&table.to_string()).or_else(|| clinic.limits.get("*")).map_or("0", String::as_str);
+    Ok(match parse(text)? {
+        Limit::Rows(limit) => rejected > limit,
+        Limit::Percent(limit) => rejected as f64 > rows as f64 * limit / 100.0,
+    })
+}
+
+fn parse(text: &str) -> Result<Limit> {
+    let bad = || Failure::usage(t!("check.bad_limit", limit = text));
+    match text.trim().strip_suffix('%') {
+        Some(share) => share.trim().parse().map(Limit::Percent).map_err(|_| bad().into()),
+        None => text.trim().parse().map(Limit::Rows).map_err(|_| bad().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_rows_or_percent() {
+        assert_eq!(parse("12").unwrap(), Limit::Rows(12));
+        assert_eq!(parse("0.5%").unwrap(), Limit::Percent(0.5));
+        assert!(parse("few").is_err());
+    }
+}

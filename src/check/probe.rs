@@ -1,0 +1,334 @@
+//! What only PostgreSQL can decide: a temporary copy of the table takes the batch's rows, and PostgreSQL says which of
+//! them break a CHECK, a unique index over expressions, or an EXCLUDE, among themselves or with rows that are there.
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use super::shape::TableShape;
+use crate::codec::LiveOids;
+use crate::error;
+use crate::model::catalog::{Column, Constraint, ConstraintKind, Index, TypeKind};
+use crate::model::ident::{literal, quoted};
+use crate::pg::copy::Copy;
+use crate::staging::Staging;
+
+/// What of a table PostgreSQL must decide.
+#[derive(Default)]
+pub(super) struct Questions<'c> {
+    pub(super) checks: Vec<Check>,
+    pub(super) unique: Vec<&'c Index>,
+    pub(super) exclude: Vec<&'c Constraint>,
+}
+
+/// A CHECK of the table, or of a domain with `VALUE` replaced by the column.
+pub(super) struct Check {
+    pub(super) expression: String,
+    pub(super) columns: String,
+    pub(super) name: String,
+}
+
+impl Questions<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.unique.is_empty() && self.exclude.is_empty()
+    }
+}
+
+/// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`.
+pub(super) async fn ask(
+    staging: &Staging,
+    client: &Client,
+    oids: &LiveOids,
+    shape: &TableShape<'_>,
+    questions: &Questions<'_>,
+) -> Result<()> {
+    batch(client, "begin").await?;
+    let answered = ask_in_transaction(staging, client, oids, shape, questions).await;
+    batch(client, "rollback").await?;
+    answered
+}
+
+async fn ask_in_transaction(
+    staging: &Staging,
+    client: &Client,
+    oids: &LiveOids,
+    shape: &TableShape<'_>,
+    questions: &Questions<'_>,
+) -> Result<()> {
+    batch(
+        client,
+        &format!(
+            "create temporary table trasvase_probe (like {} including defaults including generated) on commit drop; \
+             alter table trasvase_probe add column trasvase_n bigint; {}",
+            shape.name.quoted(),
+            loosen(shape)
+        ),
+    )
+    .await?;
+    fill(staging, client, oids, shape).await?;
+    for check in &questions.checks {
+        let sql =
+            format!("select trasvase_n, null::bigint from trasvase_probe where not ({})", check.expression);
+        record(staging, client, shape, &sql, "check", &check.columns, &check.name).await?;
+    }
+    for index in &questions.unique {
+        let elements: Vec<(String, String)> =
+            index.expressions.iter().map(|expression| (expression.clone(), "=".to_owned())).collect();
+        conflicts(
+            staging,
+            client,
+            shape,
+            &elements,
+            index.predicate.as_deref(),
+            "duplicate_key",
+            &index.name,
+        )
+        .await?;
+    }
+    for constraint in &questions.exclude {
+        if let Some((elements, predicate)) = exclusion(&constraint.definition) {
+            conflicts(staging, client, shape, &elements, predicate.as_deref(), "exclusion", &constraint.name)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The copy must take rows that break a rule: columns that the model leaves out may be null, domains become their base.
+fn loosen(shape: &TableShape<'_>) -> String {
+    let given = |name: &str| shape.columns.iter().any(|column| column.column.name == name);
+    let alter = |column: &Column, what: String| {
+        format!("alter table trasvase_probe alter column {} {what};", quoted(&column.name))
+    };
+    let columns = || shape.table.columns.iter().filter(|column| !column.generated);
+    let nulls = columns()
+        .filter(|column| column.not_null && !given(&column.name))
+        .map(|column| alter(column, "drop not null".to_owned()));
+    let domains =
+        columns().filter(|column| matches!(column.data_type.kind, TypeKind::Domain { .. })).map(|column| {
+            alter(
+                column,
+                format!(
+                    "drop default, alter column {} type {}",
+                    quoted(&column.name),
+                    column.data_type.undomained().name
+                ),
+            )
+        });
+    nulls.chain(domains).collect()
+}
+
+async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &TableShape<'_>) -> Result<()> {
+    let names: Vec<String> = shape.columns.iter().map(|column| quoted(&column.column.name)).collect();
+    let mut copy = Copy::start(
+        client,
+        &format!("copy trasvase_probe ({}, trasvase_n) from stdin (format binary)", names.join(", ")),
+    )
+    .await?;
+    let sql = format!(
+        "select {}, _n from {} where _n not in (select n from fault where table_name = {}) order by _ids[1], _n",
+        names.join(", "),
+        shape.name.staged("ready"),
+        literal(&shape.name.to_string())
+    );
+    let mut statement = staging.connection().prepare(&sql).map_err(error::duckdb)?;
+    let mut rows = statement.query([]).map_err(error::duckdb)?;
+    while let Some(row) = rows.next().map_err(error::duckdb)? {
+        let out = copy.row(names.len() + 1);
+        for (position, column) in shape.columns.iter().enumerate() {
+            let value: Option<String> = row.get(position).map_err(error::duckdb)?;
+            crate::codec::append_field(out, value.as_deref(), |text, out| {
+                column.codec.encode(text, oids, out)
+            })
+            .map_err(|refusal| anyhow::anyhow!("{}: {}", column.column.name, refusal.rule()))?;
+        }
+        let n: i64 = row.get(names.len()).map_err(error::duckdb)?;
+        out.extend_from_slice(&8_i32.to_be_bytes());
+        out.extend_from_slice(&n.to_be_bytes());
+        copy.flush_if_full().await?;
+    }
+    copy.finish().await?;
+    batch(client, "create index on trasvase_probe (trasvase_n); analyze trasvase_probe").await
+}
+
+/// Rows that meet another row on every element; the first by (file, row) stays, and a row of the target always stays.
+async fn conflicts(
+    staging: &Staging,
+    client: &Client,
+    shape: &TableShape<'_>,
+    elements: &[(String, String)],
+    predicate: Option<&str>,
+    rule: &str,
+    constraint: &str,
+) -> Result<()> {
+    let values = elements
+        .iter()
+        .enumerate()
+        .map(|(n, (sql, _))| format!("{sql} as e{n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let meets = elements
+        .iter()
+        .enumerate()
+        .map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}"))
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let key = shape.table.primary_key();
+    let keys: String =
+        key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
+    let filter = predicate.unwrap_or("true");
+    let inner = |from: &str, place: &str| {
+        format!("(select {place} as place{keys}, {values} from {from} where {filter})")
+    };
+    let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
+    let same = if same.is_empty() { "false".to_owned() } else { same };
+    let own = inner("trasvase_probe", "trasvase_n");
+    let with_batch = format!(
+        "select b.place, a.place from {own} a join {own} b on a.place < b.place and {meets} order by b.place, a.place"
+    );
+    let with_target = format!(
+        "select b.place, null::bigint from {} a join {own} b on {meets} and not ({same})",
+        inner(&shape.name.quoted(), "null::bigint")
+    );
+    let columns = elements.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
+    record(staging, client, shape, &with_target, rule, &columns, constraint).await?;
+    record_greedily(staging, client, shape, &with_batch, rule, &columns, constraint).await
+}
+
+async fn record(
+    staging: &Staging,
+    client: &Client,
+    shape: &TableShape<'_>,
+    sql: &str,
+    rule: &str,
+    columns: &str,
+    constraint: &str,
+) -> Result<()> {
+    let rows = client.query(sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    for row in rows {
+        insert_fault(staging, shape, row.get(0), rule, columns, constraint, row.get::<_, Option<i64>>(1))?;
+    }
+    Ok(())
+}
+
+/// Of pairs (later, earlier) a later row falls only if the earlier one stands.
+async fn record_greedily(
+    staging: &Staging,
+    client: &Client,
+    shape: &TableShape<'_>,
+    sql: &str,
+    rule: &str,
+    columns: &str,
+    constraint: &str,
+) -> Result<()> {
+    let fallen_sql = format!("select n from fault where table_name = {}", literal(&shape.name.to_string()));
+    let mut fallen: std::collections::HashSet<i64> =
+        staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
+    for row in client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
+        let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
+        if !fallen.contains(&earlier) && fallen.insert(later) {
+            insert_fault(staging, shape, later, rule, columns, constraint, Some(earlier))?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_fault(
+    staging: &Staging,
+    shape: &TableShape<'_>,
+    n: i64,
+    rule: &str,
+    columns: &str,
+    constraint: &str,
+    kept: Option<i64>,
+) -> Result<()> {
+    let kept = match kept {
+        Some(kept) => {
+            format!("(select 'kept: ' || _ids[1] from {} where _n = {kept})", shape.name.staged("ready"))
+        }
+        None => "null".to_owned(),
+    };
+    staging.execute(&format!(
+        "insert into fault values ({}, {n}, {}, {}, {}, {kept})",
+        literal(&shape.name.to_string()),
+        literal(rule),
+        literal(columns),
+        literal(constraint),
+    ))
+}
+
+async fn batch(client: &Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
+}
+
+/// Elements (expression, operator) and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.
+fn exclusion(definition: &str) -> Option<(Vec<(String, String)>, Option<String>)> {
+    let open = definition.find('(')?;
+    let close = matching(definition, open)?;
+    let elements = split_elements(&definition[open + 1..close])
+        .into_iter()
+        .map(|element| {
+            element.rsplit_once(" WITH ").map(|(sql, op)| (sql.trim().to_owned(), op.trim().to_owned()))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let predicate = definition[close + 1..].trim().strip_prefix("WHERE ").and_then(|rest| {
+        let end = matching(rest, rest.find('(')?)?;
+        Some(rest[..=end].to_owned())
+    });
+    Some((elements, predicate))
+}
+
+/// The position of the parenthesis that closes the one at `open`; quotes are stepped over.
+fn matching(text: &str, open: usize) -> Option<usize> {
+    let (mut depth, mut quote) = (0, None);
+    for (position, c) in text.char_indices().skip_while(|(position, _)| *position < open) {
+        match (quote, c) {
+            (Some(q), c) if q == c => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') if depth == 1 => return Some(position),
+            (None, ')') => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn split_elements(text: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start, mut quote) = (Vec::new(), 0, 0, None);
+    for (position, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(q), c) if q == c => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                parts.push(&text[start..position]);
+                start = position + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// The EXCLUDE constraints of a table.
+pub(super) fn exclusions<'c>(shape: &TableShape<'c>) -> Vec<&'c Constraint> {
+    shape.table.constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::Exclude).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exclusion_is_taken_apart() {
+        let (elements, predicate) = exclusion(
+            "EXCLUDE USING gist (room_id WITH =, tstzrange(starts_at, ends_at, '[)'::text) WITH &&) WHERE ((status <> 'a,(b'::text))",
+        )
+        .unwrap();
+        assert_eq!(elements[0], ("room_id".into(), "=".into()));
+        assert_eq!(elements[1], ("tstzrange(starts_at, ends_at, '[)'::text)".into(), "&&".into()));
+        assert_eq!(predicate.as_deref(), Some("((status <> 'a,(b'::text))"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Rules over whole rows and sets that DuckDB decides exactly: NOT NULL, keys compared byte by byte, simple CHECKs.
+
+use anyhow::Result;
+
+use super::shape::TableShape;
+use crate::model::catalog::{Catalog, Column, ConstraintKind, Identity, Index, Table, TypeKind};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::staging::Staging;
+
+/// NOT NULL columns that hold a null, unless the value was refused already.
+pub(super) fn not_null(staging: &Staging, shape: &TableShape<'_>) -> Result<()> {
+    let table = literal(&shape.name.to_string());
+    for column in shape.columns.iter().filter(|column| mandatory(column.column)) {
+        staging.execute(&format!(
+            "insert into fault select {table}, _n, 'not_null', {name}, null, null from {ready} where {column} is null \
+             and _n not in (select n from fault where table_name = {table} and column_name = {name})",
+            name = literal(&column.column.name),
+            column = quoted(&column.column.name),
+            ready = shape.name.staged("ready"),
+        ))?;
+    }
+    Ok(())
+}
+
+fn mandatory(column: &Column) -> bool {
+    let domain_mandatory = matches!(column.data_type.kind, TypeKind::Domain { not_null: true, .. });
+    (column.not_null || domain_mandatory) && !column.generated && column.identity == Identity::None
+}
+
+/// Unique keys that DuckDB can decide: plain columns, bytewise equality, no predicate or one that DuckDB can evaluate.
+/// Of rows with one key the first by (file, row) stays; the others name it.
+pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, filter: &str) -> Result<()> {
+    let Some(columns) = plain_columns(index) else { return Ok(()) };
+    let keys = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
+    let present = columns
+        .iter()
+        .map(|column| format!("{} is not null", quoted(column)))
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let present = if index.nulls_not_distinct { "true".to_owned() } else { present };
+    let table = literal(&shape.name.to_string());
+    staging.execute(&format!(
+        "insert into fault select {table}, _n, 'duplicate_key', {column}, {constraint}, 'kept: ' || kept from ( \
+           select _n, row_number() over (w order by _ids[1], _n) as place, \
+             coalesce(first_value(_ids[1]) over (w order by _ids[1], _n)::varchar, '') as kept \
+           from {ready} where {present} and ({filter}) and _n not in (select n from fault where table_name = {table}) \
+           window w as (partition by {keys})) where place > 1",
+        column = literal(&columns.join(", ")),
+        constraint = literal(&index.name),
+        ready = shape.name.staged("ready"),
+    ))
+}
+
+/// Column names of an index without expressions.
+pub(super) fn plain_columns(index: &Index) -> Option<Vec<String>> {
+    index.columns.iter().cloned().collect()
+}
+
+/// Whether DuckDB's comparison of canonical text is PostgreSQL's equality for this index.
+pub(super) fn bytewise(table: &Table, index: &Index) -> bool {
+    plain_columns(index).is_some_and(|columns| {
+        columns.iter().all(|name| {
+            table.column(name).is_some_and(|column| {
+                !column.nondeterministic && text_is_identity(&column.data_type.undomained().base)
+            })
+        })
+    })
+}
+
+/// Types whose equal values always have equal canonical text (numeric has 1.0 = 1.00, citext and bpchar fold).
+fn text_is_identity(base: &str) -> bool {
+    matches!(
+        base,
+        "text"
+            | "varchar"
+            | "name"
+            | "uuid"
+            | "int2"
+            | "int4"
+            | "int8"
+            | "bool"
+            | "date"
+            | "timestamp"
+            | "timestamptz"
+            | "bytea"
+    )
+}
+
+/// A foreign key with all its columns in the snapshot.
+pub(super) struct ForeignKey {
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    pub(super) parent: TableName,
+    pub(super) parent_columns: Vec<String>,
+}
+
+/// The foreign keys of a table whose columns the model gives.
+pub(super) fn foreign_keys(shape: &TableShape<'_>) -> Vec<ForeignKey> {
+    let given = |name: &String| shape.columns.iter().any(|column| column.column.name == *name);
+    shape
+        .table
+        .foreign_keys()
+        .filter(|constraint| constraint.columns.iter().all(given))
+        .filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey { references, referenced_columns, .. } => Some(ForeignKey {
+                name: constraint.name.clone(),
+                columns: constraint.columns.clone(),
+                parent: references.clone(),
+                parent_columns: referenced_columns.clone(),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `reject.<table>` exists in staging and so can say that a parent was rejected.
+pub(super) fn has_rejects(staging: &Staging, catalog: &Catalog, parent: &TableName) -> Result<bool> {
+    Ok(catalog.table(parent).is_some() && staging.has_table("reject", &parent.to_string())?)
+}

@@ -1,0 +1,139 @@
+//! Does a model's table fit the target's table? Decided by names and types, before any row is looked at.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use duckdb::Connection;
+use rust_i18n::t;
+
+use super::convert::{Conversion, conversion};
+use crate::codec::Codec;
+use crate::error::{Failure, Kind};
+use crate::model::catalog::{self, Catalog, Identity};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::staging::Staging;
+
+/// A table of `target` beside its twin in the catalog.
+pub(super) struct TableShape<'c> {
+    pub(super) name: TableName,
+    pub(super) table: &'c catalog::Table,
+    /// The columns that are written, in the catalog's order.
+    pub(super) columns: Vec<ColumnShape<'c>>,
+    pub(super) provenance: Provenance,
+}
+
+pub(super) struct ColumnShape<'c> {
+    pub(super) column: &'c catalog::Column,
+    pub(super) conversion: Conversion,
+    pub(super) codec: Arc<Codec>,
+}
+
+/// SQL for what the model carries besides the table's own columns.
+pub(super) struct Provenance {
+    /// BIGINT[], never null.
+    pub(super) ids: String,
+    /// VARCHAR, the natural key.
+    pub(super) source_id: String,
+    /// VARCHAR[]
+    pub(super) repairs: String,
+}
+
+/// The tables that the models made, by name.
+pub(super) fn target_tables(staging: &Staging) -> Result<Vec<TableName>> {
+    staging.rows(
+        "select table_name from duckdb_tables() where schema_name = 'target' and not ends_with(table_name, '__new') order by 1",
+        |row| Ok(TableName::from(row.get::<_, String>(0)?)),
+    )
+}
+
+/// Compares one table with the catalog.
+///
+/// # Errors
+/// A table or column that the target does not have, a column that PostgreSQL fills itself, a mandatory column that the
+/// model leaves out, types that cannot meet; all of a table's faults in one message. A type that cannot be compared
+/// is [`Kind::NotComparable`].
+pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableName) -> Result<TableShape<'c>> {
+    let Some(table) = catalog.table(name) else {
+        return Err(Failure::findings(t!("check.no_table", table = name))
+            .hint(t!("check.no_table_hint"))
+            .into());
+    };
+    let staged = staged_columns(staging.connection(), name)?;
+    let mut faults = Vec::new();
+    for (column, _) in staged.iter().filter(|(column, _)| !column.starts_with('_')) {
+        if table.column(column).is_none() {
+            faults.push(t!("check.no_column", column = column, near = near(column, table)).into_owned());
+        }
+    }
+    let mut columns = Vec::new();
+    for column in &table.columns {
+        match staged.iter().find(|(name, _)| *name == column.name) {
+            None if column.not_null && column.default.is_none() && column.identity == Identity::None => {
+                faults.push(t!("check.column_missing", column = column.name).into_owned());
+            }
+            None => {}
+            Some(_) if column.generated => {
+                faults.push(t!("check.column_generated", column = column.name).into_owned())
+            }
+            Some((_, duckdb_type)) => match conversion(&quoted(&column.name), duckdb_type, &column.data_type)
+            {
+                Conversion::Mismatch(key) => faults.push(t!(key, column = column.name).into_owned()),
+                conversion => {
+                    columns.push(ColumnShape { column, conversion, codec: Arc::new(codec(name, column)?) })
+                }
+            },
+        }
+    }
+    if !faults.is_empty() {
+        let message = t!("check.shape", table = name, faults = faults.join("; "));
+        return Err(Failure::findings(message).hint(t!("check.shape_hint", table = name)).into());
+    }
+    Ok(TableShape { name: name.clone(), table, columns, provenance: provenance(&staged) })
+}
+
+fn codec(table: &TableName, column: &catalog::Column) -> Result<Codec> {
+    Codec::new(&column.data_type).map_err(|unsupported| {
+        let message = t!(
+            "check.unsupported",
+            table = table,
+            column = column.name,
+            type_name = column.data_type.name,
+            reason = unsupported
+        );
+        Failure::new(Kind::NotComparable, message).into()
+    })
+}
+
+/// Name and DuckDB type of each column, in order.
+fn staged_columns(connection: &Connection, name: &TableName) -> Result<Vec<(String, String)>> {
+    let sql = format!(
+        "select column_name, data_type from duckdb_columns() where schema_name = 'target' and table_name = {} order by column_index",
+        literal(&name.to_string())
+    );
+    let mut statement = connection.prepare(&sql).map_err(crate::error::duckdb)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(crate::error::duckdb)?;
+    rows.collect::<duckdb::Result<_>>().map_err(crate::error::duckdb)
+}
+
+fn provenance(staged: &[(String, String)]) -> Provenance {
+    let has = |name: &str| staged.iter().any(|(column, _)| column == name);
+    let ids = match (has("_ids"), has("_id")) {
+        (true, _) => "coalesce(list_sort(_ids), [])",
+        (false, true) => "case when _id is null then [] else [_id] end",
+        (false, false) => "[]::bigint[]",
+    };
+    let source_id = if has("_source_id") { "_source_id::varchar" } else { "null::varchar" };
+    let repairs = if has("_repairs") { "coalesce(_repairs, [])" } else { "[]::varchar[]" };
+    Provenance { ids: ids.into(), source_id: source_id.into(), repairs: repairs.into() }
+}
+
+fn near(name: &str, table: &catalog::Table) -> String {
+    table
+        .columns
+        .iter()
+        .map(|column| (strsim::damerau_levenshtein(name, &column.name), column.name.as_str()))
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, near)| t!("check.near", name = near).into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,193 @@
+//! The codec of a whole row: its COPY bytes, its digest, its key, and the SQL that gives the same on the server.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Codec, LiveOids, Refusal, Unsupported};
+use crate::model::catalog::Table;
+use crate::model::ident::quoted;
+
+/// Codecs of the columns that a snapshot writes into one table.
+pub struct TableCodec {
+    columns: Vec<(String, Codec)>,
+    key: Vec<usize>,
+}
+
+/// A row with a value that the codec refuses: the column's name and the rule.
+#[derive(Debug)]
+pub struct RefusedValue {
+    pub column: String,
+    pub refusal: Refusal,
+}
+
+/// A digest: SHA-256 over `record_send` of a row (pqformat and `record_send` in PostgreSQL's rowtypes.c).
+pub type RowHash = [u8; 32];
+
+impl TableCodec {
+    /// Codecs for these columns of a table, matched by this key.
+    ///
+    /// # Errors
+    /// The first column whose type cannot be compared, or that the table does not have.
+    pub fn new(table: &Table, columns: &[String], key: &[String]) -> Result<Self, (String, Unsupported)> {
+        let codecs = columns
+            .iter()
+            .map(|name| {
+                let column = table.column(name).ok_or_else(|| (name.clone(), missing(name)))?;
+                Ok((
+                    name.clone(),
+                    Codec::new(&column.data_type).map_err(|unsupported| (name.clone(), unsupported))?,
+                ))
+            })
+            .collect::<Result<Vec<_>, (String, Unsupported)>>()?;
+        let place = |name: &str| columns.iter().position(|column| column == name);
+        let key = key
+            .iter()
+            .map(|name| place(name).ok_or_else(|| (name.clone(), missing(name))))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { columns: codecs, key })
+    }
+
+    /// Codecs of all columns of a table, also of those that PostgreSQL fills: for the digest of a row as it is stored.
+    pub fn of_table(table: &Table, key: &[String]) -> Result<Self, (String, Unsupported)> {
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        Self::new(table, &columns, key)
+    }
+
+    /// Quoted column names, separated by commas.
+    pub fn column_list(&self) -> String {
+        self.columns.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Names of the key's columns.
+    pub fn key_names(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(|place| self.columns[*place].0.as_str())
+    }
+
+    /// Appends the fields of one row (lengths and bodies, no field count) for `COPY ... (FORMAT binary)`.
+    pub fn append_row<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        oids: &LiveOids,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RefusedValue> {
+        for ((name, codec), value) in self.columns.iter().zip(values) {
+            append_field(out, value.as_ref().map(AsRef::as_ref), |text, out| codec.encode(text, oids, out))
+                .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        }
+        Ok(())
+    }
+
+    /// The row's digest, the same as [`TableCodec::digest_sql`] on the server. `buffer` is scratch space.
+    pub fn digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        buffer: &mut Vec<u8>,
+    ) -> Result<RowHash, RefusedValue> {
+        buffer.clear();
+        let count = i32::try_from(self.columns.len()).expect("PostgreSQL tables have at most 1,600 columns");
+        buffer.extend_from_slice(&count.to_be_bytes());
+        for ((name, codec), value) in self.columns.iter().zip(values) {
+            codec
+                .digest(value.as_ref().map(AsRef::as_ref), buffer)
+                .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        }
+        Ok(Sha256::digest(&*buffer).into())
+    }
+
+    /// One column's bytes in the digest, the same as [`TableCodec::column_digest_sql`] on the server.
+    pub fn column_digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        place: usize,
+    ) -> Result<Vec<u8>, RefusedValue> {
+        let (name, codec) = &self.columns[place];
+        let mut bytes = 1_i32.to_be_bytes().to_vec();
+        codec
+            .digest(values[place].as_ref().map(AsRef::as_ref), &mut bytes)
+            .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        Ok(bytes)
+    }
+
+    /// The row's key as text: the column's own, or PostgreSQL's array literal of several.
+    pub fn key_text<T: AsRef<str>>(&self, values: &[Option<T>]) -> String {
+        let text = |place: &usize| values[*place].as_ref().map_or("", AsRef::as_ref);
+        match self.key.as_slice() {
+            [one] => text(one).to_owned(),
+            several => {
+                let parts: Vec<String> = several.iter().map(|place| array_element(text(place))).collect();
+                format!("{{{}}}", parts.join(","))
+            }
+        }
+    }
+
+    /// SQL of the row's digest for a table alias.
+    pub fn digest_sql(&self, alias: &str) -> String {
+        format!("sha256(record_send(row({})))", self.digest_fields(alias))
+    }
+
+    /// SQL of one column's bytes in the digest, to name the columns that differ.
+    pub fn column_digest_sql(&self, alias: &str, place: usize) -> String {
+        let (name, codec) = &self.columns[place];
+        format!("record_send(row({}))", codec.digest_expression(&format!("{alias}.{}", quoted(name))))
+    }
+
+    fn digest_fields(&self, alias: &str) -> String {
+        let fields = self
+            .columns
+            .iter()
+            .map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
+        fields.collect::<Vec<_>>().join(", ")
+    }
+
+    /// SQL of the row's key as [`TableCodec::key_text`] gives it.
+    pub fn key_sql(&self, alias: &str) -> String {
+        let column = |place: &usize| format!("{alias}.{}::text", quoted(&self.columns[*place].0));
+        match self.key.as_slice() {
+            [one] => column(one),
+            several => format!("array[{}]::text", several.iter().map(column).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// Appends one field of a COPY row: its length, then its bytes; -1 alone for null.
+pub fn append_field(
+    out: &mut Vec<u8>,
+    value: Option<&str>,
+    encode: impl FnOnce(&str, &mut Vec<u8>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let Some(text) = value else {
+        out.extend_from_slice(&(-1_i32).to_be_bytes());
+        return Ok(());
+    };
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    encode(text, out)?;
+    let length = i32::try_from(out.len() - start - 4).map_err(|_| Refusal::TooLong)?;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+/// Appends a text field of a COPY row.
+pub fn append_text(out: &mut Vec<u8>, text: &str) {
+    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn missing(name: &str) -> Unsupported {
+    Unsupported::new(name, rust_i18n::t!("codec.no_column"))
+}
+
+/// An element of an array literal as `array_out` writes it (arrayfuncs.c): quoted where it must be.
+fn array_element(text: &str) -> String {
+    let special =
+        |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
+    if text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(special) {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,137 @@
+//! Finds and hashes the files of the sources that are asked for.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
+
+use super::Options;
+use super::plan::Found;
+use crate::config::{Clinic, SourceConfig};
+use crate::error::Failure;
+use crate::sources::{self, READER_VERSION, SourceFile, Survey};
+
+/// A source and its files as they are now.
+pub(super) struct Surveyed {
+    pub(super) name: String,
+    /// Position in clinic.toml's sorted sources, from 1.
+    pub(super) number: u64,
+    pub(super) config: SourceConfig,
+    pub(super) options_hash: String,
+    pub(super) parts: Vec<(SourceFile, Survey)>,
+}
+
+impl Surveyed {
+    pub(super) fn found(&self) -> Found {
+        let file =
+            |(file, survey): &(SourceFile, Survey)| (file.shown.clone(), survey.fingerprint.sha256.clone());
+        Found {
+            source: self.name.clone(),
+            number: self.number,
+            options_hash: self.options_hash.clone(),
+            files: self.parts.iter().map(file).collect(),
+            bytes: self.bytes(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|(_, survey)| survey.fingerprint.bytes).sum()
+    }
+}
+
+/// Surveys the sources that are asked for, after all options were found to be possible.
+pub(super) fn all(options: &Options<'_>) -> Result<Vec<Surveyed>> {
+    let clinic = options.clinic;
+    validate(clinic)?;
+    for name in &options.only {
+        if !clinic.sources.contains_key(name) {
+            let known = clinic.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(t!("load.unknown_source", name = name, known = known)).into());
+        }
+    }
+    let folder = options.project.clinic_dir(&clinic.name);
+    let wanted = |name: &String| options.only.is_empty() || options.only.contains(name);
+    let numbered = (1..).zip(&clinic.sources).filter(|(_, (name, _))| wanted(name));
+    // Every file is found before the first is read: a missing one is told at once.
+    let found = numbered
+        .map(|(number, (name, config))| Ok((number, name, config, sources::find(&folder, name, config)?)))
+        .collect::<Result<Vec<_>>>()?;
+    found.into_iter().map(|(number, name, config, files)| one(number, name, config, files)).collect()
+}
+
+fn one(number: u64, name: &str, config: &SourceConfig, files: Vec<SourceFile>) -> Result<Surveyed> {
+    let parts = files
+        .into_iter()
+        .map(|file| sources::survey(&file).map(|survey| (file, survey)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Surveyed {
+        name: name.to_owned(),
+        number,
+        config: config.clone(),
+        options_hash: options_hash(config),
+        parts,
+    })
+}
+
+fn validate(clinic: &Clinic) -> Result<()> {
+    let mut folded = HashSet::new();
+    for (name, config) in &clinic.sources {
+        sources::validate(name, config)?;
+        // DuckDB does not tell names apart by upper and lower case, and `__new` is the table being built.
+        if !folded.insert(name.to_lowercase())
+            || name.ends_with("__new")
+            || name.is_empty()
+            || name.contains('\0')
+        {
+            return Err(Failure::usage(t!("load.bad_name", source = name)).into());
+        }
+    }
+    Ok(())
+}
+
+/// A hash over what decides how files are read; the files themselves are hashed apart.
+fn options_hash(config: &SourceConfig) -> String {
+    // Every option is named here, so that a new one cannot be forgotten silently.
+    let SourceConfig {
+        files: _,
+        primary: _,
+        encoding,
+        delimiter,
+        quote,
+        header_row,
+        header_rows,
+        sheet,
+        empty,
+        optional_columns,
+    } = config;
+    let reading =
+        (READER_VERSION, encoding, delimiter, quote, header_row, header_rows, sheet, empty, optional_columns);
+    Sha256::digest(format!("{reading:?}")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(extra: &str) -> String {
+        options_hash(&toml::from_str(&format!("files = ['a.csv']\n{extra}")).unwrap())
+    }
+
+    #[test]
+    fn only_what_changes_the_reading_changes_the_hash() {
+        assert_eq!(hash(""), hash("primary = 'patient'"));
+        for option in [
+            "encoding = 'utf-8'",
+            "delimiter = ';'",
+            "quote = ''",
+            "header_row = 2",
+            "header_rows = 2",
+            "sheet = 'x'",
+            "empty = 'text'",
+            "optional_columns = ['a']",
+        ] {
+            assert_ne!(hash(""), hash(option), "{option}");
+        }
+    }
+}

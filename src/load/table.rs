@@ -1,0 +1,256 @@
+//! Reads one source into its raw table.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use anyhow::{Result, anyhow};
+use duckdb::params;
+use rust_i18n::t;
+
+use super::books::{self, Known};
+use super::survey::Surveyed;
+use super::{FileReport, Options, SourceReport};
+use crate::error::{self, Failure, interrupt};
+use crate::model::ident::quoted;
+use crate::model::run::{Event, Observer, Stage};
+use crate::sources::{self, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals};
+use crate::staging::Staging;
+
+/// Batches that may wait between reading and appending; they bound the memory together with the batches' size.
+const WAITING: usize = 2;
+
+/// Builds the source's table beside the old one, checks it, and swaps it in with its books, in one transaction.
+pub(super) fn load(
+    options: &Options<'_>,
+    surveyed: &Surveyed,
+    known: Option<&Known>,
+    observer: &dyn Observer,
+) -> Result<SourceReport> {
+    let stage = Stage::Load;
+    observer.event(&Event::Started { stage, subject: &surveyed.name, total: Some(surveyed.bytes()) });
+    let staging = options.staging;
+    let report = staging.transaction(|| {
+        books::forget(staging, &surveyed.name)?;
+        let mut table = Table::new(options, surveyed, observer);
+        let same_options = |known: &&Known| known.options_hash == surveyed.options_hash;
+        table.read(known.filter(same_options))?;
+        let report = table.finish(known)?;
+        swap(staging, &surveyed.name)?;
+        books::write(staging, surveyed, &report)?;
+        Ok(report)
+    })?;
+    observer.event(&Event::Finished { stage, subject: &surveyed.name, rows: report.rows });
+    Ok(report)
+}
+
+fn swap(staging: &Staging, source: &str) -> Result<()> {
+    let (new, old) = (quoted(&building(source)), quoted(source));
+    staging.execute(&format!("drop table if exists raw.{old}; alter table raw.{new} rename to {old};"))
+}
+
+fn building(source: &str) -> String {
+    format!("{source}__new")
+}
+
+/// A raw table that is being built.
+struct Table<'a> {
+    options: &'a Options<'a>,
+    surveyed: &'a Surveyed,
+    observer: &'a dyn Observer,
+    columns: Vec<String>,
+    files: Vec<FileReport>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Table<'a> {
+    fn new(options: &'a Options<'a>, surveyed: &'a Surveyed, observer: &'a dyn Observer) -> Self {
+        Self { options, surveyed, observer, columns: Vec::new(), files: Vec::new(), findings: Vec::new() }
+    }
+
+    fn read(&mut self, frozen: Option<&Known>) -> Result<()> {
+        let surveyed = self.surveyed;
+        if let (true, Some(columns)) = (surveyed.parts.is_empty(), &surveyed.config.optional_columns) {
+            (self.columns, self.findings) = sources::named(columns);
+            return self.create();
+        }
+        for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
+            let frozen = frozen
+                .map(|known| Frozen { dialect: known.dialect(&file.shown), columns: known.columns.clone() });
+            let opened = sources::open(file, survey, &surveyed.config, &frozen.unwrap_or_default())?;
+            let text = t!("load.note.dialect", path = file.shown, dialect = opened.dialect());
+            self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
+            if number == 1 {
+                self.columns = opened.columns().to_vec();
+                self.create()?;
+            } else {
+                self.same_header(file, opened.columns())?;
+            }
+            self.read_file(number, file, survey, &opened)?;
+        }
+        Ok(())
+    }
+
+    fn create(&self) -> Result<()> {
+        let columns = self
+            .columns
+            .iter()
+            .map(|name| format!("{} varchar", quoted(name)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        self.options.staging.execute(&format!(
+            "create or replace table raw.{} ({columns}, _id bigint not null, _file varchar not null, _row bigint not null)",
+            quoted(&building(&self.surveyed.name))
+        ))
+    }
+
+    fn same_header(&self, file: &SourceFile, columns: &[String]) -> Result<()> {
+        let longest = self.columns.len().max(columns.len());
+        let Some(position) =
+            (0..longest).find(|position| self.columns.get(*position) != columns.get(*position))
+        else {
+            return Ok(());
+        };
+        let name = |columns: &[String]| {
+            columns.get(position).cloned().unwrap_or_else(|| t!("load.no_such_column").into_owned())
+        };
+        Err(Failure::failed(t!(
+            "load.other_header",
+            path = file.shown,
+            position = position + 1,
+            column = name(columns),
+            other = name(&self.columns),
+            first = self.surveyed.parts[0].0.shown
+        ))
+        .into())
+    }
+
+    /// Reads, appends and counts a file at the same time, then holds the three against each other.
+    fn read_file(&mut self, number: u64, file: &SourceFile, survey: &Survey, opened: &Opened) -> Result<()> {
+        let origin =
+            Origin { source_number: self.surveyed.number, file_number: number, shown: file.shown.clone() };
+        let (totals, (counted, fingerprint)) = std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(WAITING);
+            let reader = scope.spawn(|| {
+                let sender = sender;
+                opened
+                    .read(&origin, &mut |portion| sender.send(portion).map_err(|_| anyhow!("nobody appends")))
+            });
+            let counter = scope.spawn(|| opened.count());
+            let appended = self.append(&origin, &receiver);
+            // A reader that still sends must not wait for ever.
+            drop(receiver);
+            let (read, counted) = (joined(reader), joined(counter));
+            appended?;
+            Ok::<_, anyhow::Error>((read?, counted?))
+        })?;
+        if fingerprint != survey.fingerprint || !survey.still_holds(file) {
+            return Err(Failure::failed(t!("load.changed_while_read", path = file.shown))
+                .hint(t!("load.changed_hint", clinic = self.options.clinic.name))
+                .into());
+        }
+        let loaded = self.loaded(&origin)?;
+        self.reconcile(file, loaded, counted, &totals)?;
+        let noticed: Vec<_> = opened.findings().iter().map(|finding| self.placed(finding, file)).collect();
+        self.findings.extend(noticed);
+        self.findings.extend(totals.findings);
+        self.files.push(FileReport {
+            path: file.shown.clone(),
+            bytes: survey.fingerprint.bytes,
+            sha256: survey.fingerprint.sha256.clone(),
+            dialect: opened.dialect(),
+            loaded,
+            refused: totals.refused,
+            counted,
+        });
+        Ok(())
+    }
+
+    /// Of several files, the finding names its own.
+    fn placed(&self, finding: &Finding, file: &SourceFile) -> Finding {
+        if self.surveyed.parts.len() < 2 {
+            return finding.clone();
+        }
+        let detail = finding.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
+        finding.clone().detail(format!("{}{detail}", file.shown))
+    }
+
+    fn append(&self, origin: &Origin, portions: &Receiver<Portion>) -> Result<()> {
+        let (connection, source) = (self.options.staging.connection(), &self.surveyed.name);
+        let mut rows = connection.appender_to_db(&building(source), "raw").map_err(error::duckdb)?;
+        let mut errors = connection.appender_to_db("load_error", "meta").map_err(error::duckdb)?;
+        for portion in portions {
+            interrupt::check()?;
+            match portion {
+                Portion::Rows(batch) => rows.append_record_batch(batch).map_err(error::duckdb)?,
+                Portion::Refused(refusals) => {
+                    for refusal in refusals {
+                        let row = params![
+                            source,
+                            origin.shown,
+                            origin.file_number,
+                            refusal.record,
+                            refusal.line,
+                            refusal.cell,
+                            refusal.reason,
+                            refusal.detail
+                        ];
+                        errors.append_row(row).map_err(error::duckdb)?;
+                    }
+                }
+                Portion::Progress(amount) => {
+                    self.observer.event(&Event::Advanced { stage: Stage::Load, subject: source, amount });
+                }
+            }
+        }
+        rows.flush().map_err(error::duckdb)?;
+        errors.flush().map_err(error::duckdb)
+    }
+
+    /// The file's rows that really are in the table.
+    fn loaded(&self, origin: &Origin) -> Result<u64> {
+        let first = origin.source_number << 50 | origin.file_number << 36;
+        let table = quoted(&building(&self.surveyed.name));
+        let last = first + (1 << 36) - 1;
+        self.options
+            .staging
+            .value(&format!("select count(*) from raw.{table} where _id between {first} and {last}"))
+    }
+
+    fn reconcile(&self, file: &SourceFile, loaded: u64, counted: u64, totals: &Totals) -> Result<()> {
+        if loaded == totals.rows && loaded + totals.refused == counted {
+            return Ok(());
+        }
+        let (path, refused) = (&file.shown, totals.refused);
+        let message =
+            t!("load.miscounted", path = path, counted = counted, loaded = loaded, refused = refused);
+        Err(Failure::failed(message).hint(t!("load.miscounted_hint")).into())
+    }
+
+    fn finish(mut self, known: Option<&Known>) -> Result<SourceReport> {
+        self.findings.extend(known.and_then(|known| columns_changed(&known.columns, &self.columns)));
+        Ok(SourceReport {
+            name: self.surveyed.name.clone(),
+            number: self.surveyed.number,
+            columns: self.columns,
+            rows: self.files.iter().map(|file| file.loaded).sum(),
+            refused: self.files.iter().map(|file| file.refused).sum(),
+            files: self.files,
+            unchanged: false,
+            findings: self.findings,
+        })
+    }
+}
+
+fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
+    let only = |these: &[String], those: &[String]| {
+        these.iter().filter(|name| !those.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    let (added, removed) = (only(now, before), only(before, now));
+    let count = (added.len() + removed.len()) as u64;
+    let names = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    let detail = || t!("load.detail.columns_changed", added = names(&added), removed = names(&removed));
+    (count > 0).then(|| Finding::new("columns_changed", Severity::Warning, count).detail(detail()))
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -1,0 +1,55 @@
+//! `COPY ... FROM STDIN (FORMAT binary)`: PostgreSQL documentation, chapter "COPY", section "Binary Format".
+
+use std::pin::Pin;
+
+use anyhow::Result;
+use bytes::{Bytes, BytesMut};
+use futures_util::SinkExt as _;
+use tokio_postgres::{Client, CopyInSink};
+
+use crate::error;
+
+/// Bytes are handed to the connection in blocks of this size.
+const BLOCK: usize = 1 << 18;
+
+/// A running COPY. Dropped without [`Copy::finish`], the server discards it.
+pub struct Copy {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    buffer: Vec<u8>,
+}
+
+impl Copy {
+    /// Starts the given `copy ... from stdin (format binary)` statement.
+    pub async fn start(client: &Client, sql: &str) -> Result<Self> {
+        let sink = client.copy_in(sql).await.map_err(|error| error::postgres(&error))?;
+        let mut buffer = Vec::with_capacity(BLOCK + BLOCK / 4);
+        buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+        buffer.extend_from_slice(&[0; 8]);
+        Ok(Self { sink: Box::pin(sink), buffer })
+    }
+
+    /// Begins a row of so many fields; the caller appends each field: its length (i32, -1 for null) and its bytes.
+    pub fn row(&mut self, fields: usize) -> &mut Vec<u8> {
+        let count = i16::try_from(fields).expect("PostgreSQL tables have at most 1,600 columns");
+        self.buffer.extend_from_slice(&count.to_be_bytes());
+        &mut self.buffer
+    }
+
+    /// Hands full blocks to the connection; waits while the server is behind.
+    pub async fn flush_if_full(&mut self) -> Result<()> {
+        if self.buffer.len() < BLOCK { Ok(()) } else { self.flush().await }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let block = BytesMut::from(self.buffer.as_slice()).freeze();
+        self.buffer.clear();
+        self.sink.send(block).await.map_err(|error| error::postgres(&error))
+    }
+
+    /// Ends the COPY and returns how many rows the server took.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.buffer.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.flush().await?;
+        self.sink.as_mut().finish().await.map_err(|error| error::postgres(&error))
+    }
+}

@@ -1,0 +1,169 @@
+//! The ledger in the target (schema `trasvase`): migrations, batches, names.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use tokio_postgres::Client;
+
+use crate::error::{self, Failure};
+use crate::model::manifest::Manifest;
+
+/// Numbered migrations, oldest first. A migration that was released is never edited.
+const MIGRATIONS: [(i32, &str, &str); 1] = [(1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql"))];
+
+/// First half of the advisory lock that a running batch holds; the second is its number.
+const LOCK_CLASS: i32 = 0x7472_7376;
+
+/// A batch that was written down as `running`.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub number: i32,
+    /// ULID.
+    pub id: String,
+}
+
+/// Whether the schema `trasvase` is there with every migration.
+pub async fn exists(client: &Client) -> Result<bool> {
+    let row = client
+        .query_one("select to_regclass('trasvase.batch') is not null", &[])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(row.get(0))
+}
+
+/// Creates the schema or brings it up to this program's version, in one transaction.
+///
+/// # Errors
+/// A ledger made by a newer trasvase, or no privilege to create a schema.
+pub async fn migrate(client: &Client) -> Result<()> {
+    client
+        .batch_execute(
+            "create schema if not exists trasvase; \
+             create table if not exists trasvase.migration (version integer primary key, name text not null, \
+             applied_at timestamptz not null default clock_timestamp())",
+        )
+        .await
+        .map_err(|error| error::postgres(&error))
+        .with_context(|| t!("ledger.cannot_create"))?;
+    let row = client
+        .query_one("select coalesce(max(version), 0) from trasvase.migration", &[])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let applied: i32 = row.get(0);
+    if applied > MIGRATIONS.len() as i32 {
+        return Err(Failure::failed(t!("ledger.newer", version = applied))
+            .hint(t!("ledger.newer_hint"))
+            .into());
+    }
+    for (version, name, sql) in MIGRATIONS.iter().filter(|(version, ..)| *version > applied) {
+        let record = format!("insert into trasvase.migration (version, name) values ({version}, '{name}')");
+        client
+            .batch_execute(&format!("begin; {sql}; {record}; commit"))
+            .await
+            .map_err(|error| error::postgres(&error))
+            .with_context(|| t!("ledger.cannot_migrate", version = version))?;
+    }
+    Ok(())
+}
+
+/// Writes a batch as `running` and takes its advisory lock for this session.
+pub async fn begin(client: &Client, manifest: &Manifest) -> Result<Batch> {
+    let id = ulid::Ulid::generate().to_string();
+    let row = client
+        .query_one(
+            "insert into trasvase.batch (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program) \
+             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8) returning number",
+            &[
+                &id,
+                &manifest.clinic.as_str(),
+                &manifest.clinic_uid,
+                &manifest.product,
+                &manifest.system,
+                &manifest.id,
+                &manifest.catalog_hash,
+                &concat!("trasvase ", env!("CARGO_PKG_VERSION")),
+            ],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let number: i32 = row.get(0);
+    client
+        .execute("select pg_advisory_lock($1, $2)", &[&LOCK_CLASS, &number])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(Batch { number, id })
+}
+
+/// Marks a batch as completed with its counts; inside the data transaction, so that both are true or neither.
+pub async fn complete(client: &Client, batch: &Batch, counts: &serde_json::Value) -> Result<()> {
+    client
+        .execute(
+            "update trasvase.batch set status = 'completed', counts = $2::text::jsonb, ended_at = clock_timestamp() where number = $1",
+            &[&batch.number, &counts.to_string()],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(())
+}
+
+/// Marks every running batch as failed whose process is gone (its advisory lock is free); returns their ids.
+pub async fn settle(client: &Client) -> Result<Vec<String>> {
+    let rows = client
+        .query(
+            "update trasvase.batch set status = 'failed', ended_at = clock_timestamp(), notes = 'its process ended without a result' \
+             where status = 'running' and pg_try_advisory_xact_lock($1, number) returning id",
+            &[&LOCK_CLASS],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The status of a batch by its id, `None` where it is not there.
+pub async fn status(client: &Client, id: &str) -> Result<Option<String>> {
+    let row = client
+        .query_opt("select status from trasvase.batch where id = $1", &[&id])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Gives each name its code, making codes for new names.
+pub async fn codes(client: &Client, names: &[String]) -> Result<BTreeMap<String, i32>> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    client
+        .execute(
+            "insert into trasvase.name (name) select distinct name from unnest($1::text[]) name \
+             where not exists (select 1 from trasvase.name old where old.name = name.name) on conflict do nothing",
+            &[&names],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let rows = client
+        .query("select name, code from trasvase.name where name = any($1)", &[&names])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Fails where the ledger knows this clinic's name with another uid: ids made now would not be the ids made then.
+pub async fn same_clinic(client: &Client, manifest: &Manifest) -> Result<()> {
+    let row = client
+        .query_opt(
+            "select clinic_uid from trasvase.batch where clinic = $1 and clinic_uid <> $2 and status = 'completed' limit 1",
+            &[&manifest.clinic.as_str(), &manifest.clinic_uid],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    match row {
+        None => Ok(()),
+        Some(row) => Err(Failure::failed(t!(
+            "ledger.other_uid",
+            clinic = manifest.clinic,
+            uid = row.get::<_, String>(0)
+        ))
+        .hint(t!("ledger.other_uid_hint", clinic = manifest.clinic))
+        .into()),
+    }
+}

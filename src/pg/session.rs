@@ -1,0 +1,194 @@
+//! A connection, set up the same way every time, whose errors are sentences.
+
+use std::fmt;
+
+use anyhow::Result;
+use rust_i18n::t;
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::Target;
+use super::embedded::OLDEST;
+use super::parameters::Parameters;
+use super::tls;
+use crate::error::{self, Failure};
+
+/// What every session has, so that values have one text form and hidden rows are an error. `search_path` is the server's.
+const SETUP: &str = "\
+set row_security = off; set client_encoding = 'UTF8'; set timezone = 'UTC'; set datestyle = 'ISO, YMD'; \
+set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex'; \
+set standard_conforming_strings = on; set client_min_messages = warning; set statement_timeout = 0; \
+set idle_in_transaction_session_timeout = 0";
+
+const FACTS: &str = "\
+select current_setting('server_version_num')::int4, current_database()::text, current_user::text, pg_is_in_recovery(), \
+current_setting('default_transaction_read_only')::bool";
+
+/// What a session is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Read,
+    /// A standby or a read-only server is refused at once.
+    Write,
+}
+
+/// An open connection.
+pub struct Session {
+    pub client: Client,
+    /// `server_version_num`, as 150018.
+    pub server_version: u32,
+    pub database: String,
+    pub user: String,
+    /// A standby, or `default_transaction_read_only`.
+    pub read_only: bool,
+    /// `host:port`, or the socket's folder.
+    pub address: String,
+    tls: MakeRustlsConnect,
+    connection: JoinHandle<()>,
+    _target: Target,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Session({}@{}/{})", self.user, self.address, self.database)
+    }
+}
+
+impl Session {
+    /// Connects and sets the session up.
+    ///
+    /// # Errors
+    /// Whatever keeps us from connecting, with address, database and user but never the password, and what to look
+    /// at; a server older than 14; a read-only one where writing is wanted.
+    pub async fn open(target: &Target, purpose: Purpose) -> Result<Self> {
+        let parameters = Parameters::parse(&target.url, &target.origin)?;
+        let tls = tls::connector(&parameters)?;
+        let (client, connection) = parameters
+            .config
+            .connect(tls.clone())
+            .await
+            .map_err(|error| explained(&error, &parameters, target))?;
+        refuse_old(connection.parameter("server_version").unwrap_or_default(), &parameters)?;
+        let connection = tokio::spawn(async move {
+            // The client's next call fails as closed; what the driver says here may quote data, so it is not logged.
+            let _ = connection.await;
+        });
+        client.batch_execute(SETUP).await.map_err(|error| explained(&error, &parameters, target))?;
+        let facts =
+            client.query_one(FACTS, &[]).await.map_err(|error| explained(&error, &parameters, target))?;
+        let session = Self {
+            client,
+            server_version: u32::try_from(facts.get::<_, i32>(0))?,
+            database: facts.get(1),
+            user: facts.get(2),
+            read_only: facts.get::<_, bool>(3) || facts.get::<_, bool>(4),
+            address: parameters.address(),
+            tls,
+            connection,
+            _target: target.clone(),
+        };
+        session.require(purpose, target)?;
+        Ok(session)
+    }
+
+    /// Turns a driver's error into ours: a lost connection is said to be one, and no cell value is shown.
+    pub fn error(&self, error: &Error) -> anyhow::Error {
+        if error.is_closed() || self.client.is_closed() {
+            return Failure::failed(t!("pg.lost", address = self.address, database = self.database))
+                .hint(t!("pg.lost_hint"))
+                .into();
+        }
+        error::postgres(error)
+    }
+
+    /// Sets the session up again, after something may have changed its settings.
+    pub(super) async fn set_up(&self) -> Result<()> {
+        let sql = format!("reset all; {SETUP}");
+        self.client.batch_execute(&sql).await.map_err(|error| self.error(&error))
+    }
+
+    /// Asks the server to give up what this session is doing.
+    pub async fn cancel(&self) {
+        // Best effort: the statement may be over by now.
+        let _ = self.client.cancel_token().cancel_query(self.tls.clone()).await;
+    }
+
+    /// Says good-bye and waits until the server has closed.
+    pub async fn close(self) {
+        drop(self.client);
+        let _ = self.connection.await;
+    }
+
+    fn require(&self, purpose: Purpose, target: &Target) -> Result<()> {
+        if purpose == Purpose::Write && self.read_only {
+            return Err(Failure::failed(t!(
+                "pg.read_only",
+                address = self.address,
+                database = self.database
+            ))
+            .hint(t!("pg.read_only_hint", origin = target.origin))
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// `server_version` reads `15.18 (Debian 15.18-1)`, or `18beta1`.
+fn refuse_old(version: &str, parameters: &Parameters) -> Result<()> {
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    // Poolers may not say; what they hide is then refused by the first thing it cannot do.
+    if digits.parse::<u32>().is_ok_and(|major| major < OLDEST) {
+        let address = parameters.address();
+        return Err(Failure::failed(t!(
+            "pg.target_too_old",
+            address = address,
+            version = version,
+            oldest = OLDEST
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// The sentence for a connection that did not come about.
+fn explained(error: &Error, parameters: &Parameters, target: &Target) -> Failure {
+    let cause = parameters.password().scrub(&error::postgres(error).to_string());
+    let failure = Failure::failed(t!(
+        "pg.cannot_connect",
+        address = parameters.address(),
+        database = parameters.database(),
+        user = parameters.user(),
+        cause = cause
+    ));
+    match hint(error, &cause, target) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn hint(error: &Error, cause: &str, target: &Target) -> Option<String> {
+    let origin = &target.origin;
+    if let Some(state) = error.code() {
+        return match state.clone() {
+            SqlState::INVALID_PASSWORD => Some(t!("pg.hint_password", origin = origin).into_owned()),
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                Some(t!("pg.hint_hba", origin = origin).into_owned())
+            }
+            SqlState::INVALID_CATALOG_NAME => Some(t!("pg.hint_database", origin = origin).into_owned()),
+            SqlState::TOO_MANY_CONNECTIONS | SqlState::CANNOT_CONNECT_NOW => {
+                Some(t!("pg.hint_later").into_owned())
+            }
+            _ => None,
+        };
+    }
+    let key = match cause {
+        text if text.contains("does not support TLS") => "pg.hint_no_tls",
+        text if text.contains("NotValidForName") || text.contains("not valid for") => "pg.hint_name",
+        text if text.contains("certificate") || text.contains("UnknownIssuer") => "pg.hint_certificate",
+        text if text.contains("password missing") || text.contains("SASL") => "pg.hint_password",
+        _ => "pg.hint_running",
+    };
+    Some(t!(key, origin = origin).into_owned())
+}

@@ -1,0 +1,292 @@
+//! Carries a plan out, inside the caller's transaction.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
+use super::plan::{Plan, TablePlan};
+use super::{record, rows};
+use crate::codec::TableCodec;
+use crate::config::LoadMode;
+use crate::error;
+use crate::model::catalog::Identity;
+use crate::model::ident::{literal, quoted};
+use crate::model::manifest::TableEntry;
+use crate::model::run::{Event, Stage};
+use crate::pg::ledger::Batch;
+
+/// Rows written into one table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Written {
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+/// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences.
+pub(super) async fn apply(
+    context: &Context<'_>,
+    plan: &Plan,
+    batch: &Batch,
+) -> Result<BTreeMap<String, Written>> {
+    context.execute("set constraints all deferred").await?;
+    for statement in &plan.rebuild.drop {
+        context
+            .execute(&statement.sql)
+            .await
+            .with_context(|| t!("push.cannot_drop", name = statement.name, table = statement.table))?;
+    }
+    let ledger = record::Ledger::open(context, batch).await?;
+    let mut written = BTreeMap::new();
+    let mut staged = Vec::new();
+    for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
+        error::interrupt::check()?;
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        let result = load_table(context, place, entry, table, &codec, &ledger).await.with_context(|| {
+            t!("push.at_table", table = entry.table, done = place, total = plan.tables.len())
+        })?;
+        context.observer.event(&Event::Finished {
+            stage: Stage::Push,
+            subject: &entry.table.to_string(),
+            rows: result.inserted + result.updated + result.deleted,
+        });
+        written.insert(entry.table.to_string(), result);
+        staged.push((place, entry, table, codec));
+    }
+    for (place, entry, table, codec) in &staged {
+        fill_cycles(context, *place, entry, table, codec).await?;
+    }
+    for statement in &plan.rebuild.create {
+        context
+            .execute(&statement.sql)
+            .await
+            .with_context(|| t!("push.cannot_rebuild", name = statement.name, table = statement.table))?;
+    }
+    context.execute("set constraints all immediate").await?;
+    for (_, entry, table, codec) in &staged {
+        ledger.digests(context, entry, codec).await?;
+        move_sequences(context, entry).await?;
+        enable_triggers(context, table).await?;
+    }
+    ledger.attach(context).await?;
+    Ok(written)
+}
+
+async fn load_table(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+    ledger: &record::Ledger,
+) -> Result<Written> {
+    if plan.triggers_disabled {
+        context.execute(&format!("alter table {} disable trigger user", entry.table.quoted())).await?;
+    }
+    if plan.direct {
+        let inserted = rows::send(
+            context.client,
+            context.snapshot,
+            entry,
+            codec,
+            context.oids,
+            &entry.table.quoted(),
+            context.observer,
+        )
+        .await?;
+        ledger.rows(context, entry, codec, None).await?;
+        return Ok(Written { inserted, ..Written::default() });
+    }
+    stage(context, place, entry, codec).await?;
+    let deleted = delete(context, place, entry, codec, ledger).await?;
+    let updated = update(context, place, entry, plan, codec, ledger).await?;
+    let touched = insert(context, place, entry, plan, codec).await?;
+    if touched > 0 || updated > 0 {
+        ledger.rows(context, entry, codec, Some(place)).await?;
+    }
+    Ok(Written { inserted: touched, updated, deleted })
+}
+
+async fn delete(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    ledger: &record::Ledger,
+) -> Result<u64> {
+    let Some(condition) = delete_condition(context, place, entry, codec).await? else { return Ok(0) };
+    ledger
+        .before_images(
+            context,
+            entry,
+            codec,
+            "delete",
+            &format!("{} t where {condition}", entry.table.quoted()),
+        )
+        .await?;
+    context
+        .count(&format!(
+            "with gone as (delete from {} t where {condition} returning 1) select count(*) from gone",
+            entry.table.quoted()
+        ))
+        .await
+}
+
+async fn update(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+    ledger: &record::Ledger,
+) -> Result<u64> {
+    let incoming = incoming(place);
+    context
+        .execute(&format!(
+            "create temporary table trasvase_touched_{place} (key text primary key) on commit drop"
+        ))
+        .await?;
+    if !matches!(plan.mode, LoadMode::Upsert | LoadMode::Sync) || plan.updates == 0 {
+        return Ok(0);
+    }
+    let changed =
+        format!("{} t, {incoming} i where {} and {}", entry.table.quoted(), same_key(codec), differs(codec));
+    ledger.before_images(context, entry, codec, "update", &changed).await?;
+    context
+        .execute(&format!(
+            "insert into trasvase_touched_{place} select {} from {changed}",
+            codec.key_sql("t")
+        ))
+        .await?;
+    let key: Vec<&str> = codec.key_names().collect();
+    let set = codec
+        .column_names()
+        .filter(|name| !key.contains(name))
+        .map(|name| format!("{0} = i.{0}", quoted(name)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    context
+        .count(&format!(
+            "with changed as (update {} t set {set} from {incoming} i, trasvase_touched_{place} k \
+             where {} and k.key = {} returning 1) select count(*) from changed",
+            entry.table.quoted(),
+            same_key(codec),
+            codec.key_sql("i")
+        ))
+        .await
+}
+
+async fn insert(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+) -> Result<u64> {
+    let table = entry.table.quoted();
+    let new = match plan.mode {
+        LoadMode::Append => "true".to_owned(),
+        _ => format!("not exists (select 1 from {table} t where {})", same_key(codec)),
+    };
+    let values = codec
+        .column_names()
+        .map(|name| {
+            if plan.filled_later.iter().any(|later| later == name) {
+                "null".to_owned()
+            } else {
+                format!("i.{}", quoted(name))
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let always =
+        context.catalog.tables[&entry.table].columns.iter().any(|column| column.identity == Identity::Always);
+    let overriding = if always { "overriding system value" } else { "" };
+    context
+        .execute(&format!(
+            "insert into trasvase_touched_{place} select {} from {} i where {new} on conflict do nothing",
+            codec.key_sql("i"),
+            incoming(place)
+        ))
+        .await?;
+    context
+        .count(&format!(
+            "with added as (insert into {table} ({}) {overriding} select {values} from {} i where {new} returning 1) select count(*) from added",
+            codec.column_list(),
+            incoming(place)
+        ))
+        .await
+}
+
+/// Gives the references of a cycle their values, once both ends are there.
+async fn fill_cycles(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    plan: &TablePlan,
+    codec: &TableCodec,
+) -> Result<()> {
+    if plan.filled_later.is_empty() {
+        return Ok(());
+    }
+    let set = plan
+        .filled_later
+        .iter()
+        .map(|name| format!("{0} = i.{0}", quoted(name)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    context
+        .execute(&format!(
+            "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {}",
+            entry.table.quoted(),
+            incoming(place),
+            same_key(codec),
+            codec.key_sql("i")
+        ))
+        .await
+}
+
+/// Moves the sequences behind written columns past the largest value; forward only, and with the transaction
+/// (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
+async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
+    let table = &context.catalog.tables[&entry.table];
+    for column in &table.columns {
+        let (Some(sequence), true) =
+            (&column.sequence, entry.columns.iter().any(|written| written.name == column.name))
+        else {
+            continue;
+        };
+        let sql = format!(
+            "select (select max({}) from {})::bigint, (select case when is_called then last_value else last_value - 1 end from {sequence})",
+            quoted(&column.name),
+            entry.table.quoted()
+        );
+        let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        let (largest, last): (Option<i64>, i64) = (row.get(0), row.get(1));
+        if let Some(largest) = largest.filter(|largest| *largest > last) {
+            context.execute(&format!("alter sequence {sequence} restart with {}", largest + 1)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn enable_triggers(context: &Context<'_>, plan: &TablePlan) -> Result<()> {
+    if !plan.triggers_disabled {
+        return Ok(());
+    }
+    let enabled = plan
+        .triggers
+        .iter()
+        .map(|(name, _)| format!("alter table {} enable trigger {};", plan.table.quoted(), quoted(name)));
+    context.execute(&enabled.collect::<String>()).await
+}
+
+/// Names the settings of the data transaction.
+pub(super) fn settings(lock_timeout: &str) -> String {
+    format!(
+        "set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local synchronous_commit = on",
+        literal(lock_timeout)
+    )
+}

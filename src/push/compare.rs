@@ -1,0 +1,265 @@
+//! Compares a snapshot's rows with what the target holds, on the server.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use super::plan::Comparison;
+use super::rows;
+use crate::codec::{LiveOids, TableCodec};
+use crate::config::{Clinic, LoadMode};
+use crate::error;
+use crate::model::catalog::{Catalog, ConstraintKind};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::model::manifest::{Manifest, TableEntry};
+use crate::model::run::Observer;
+use crate::snapshot::Snapshot;
+
+/// The temporary table that holds a table's incoming rows.
+pub(super) fn incoming(place: usize) -> String {
+    format!("pg_temp.trasvase_incoming_{place}")
+}
+
+/// Everything a comparison and a load need.
+pub(super) struct Context<'a> {
+    pub(super) client: &'a Client,
+    pub(super) clinic: &'a Clinic,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) catalog: &'a Catalog,
+    pub(super) oids: &'a LiveOids,
+    pub(super) observer: &'a dyn Observer,
+}
+
+impl Context<'_> {
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.snapshot.manifest()
+    }
+
+    pub(super) async fn execute(&self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
+    }
+
+    pub(super) async fn count(&self, sql: &str) -> Result<u64> {
+        let row = self.client.query_one(sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        Ok(u64::try_from(row.get::<_, i64>(0))?)
+    }
+
+    async fn is_empty(&self, table: &TableName) -> Result<bool> {
+        let sql = format!("select not exists (select 1 from {})", table.quoted());
+        Ok(self.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?.get(0))
+    }
+}
+
+/// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
+pub(super) async fn compare(context: &Context<'_>) -> Result<BTreeMap<TableName, Comparison>> {
+    let mut comparisons = BTreeMap::new();
+    for (place, entry) in context.manifest().tables.iter().enumerate() {
+        error::interrupt::check()?;
+        let comparison = if context.is_empty(&entry.table).await? {
+            Comparison { empty: true, inserts: entry.rows, ..Comparison::default() }
+        } else {
+            compare_filled(context, place, entry).await?
+        };
+        comparisons.insert(entry.table.clone(), comparison);
+    }
+    Ok(comparisons)
+}
+
+async fn compare_filled(context: &Context<'_>, place: usize, entry: &TableEntry) -> Result<Comparison> {
+    let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+    stage(context, place, entry, &codec).await?;
+    let mode = context.clinic.load_mode(&entry.table);
+    if mode == LoadMode::Append {
+        return Ok(Comparison { inserts: entry.rows, ..Comparison::default() });
+    }
+    let deletes = match delete_condition(context, place, entry, &codec).await? {
+        Some(condition) => {
+            context
+                .count(&format!("select count(*) from {} t where {condition}", entry.table.quoted()))
+                .await?
+        }
+        None => 0,
+    };
+    if mode == LoadMode::Replace {
+        return Ok(Comparison { inserts: entry.rows, deletes, ..Comparison::default() });
+    }
+    let key = codec.key_names().next().map(quoted).unwrap_or_default();
+    let sql = format!(
+        "select count(*) filter (where t.{key} is null), count(*) filter (where t.{key} is not null and {differs}) \
+         from {incoming} i left join {table} t on {same}",
+        differs = differs(&codec),
+        incoming = incoming(place),
+        table = entry.table.quoted(),
+        same = same_key(&codec),
+    );
+    let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let (inserts, different) = (u64::try_from(row.get::<_, i64>(0))?, u64::try_from(row.get::<_, i64>(1))?);
+    let by_column =
+        if different > 0 { by_column(context, place, entry, &codec).await? } else { BTreeMap::new() };
+    Ok(Comparison {
+        empty: false,
+        inserts,
+        different,
+        unchanged: entry.rows - inserts - different,
+        deletes,
+        by_column,
+    })
+}
+
+/// Fills the temporary table of a table's incoming rows.
+pub(super) async fn stage(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<()> {
+    let incoming = incoming(place);
+    context
+        .execute(&format!(
+            "create temporary table {} on commit drop as select {} from {} with no data",
+            incoming.trim_start_matches("pg_temp."),
+            codec.column_list(),
+            entry.table.quoted()
+        ))
+        .await?;
+    rows::send(context.client, context.snapshot, entry, codec, context.oids, &incoming, context.observer)
+        .await?;
+    context.execute(&format!("analyze {incoming}")).await
+}
+
+pub(super) fn same_key(codec: &TableCodec) -> String {
+    codec.key_names().map(|name| format!("t.{0} = i.{0}", quoted(name))).collect::<Vec<_>>().join(" and ")
+}
+
+/// Whether two rows differ in any written column, byte by byte as they go over the wire.
+pub(super) fn differs(codec: &TableCodec) -> String {
+    format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
+}
+
+async fn by_column(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<BTreeMap<String, u64>> {
+    let names: Vec<&str> = codec.column_names().collect();
+    let counts = (0..names.len())
+        .map(|n| {
+            format!(
+                "count(*) filter (where {} <> {})",
+                codec.column_digest_sql("i", n),
+                codec.column_digest_sql("t", n)
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let sql = format!(
+        "select {counts} from {} i join {} t on {} where {}",
+        incoming(place),
+        entry.table.quoted(),
+        same_key(codec),
+        differs(codec)
+    );
+    let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let mut changed = BTreeMap::new();
+    for (n, name) in names.into_iter().enumerate() {
+        let count = u64::try_from(row.get::<_, i64>(n))?;
+        if count > 0 {
+            changed.insert(name.to_owned(), count);
+        }
+    }
+    Ok(changed)
+}
+
+/// Which rows `sync` and `replace` delete: a condition on alias `t`, or none for the other modes.
+///
+/// `sync` deletes rows whose parent is in the snapshot and whose key is not; `replace` all rows of the clinic (by its
+/// tenant column where the table has it, else all that the ledger says the clinic wrote).
+pub(super) async fn delete_condition(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Option<String>> {
+    match context.clinic.load_mode(&entry.table) {
+        LoadMode::Sync => sync_condition(context, place, entry, codec).await.map(Some),
+        LoadMode::Replace => Ok(Some(replace_condition(context, entry, codec))),
+        _ => Ok(None),
+    }
+}
+
+async fn sync_condition(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<String> {
+    let table = &context.catalog.tables[&entry.table];
+    let wanted = context.clinic.table(&entry.table).sync_by;
+    let found =
+        table.foreign_keys().find_map(|constraint| match (&constraint.kind, constraint.columns.as_slice()) {
+            (ConstraintKind::ForeignKey { references, .. }, [column])
+                if wanted.as_ref().is_none_or(|wanted| wanted == column) =>
+            {
+                Some((column.clone(), references.clone()))
+            }
+            _ => None,
+        });
+    let parent = found.and_then(|(column, parent)| Some((column, context.snapshot.entry(&parent)?)));
+    let Some((column, parent)) = parent else {
+        let message = rust_i18n::t!("push.sync_by", table = entry.table);
+        return Err(error::Failure::usage(message)
+            .hint(rust_i18n::t!("push.sync_by_hint", table = entry.table))
+            .into());
+    };
+    let keys = parent_keys(context, place, parent).await?;
+    Ok(format!(
+        "t.{}::text in (select key from {keys}) and not exists (select 1 from {} i where {})",
+        quoted(&column),
+        incoming(place),
+        same_key(codec)
+    ))
+}
+
+/// The keys of the snapshot's parents in a temporary table of their own.
+async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -> Result<String> {
+    let name = format!("trasvase_parents_{place}");
+    context
+        .execute(&format!("create temporary table if not exists {name} (key text primary key) on commit drop; truncate {name}"))
+        .await?;
+    let codec = rows::codec(parent, &context.catalog.tables[&parent.table])?;
+    let mut copy = crate::pg::copy::Copy::start(
+        context.client,
+        &format!("copy {name} (key) from stdin (format binary)"),
+    )
+    .await?;
+    let mut reader = context.snapshot.rows(parent)?;
+    while let Some(row) = reader.next_row()? {
+        let key = codec.key_text(&row.values);
+        let out = copy.row(1);
+        crate::codec::append_text(out, &key);
+        copy.flush_if_full().await?;
+    }
+    copy.finish().await?;
+    Ok(format!("pg_temp.{name}"))
+}
+
+fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> String {
+    let tenant = context
+        .manifest()
+        .tenant
+        .as_ref()
+        .filter(|tenant| context.catalog.tables[&entry.table].column(&tenant.column).is_some());
+    match tenant {
+        Some(tenant) => format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value)),
+        None => format!(
+            "{} in (select d.key from trasvase.row_digest d join trasvase.batch b on b.number = d.batch \
+             join trasvase.name n on n.code = d.target_table \
+             where n.name = {} and b.clinic = {} and b.status = 'completed')",
+            codec.key_sql("t"),
+            literal(&entry.table.to_string()),
+            literal(context.manifest().clinic.as_str())
+        ),
+    }
+}

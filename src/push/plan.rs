@@ -1,0 +1,204 @@
+//! The plan of a push: for every table what will be inserted, updated, kept and deleted, and what that locks and calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::rebuild::{self, Rebuild};
+use crate::config::{Clinic, Constraints, LoadMode, Triggers};
+use crate::error::{Failure, Kind};
+use crate::model::catalog::{Catalog, ConstraintKind};
+use crate::model::ident::TableName;
+use crate::model::manifest::{Manifest, TableEntry};
+
+/// Below so many rows a rebuild of constraints takes longer than keeping them.
+const REBUILD_ROWS: u64 = 10_000;
+
+/// What a push will do. Two equal plans have equal ids.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    pub id: String,
+    pub snapshot: String,
+    pub catalog_hash: String,
+    pub tables: Vec<TablePlan>,
+    pub rebuild: Rebuild,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TablePlan {
+    pub table: TableName,
+    pub mode: LoadMode,
+    /// Rows of the snapshot.
+    pub rows: u64,
+    pub rejected: u64,
+    pub inserts: u64,
+    pub updates: u64,
+    pub deletes: u64,
+    /// Already there and equal.
+    pub unchanged: u64,
+    /// Already there and different, and left so by the mode.
+    pub kept: u64,
+    /// How many rows change in each column.
+    pub updates_by_column: BTreeMap<String, u64>,
+    /// The strongest lock that is taken on the table.
+    pub lock: &'static str,
+    /// Enabled user triggers that will run: name and function.
+    pub triggers: Vec<(String, String)>,
+    /// Triggers are disabled during the load.
+    pub triggers_disabled: bool,
+    /// Foreign-key columns of a cycle: loaded as null, then filled.
+    pub filled_later: Vec<String>,
+    /// Rows go straight into the table, since it is empty.
+    pub direct: bool,
+}
+
+impl Plan {
+    /// Rows that will be written.
+    pub fn writes(&self) -> u64 {
+        self.tables.iter().map(|table| table.inserts + table.updates + table.deletes).sum()
+    }
+}
+
+/// What comparing one table's rows with the target gave.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Comparison {
+    pub(super) empty: bool,
+    pub(super) inserts: u64,
+    pub(super) different: u64,
+    pub(super) unchanged: u64,
+    pub(super) deletes: u64,
+    pub(super) by_column: BTreeMap<String, u64>,
+}
+
+/// Makes the plan from what is known; pure.
+///
+/// # Errors
+/// A table without a primary key in a mode that needs one, or a cycle that cannot be loaded.
+pub(super) fn plan(
+    clinic: &Clinic,
+    manifest: &Manifest,
+    catalog: &Catalog,
+    catalog_hash: &str,
+    comparisons: &BTreeMap<TableName, Comparison>,
+) -> Result<Plan> {
+    let names: Vec<TableName> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
+    let rebuild = choose_rebuild(clinic, manifest, catalog, &names, comparisons);
+    let mut tables = Vec::new();
+    for entry in &manifest.tables {
+        tables.push(table_plan(clinic, catalog, entry, &names, &comparisons[&entry.table], &rebuild)?);
+    }
+    let mut plan = Plan {
+        id: String::new(),
+        snapshot: manifest.id.clone(),
+        catalog_hash: catalog_hash.to_owned(),
+        tables,
+        rebuild,
+    };
+    plan.id = crate::snapshot::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
+    Ok(plan)
+}
+
+fn choose_rebuild(
+    clinic: &Clinic,
+    manifest: &Manifest,
+    catalog: &Catalog,
+    names: &[TableName],
+    comparisons: &BTreeMap<TableName, Comparison>,
+) -> Rebuild {
+    let inserts: u64 = comparisons.values().map(|comparison| comparison.inserts).sum();
+    let direct = manifest.tables.iter().any(|entry| comparisons[&entry.table].empty);
+    if clinic.load.constraints == Constraints::Keep || inserts < REBUILD_ROWS || !direct {
+        return Rebuild::default();
+    }
+    let empty: BTreeSet<TableName> =
+        comparisons.iter().filter(|(_, comparison)| comparison.empty).map(|(name, _)| name.clone()).collect();
+    rebuild::plan(catalog, names, &empty)
+}
+
+fn table_plan(
+    clinic: &Clinic,
+    catalog: &Catalog,
+    entry: &TableEntry,
+    names: &[TableName],
+    comparison: &Comparison,
+    rebuild: &Rebuild,
+) -> Result<TablePlan> {
+    let name = &entry.table;
+    let mode = clinic.load_mode(name);
+    let table = &catalog.tables[name];
+    if entry.key.is_empty() {
+        let message = t!("push.no_key", table = name);
+        return Err(Failure::new(Kind::NotComparable, message)
+            .hint(t!("push.no_key_hint", table = name))
+            .into());
+    }
+    let filled_later = cycle_columns(catalog, name, names, rebuild)?;
+    let updates = if matches!(mode, LoadMode::Upsert | LoadMode::Sync) { comparison.different } else { 0 };
+    let triggers_disabled = clinic.table(name).triggers == Triggers::Disable;
+    let rebuilt = rebuild.drop.iter().any(|statement| statement.table == *name);
+    Ok(TablePlan {
+        table: name.clone(),
+        mode,
+        rows: entry.rows,
+        rejected: entry.rejected,
+        inserts: comparison.inserts,
+        updates,
+        deletes: comparison.deletes,
+        unchanged: comparison.unchanged,
+        kept: comparison.different - updates,
+        updates_by_column: if updates > 0 { comparison.by_column.clone() } else { BTreeMap::new() },
+        lock: if rebuilt {
+            "ACCESS EXCLUSIVE"
+        } else if triggers_disabled {
+            "SHARE ROW EXCLUSIVE"
+        } else {
+            "ROW EXCLUSIVE"
+        },
+        triggers: table
+            .triggers
+            .iter()
+            .filter(|trigger| trigger.enabled)
+            .map(|trigger| (trigger.name.clone(), trigger.function.clone()))
+            .collect(),
+        triggers_disabled,
+        direct: comparison.empty && filled_later.is_empty(),
+        filled_later,
+    })
+}
+
+/// Columns of foreign keys to tables that are loaded later (a cycle), where the key stays and cannot be deferred.
+fn cycle_columns(
+    catalog: &Catalog,
+    name: &TableName,
+    names: &[TableName],
+    rebuild: &Rebuild,
+) -> Result<Vec<String>> {
+    let place = |table: &TableName| names.iter().position(|other| other == table);
+    let mut columns = Vec::new();
+    for constraint in catalog.tables[name].foreign_keys() {
+        let ConstraintKind::ForeignKey { references, .. } = &constraint.kind else { continue };
+        let later = place(references) > place(name) && references != name;
+        let dropped = rebuild
+            .create
+            .iter()
+            .any(|statement| statement.table == *name && statement.name == constraint.name);
+        if !later || dropped || constraint.deferrable {
+            continue;
+        }
+        if constraint
+            .columns
+            .iter()
+            .any(|column| catalog.tables[name].column(column).is_none_or(|column| column.not_null))
+        {
+            let message = t!("push.cycle", table = name, constraint = constraint.name, parent = references);
+            return Err(Failure::failed(message)
+                .hint(t!("push.cycle_hint", constraint = constraint.name))
+                .into());
+        }
+        columns.extend(constraint.columns.iter().cloned());
+    }
+    Ok(columns)
+}

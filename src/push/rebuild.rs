@@ -1,0 +1,149 @@
+//! Which keys and indexes may be dropped before a load and rebuilt after it, in the same transaction.
+//!
+//! Dropping locks both ends of a foreign key, and a live product must not stop; so a table takes part only if it is
+//! empty, owned by the role, and free of everything that a rebuild could change or that depends on its keys.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Index, Table};
+use crate::model::ident::{TableName, quoted};
+
+/// What is dropped and rebuilt; statements are in order.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Rebuild {
+    pub drop: Vec<Statement>,
+    pub create: Vec<Statement>,
+    /// Tables whose constraints stay, and why (a rule name).
+    pub kept: Vec<(TableName, &'static str)>,
+}
+
+/// One statement of a rebuild: the constraint or index of a table that it drops or makes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Statement {
+    pub table: TableName,
+    pub name: String,
+    pub sql: String,
+}
+
+/// Plans the rebuild for these tables; `empty` are those without rows.
+pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<TableName>) -> Rebuild {
+    let mut rebuild = Rebuild::default();
+    let mut eligible = BTreeSet::new();
+    for name in tables {
+        match obstacle(catalog, name, empty) {
+            None => {
+                eligible.insert(name.clone());
+            }
+            Some(reason) => rebuild.kept.push((name.clone(), reason)),
+        }
+    }
+    let foreign: Vec<(&TableName, &Constraint)> = all_foreign_keys(catalog)
+        .filter(|(child, constraint)| {
+            let parent = parent(constraint);
+            eligible.contains(*child) && (empty.contains(parent) || tables.contains(parent))
+        })
+        .collect();
+    for (child, constraint) in &foreign {
+        rebuild.drop.push(drop_constraint(child, constraint));
+    }
+    for name in &eligible {
+        let table = &catalog.tables[name];
+        let referenced: Vec<&Constraint> = all_foreign_keys(catalog)
+            .filter(|(child, constraint)| {
+                parent(constraint) == name
+                    && !foreign.iter().any(|(c, f)| c == child && f.name == constraint.name)
+            })
+            .map(|(_, constraint)| constraint)
+            .collect();
+        keys_and_indexes(name, table, referenced.is_empty(), &mut rebuild);
+    }
+    for (child, constraint) in &foreign {
+        rebuild.create.push(add_constraint(child, constraint));
+    }
+    rebuild
+}
+
+fn obstacle(catalog: &Catalog, name: &TableName, empty: &BTreeSet<TableName>) -> Option<&'static str> {
+    let table = catalog.table(name)?;
+    let constraint = |test: fn(&Constraint) -> bool| table.constraints.iter().any(test);
+    if !empty.contains(name) {
+        Some("has_rows")
+    } else if !table.owned {
+        Some("not_owner")
+    } else if !catalog.event_triggers.is_empty() {
+        Some("event_trigger")
+    } else if table.partitioned || table.partition_child {
+        Some("partition")
+    } else if constraint(|constraint| !constraint.validated) {
+        Some("not_valid_constraint")
+    } else if !table.dependent_views.is_empty() {
+        Some("dependent_view")
+    } else if table.replica_identity_index {
+        Some("replica_identity")
+    } else if table.clustered {
+        Some("cluster_mark")
+    } else if table.index_statistics {
+        Some("index_statistics")
+    } else {
+        None
+    }
+}
+
+/// Unique keys first (a table that is still referenced keeps them), then the other indexes; rebuilt in reverse.
+fn keys_and_indexes(name: &TableName, table: &Table, unreferenced: bool, rebuild: &mut Rebuild) {
+    let key = |constraint: &&Constraint| {
+        matches!(
+            constraint.kind,
+            ConstraintKind::PrimaryKey | ConstraintKind::Unique | ConstraintKind::Exclude
+        )
+    };
+    for constraint in table.constraints.iter().filter(key) {
+        if unreferenced || constraint.kind == ConstraintKind::Exclude {
+            rebuild.drop.push(drop_constraint(name, constraint));
+            rebuild.create.push(add_constraint(name, constraint));
+        }
+    }
+    for index in table.indexes.iter().filter(|index| index.constraint.is_none() && index.valid) {
+        if unreferenced || !index.unique {
+            rebuild.drop.push(drop_index(name, index));
+            let sql = index.definition.clone();
+            rebuild.create.push(Statement { table: name.clone(), name: index.name.clone(), sql });
+        }
+    }
+}
+
+fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {
+    catalog
+        .tables
+        .iter()
+        .flat_map(|(name, table)| table.foreign_keys().map(move |constraint| (name, constraint)))
+}
+
+fn parent(constraint: &Constraint) -> &TableName {
+    match &constraint.kind {
+        ConstraintKind::ForeignKey { references, .. } => references,
+        _ => unreachable!("only foreign keys are asked for their parent"),
+    }
+}
+
+fn drop_constraint(table: &TableName, constraint: &Constraint) -> Statement {
+    let sql = format!("alter table {} drop constraint {}", table.quoted(), quoted(&constraint.name));
+    Statement { table: table.clone(), name: constraint.name.clone(), sql }
+}
+
+fn add_constraint(table: &TableName, constraint: &Constraint) -> Statement {
+    let sql = format!(
+        "alter table {} add constraint {} {}",
+        table.quoted(),
+        quoted(&constraint.name),
+        constraint.definition
+    );
+    Statement { table: table.clone(), name: constraint.name.clone(), sql }
+}
+
+fn drop_index(table: &TableName, index: &Index) -> Statement {
+    let sql = format!("drop index {}.{}", quoted(table.schema()), quoted(&index.name));
+    Statement { table: table.clone(), name: index.name.clone(), sql }
+}

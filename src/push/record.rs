@@ -1,0 +1,175 @@
+//! What a push writes into the ledger, in the data transaction: key map, digests, before-images.
+//!
+//! Each batch has partitions of its own, filled without indexes, indexed, then attached: PostgreSQL does that several
+//! times faster than inserting into one indexed table (3 s against 17 s for 1,000,000 rows, DESIGN §5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use super::compare::Context;
+use super::rows;
+use crate::codec::{TableCodec, append_text};
+use crate::model::ident::{literal, quoted};
+use crate::model::manifest::TableEntry;
+use crate::pg::copy::Copy;
+use crate::pg::ledger::{self, Batch};
+
+/// The ledger of a running batch.
+pub(super) struct Ledger {
+    batch: i32,
+    codes: BTreeMap<String, i32>,
+}
+
+impl Ledger {
+    /// Makes the batch's partitions and the codes of all names it will need.
+    pub(super) async fn open(context: &Context<'_>, batch: &Batch) -> Result<Self> {
+        let manifest = context.manifest();
+        let mut names: BTreeSet<String> =
+            manifest.tables.iter().map(|entry| entry.table.to_string()).collect();
+        names.extend(manifest.sources.iter().map(|source| source.source.clone()));
+        names.insert(manifest.product.clone());
+        let names: Vec<String> = names.into_iter().collect();
+        let codes = ledger::codes(context.client, &names).await?;
+        for parent in ["external_id", "row_digest"] {
+            context
+                .execute(&format!(
+                    "create table trasvase.{parent}_{0} (like trasvase.{parent} including defaults, check (batch = {0}))",
+                    batch.number
+                ))
+                .await?;
+        }
+        context
+            .execute(
+                "create temporary table trasvase_sent (target_table integer, key text collate \"C\", sent bytea, \
+                 type integer, source_id text collate \"C\") on commit drop",
+            )
+            .await?;
+        Ok(Self { batch: batch.number, codes })
+    }
+
+    /// Notes the digest and the origin of each row that was written: all of a table's rows, or those whose keys are in
+    /// the `touched` table of this place.
+    pub(super) async fn rows(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        codec: &TableCodec,
+        touched: Option<usize>,
+    ) -> Result<()> {
+        let mut copy = Copy::start(context.client, "copy trasvase_sent from stdin (format binary)").await?;
+        let mut reader = context.snapshot.rows(entry)?;
+        let mut buffer = Vec::new();
+        let mut number = 0;
+        let table = self.codes[&entry.table.to_string()];
+        while let Some(row) = reader.next_row()? {
+            number += 1;
+            let digest = codec
+                .digest(&row.values, &mut buffer)
+                .map_err(|refused| rows::refused_value(entry, number, &refused))?;
+            let origin = row.origin.first().and_then(|origin| origin.split(':').next());
+            let out = copy.row(5);
+            append_integer(out, Some(table));
+            append_text(out, &codec.key_text(&row.values));
+            out.extend_from_slice(&32_i32.to_be_bytes());
+            out.extend_from_slice(&digest);
+            append_integer(out, origin.and_then(|source| self.codes.get(source)).copied());
+            match row.source_id.as_deref().or(row.origin.first().map(AsRef::as_ref)) {
+                Some(source_id) => append_text(out, source_id),
+                None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+            }
+            copy.flush_if_full().await?;
+        }
+        copy.finish().await?;
+        if let Some(place) = touched {
+            context
+                .execute(&format!(
+                    "delete from trasvase_sent s where s.target_table = {table} and not exists \
+                     (select 1 from trasvase_touched_{place} k where k.key = s.key)"
+                ))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the key map and, with the digest of each whole row as the server holds it now, the row digests of a table.
+    pub(super) async fn digests(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        codec: &TableCodec,
+    ) -> Result<()> {
+        let table = self.codes[&entry.table.to_string()];
+        let stored = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key)
+            .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+        let batch = self.batch;
+        context
+            .execute(&format!(
+                "insert into trasvase.row_digest_{batch} select {batch}, {table}, s.key, s.sent, {} \
+                 from trasvase_sent s join {} t on {} = s.key where s.target_table = {table}",
+                stored.digest_sql("t"),
+                entry.table.quoted(),
+                codec.key_sql("t"),
+            ))
+            .await?;
+        context
+            .execute(&format!(
+                "insert into trasvase.external_id_{batch} select {batch}, {}, s.type, s.source_id, {table}, s.key \
+                 from trasvase_sent s where s.target_table = {table} and s.type is not null and s.source_id is not null",
+                self.codes[&context.manifest().product],
+            ))
+            .await
+    }
+
+    /// Keeps rows as they are before they are changed: `from` is a FROM clause whose alias `t` is the table.
+    pub(super) async fn before_images(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        codec: &TableCodec,
+        action: &str,
+        from: &str,
+    ) -> Result<()> {
+        let columns: Vec<String> =
+            context.catalog.tables[&entry.table].columns.iter().map(|column| literal(&column.name)).collect();
+        context
+            .execute(&format!(
+                "insert into trasvase.change select {}, {}, {}, {}, array[{}], t::text from {from} on conflict do nothing",
+                self.batch,
+                self.codes[&entry.table.to_string()],
+                codec.key_sql("t"),
+                literal(action),
+                columns.join(", "),
+            ))
+            .await
+    }
+
+    /// Indexes the batch's partitions and attaches them.
+    pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
+        for (parent, columns) in [
+            ("external_id", ["type", "source_id"].as_slice()),
+            ("row_digest", ["target_table", "key"].as_slice()),
+        ] {
+            let columns = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
+            context
+                .execute(&format!(
+                    "create index on trasvase.{parent}_{0} ({columns}); \
+                     alter table trasvase.{parent} attach partition trasvase.{parent}_{0} for values in ({0}); \
+                     analyze trasvase.{parent}_{0}",
+                    self.batch
+                ))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn append_integer(out: &mut Vec<u8>, value: Option<i32>) {
+    match value {
+        Some(value) => {
+            out.extend_from_slice(&4_i32.to_be_bytes());
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+    }
+}

@@ -1,0 +1,80 @@
+//! Sends a table's rows from the snapshot to the server through the codec.
+
+use anyhow::Result;
+use rust_i18n::t;
+use tokio_postgres::Client;
+
+use crate::codec::{LiveOids, RefusedValue, TableCodec};
+use crate::error::{self, Failure};
+use crate::model::catalog::Table;
+use crate::model::manifest::TableEntry;
+use crate::model::run::{Event, Observer, Stage};
+use crate::pg::copy::Copy;
+use crate::snapshot::Snapshot;
+
+/// Rows between two progress events.
+const STEP: u64 = 10_000;
+
+/// The codec of an entry's columns.
+///
+/// # Errors
+/// A column that the table does not have any more, or whose type cannot be compared.
+pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
+    let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
+    TableCodec::new(table, &columns, &entry.key).map_err(|(column, reason)| {
+        let message = t!("push.unsupported", table = entry.table, column = column, reason = reason);
+        Failure::new(error::Kind::NotComparable, message).into()
+    })
+}
+
+/// Copies all rows of a table into `into`, which has the entry's columns in the codec's order. Columns in `nulled` are sent as null.
+pub(super) async fn send(
+    client: &Client,
+    snapshot: &Snapshot,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    oids: &LiveOids,
+    into: &str,
+    observer: &dyn Observer,
+) -> Result<u64> {
+    let subject = entry.table.to_string();
+    observer.event(&Event::Started { stage: Stage::Push, subject: &subject, total: Some(entry.rows) });
+    let mut copy =
+        Copy::start(client, &format!("copy {into} ({}) from stdin (format binary)", codec.column_list()))
+            .await?;
+    let mut reader = snapshot.rows(entry)?;
+    let mut number: u64 = 0;
+    while let Some(row) = reader.next_row()? {
+        number += 1;
+        let out = copy.row(entry.columns.len());
+        codec.append_row(&row.values, oids, out).map_err(|refused| refused_value(entry, number, &refused))?;
+        copy.flush_if_full().await?;
+        if number.is_multiple_of(STEP) {
+            error::interrupt::check()?;
+            observer.event(&Event::Advanced { stage: Stage::Push, subject: &subject, amount: STEP });
+        }
+    }
+    let sent = copy.finish().await?;
+    if sent != entry.rows {
+        return Err(Failure::failed(t!(
+            "push.count",
+            table = entry.table,
+            expected = entry.rows,
+            sent = sent
+        ))
+        .into());
+    }
+    Ok(sent)
+}
+
+/// A snapshot's row that its own codec refuses: the file was changed, or the table's type.
+pub(super) fn refused_value(entry: &TableEntry, row: u64, refused: &RefusedValue) -> anyhow::Error {
+    let message = t!(
+        "push.refused",
+        file = entry.file,
+        row = row,
+        column = refused.column,
+        rule = refused.refusal.rule()
+    );
+    Failure::failed(message).hint(t!("push.refused_hint")).into()
+}

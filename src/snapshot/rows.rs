@@ -1,0 +1,197 @@
+//! Reading a snapshot's NDJSON, a row at a time, without copying what needs no unescaping.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::Deserializer as _;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::Failure;
+use crate::model::manifest::TableEntry;
+
+/// One row: canonical PostgreSQL text by column, in the manifest's order.
+#[derive(Debug)]
+pub struct Row<'a> {
+    pub values: Vec<Option<Cow<'a, str>>>,
+    /// Raw records as `source:file:row`.
+    pub origin: Vec<Cow<'a, str>>,
+    /// The record's natural key in its source.
+    pub source_id: Option<Cow<'a, str>>,
+}
+
+/// Reads the file of one table.
+pub struct RowReader {
+    lines: BufReader<File>,
+    path: PathBuf,
+    columns: Vec<Column>,
+    line: String,
+    number: u64,
+}
+
+struct Column {
+    name: String,
+    /// The value is JSON itself, so a string keeps its quotes.
+    json: bool,
+}
+
+impl RowReader {
+    pub(super) fn open(path: &Path, entry: &TableEntry) -> Result<Self> {
+        let file = File::open(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+        let columns = entry
+            .columns
+            .iter()
+            .map(|column| Column {
+                name: column.name.clone(),
+                json: matches!(column.data_type.as_str(), "json" | "jsonb"),
+            })
+            .collect();
+        Ok(Self {
+            lines: BufReader::with_capacity(1 << 18, file),
+            path: path.to_owned(),
+            columns,
+            line: String::new(),
+            number: 0,
+        })
+    }
+
+    /// The next row, or `None` at the end.
+    ///
+    /// # Errors
+    /// A line that is no such row, by file and line number.
+    pub fn next_row(&mut self) -> Result<Option<Row<'_>>> {
+        self.line.clear();
+        self.number += 1;
+        let read = self
+            .lines
+            .read_line(&mut self.line)
+            .with_context(|| t!("snapshot.cannot_read", path = self.path.display()))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        let visitor = RowVisitor { columns: &self.columns };
+        let row = serde_json::Deserializer::from_str(&self.line).deserialize_map(visitor).map_err(|_| {
+            Failure::failed(t!("snapshot.bad_line", path = self.path.display(), line = self.number))
+                .hint(t!("snapshot.damaged_hint"))
+        })?;
+        Ok(Some(row))
+    }
+}
+
+struct RowVisitor<'c> {
+    columns: &'c [Column],
+}
+
+impl<'de> Visitor<'de> for RowVisitor<'_> {
+    type Value = Row<'de>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a snapshot row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+        let mut values: Vec<Option<Cow<'de, str>>> = Vec::with_capacity(self.columns.len());
+        let mut origin = Vec::new();
+        let mut source_id = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let raw = map.next_value::<&'de RawValue>()?.get();
+            match self.columns.get(values.len()) {
+                Some(column) if column.name == key => {
+                    values.push(if column.json {
+                        (raw != "null").then_some(Cow::Borrowed(raw))
+                    } else {
+                        text(raw).map_err(A::Error::custom)?
+                    });
+                }
+                None if key == "_origin" => origin = texts(raw).map_err(A::Error::custom)?,
+                None if key == "_source_id" => source_id = text(raw).map_err(A::Error::custom)?,
+                _ => return Err(A::Error::custom("unexpected column")),
+            }
+        }
+        if values.len() != self.columns.len() {
+            return Err(A::Error::custom("missing column"));
+        }
+        Ok(Row { values, origin, source_id })
+    }
+}
+
+/// A JSON scalar as PostgreSQL's text; null is `None`.
+fn text(raw: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
+    Ok(match raw {
+        "null" => None,
+        "true" => Some(Cow::Borrowed("t")),
+        "false" => Some(Cow::Borrowed("f")),
+        _ => match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(inner) if !inner.contains('\\') => Some(Cow::Borrowed(inner)),
+            Some(_) => Some(Cow::Owned(serde_json::from_str(raw)?)),
+            None => Some(Cow::Borrowed(raw)),
+        },
+    })
+}
+
+fn texts(raw: &str) -> serde_json::Result<Vec<Cow<'_, str>>> {
+    let parts: Vec<&RawValue> = serde_json::from_str(raw)?;
+    parts.into_iter().map(|part| Ok(text(part.get())?.unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::model::ident::TableName;
+    use crate::model::manifest::ColumnEntry;
+
+    fn entry() -> TableEntry {
+        let column =
+            |name: &str, data_type: &str| ColumnEntry { name: name.into(), data_type: data_type.into() };
+        TableEntry {
+            table: TableName::from("t"),
+            file: "t.ndjson".into(),
+            sha256: String::new(),
+            bytes: 0,
+            rows: 0,
+            rejected: 0,
+            columns: vec![
+                column("id", "text"),
+                column("ok", "boolean"),
+                column("n", "integer"),
+                column("j", "jsonb"),
+            ],
+            key: vec!["id".into()],
+        }
+    }
+
+    fn reader(text: &str) -> (tempfile::TempDir, RowReader) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.ndjson");
+        File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        let reader = RowReader::open(&path, &entry()).unwrap();
+        (folder, reader)
+    }
+
+    #[test]
+    fn a_row_gives_postgresql_text_for_every_form() {
+        let (_folder, mut reader) = reader(
+            "{\"id\":\"a\\\"b\\u00f1\",\"ok\":true,\"n\":-7,\"j\":\"s\",\"_origin\":[\"p:1:2\"],\"_source_id\":\"2\"}\n{\"id\":\"\",\"ok\":null,\"n\":null,\"j\":null,\"_origin\":[],\"_source_id\":null}\n",
+        );
+        let row = reader.next_row().unwrap().unwrap();
+        let values: Vec<Option<&str>> = row.values.iter().map(Option::as_deref).collect();
+        assert_eq!(values, [Some("a\"bñ"), Some("t"), Some("-7"), Some("\"s\"")]);
+        assert_eq!((row.origin[0].as_ref(), row.source_id.as_deref()), ("p:1:2", Some("2")));
+        let row = reader.next_row().unwrap().unwrap();
+        assert_eq!(row.values.iter().map(Option::as_deref).collect::<Vec<_>>(), [Some(""), None, None, None]);
+        assert!(reader.next_row().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_without_its_content() {
+        let (_folder, mut reader) = reader("{\"id\":\"Ana\",\"n\":1}\n");
+        let error = reader.next_row().unwrap_err().to_string();
+        assert!(error.contains("line 1") && !error.contains("Ana"), "{error}");
+    }
+}

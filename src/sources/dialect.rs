@@ -1,0 +1,117 @@
+//! How a file is read, as it is reported and frozen.
+
+use std::fmt;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::{Deserialize, Serialize};
+
+use crate::config::SourceConfig;
+use crate::error::Failure;
+
+/// What was given or detected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "format", rename_all = "lowercase")]
+pub enum Dialect {
+    Text(TextDialect),
+    Sheet(SheetDialect),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextDialect {
+    /// `ascii` for a file that is the same in every encoding.
+    pub encoding: String,
+    pub delimiter: char,
+    pub quote: Option<char>,
+    /// 1-based line of the header's first record; 0 for none.
+    pub header_row: u64,
+    /// Records that the header spans.
+    pub header_rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SheetDialect {
+    /// `xlsx`, `xlsb`, `xls`, `ods`.
+    pub kind: String,
+    pub sheet: String,
+    /// 1-based sheet row; 0 for none.
+    pub header_row: u64,
+    pub header_rows: u64,
+    /// 1900 or 1904: the year from which the file counts days.
+    pub date_system: u16,
+}
+
+impl TextDialect {
+    /// Comma, double quotes, UTF-8, header in the first line.
+    pub fn plain() -> Self {
+        Self { encoding: "utf-8".to_owned(), delimiter: ',', quote: Some('"'), header_row: 1, header_rows: 1 }
+    }
+
+    /// Delimiter and quote as bytes; both are ASCII by construction.
+    pub(super) fn bytes(&self) -> (u8, Option<u8>) {
+        (self.delimiter as u8, self.quote.map(|quote| quote as u8))
+    }
+}
+
+impl fmt::Display for TextDialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delimiter =
+            if self.delimiter == '\t' { "tab".to_owned() } else { format!("'{}'", self.delimiter) };
+        let quote = self.quote.map_or_else(|| "-".to_owned(), |quote| quote.to_string());
+        let text = t!(
+            "load.dialect.text",
+            encoding = self.encoding,
+            delimiter = delimiter,
+            quote = quote,
+            row = self.header_row
+        );
+        formatter.write_str(&text)
+    }
+}
+
+impl fmt::Display for SheetDialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = t!(
+            "load.dialect.sheet",
+            kind = self.kind,
+            sheet = self.sheet,
+            row = self.header_row,
+            system = self.date_system
+        );
+        formatter.write_str(&text)
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dialect::Text(dialect) => dialect.fmt(formatter),
+            Dialect::Sheet(dialect) => dialect.fmt(formatter),
+        }
+    }
+}
+
+/// Refuses options that cannot be, before any file is opened.
+pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
+    if let Some(name) = &config.encoding {
+        super::encoding::by_name(source, name)?;
+    }
+    let quote = given_quote(config);
+    let one_character = |text: &str| text.chars().count() <= 1;
+    let bad_quote =
+        config.quote.as_deref().is_some_and(|quote| !one_character(quote)) || !usable(quote.flatten());
+    let same = config.delimiter.is_some() && Some(config.delimiter) == quote;
+    if bad_quote || !usable(config.delimiter) || same {
+        return Err(Failure::usage(t!("load.bad_dialect", source = source)).into());
+    }
+    Ok(())
+}
+
+/// The quote of clinic.toml: not given, given as none, or given.
+pub(super) fn given_quote(config: &SourceConfig) -> Option<Option<char>> {
+    config.quote.as_ref().map(|quote| quote.chars().next())
+}
+
+fn usable(character: Option<char>) -> bool {
+    character.is_none_or(|character| character.is_ascii() && !matches!(character, '\n' | '\r' | '\0'))
+}

@@ -1,0 +1,135 @@
+//! Which files a source is made of.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use glob::{MatchOptions, Pattern};
+use rust_i18n::t;
+
+use crate::config::SourceConfig;
+use crate::error::Failure;
+
+/// One file of a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceFile {
+    /// As people see it and as `_file` holds it: relative to the clinic's folder.
+    pub shown: String,
+    pub path: PathBuf,
+}
+
+/// Resolves a source's globs against the clinic's folder, in name order, each file once.
+///
+/// Every glob must match, unless the source is optional (`optional_columns`), in which case there may be no file at all.
+///
+/// # Errors
+/// A glob that is none, a glob without a match (the folder's files are listed), a folder.
+pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
+    let mut found = Vec::new();
+    for pattern in &config.files {
+        let matches = matching(folder, source, pattern)?;
+        if matches.is_empty() && config.optional_columns.is_none() {
+            return Err(missing(folder, source, pattern).into());
+        }
+        found.extend(matches);
+    }
+    found.sort();
+    found.dedup();
+    if found.is_empty() && config.optional_columns.is_none() {
+        return Err(Failure::usage(t!("load.no_files", source = source)).into());
+    }
+    Ok(found)
+}
+
+fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
+    // A clinic's folder may hold a character that globs give a meaning.
+    let rooted = match Path::new(pattern).is_absolute() {
+        true => pattern.to_owned(),
+        false => format!("{}/{pattern}", Pattern::escape(&folder.to_string_lossy())),
+    };
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let paths = glob::glob_with(&rooted, options).map_err(|error| {
+        Failure::usage(t!("load.bad_glob", source = source, glob = pattern, error = error.msg))
+    })?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            Failure::failed(t!("load.cannot_read", path = error.path().display(), error = error.error()))
+        })?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // `~$name.xlsx` is the lock that a spreadsheet program leaves beside an open file.
+        if name.starts_with("~$") && pattern.contains('*') {
+            continue;
+        }
+        let shown = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        if path.is_dir() {
+            return Err(Failure::failed(t!("load.is_folder", source = source, path = shown))
+                .hint(t!("load.is_folder_hint", path = shown))
+                .into());
+        }
+        found.push(SourceFile { shown, path });
+    }
+    Ok(found)
+}
+
+fn missing(folder: &Path, source: &str, pattern: &str) -> Failure {
+    let failure =
+        Failure::failed(t!("load.no_match", source = source, glob = pattern, folder = folder.display()));
+    let beside = folder.join(pattern).parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut names: Vec<_> = std::fs::read_dir(&beside)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    if names.is_empty() {
+        return failure.hint(t!("load.no_match_empty", folder = beside.display()));
+    }
+    names.sort_by_key(|name| std::cmp::Reverse((strsim::jaro_winkler(name, pattern) * 1e6) as u64));
+    names.truncate(8);
+    failure.hint(t!("load.no_match_hint", folder = beside.display(), names = names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn config(files: &[&str]) -> SourceConfig {
+        let list = files.iter().map(|file| format!("{file:?}")).collect::<Vec<_>>().join(", ");
+        toml::from_str(&format!("files = [{list}]")).unwrap()
+    }
+
+    #[test]
+    fn files_come_in_name_order_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.csv", "a.csv", "~$a.csv", ".c.csv"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let found = find(folder.path(), "s", &config(&["*.csv", "b.csv"])).unwrap();
+        let shown: Vec<_> = found.iter().map(|file| file.shown.as_str()).collect();
+        assert_eq!(shown, ["a.csv", "b.csv"]);
+    }
+
+    #[test]
+    fn a_missing_file_lists_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("patients.csv"), "x").unwrap();
+        let error = find(folder.path(), "s", &config(&["pacients.csv"])).unwrap_err();
+        let failure = Failure::from_anyhow(&error);
+        assert_eq!(failure.kind, Kind::Failed);
+        assert!(
+            failure.message.contains("pacients.csv") && failure.hints[0].contains("patients.csv"),
+            "{failure:?}"
+        );
+    }
+
+    #[test]
+    fn a_folder_whose_name_is_a_glob_is_taken_literally() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("[a]*");
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join("x.csv"), "x").unwrap();
+        assert_eq!(find(&odd, "s", &config(&["*.csv"])).unwrap().len(), 1);
+    }
+}

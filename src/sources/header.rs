@@ -1,0 +1,214 @@
+//! Where the header is, and what the columns are called.
+
+use std::collections::HashSet;
+
+use rust_i18n::t;
+
+use super::{Finding, Severity, some_of};
+
+/// The columns that every raw table has besides those of its file.
+pub const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
+
+/// A header that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) names: Vec<String>,
+}
+
+/// One record of the sample, as far as finding the header goes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shape {
+    /// Number of fields.
+    pub(super) width: usize,
+    /// Fields that hold something.
+    pub(super) filled: usize,
+    /// Fields that hold a number, a date or a truth value.
+    pub(super) values: usize,
+    /// The first field that holds something holds such a value.
+    pub(super) starts_with_value: bool,
+}
+
+impl Shape {
+    pub(super) fn of<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
+        let mut shape = Self::default();
+        for field in fields.map(str::trim) {
+            shape.add(!field.is_empty(), is_value(field));
+        }
+        shape
+    }
+
+    pub(super) fn add(&mut self, filled: bool, value: bool) {
+        self.width += 1;
+        if filled {
+            self.starts_with_value |= self.filled == 0 && value;
+            self.filled += 1;
+            self.values += usize::from(value);
+        }
+    }
+
+    fn looks_like_data(&self) -> bool {
+        self.starts_with_value && self.values * 2 > self.filled
+    }
+}
+
+/// Numbers, dates and times in any usual spelling: at least one digit, and nothing but digits and their punctuation.
+pub(super) fn is_value(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.,:/ %TZ".contains(&byte))
+}
+
+/// Where the header seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Index into the sample.
+    At(usize),
+    /// The first record already holds data.
+    None,
+}
+
+/// Finds the header among the first records.
+///
+/// It is the first record as wide as most that is filled at least by half: titles and padding above it are sparse or
+/// narrow. Where that one holds values but a denser, text-only one of nearly the same width stands before it (rows that
+/// end in one delimiter too many), it is the latter. A record of mostly values is data: the file has no header.
+pub(super) fn locate(shapes: &[Shape]) -> Place {
+    let usual = usual_width(shapes);
+    let dense = |shape: &Shape| shape.filled * 2 >= usual && shape.filled >= usual.min(2);
+    let Some(found) = shapes.iter().position(|shape| shape.width == usual && dense(shape)) else {
+        return Place::At(0);
+    };
+    if shapes[found].values > 0 {
+        let texts = |shape: &Shape| {
+            shape.values == 0 && shape.filled == shape.width && shape.width.abs_diff(usual) <= 1
+        };
+        if let Some(earlier) = shapes[..found].iter().position(|shape| texts(shape) && dense(shape)) {
+            return Place::At(earlier);
+        }
+    }
+    if shapes[found].looks_like_data() { Place::None } else { Place::At(found) }
+}
+
+/// The most frequent width; of several the one that comes first.
+pub(super) fn usual_width(shapes: &[Shape]) -> usize {
+    let mut best = (0, 0);
+    for shape in shapes {
+        let count = shapes.iter().filter(|other| other.width == shape.width).count();
+        if count > best.0 {
+            best = (count, shape.width);
+        }
+    }
+    best.1
+}
+
+/// Makes column names out of the header's texts: white space around them is dropped, empty ones become `column_7`,
+/// repeated ones (upper and lower case alike, as in SQL) `name_2`. Each change is a finding.
+pub(super) fn name(texts: &[String]) -> (Header, Vec<Finding>) {
+    let mut taken: HashSet<String> = OWN_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+    // A later column may really be called name_2.
+    let given: HashSet<String> = texts.iter().map(|text| folded(text.trim())).collect();
+    let (mut names, mut trimmed, mut empty, mut repeated) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (position, text) in (1u64..).zip(texts) {
+        let bare = text.trim().replace('\0', "");
+        if bare != *text && !bare.is_empty() {
+            trimmed.push(position);
+        }
+        let wanted = if bare.is_empty() { format!("column_{position}") } else { bare.clone() };
+        if bare.is_empty() {
+            empty.push(position);
+        }
+        let name = free(&wanted, &taken, &given);
+        if name != wanted {
+            repeated.push(name.clone());
+        }
+        taken.insert(folded(&name));
+        names.push(name);
+    }
+    let mut findings = Vec::new();
+    let mut note = |rule, positions: &[u64]| {
+        if !positions.is_empty() {
+            let first = some_of(&positions[..positions.len().min(5)], positions.len() as u64);
+            let detail = t!("load.detail.columns", columns = first);
+            findings.push(Finding::new(rule, Severity::Info, positions.len() as u64).detail(detail));
+        }
+    };
+    note("header_trimmed", &trimmed);
+    note("header_empty", &empty);
+    if !repeated.is_empty() {
+        let detail = t!("load.detail.columns", columns = repeated.join(", "));
+        findings
+            .push(Finding::new("header_repeated", Severity::Warning, repeated.len() as u64).detail(detail));
+    }
+    (Header { names }, findings)
+}
+
+/// `c1`, `c2` ... for a file without a header.
+pub(super) fn numbered(width: usize) -> Header {
+    Header { names: (1..=width).map(|number| format!("c{number}")).collect() }
+}
+
+fn free(wanted: &str, taken: &HashSet<String>, given: &HashSet<String>) -> String {
+    if !taken.contains(&folded(wanted)) {
+        return wanted.to_owned();
+    }
+    (2u64..)
+        .map(|number| format!("{wanted}_{number}"))
+        .find(|name| !taken.contains(&folded(name)) && !given.contains(&folded(name)))
+        .expect("there are more numbers than columns")
+}
+
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> (Vec<String>, Vec<String>) {
+        let (header, findings) = name(&texts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        (header.names, findings.into_iter().map(|finding| finding.rule).collect())
+    }
+
+    #[test]
+    fn every_column_gets_a_name_of_its_own() {
+        let (names, rules) = names(&["id", " name ", "", "ID", "name_2", "name", "_row", ""]);
+        assert_eq!(names, ["id", "name", "column_3", "ID_2", "name_2", "name_3", "_row_2", "column_8"]);
+        assert_eq!(rules, ["header_trimmed", "header_empty", "header_repeated"]);
+    }
+
+    fn place(records: &[&[&str]]) -> Place {
+        locate(&records.iter().map(|record| Shape::of(record.iter().copied())).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn titles_and_padding_are_not_the_header() {
+        assert_eq!(place(&[&["id", "name"], &["1", "x"]]), Place::At(0));
+        assert_eq!(place(&[&["Report"], &["", "", ""], &["a", "b", "c"], &["1", "2", "3"]]), Place::At(2));
+        assert_eq!(
+            place(&[&["Title", "", "", ""], &["Year", "2000", "2001", "2002"], &["x", "1", "2", "3"]]),
+            Place::At(1)
+        );
+        assert_eq!(place(&[&["id", "", "age"], &["1", "b", "3"]]), Place::At(0));
+    }
+
+    #[test]
+    fn a_file_may_begin_with_data() {
+        assert_eq!(place(&[&["1", "null", "0"], &["2", "0", "null"]]), Place::None);
+        assert_eq!(place(&[&["01/02/2024", "12,50"], &["02/02/2024", "9,00"]]), Place::None);
+    }
+
+    #[test]
+    fn a_data_row_never_becomes_the_header_for_a_delimiter_too_many() {
+        assert_eq!(place(&[&["id", "name"], &["1", "Ana", ""], &["2", "Eva", ""]]), Place::At(0));
+    }
+
+    #[test]
+    fn what_is_a_value() {
+        for value in ["1", "1.157,03", "01/02/2024", "2024-01-01T10:00:00Z", "-5 %"] {
+            assert!(is_value(value), "{value}");
+        }
+        for text in ["", "Ana", "-", "T", "calle 5"] {
+            assert!(!is_value(text), "{text}");
+        }
+    }
+}

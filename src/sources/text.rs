@@ -1,0 +1,241 @@
+//! Delimited text: from the survey to batches.
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use super::batch::{Batcher, Origin};
+use super::count::Counter;
+use super::decode::Decoded;
+use super::detect::{self, Sampled};
+use super::dialect::TextDialect;
+use super::encoding::{self, Coding};
+use super::files::SourceFile;
+use super::header::{self, Header};
+use super::parser::{Parser, Record};
+use super::survey::{Fingerprint, Survey};
+use super::{Dialect, Emit, Finding, Frozen, Portion, Severity, Totals, some_of};
+use crate::config::{Empty, SourceConfig};
+use crate::error::Failure;
+
+/// Decoded bytes that are looked at for dialect and header.
+const SAMPLE: usize = 128 * 1024;
+const RECORDS: usize = 100;
+
+/// A text file that is ready to be read.
+pub struct Text {
+    file: SourceFile,
+    coding: Coding,
+    pub(super) dialect: TextDialect,
+    pub(super) header: Header,
+    empty: Empty,
+    /// Records before the first data record.
+    head: u64,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A reading of the sample under one dialect.
+struct Reading {
+    dialect: TextDialect,
+    header: Header,
+    head: usize,
+    findings: Vec<Finding>,
+}
+
+impl Text {
+    pub(super) fn open(
+        file: &SourceFile,
+        survey: &Survey,
+        config: &SourceConfig,
+        frozen: &Frozen,
+    ) -> Result<Self> {
+        let was = match &frozen.dialect {
+            Some(Dialect::Text(dialect)) => Some(dialect),
+            _ => None,
+        };
+        let (coding, mut findings) =
+            encoding::decide(file, survey, config, was.map(|dialect| dialect.encoding.as_str()))?;
+        let sample = Sample::take(file, coding)?;
+        let encoding = encoding::name(coding, survey);
+        let detected = sample.detect(config, &encoding);
+        let (reading, drift) = match was {
+            None => (detected?, None),
+            Some(was) => sample.thaw(&TextDialect { encoding, ..was.clone() }, detected, &frozen.columns)?,
+        };
+        findings.extend(reading.findings);
+        findings.extend(drift);
+        Ok(Self {
+            file: file.clone(),
+            coding,
+            dialect: reading.dialect,
+            header: reading.header,
+            empty: config.empty,
+            head: reading.head as u64,
+            findings,
+        })
+    }
+
+    pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
+        let mut decoded = Decoded::open(&self.file, self.coding)?;
+        let mut parser = Parser::new(&self.dialect);
+        let mut batcher = Batcher::new(origin, &self.header.names, self.empty);
+        let mut head = self.head;
+        let mut done = 0;
+        loop {
+            let Some(block) = decoded.next()? else { break };
+            parser.feed(block, &mut |record: &Record| take(record, &mut head, &mut batcher, emit))?;
+            emit(Portion::Progress(decoded.bytes() - done))?;
+            done = decoded.bytes();
+        }
+        parser.finish(&mut |record: &Record| take(record, &mut head, &mut batcher, emit))?;
+        let blank = parser.blank_lines;
+        let records = batcher.record;
+        let mut totals = batcher.finish(emit)?;
+        if blank > 0 {
+            totals.findings.push(Finding::new("blank_lines", Severity::Info, blank));
+        }
+        if records == 0 {
+            totals
+                .findings
+                .push(Finding::new("no_records", Severity::Warning, 1).detail(self.file.shown.clone()));
+        }
+        Ok(totals)
+    }
+
+    /// Counts the data records from quote to quote and line end to line end.
+    pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
+        let mut decoded = Decoded::open(&self.file, self.coding)?.hashed();
+        let (delimiter, quote) = self.dialect.bytes();
+        let mut counter = Counter::new(delimiter, quote);
+        while let Some(block) = decoded.next()? {
+            counter.feed(block);
+        }
+        Ok((counter.finish().saturating_sub(self.head), decoded.fingerprint()))
+    }
+}
+
+fn take(record: &Record, head: &mut u64, batcher: &mut Batcher<'_>, emit: &mut Emit<'_>) -> Result<()> {
+    if *head > 0 {
+        *head -= 1;
+        return Ok(());
+    }
+    batcher.push(record, emit)
+}
+
+/// The first stretch of a file.
+struct Sample<'a> {
+    file: &'a SourceFile,
+    text: Vec<u8>,
+    /// There is nothing after it.
+    whole: bool,
+}
+
+impl<'a> Sample<'a> {
+    fn take(file: &'a SourceFile, coding: Coding) -> Result<Self> {
+        let mut decoded = Decoded::open(file, coding)?;
+        let mut text = Vec::new();
+        while text.len() <= SAMPLE {
+            let Some(block) = decoded.next()? else { return Ok(Self { file, text, whole: true }) };
+            text.extend_from_slice(block);
+        }
+        text.truncate(SAMPLE);
+        Ok(Self { file, text, whole: false })
+    }
+
+    fn records(&self, dialect: &TextDialect, limit: usize) -> Vec<Sampled> {
+        detect::sample(&self.text, self.whole, dialect, limit)
+    }
+
+    /// Reads the sample as clinic.toml says, and as it looks where clinic.toml says nothing.
+    fn detect(&self, config: &SourceConfig, encoding: &str) -> Result<Reading> {
+        let (delimiter, quote) = detect::separators(&self.text, self.whole, config);
+        let header_rows = config.header_rows.unwrap_or(1).max(1);
+        let mut dialect =
+            TextDialect { encoding: encoding.to_owned(), delimiter, quote, header_row: 0, header_rows };
+        let records = self.records(&dialect, RECORDS);
+        dialect.header_row = match config.header_row {
+            Some(row) => row,
+            None => detect::header(&records).map_or(0, |index| records[index].line),
+        };
+        let mut reading = self.read_header(dialect)?;
+        if reading.dialect.header_row == 0 && config.header_row.is_none() {
+            let finding = Finding::new("no_header", Severity::Warning, 1);
+            reading.findings.push(finding.detail(self.file.shown.clone()));
+        }
+        Ok(reading)
+    }
+
+    /// Reads the header where a dialect says it is.
+    fn read_header(&self, dialect: TextDialect) -> Result<Reading> {
+        let rows = dialect.header_rows as usize;
+        // A header row that is given may lie far down.
+        let records = self.records(&dialect, RECORDS.max((dialect.header_row as usize).saturating_add(rows)));
+        if dialect.header_row == 0 {
+            let header = header::numbered(detect::width(&records));
+            return Ok(Reading { dialect, header, head: 0, findings: Vec::new() });
+        }
+        let start = records.iter().position(|record| record.line == dialect.header_row);
+        let found = start.and_then(|start| Some((start, records.get(start..start + rows)?)));
+        let Some((start, header_records)) = found else {
+            let (path, row) = (&self.file.shown, dialect.header_row);
+            return Err(Failure::failed(t!("load.no_header_row", path = path, row = row)).into());
+        };
+        let (header, mut findings) = header::name(&joined(self.file, header_records)?);
+        if start > 0 {
+            let lines: Vec<u64> = records[..start.min(5)].iter().map(|record| record.line).collect();
+            let detail = t!("load.detail.line_list", lines = some_of(&lines, start as u64));
+            findings.push(Finding::new("rows_before_header", Severity::Info, start as u64).detail(detail));
+        }
+        Ok(Reading { dialect, header, head: start + rows, findings })
+    }
+
+    /// Reads as the frozen dialect says, if that gives the known columns; else as detected, if that does; else as
+    /// frozen, so that nothing changes without clinic.toml changing. Every difference is a finding.
+    fn thaw(
+        &self,
+        was: &TextDialect,
+        detected: Result<Reading>,
+        columns: &[String],
+    ) -> Result<(Reading, Option<Finding>)> {
+        let known = |reading: &Reading| reading.header.names == columns;
+        match (self.read_header(was.clone()), detected) {
+            (Ok(kept), Ok(detected)) if known(&kept) || !known(&detected) => {
+                let severity = if known(&kept) { Severity::Info } else { Severity::Critical };
+                let drift = drift(&kept.dialect, &detected.dialect, severity);
+                Ok((kept, drift))
+            }
+            (Ok(kept), Err(_)) => Ok((kept, None)),
+            (_, Ok(detected)) => {
+                let drift = drift(was, &detected.dialect, Severity::Warning);
+                Ok((detected, drift))
+            }
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+}
+
+fn drift(was: &TextDialect, now: &TextDialect, severity: Severity) -> Option<Finding> {
+    let detail = || t!("load.detail.drift", was = was, now = now);
+    (was != now).then(|| Finding::new("dialect_drift", severity, 1).detail(detail()))
+}
+
+/// The header's texts; those of several rows joined by a space.
+fn joined(file: &SourceFile, records: &[Sampled]) -> Result<Vec<String>> {
+    let width = records.iter().map(|record| record.fields.len()).max().unwrap_or(0);
+    let mut texts = vec![String::new(); width];
+    for record in records {
+        if record.faulty {
+            return Err(Failure::failed(t!("load.bad_header", path = file.shown, line = record.line)).into());
+        }
+        for (text, field) in texts.iter_mut().zip(&record.fields) {
+            let field = std::str::from_utf8(field).map_err(|_| {
+                Failure::failed(t!("load.undecodable_header", path = file.shown, line = record.line))
+                    .hint(t!("load.undecodable_header_hint"))
+            })?;
+            if !text.is_empty() && !field.trim().is_empty() {
+                text.push(' ');
+            }
+            text.push_str(field);
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,146 @@
+//! `verify/*.sql`: one query, run by DuckDB over the snapshot and by PostgreSQL over the clinic's rows.
+
+use anyhow::Result;
+use duckdb::Connection;
+use rust_i18n::t;
+use serde::Serialize;
+
+use super::Options;
+use crate::config::sql_files;
+use crate::error::{self, Failure};
+use crate::model::catalog::{Column, TypeKind};
+use crate::model::ident::{literal, quoted};
+use crate::model::manifest::TableEntry;
+
+/// What one query gave on both sides.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueryReport {
+    pub name: String,
+    pub rows: usize,
+    /// Rows that only one side has.
+    pub differing: usize,
+    pub equal: bool,
+}
+
+/// Runs every query on both sides.
+pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<QueryReport>> {
+    let files = sql_files(options.project, options.clinic, "verify")?;
+    let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
+    let mut reports = Vec::new();
+    for file in files {
+        error::interrupt::check()?;
+        let ours = in_duckdb(&connection, file.query())
+            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
+        let theirs = in_postgres(options, file.query())
+            .await
+            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
+        let differing = only_in_one(&ours, &theirs);
+        reports.push(QueryReport { name: file.name, rows: ours.len(), differing, equal: differing == 0 });
+    }
+    Ok(reports)
+}
+
+/// How many rows are in one sorted list and not in the other.
+fn only_in_one(left: &[String], right: &[String]) -> usize {
+    let missing = |from: &[String], other: &[String]| {
+        from.iter().filter(|row| other.binary_search(row).is_err()).count()
+    };
+    missing(left, right)
+        + missing(right, left)
+        + left.len().abs_diff(right.len()).saturating_sub(missing(left, right) + missing(right, left))
+}
+
+/// A DuckDB with a typed view of every table of the snapshot.
+fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
+    let connection = Connection::open_in_memory().map_err(error::duckdb)?;
+    connection.execute_batch("set timezone = 'UTC'").map_err(error::duckdb)?;
+    for entry in &options.snapshot.manifest().tables {
+        connection.execute_batch(&view_sql(options, entry)).map_err(error::duckdb)?;
+    }
+    Ok(connection)
+}
+
+fn view_sql(options: &Options<'_>, entry: &TableEntry) -> String {
+    let table = &options.catalog.tables[&entry.table];
+    let written = || entry.columns.iter().filter_map(|column| table.column(&column.name));
+    let read = written()
+        .map(|column| {
+            let json = matches!(column.data_type.undomained().base.as_str(), "json" | "jsonb");
+            format!("{}: '{}'", literal(&column.name), if json { "JSON" } else { "VARCHAR" })
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let columns = written()
+        .map(|column| format!("{0}::{1} as {0}", quoted(&column.name), duckdb_type(column)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!(
+        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = 1073741824)",
+        quoted(&entry.table.to_string()),
+        literal(&options.snapshot.folder().join(&entry.file).to_string_lossy()),
+    )
+}
+
+/// The DuckDB type that a PostgreSQL column is read as; text where DuckDB has no equal.
+fn duckdb_type(column: &Column) -> String {
+    let data_type = column.data_type.undomained();
+    if matches!(data_type.kind, TypeKind::Enum { .. }) {
+        return "varchar".to_owned();
+    }
+    match data_type.base.as_str() {
+        "int2" => "smallint".into(),
+        "int4" => "integer".into(),
+        "int8" => "bigint".into(),
+        "bool" => "boolean".into(),
+        "float4" => "float".into(),
+        "float8" => "double".into(),
+        "date" => "date".into(),
+        "time" => "time".into(),
+        "timestamp" => "timestamp".into(),
+        "timestamptz" => "timestamptz".into(),
+        "uuid" => "uuid".into(),
+        "json" | "jsonb" => "json".into(),
+        // `numeric(12,2)` is spelled the same in DuckDB, up to 38 digits
+        "numeric" if data_type.modifier >= 0 && (data_type.modifier - 4) >> 16 <= 38 => {
+            data_type.name.clone()
+        }
+        _ => "varchar".into(),
+    }
+}
+
+fn in_duckdb(connection: &Connection, body: &str) -> Result<Vec<String>> {
+    let sql = format!(
+        "select to_json(list_transform([columns(*)::varchar], lambda value: coalesce(value, '\u{1}')))::varchar from (\n{body}\n)"
+    );
+    let mut statement = connection.prepare(&sql).map_err(error::duckdb)?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(error::duckdb)?;
+    let mut rows = rows.collect::<duckdb::Result<Vec<String>>>().map_err(error::duckdb)?;
+    rows.sort();
+    Ok(rows)
+}
+
+async fn in_postgres(options: &Options<'_>, body: &str) -> Result<Vec<String>> {
+    let client = options.client;
+    let statement = client.prepare(body).await.map_err(|error| error::postgres(&error))?;
+    let columns = statement
+        .columns()
+        .iter()
+        .map(|column| format!("{}::text", quoted(column.name())))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let rows = client
+        .query(&format!("select {columns} from (\n{body}\n) answer"), &[])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let mut rows: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let values: Vec<String> = (0..row.len())
+                .map(|place| row.get::<_, Option<String>>(place).unwrap_or_else(|| "\u{1}".to_owned()))
+                .collect();
+            serde_json::to_string(&values).map_err(Into::into)
+        })
+        .collect::<Result<_>>()?;
+    rows.sort();
+    Ok(rows)
+}
