@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::{Clinic, Project, layers};
+use super::{Clinic, Project};
 use crate::error::Failure;
 
 /// A file with one query, and what its first comment lines say.
@@ -66,7 +66,7 @@ fn entry(line: &str) -> Option<(String, String)> {
 ///
 /// # Errors
 /// A file without a header, two files of one name in one layer, an unreadable file.
-pub fn model_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec<SqlFile>> {
+pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec<SqlFile>> {
     let files = files_of_layers(project, &layers(project, clinic), folder, "sql")?;
     files.into_values().map(|path| read_file(project, &path)).collect()
 }
@@ -133,6 +133,15 @@ fn files_of_layers(
         files.extend(here);
     }
     Ok(files)
+}
+
+/// The layers of queries, later over earlier.
+fn layers(project: &Project, clinic: &Clinic) -> [PathBuf; 3] {
+    [
+        project.sql_dir().join("systems").join(&clinic.system),
+        project.sql_dir().join("sources").join(&clinic.product),
+        project.clinic_dir(&clinic.name).join("sql"),
+    ]
 }
 
 /// Reads an SQL file of the project with its header.

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::token::tokens;
 use super::tree::{self, TableUse, hex};
 use super::workbench::{Workbench, near_text};
-use crate::config::{Clinic, Header, Project, SqlFile, model_files};
+use crate::config::{Clinic, Header, Project, SqlFile, sql_files};
 use crate::model::ident::{TableName, literal};
 use crate::staging::Staging;
 
@@ -38,7 +38,7 @@ pub(super) fn graph(
 ) -> Result<Graph> {
     let mut graph = Graph { leaves: leaves(staging, workbench)?, ..Graph::default() };
     for folder in MODEL_FOLDERS {
-        for file in model_files(project, clinic, folder)? {
+        for file in sql_files(project, clinic, folder)? {
             add_model(&mut graph, folder, file, workbench, macros, problems)?;
         }
     }
