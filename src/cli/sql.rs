@@ -82,7 +82,9 @@ impl Answer {
         }
         match self.columns.is_empty() {
             true => Page::new().line(t!("cli.sql.done")),
-            false => Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
+            false => Page::new()
+                .table(table)
+                .line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
         }
     }
 }

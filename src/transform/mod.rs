@@ -82,7 +82,8 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
 
 /// Ctrl-C makes DuckDB fail; people are told that they stopped it.
 fn interrupted(error: anyhow::Error) -> anyhow::Error {
-    let stopped = interrupt::requested() || error.chain().any(|cause| cause.to_string().contains("INTERRUPT Error"));
+    let stopped =
+        interrupt::requested() || error.chain().any(|cause| cause.to_string().contains("INTERRUPT Error"));
     if stopped { Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into() } else { error }
 }
 

@@ -40,10 +40,19 @@ impl Case {
     fn demo() -> Self {
         let case = Self::new();
         case.write("sql/macros/text.sql", "-- text\ncreate or replace macro shout(t) as upper(trimmed(t));\ncreate or replace macro trimmed(t) as nullif(trim(t), '');\n");
-        case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n");
+        case.write(
+            "sql/sources/flowww/clean/patient.sql",
+            "-- one patient\nselect id as source_id, shout(nombre) as name, _id from raw.pacientes\n",
+        );
         case.write("sql/sources/flowww/clean/appointment.sql", "-- one appointment\nselect id as source_id, paciente as patient_source_id, estado as status, _id from raw.citas;\n");
-        case.write("sql/sources/flowww/maps/status.csv", "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n");
-        case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, name, _id from golden.patient\n");
+        case.write(
+            "sql/sources/flowww/maps/status.csv",
+            "source_value,target_value,who\nhecha,done,ana\nanulada,cancelled,ana\n",
+        );
+        case.write(
+            "sql/systems/clinicsay/target/patient.sql",
+            "-- one patient\nselect golden_id as id, name, _id from golden.patient\n",
+        );
         case.write(
             "sql/systems/clinicsay/target/appointment.sql",
             "-- one appointment\nselect g.golden_id as id, p.golden_id as patient_id, m.target_value as status, g._id\nfrom golden.appointment g\nleft join xref.patient p on p.source_id = g.patient_source_id\nleft join map.status m on m.source_value = g.status\n",
@@ -70,7 +79,8 @@ impl Case {
     }
 
     fn open(&self) -> Staging {
-        let staging = Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
+        let staging =
+            Staging::open(&self.project(), &self.clinic(), Access::Write, &Limits::default()).unwrap();
         staging
             .execute(
                 "create table if not exists raw.pacientes as
@@ -95,7 +105,12 @@ impl Case {
 
     fn plan(&self, staging: &Staging) -> anyhow::Result<transform::Plan> {
         let (project, clinic) = (self.project(), self.clinic());
-        transform::plan(&transform::Options { project: &project, clinic: &clinic, staging, select: Vec::new() })
+        transform::plan(&transform::Options {
+            project: &project,
+            clinic: &clinic,
+            staging,
+            select: Vec::new(),
+        })
     }
 
     /// The message of a refusal.
@@ -153,16 +168,32 @@ fn models_are_built_in_the_order_in_which_they_read_each_other() {
     assert_eq!(
         names,
         [
-            "clean.appointment", "clean.patient", "golden.appointment", "golden.patient", "map.status",
-            "xref.patient", "target.appointment", "target.patient", "xref.appointment"
+            "clean.appointment",
+            "clean.patient",
+            "golden.appointment",
+            "golden.patient",
+            "map.status",
+            "xref.patient",
+            "target.appointment",
+            "target.patient",
+            "xref.appointment"
         ]
     );
     assert_eq!(table(&staging, "select name, _id from target.patient"), "ANA 101\nLUIS 102\nNULL 103");
     assert_eq!(
-        table(&staging, "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"),
+        table(
+            &staging,
+            "select a.status, p.name, a._id from target.appointment a left join target.patient p on p.id = a.patient_id"
+        ),
         "NULL LUIS 202\ncancelled NULL 203\ndone ANA 201"
     );
-    assert_eq!(table(&staging, "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"), "1 true\n2 true\n3 true");
+    assert_eq!(
+        table(
+            &staging,
+            "select source_id, golden_id = ulid_for('patient', 'flowww', source_id) from xref.patient"
+        ),
+        "1 true\n2 true\n3 true"
+    );
 }
 
 #[test]
@@ -312,7 +343,10 @@ fn a_source_that_was_loaded_anew_rebuilds_what_reads_it() {
     staging.execute(&fact("aaaa")).unwrap();
     assert!(case.run(&staging).is_empty());
     staging.execute(&fact("bbbb")).unwrap();
-    assert_eq!(case.run(&staging), ["clean.appointment", "golden.appointment", "target.appointment", "xref.appointment"]);
+    assert_eq!(
+        case.run(&staging),
+        ["clean.appointment", "golden.appointment", "target.appointment", "xref.appointment"]
+    );
     staging.execute("update raw.pacientes set nombre = 'eva' where id = '3'").unwrap();
     assert_eq!(case.run(&staging)[0], "clean.patient");
     assert_eq!(table(&staging, "select name from target.patient where _id = 103"), "EVA");
@@ -323,18 +357,27 @@ fn every_build_is_a_version() {
     let case = Case::demo();
     let staging = case.open();
     case.run(&staging);
-    case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, nombre as name, _id from raw.pacientes\n");
+    case.write(
+        "sql/sources/flowww/clean/patient.sql",
+        "-- one patient\nselect id as source_id, nombre as name, _id from raw.pacientes\n",
+    );
     case.run(&staging);
     staging.execute("drop table target.patient").unwrap();
     let report = case.try_run(&staging, &[]).unwrap();
     assert_eq!(report.built.len(), 1);
     assert_eq!(report.built[0].reasons, [transform::Reason::Missing]);
     assert_eq!(
-        table(&staging, "select model, version, rows, sql like '-- one patient%' from meta.model_version where model in ('clean.patient', 'target.patient')"),
+        table(
+            &staging,
+            "select model, version, rows, sql like '-- one patient%' from meta.model_version where model in ('clean.patient', 'target.patient')"
+        ),
         "clean.patient 1 3 true\nclean.patient 2 3 true\ntarget.patient 1 3 true\ntarget.patient 2 3 true\ntarget.patient 3 3 true"
     );
     assert_eq!(
-        table(&staging, "select count(distinct fingerprint) from meta.model_version where model = 'target.patient'"),
+        table(
+            &staging,
+            "select count(distinct fingerprint) from meta.model_version where model = 'target.patient'"
+        ),
         "2"
     );
 }
@@ -364,7 +407,10 @@ fn a_model_that_fails_leaves_its_table_and_names_no_value() {
         "sql/systems/clinicsay/target/patient.sql",
         "-- one patient\nselect golden_id as id,\n  name::integer as name, _id from golden.patient\n",
     );
-    case.write("sql/systems/clinicsay/target/appointment.sql", "-- one appointment\nselect golden_id as id, _id from golden.appointment\n");
+    case.write(
+        "sql/systems/clinicsay/target/appointment.sql",
+        "-- one appointment\nselect golden_id as id, _id from golden.appointment\n",
+    );
     let failure = Failure::from_anyhow(&case.try_run(&staging, &[]).unwrap_err());
     assert_eq!(
         failure.message,
@@ -373,7 +419,10 @@ fn a_model_that_fails_leaves_its_table_and_names_no_value() {
          stopped after 1 of 2 models; target.patient is as it was before"
     );
     assert_eq!(table(&staging, "select name from target.patient"), "ANA\nLUIS\nNULL");
-    case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, lower(name) as name, _id from golden.patient\n");
+    case.write(
+        "sql/systems/clinicsay/target/patient.sql",
+        "-- one patient\nselect golden_id as id, lower(name) as name, _id from golden.patient\n",
+    );
     assert_eq!(case.run(&staging), ["target.patient"]);
 }
 
@@ -384,10 +433,16 @@ fn a_model_that_is_gone_takes_its_table_along() {
     case.run(&staging);
     case.remove("sql/systems/clinicsay/target/appointment.sql");
     case.remove("sql/sources/flowww/clean/appointment.sql");
-    assert_eq!(case.plan(&staging).unwrap().dropped, ["clean.appointment", "golden.appointment", "target.appointment", "xref.appointment"]);
+    assert_eq!(
+        case.plan(&staging).unwrap().dropped,
+        ["clean.appointment", "golden.appointment", "target.appointment", "xref.appointment"]
+    );
     let report = case.try_run(&staging, &[]).unwrap();
     assert_eq!((report.built.len(), report.dropped.len()), (0, 4));
-    assert!(!staging.has_table("target", "appointment").unwrap() && !staging.has_table("golden", "appointment").unwrap());
+    assert!(
+        !staging.has_table("target", "appointment").unwrap()
+            && !staging.has_table("golden", "appointment").unwrap()
+    );
     assert!(case.plan(&staging).unwrap().is_empty());
 }
 
@@ -396,14 +451,26 @@ fn a_selection_builds_a_part() {
     let case = Case::demo();
     let staging = case.open();
     let failure = Failure::from_anyhow(&case.try_run(&staging, &["target.patient"]).unwrap_err());
-    assert_eq!(failure.message, "target.patient reads golden.patient, which was not built yet and is not selected");
+    assert_eq!(
+        failure.message,
+        "target.patient reads golden.patient, which was not built yet and is not selected"
+    );
     assert_eq!(failure.hints, ["select what it reads too: --select +target.patient"]);
     let built = |select: &[&str]| -> Vec<String> {
         case.try_run(&staging, select).unwrap().built.into_iter().map(|model| model.name).collect()
     };
-    assert_eq!(built(&["+target.patient"]), ["clean.patient", "golden.patient", "xref.patient", "target.patient"]);
-    assert_eq!(built(&["clean.appointment", "map.status"]), ["clean.appointment", "golden.appointment", "map.status", "xref.appointment"]);
-    case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, nombre as name, 7 as more, _id from raw.pacientes\n");
+    assert_eq!(
+        built(&["+target.patient"]),
+        ["clean.patient", "golden.patient", "xref.patient", "target.patient"]
+    );
+    assert_eq!(
+        built(&["clean.appointment", "map.status"]),
+        ["clean.appointment", "golden.appointment", "map.status", "xref.appointment"]
+    );
+    case.write(
+        "sql/sources/flowww/clean/patient.sql",
+        "-- one patient\nselect id as source_id, nombre as name, 7 as more, _id from raw.pacientes\n",
+    );
     assert_eq!(built(&["clean.patient"]), ["clean.patient", "golden.patient", "xref.patient"]);
     // What was not selected is still known to be stale.
     assert_eq!(built(&["clean.patient+"]), ["target.appointment", "target.patient"]);
@@ -421,11 +488,20 @@ fn a_model_may_make_the_golden_records_itself() {
         "clinics/demo/sql/golden/patient.sql",
         "-- one person\nselect ulid_for('patient', 'demo', upper(trim(name))) as golden_id, min(source_id) as source_id, any_value(name order by source_id) as name, list(_id order by _id) as _ids\nfrom clean.patient group by upper(trim(name))\n",
     );
-    case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, name, _ids from golden.patient\n");
+    case.write(
+        "sql/systems/clinicsay/target/patient.sql",
+        "-- one patient\nselect golden_id as id, name, _ids from golden.patient\n",
+    );
     assert!(case.run(&staging).contains(&"golden.patient".to_owned()));
-    assert_eq!(table(&staging, "select name, _ids::varchar from target.patient"), "ANA [101]\nLUIS [102]\nNULL [103]");
+    assert_eq!(
+        table(&staging, "select name, _ids::varchar from target.patient"),
+        "ANA [101]\nLUIS [102]\nNULL [103]"
+    );
     case.remove("clinics/demo/sql/golden/patient.sql");
-    case.write("sql/systems/clinicsay/target/patient.sql", "-- one patient\nselect golden_id as id, name, _id from golden.patient\n");
+    case.write(
+        "sql/systems/clinicsay/target/patient.sql",
+        "-- one patient\nselect golden_id as id, name, _id from golden.patient\n",
+    );
     assert!(case.run(&staging).contains(&"golden.patient".to_owned()));
     assert_eq!(table(&staging, "select name, _id from target.patient"), "ANA 101\nLUIS 102\nNULL 103");
 }
@@ -433,12 +509,21 @@ fn a_model_may_make_the_golden_records_itself() {
 #[test]
 fn a_table_outside_the_default_schema_has_a_dotted_name() {
     let case = Case::demo();
-    case.write("clinics/demo/sql/target/lml_users.main.sql", "-- one user\nselect golden_id as id, _id from golden.patient\n");
-    case.write("clinics/demo/sql/target/badge.sql", "-- one badge\nselect id, _id from target.\"lml_users.main\"\n");
+    case.write(
+        "clinics/demo/sql/target/lml_users.main.sql",
+        "-- one user\nselect golden_id as id, _id from golden.patient\n",
+    );
+    case.write(
+        "clinics/demo/sql/target/badge.sql",
+        "-- one badge\nselect id, _id from target.\"lml_users.main\"\n",
+    );
     let staging = case.open();
     let built = case.run(&staging);
     assert!(built.contains(&"target.\"lml_users.main\"".to_owned()), "{built:?}");
-    assert_eq!(table(&staging, "select count(*) from target.\"lml_users.main\" join target.badge using (id)"), "3");
+    assert_eq!(
+        table(&staging, "select count(*) from target.\"lml_users.main\" join target.badge using (id)"),
+        "3"
+    );
     assert!(case.run(&staging).is_empty());
     assert_eq!(case.try_run(&staging, &["target.lml_users.main+"]).unwrap().unchanged, 2);
 }
@@ -458,7 +543,10 @@ fn macros_over_tables_overloads_and_table_macros_work() {
     );
     let staging = case.open();
     let built = case.run(&staging);
-    assert!(built.iter().position(|name| name == "clean.patient") < built.iter().position(|name| name == "target.more"));
+    assert!(
+        built.iter().position(|name| name == "clean.patient")
+            < built.iter().position(|name| name == "target.more")
+    );
     assert_eq!(table(&staging, "select a, b, c from target.more"), "1+ 1! done");
     // They stay in the file for whoever opens it, and are left alone until they change.
     assert_eq!(table(&staging, "select status_of('anulada'), shout('x')"), "cancelled X");
@@ -487,20 +575,32 @@ fn values_that_no_map_translates_are_counted_and_exported() {
         .map(|map| (map.map.as_str(), map.translated, map.unmapped_values, map.unmapped_rows))
         .collect();
     assert_eq!(counts, [("shouted", 0, 3, 3), ("status", 1, 2, 2)]);
-    assert_eq!(table(&staging, "from meta.unmapped_row"), "status clean.appointment 202\nstatus clean.appointment 203");
+    assert_eq!(
+        table(&staging, "from meta.unmapped_row"),
+        "status clean.appointment 202\nstatus clean.appointment 203"
+    );
     assert_eq!(
         table(&staging, "from meta.map_use"),
         "shouted clean.appointment appointment keep\nstatus clean.appointment appointment reject"
     );
     assert_eq!(
-        table(&staging, "select rule, severity, subject, column_name, count, detail from meta.finding where stage = 'transform'"),
+        table(
+            &staging,
+            "select rule, severity, subject, column_name, count, detail from meta.finding where stage = 'transform'"
+        ),
         "unmapped_value info shouted raw.citas: shout(estado) 3 3 values, policy keep\nunmapped_value warning status raw.citas: \"estado\" 2 2 values, policy reject"
     );
-    assert_eq!(transform::maps::export(&staging, "status").unwrap(), "source_value,target_value,rows\nanulada,,1\nrara,,1\n");
+    assert_eq!(
+        transform::maps::export(&staging, "status").unwrap(),
+        "source_value,target_value,rows\nanulada,,1\nrara,,1\n"
+    );
     let failure = Failure::from_anyhow(&transform::maps::export(&staging, "statsu").unwrap_err());
     assert_eq!(failure.message, "there is no map statsu: did you mean status?");
     // Filled in, it is read again as it was exported.
-    let filled = transform::maps::export(&staging, "status").unwrap().replace("anulada,,", "anulada,cancelled,").replace("rara,,", "rara,odd,");
+    let filled = transform::maps::export(&staging, "status")
+        .unwrap()
+        .replace("anulada,,", "anulada,cancelled,")
+        .replace("rara,,", "rara,odd,");
     case.write("clinics/demo/maps/status.csv", &filled);
     case.write("clinics/demo/clinic.toml", &format!("{CLINIC_TOML}\n[maps.shouted]\npolicy = \"null\"\n"));
     drop(staging);
@@ -545,7 +645,11 @@ fn a_plan_reads_only() {
     let staging = case.open();
     case.run(&staging);
     drop(staging);
-    case.write("sql/sources/flowww/clean/patient.sql", "-- one patient\nselect id as source_id, nombre as name, _id from raw.pacientes\n");
-    let staging = Staging::open(&case.project(), &case.clinic(), Access::ReadOnly, &Limits::default()).unwrap();
+    case.write(
+        "sql/sources/flowww/clean/patient.sql",
+        "-- one patient\nselect id as source_id, nombre as name, _id from raw.pacientes\n",
+    );
+    let staging =
+        Staging::open(&case.project(), &case.clinic(), Access::ReadOnly, &Limits::default()).unwrap();
     assert_eq!(case.plan(&staging).unwrap().builds().count(), 5);
 }
