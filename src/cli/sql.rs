@@ -82,9 +82,7 @@ impl Answer {
         }
         match self.columns.is_empty() {
             true => Page::new().line(t!("cli.sql.done")),
-            false => Page::new()
-                .table(table)
-                .line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
+            false => Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
         }
     }
 }

@@ -117,9 +117,7 @@ fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus
             problem: Some(t!("cli.status.no_sources").into_owned()),
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
-        Ok(Some(stages)) => {
-            ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None }
-        }
+        Ok(Some(stages)) => ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None },
         Err(error) => ClinicStatus {
             clinic: name.clone(),
             stages: Vec::new(),

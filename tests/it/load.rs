@@ -88,8 +88,7 @@ impl Desk {
     /// Everything that a load writes, but for the time.
     fn everything(&self) -> Vec<Vec<Value>> {
         self.staging(|_, _, staging| {
-            let tables =
-                rows(staging, "select table_name from duckdb_tables() where schema_name = 'raw' order by 1");
+            let tables = rows(staging, "select table_name from duckdb_tables() where schema_name = 'raw' order by 1");
             let mut all = vec![tables.clone()];
             for table in &tables {
                 all.push(rows(staging, &format!("from raw.\"{}\" order by _id", table[0].as_str().unwrap())));
@@ -119,8 +118,7 @@ fn findings(report: &Report) -> Vec<&str> {
 #[test]
 fn cases() {
     let mut wrong = Vec::new();
-    let root = std::env::var("LOAD_CASES")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/load"), PathBuf::from);
+    let root = std::env::var("LOAD_CASES").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/load"), PathBuf::from);
     let mut folders: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|path| path.is_dir());
     folders.sort();
@@ -131,10 +129,7 @@ fn cases() {
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&file, serde_json::to_string_pretty(&came).unwrap() + "\n").unwrap();
         }
-        let expected: Value = std::fs::read_to_string(&file)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+        let expected: Value = std::fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         if came != expected {
             wrong.push(format!("{}:\ncame:     {came}\nexpected: {expected}", folder.display()));
         }
@@ -170,9 +165,7 @@ fn case(folder: &Path) -> Value {
         Ok(report) => {
             let source = &report.sources[0];
             let rows = desk.rows("select * exclude (_id, _file) from raw.s order by _id");
-            let errors = desk.rows(
-                "select record, line, cell, reason, detail from meta.load_error order by path, line, cell",
-            );
+            let errors = desk.rows("select record, line, cell, reason, detail from meta.load_error order by path, line, cell");
             for file in &source.files {
                 assert_eq!(file.loaded + file.refused, file.counted, "{folder:?}");
             }

@@ -39,8 +39,7 @@ impl Run {
 
     fn load(&self, staging: &Staging) -> load::Report {
         let project = &self.project.project;
-        let options =
-            load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
+        let options = load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
         load::run(&options, &Silent).unwrap()
     }
 
@@ -73,8 +72,7 @@ impl Run {
             sources: check.sources.clone(),
         };
         let report = export::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
-        Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot))
-            .unwrap()
+        Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot)).unwrap()
     }
 
     async fn push(&self, snapshot: &Snapshot) -> push::Report {
