@@ -11,13 +11,13 @@ create or replace macro name_words(t) as
 -- The first word always gets its capital, as the Ortografía of the RAE wants it for a surname that stands alone (De la Fuente); a word
 -- that is already in mixed case (McDonald) stays; letters are composed (NFC). A word is taken with the marks after it, so a particle ends in a space.
 create or replace macro name_case(t) as
-    list_aggregate(list_transform(name_words(trimmed(t)), lambda word, place: case
+    nullif(list_aggregate(list_transform(name_words(trimmed(t)), lambda word, place: case
         when place > 1 and length(word) < 5 and lower(word) in ('de ', 'del ', 'la ', 'las ', 'los ', 'el ', 'y ', 'i ',
             'da ', 'das ', 'do ', 'dos ', 'di ', 'van ', 'von ', 'der ', 'den ') then lower(word)
         when length(word) < 5 and upper(word) in ('II', 'II ', 'III', 'III ', 'IV', 'IV ') then upper(word)
         when word <> upper(word) and word <> lower(word) and length(word) > 4 and left(word, 1) <> lower(left(word, 1))
             and substr(word, 2, 1) <> upper(substr(word, 2, 1)) and substr(rtrim(word, ' -'), -1) = lower(substr(rtrim(word, ' -'), -1)) then word
-        else upper(left(word, 1)) || lower(substr(word, 2)) end), 'string_agg', '');
+        else upper(left(word, 1)) || lower(substr(word, 2)) end), 'string_agg', ''), '');
 
 -- The parts of a name that stay together: a word with the particles before it (`de la Fuente`), and what "y" or "i" joins (`Ortega y Gasset`).
 create or replace macro name_parts(t) as

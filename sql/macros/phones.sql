@@ -1,24 +1,21 @@
 -- Telephone numbers to E.164 (ITU-T E.164; national numbering plans as filed with the ITU) for ES, CO, CL, MX, AR, PE and EC.
 
--- The regular expression of what may stand before a national number: its own country, with or without the code, or any country and + or 00 and the code.
-create or replace macro phone_prefix(country, code) as
-    '(?:' || country || ':(?:' || code || ')?|[A-Z]*:(?:\+|00)' || code || ')';
-
--- The regular expression of `country:figures`, one group for every kind of number; figures have no separators, and may begin with + or 00.
+-- The regular expression of `country:figures`, one group for every kind of number; figures have no separators.
+-- Before a national number may stand its own country, with or without the code, or any country and + or 00 and the code.
 -- ES: 6 and 70-74 mobile and personal, 8 and 9 landlines and special ones. CO: ten figures, or the landlines of before 2021, eight (CRC,
 -- Resolución 5826 of 2019). CL: nine figures, or eight without the 9 of mobiles or the 2 of Santiago (SUBTEL). MX: ten after 01, 044,
 -- 045 or the mobile 1 (IFT, Plan Técnico Fundamental de Numeración, 2019). AR: ten, the mobile mark 15 between area and
 -- number or 9 before them; 15 and eight figures is Buenos Aires, the only area with eight (ENACOM). PE: mobiles of nine, landlines
 -- of eight with area (MTC). EC: mobiles of nine, landlines of eight with area (ARCOTEL).
 create or replace macro phone_pattern() as
-    '^(?:' || phone_prefix('ES', '34') || '0?((?:6\d|7[0-4]|[89]\d)\d{7})'
-    || '|' || phone_prefix('CO', '57') || '0?(?:(3\d{9}|60[124-8]\d{7})|([124-8][2-9]\d{6}))'
-    || '|' || phone_prefix('CL', '56') || '0?(?:(2[1-3]\d{7}|(?:3[2-5]|4[1-5]|5[1-3578]|6[13-57]|7[1-35]|9[2-9])\d{7})|([89]\d{7})|(2\d{7}))'
-    || '|' || phone_prefix('MX', '521?') || '(?:04[45]|01)?([2-9]\d{9})'
-    || '|' || phone_prefix('AR', '54') || '9?0?(?:(11)15(\d{8})|([23]\d\d)15(\d{7})|([23]\d{3})15(\d{6}))'
-    || '|' || phone_prefix('AR', '54') || '(9?)0?(11\d{8}|[23]\d{9})|AR:0?15([2-9]\d{7})'
-    || '|' || phone_prefix('PE', '51') || '0?(9\d{8}|1[2-8]\d{6}|(?:4[1-4]|5[1-46]|6[1-7]|7[2-46]|8[2-4])\d{6})'
-    || '|' || phone_prefix('EC', '593') || '0?(9[2-9]\d{7}|[2-7][2-9]\d{6})'
+    '^(?:(?:ES:(?:34)?|[A-Z]*:(?:\+|00)34)0?((?:6\d|7[0-4]|[89]\d)\d{7})'
+    || '|(?:CO:(?:57)?|[A-Z]*:(?:\+|00)57)0?(?:(3\d{9}|60[124-8]\d{7})|([124-8][2-9]\d{6}))'
+    || '|(?:CL:(?:56)?|[A-Z]*:(?:\+|00)56)0?(?:(2[1-3]\d{7}|(?:3[2-5]|4[1-5]|5[1-3578]|6[13-57]|7[1-35]|9[2-9])\d{7})|([89]\d{7})|(2\d{7}))'
+    || '|(?:MX:(?:521?)?|[A-Z]*:(?:\+|00)521?)(?:04[45]|01)?([2-9]\d{9})'
+    || '|(?:AR:(?:54)?|[A-Z]*:(?:\+|00)54)9?0?(?:(11)15(\d{8})|([23]\d\d)15(\d{7})|([23]\d{3})15(\d{6}))'
+    || '|(?:AR:(?:54)?|[A-Z]*:(?:\+|00)54)(9?)0?(11\d{8}|[23]\d{9})|AR:0?15([2-9]\d{7})'
+    || '|(?:PE:(?:51)?|[A-Z]*:(?:\+|00)51)0?(9\d{8}|1[2-8]\d{6}|(?:4[1-4]|5[1-46]|6[1-7]|7[2-46]|8[2-4])\d{6})'
+    || '|(?:EC:(?:593)?|[A-Z]*:(?:\+|00)593)0?(9[2-9]\d{7}|[2-7][2-9]\d{6})'
     || '|[A-Z]*:(?:\+|00)([1-9]\d{8,14}))$';
 
 -- Whether a number with its country code ends in eight times the same digit or is the row of keys: what a clerk types to get past a required field.

@@ -200,6 +200,7 @@ mod tests {
             ),
             ("DECIMAL(8,1)", "'12.5'", numeric_12_2, "12.50"),
             ("VARCHAR[]", "['a\"b', null, 'c\\d']", data_type("_text", -1), "{\"a\\\"b\",NULL,\"c\\\\d\"}"),
+            ("BOOLEAN", "true", data_type("bool", -1), "t"),
             ("BLOB", "'\\xAA'", data_type("bytea", -1), "\\xaa"),
         ];
         for (duckdb_type, value, target, expected) in cases {

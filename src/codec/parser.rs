@@ -34,11 +34,6 @@ impl<'t> Parser<'t> {
         self.position
     }
 
-    /// The whole text, of which `position` counts bytes.
-    pub(super) fn whole(&self) -> &'t str {
-        self.text
-    }
-
     pub(super) fn advance(&mut self, bytes: usize) {
         self.position += bytes;
     }
