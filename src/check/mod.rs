@@ -148,6 +148,7 @@ async fn table(
     for (column, count) in ready::name_columns(staging, shape)? {
         findings.push(finding("loss", "warning", shape, Some(column), count));
     }
+    rules::unmapped(staging, shape)?;
     rules::not_null(staging, shape)?;
     let questions = simple_rules(staging, shape)?;
     for (column, count) in orphans::decide(staging, client, catalog, shape, &settings).await? {

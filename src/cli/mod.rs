@@ -1,18 +1,31 @@
 //! The command line: one file a command, and the only place that prints.
 
 mod arguments;
+mod check;
 mod completions;
 mod context;
+mod demo;
+mod doctor;
+mod export;
 mod init;
 mod journal;
 mod language;
+mod load;
 mod log;
+mod maps;
 mod output;
+mod pipeline;
+mod postgres;
 mod progress;
+mod push;
+mod run;
+mod schema;
 mod signals;
 mod sql;
 mod status;
+mod transform;
 mod usage;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,9 +50,21 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Arguments),
+    Load(load::Arguments),
+    Transform(transform::Arguments),
+    Check(check::Arguments),
+    Export(export::Arguments),
+    Push(push::Arguments),
+    Verify(verify::Arguments),
+    Run(run::Arguments),
     Status(status::Arguments),
     Log(log::Arguments),
     Sql(sql::Arguments),
+    Maps(maps::Arguments),
+    Schema(schema::Arguments),
+    Postgres(postgres::Arguments),
+    Doctor(doctor::Arguments),
+    Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -92,9 +117,21 @@ fn dispatch(arguments: Arguments) -> Result<()> {
     match arguments.command {
         None => status::overview(&context),
         Some(Command::Init(arguments)) => arguments.run(&context),
+        Some(Command::Load(arguments)) => arguments.run(&context),
+        Some(Command::Transform(arguments)) => arguments.run(&context),
+        Some(Command::Check(arguments)) => arguments.run(&context),
+        Some(Command::Export(arguments)) => arguments.run(&context),
+        Some(Command::Push(arguments)) => arguments.run(&context),
+        Some(Command::Verify(arguments)) => arguments.run(&context),
+        Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),
         Some(Command::Log(arguments)) => arguments.run(&context),
         Some(Command::Sql(arguments)) => arguments.run(&context),
+        Some(Command::Maps(arguments)) => arguments.run(&context),
+        Some(Command::Schema(arguments)) => arguments.run(&context),
+        Some(Command::Postgres(arguments)) => arguments.run(&context),
+        Some(Command::Doctor(arguments)) => arguments.run(&context),
+        Some(Command::Demo(arguments)) => arguments.run(&context),
         Some(Command::Completions(arguments)) => arguments.run(),
     }
 }

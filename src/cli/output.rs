@@ -38,6 +38,16 @@ impl Page {
         self
     }
 
+    /// Another page below this one.
+    pub(super) fn add(mut self, other: Page) -> Self {
+        self.0.push_str(&other.0);
+        self
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.0.trim_end()
+    }
+
     pub(super) fn table(self, table: Table) -> Self {
         if table.rows == 0 { self } else { self.line(table.inner.trim_fmt()) }
     }

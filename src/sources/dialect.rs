@@ -58,8 +58,9 @@ impl fmt::Display for TextDialect {
         let delimiter =
             if self.delimiter == '\t' { "tab".to_owned() } else { format!("'{}'", self.delimiter) };
         let quote = self.quote.map_or_else(|| "-".to_owned(), |quote| quote.to_string());
+        let key = if self.header_row == 0 { "load.dialect.text_alone" } else { "load.dialect.text" };
         let text = t!(
-            "load.dialect.text",
+            key,
             encoding = self.encoding,
             delimiter = delimiter,
             quote = quote,
@@ -71,8 +72,9 @@ impl fmt::Display for TextDialect {
 
 impl fmt::Display for SheetDialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.header_row == 0 { "load.dialect.sheet_alone" } else { "load.dialect.sheet" };
         let text = t!(
-            "load.dialect.sheet",
+            key,
             kind = self.kind,
             sheet = self.sheet,
             row = self.header_row,

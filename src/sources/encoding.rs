@@ -111,7 +111,9 @@ fn doubtful(survey: &Survey, census: &Census, chosen: Option<&'static Encoding>)
         return None;
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(&survey.sample, true);
+    // A sample that is cut may end inside a character.
+    let whole = survey.sample.len() as u64 == survey.fingerprint.bytes;
+    detector.feed(&survey.sample, whole);
     // The hint that the text is Spanish keeps short upper-case files from looking like Greek.
     let guess = detector.guess(Some(b"es"), Utf8Detection::Deny);
     if guess == WINDOWS_1252 || survey.sample.is_ascii() {

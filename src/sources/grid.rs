@@ -3,7 +3,7 @@
 use calamine::{Data, Dimensions};
 
 use super::cell::{self, Text};
-use super::header::{self, Place, Shape};
+use super::header::{self, Kind, Place, Shape};
 
 /// Rows that hold a cell, in order.
 #[derive(Debug, Default)]
@@ -25,64 +25,58 @@ const SAMPLE: usize = 100;
 impl Grid {
     /// Finds the header's rows (0-based sheet rows, first and last); `None` if the sheet begins with data.
     ///
-    /// The lowest row is found like the header of a text file. A row right above it belongs to it where merged cells
-    /// group some of the columns; one merged cell over all of them is a title.
+    /// One row is found like the header of a text file; merged cells tell which rows beside it belong to it.
     pub(super) fn header_rows(&self, is_1904: bool) -> Option<(u32, u32)> {
         let sample = &self.rows[..self.rows.len().min(SAMPLE)];
-        let widest = sample.iter().map(|row| self.filled(row).count()).max().unwrap_or(0);
-        let shapes: Vec<_> = sample.iter().map(|row| self.shape(row, widest, is_1904)).collect();
+        let mut shapes: Vec<_> = sample.iter().map(|row| shape(row, is_1904)).collect();
+        let widest = shapes.iter().map(Shape::filled).max().unwrap_or(0);
+        shapes.iter_mut().for_each(|shape| shape.width = widest);
         let Place::At(found) = header::locate(&shapes) else { return None };
-        let last = sample.get(found)?.number;
-        // A vertical merge may reach below the row that was found first.
-        let last = self.grouped_below(last).unwrap_or(last);
-        let mut first = last;
-        while first > 0 && self.groups(first - 1) {
-            first -= 1;
+        Some(self.span(sample.get(found)?.number))
+    }
+
+    /// The rows that belong together with a header row.
+    fn span(&self, row: u32) -> (u32, u32) {
+        let (mut first, mut last) = (row, row);
+        loop {
+            let before = (first, last);
+            for merged in &self.merged {
+                if merged.start.0 <= last && merged.end.0 >= first {
+                    (first, last) = (first.min(merged.start.0), last.max(merged.end.0));
+                }
+            }
+            first -= u32::from(first > 0 && self.groups(first - 1));
+            last += u32::from(self.is_below_groups(last + 1));
+            if before == (first, last) {
+                return before;
+            }
         }
-        Some((first, last))
     }
 
-    /// Non-empty cells, the merged ones counted once.
-    fn filled<'r>(&self, row: &'r Row) -> impl Iterator<Item = &'r (u32, Data, usize)> {
-        row.cells.iter().filter(|(_, data, _)| !matches!(data, Data::String(text) if text.trim().is_empty()))
+    fn row(&self, number: u32) -> Option<&Row> {
+        let found = self.rows.binary_search_by_key(&number, |row| row.number).ok()?;
+        self.rows.get(found)
     }
 
-    fn shape(&self, row: &Row, widest: usize, is_1904: bool) -> Shape {
-        let mut shape = Shape::default();
-        for (_, data, zeros) in self.filled(row) {
-            let value = match data {
-                Data::String(text) => header::is_value(text.trim()),
-                other => !matches!(cell::text(other, *zeros, is_1904), Text::Error(_)),
-            };
-            shape.add(true, value);
-        }
-        // A row has no end of its own in a sheet: all are as wide as the table.
-        (shape.filled..widest).for_each(|_| shape.add(false, false));
-        shape
+    /// Whether a row groups the columns below it: it holds several cells, and one is merged over several columns. A
+    /// single merged cell is a title.
+    fn groups(&self, number: u32) -> bool {
+        let several = self.row(number).is_some_and(|row| filled(row).count() > 1);
+        several && self.merged.iter().any(|merged| merged.start.0 == number && merged.end.1 > merged.start.1)
     }
 
-    /// Whether a row groups the columns of the row below it: some cell is merged over several columns but not over the
-    /// whole row, or merged with the row below.
-    fn groups(&self, row: u32) -> bool {
-        let Some(found) = self.rows.iter().find(|candidate| candidate.number == row) else { return false };
-        if self.filled(found).count() < 2 {
-            return false;
-        }
-        self.merged.iter().any(|merged| {
-            merged.start.0 <= row
-                && row <= merged.end.0
-                && (merged.end.1 > merged.start.1 || merged.end.0 > row)
-        })
-    }
-
-    /// Where the row that looks like the header is itself the upper one of several, the lowest of them.
-    fn grouped_below(&self, row: u32) -> Option<u32> {
-        let reach = self.merged.iter().filter(|merged| merged.start.0 == row && merged.end.0 > row);
-        let groups = self
-            .merged
-            .iter()
-            .any(|merged| merged.start.0 == row && merged.end.0 == row && merged.end.1 > merged.start.1);
-        reach.map(|merged| merged.end.0).min().filter(|_| groups)
+    /// Whether all cells of a row are texts under cells that are merged over several columns.
+    fn is_below_groups(&self, number: u32) -> bool {
+        let under = |column: u32| {
+            self.merged.iter().any(|merged| {
+                let over = merged.end.0 + 1 == number && merged.end.1 > merged.start.1;
+                over && (merged.start.1..=merged.end.1).contains(&column)
+            })
+        };
+        let name = |(column, data, _): &(u32, Data, usize)| {
+            matches!(data, Data::String(text) if !header::is_value(text.trim())) && under(*column)
+        };
+        self.row(number).is_some_and(|row| filled(row).count() > 1 && filled(row).all(name))
     }
 
     /// The text of a header cell: a merged one shows its value in every column and row that it covers.
@@ -92,8 +86,7 @@ impl Grid {
             .iter()
             .find(|merged| merged.contains(row, column))
             .map_or((row, column), |merged| merged.start);
-        let found = self.rows.iter().find(|candidate| candidate.number == origin.0);
-        let data = found.and_then(|row| row.cells.iter().find(|cell| cell.0 == origin.1));
+        let data = self.row(origin.0).and_then(|row| row.cells.iter().find(|cell| cell.0 == origin.1));
         match data.map(|(_, data, zeros)| cell::text(data, *zeros, is_1904)) {
             Some(Text::Plain(text) | Text::Inexact(text) | Text::NoDate(text)) => text,
             Some(Text::Error(error)) => error.to_owned(),
@@ -124,4 +117,21 @@ impl Grid {
         };
         Some((used().min()?, used().max()?))
     }
+}
+
+/// The cells that hold more than white space.
+fn filled(row: &Row) -> impl Iterator<Item = &(u32, Data, usize)> {
+    row.cells.iter().filter(|(_, data, _)| !matches!(data, Data::String(text) if text.trim().is_empty()))
+}
+
+fn shape(row: &Row, is_1904: bool) -> Shape {
+    let mut kinds = vec![Kind::Empty; row.cells.last().map_or(0, |cell| cell.0 as usize + 1)];
+    for (column, data, zeros) in filled(row) {
+        kinds[*column as usize] = match data {
+            Data::String(text) => Kind::of(text),
+            other if matches!(cell::text(other, *zeros, is_1904), Text::Error(_)) => Kind::Text,
+            _ => Kind::Value,
+        };
+    }
+    Shape { width: kinds.len(), kinds }
 }

@@ -15,39 +15,55 @@ pub(super) struct Header {
     pub(super) names: Vec<String>,
 }
 
-/// One record of the sample, as far as finding the header goes.
+/// What a field of the sample holds, as far as finding the header goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Empty,
+    Text,
+    /// A number, a date or a truth value.
+    Value,
+}
+
+/// One record of the sample.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shape {
-    /// Number of fields.
+    /// Number of fields; in a sheet, whose rows have no end of their own, the most cells that a row fills.
     pub(super) width: usize,
-    /// Fields that hold something.
-    pub(super) filled: usize,
-    /// Fields that hold a number, a date or a truth value.
-    pub(super) values: usize,
-    /// The first field that holds something holds such a value.
-    pub(super) starts_with_value: bool,
+    /// By position.
+    pub(super) kinds: Vec<Kind>,
 }
 
 impl Shape {
     pub(super) fn of<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
-        let mut shape = Self::default();
-        for field in fields.map(str::trim) {
-            shape.add(!field.is_empty(), is_value(field));
-        }
-        shape
+        let kinds: Vec<_> = fields.map(Kind::of).collect();
+        Self { width: kinds.len(), kinds }
     }
 
-    pub(super) fn add(&mut self, filled: bool, value: bool) {
-        self.width += 1;
-        if filled {
-            self.starts_with_value |= self.filled == 0 && value;
-            self.filled += 1;
-            self.values += usize::from(value);
-        }
+    fn count(&self, kind: Kind) -> usize {
+        self.kinds.iter().filter(|found| **found == kind).count()
+    }
+
+    pub(super) fn filled(&self) -> usize {
+        self.kinds.len() - self.count(Kind::Empty)
+    }
+
+    fn at(&self, column: usize) -> Kind {
+        self.kinds.get(column).copied().unwrap_or(Kind::Empty)
     }
 
     fn looks_like_data(&self) -> bool {
-        self.starts_with_value && self.values * 2 > self.filled
+        let first = self.kinds.iter().find(|kind| **kind != Kind::Empty);
+        first == Some(&Kind::Value) && self.count(Kind::Value) * 2 > self.filled()
+    }
+}
+
+impl Kind {
+    pub(super) fn of(text: &str) -> Self {
+        match text.trim() {
+            "" => Kind::Empty,
+            text if is_value(text) => Kind::Value,
+            _ => Kind::Text,
+        }
     }
 }
 
@@ -68,24 +84,42 @@ pub(super) enum Place {
 
 /// Finds the header among the first records.
 ///
-/// It is the first record as wide as most that is filled at least by half: titles and padding above it are sparse or
-/// narrow. Where that one holds values but a denser, text-only one of nearly the same width stands before it (rows that
-/// end in one delimiter too many), it is the latter. A record of mostly values is data: the file has no header.
+/// Where several columns hold mostly values, it is the last record above these values that has a text in all of them.
+/// Else it is the first record as wide as most that is filled at least by half: titles and padding above it are sparse
+/// or narrow. Where that one holds values but one of texts only, no narrower, stands before it (rows with a field
+/// missing or too many), it is the latter. A record of mostly values is data: the file has no header.
 pub(super) fn locate(shapes: &[Shape]) -> Place {
+    if let Some(found) = above_values(shapes) {
+        return Place::At(found);
+    }
     let usual = usual_width(shapes);
-    let dense = |shape: &Shape| shape.filled * 2 >= usual && shape.filled >= usual.min(2);
+    let dense = |shape: &Shape| shape.filled() * 2 >= usual && shape.filled() >= usual.min(2);
     let Some(found) = shapes.iter().position(|shape| shape.width == usual && dense(shape)) else {
         return Place::At(0);
     };
-    if shapes[found].values > 0 {
-        let texts = |shape: &Shape| {
-            shape.values == 0 && shape.filled == shape.width && shape.width.abs_diff(usual) <= 1
-        };
-        if let Some(earlier) = shapes[..found].iter().position(|shape| texts(shape) && dense(shape)) {
+    if shapes[found].count(Kind::Value) > 0 {
+        let texts = |shape: &Shape| shape.count(Kind::Value) == 0 && shape.filled() * 4 >= shape.width * 3;
+        let wide = |shape: &Shape| shape.width + 1 >= usual;
+        if let Some(earlier) = shapes[..found].iter().position(|shape| texts(shape) && wide(shape) && dense(shape)) {
             return Place::At(earlier);
         }
     }
     if shapes[found].looks_like_data() { Place::None } else { Place::At(found) }
+}
+
+/// The last record that has a text in every column of values, if there are several such columns.
+fn above_values(shapes: &[Shape]) -> Option<usize> {
+    let width = shapes.iter().map(|shape| shape.kinds.len()).max()?;
+    let columns: Vec<usize> = (0..width)
+        .filter(|column| {
+            let count = |kind| shapes.iter().filter(|shape| shape.at(*column) == kind).count();
+            count(Kind::Value) >= 2 && count(Kind::Value) * 10 >= (count(Kind::Value) + count(Kind::Text)) * 6
+        })
+        .collect();
+    let first = shapes.iter().position(|shape| columns.iter().any(|column| shape.at(*column) == Kind::Value))?;
+    let texts = |shape: &Shape| columns.iter().all(|column| shape.at(*column) == Kind::Text);
+    let found = shapes[..first].iter().rposition(texts)?;
+    (columns.len() >= 2).then_some(found)
 }
 
 /// The most frequent width; of several the one that comes first.
@@ -189,6 +223,24 @@ mod tests {
             Place::At(1)
         );
         assert_eq!(place(&[&["id", "", "age"], &["1", "b", "3"]]), Place::At(0));
+    }
+
+    #[test]
+    fn of_several_full_rows_the_last_above_the_values_is_the_header() {
+        let rows: &[&[&str]] = &[
+            &["at", "the", "top", "", "of", "all"], &["or", "merging", "", "", "", "cells"],
+            &["Name", "Job", "Age", "Kids", "Born", "Died"], &["A", "x", "69", "1", "08/01/1947", "10/01/2016"],
+            &["B", "y", "60", "0", "21/10/1956", ""], &["C", "x", "61", "0", "1/1/1955", "1/2/2016"],
+            &["D", "y", "62", "0", "1/1/1954", "2/2/2016"], &["E", "x", "63", "1", "1/1/1953", "3/2/2016"], &["note", "", "", "", "", ""],
+        ];
+        assert_eq!(place(rows), Place::At(2));
+        // Rows whose values are all missing do not pass for a header.
+        assert_eq!(place(&[&["id", "age", "tel"], &["a", "", "none"], &["b", "1", "2"], &["c", "1", "2"]]), Place::At(0));
+    }
+
+    #[test]
+    fn a_header_wider_than_its_rows_is_still_the_header() {
+        assert_eq!(place(&[&["id", "name", "", "name"], &["1", "x"], &["1", "x"], &["2", "y", "1", "2", "3"]]), Place::At(0));
     }
 
     #[test]

@@ -51,7 +51,10 @@ impl Sheet {
         let is_1904 = workbook.is_1904();
         let grid = workbook.grid(file, &name)?;
         if grid.rows.is_empty() {
-            return Err(Failure::failed(t!("load.empty_sheet", path = file.shown, sheet = name)).into());
+            let all = workbook.sheets().into_iter().map(|sheet| sheet.0).collect::<Vec<_>>().join(", ");
+            return Err(Failure::failed(t!("load.empty_sheet", path = file.shown, sheet = name))
+                .hint(t!("load.no_sheet_hint", sheets = all))
+                .into());
         }
         let rows = header_rows(file, &grid, config, frozen, is_1904, &mut findings)?;
         let dialect = SheetDialect {

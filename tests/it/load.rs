@@ -103,9 +103,12 @@ impl Desk {
 }
 
 fn rows(staging: &Staging, sql: &str) -> Vec<Value> {
-    let sql = format!("select to_json(list_value(*columns(*)::varchar))::varchar from ({sql})");
-    let lines: Vec<String> = staging.rows(&sql, |row| row.get(0)).unwrap();
-    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let read = |row: &duckdb::Row<'_>| {
+        let width = row.as_ref().column_count();
+        (0..width).map(|column| row.get::<_, Option<String>>(column)).collect::<duckdb::Result<Vec<_>>>()
+    };
+    let lines = staging.rows(&format!("select columns(*)::varchar from ({sql})"), read).unwrap();
+    lines.into_iter().map(|line| json!(line)).collect()
 }
 
 fn findings(report: &Report) -> Vec<&str> {

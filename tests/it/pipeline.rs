@@ -9,6 +9,8 @@ use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
 
+mod senses;
+
 use crate::support::{self, TestDatabase, TestProject};
 
 /// A clinic in a project of its own and a target database of its own.

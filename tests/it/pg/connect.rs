@@ -15,15 +15,18 @@ const PASSWORD: &str = "hunter2 p@ss";
 struct TlsServer {
     server: Server,
     port: u16,
-    folder: std::path::PathBuf,
+    /// Removed after the server, as fields are dropped in order.
+    folder: tempfile::TempDir,
 }
 
 impl TlsServer {
     async fn start() -> Self {
-        let folder = support::reachable_folder("trasvase-tls-");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
         let port = free_port();
         // Files for the server must be its user's own, so they are written once it has a home.
-        let plain = ServerOptions { durable: false, loopback: Some(port), ..ServerOptions::new(&folder) };
+        let plain =
+            ServerOptions { durable: false, loopback: Some(port), ..ServerOptions::new(folder.path()) };
         let server = Server::start(&plain).unwrap();
         for (name, text) in
             [("server.pem", include_str!("tls/server.pem")), ("server.key", include_str!("tls/server.key"))]
@@ -33,7 +36,7 @@ impl TlsServer {
         for (name, text) in
             [("ca.pem", include_str!("tls/ca.pem")), ("other.pem", include_str!("tls/other.pem"))]
         {
-            std::fs::write(folder.join(name), text).unwrap();
+            std::fs::write(folder.path().join(name), text).unwrap();
         }
         let one = Self { server, port, folder };
         one.run(&format!("create role ana login password '{PASSWORD}'")).await;
@@ -71,7 +74,7 @@ impl TlsServer {
     }
 
     fn url(&self, host: &str, parameters: &str) -> String {
-        let parameters = parameters.replace("DIR", &self.folder.display().to_string());
+        let parameters = parameters.replace("DIR", &self.folder.path().display().to_string());
         format!("postgresql://ana:hunter2%20p%40ss@{host}:{}/trasvase?{parameters}", self.port)
     }
 }
@@ -126,7 +129,7 @@ async fn tls_is_used_and_verified_as_sslmode_asks() {
         ("localhost", "sslmode=verify-full&sslrootcert=DIR/none.pem", "none.pem"),
         ("localhost", "sslmode=verify-full&sslrootcert=DIR/location", "location"),
     ] {
-        std::fs::write(server.folder.join("location"), "no certificate").unwrap();
+        std::fs::write(server.folder.path().join("location"), "no certificate").unwrap();
         let text = refused(&server.url(host, parameters)).await;
         assert!(text.contains(said), "{parameters}: {text}");
     }
@@ -149,9 +152,6 @@ async fn tls_is_used_and_verified_as_sslmode_asks() {
     assert!(text.contains("password in TEST_URL"), "{text}");
     let text = refused(&server.url("localhost", "").replace("/trasvase?", "/elsewhere?")).await;
     assert!(text.contains("3D000") && text.contains("createdb"), "{text}");
-    let folder = server.folder.clone();
-    drop(server);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]

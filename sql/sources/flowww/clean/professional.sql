@@ -3,7 +3,7 @@ with
 typed as (
   select
     professional.*,
-    split_surnames_first(name_case("Nombre y apellidos")) as name,
+    split_surnames_first(trimmed("Nombre y apellidos")) as name,
     clinic.country as country,
   from raw.profesionales as professional
   cross join meta.clinic as clinic
