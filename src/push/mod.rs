@@ -111,9 +111,15 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
         return Err(Failure::failed(t!("push.catalog_moved")).hint(t!("push.catalog_moved_hint")).into());
     }
     context.execute("begin").await?;
-    let comparisons = compare::compare(context).await;
+    let compared = async {
+        let comparisons = compare::compare(context).await?;
+        let empty = compare::empty_tables(context, &comparisons).await?;
+        anyhow::Ok((comparisons, empty))
+    }
+    .await;
     context.execute("rollback").await?;
-    plan::plan(context.clinic, manifest, context.catalog, &catalog_hash, &comparisons?)
+    let (comparisons, empty) = compared?;
+    plan::plan(context.clinic, manifest, context.catalog, &catalog_hash, &comparisons, &empty)
 }
 
 async fn write(
