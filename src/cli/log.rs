@@ -32,6 +32,9 @@ const EXAMPLES: &str = "Examples:
   trasvase log acme --run last
   trasvase log acme --errors";
 
+/// So much of a run's id is shown, which names it: ten characters are its millisecond.
+const SHOWN: usize = 12;
+
 /// One run, from the first and last line of its log.
 #[derive(Debug, Serialize)]
 struct Run {
@@ -71,7 +74,7 @@ impl Arguments {
             .right(&[4, 5]);
             for run in runs {
                 table.row([
-                    run.run.clone(),
+                    run.run.chars().take(SHOWN).collect(),
                     output::moment(&run.started_at),
                     run.command.clone(),
                     run.stages.join(" "),

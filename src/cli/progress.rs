@@ -15,6 +15,9 @@ use crate::model::run::{Event, Observer, Stage};
 /// A plain line about one subject is not repeated sooner than this.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A file, model or table that took less is not worth a line of its own; with `--log-level debug` it has one.
+const WORTH_A_LINE: Duration = Duration::from_secs(2);
+
 /// Shows what the stages do.
 pub(super) struct Progress {
     level: Level,
@@ -65,16 +68,19 @@ impl Progress {
 
     fn finish(&self, stage: Stage, name: &str, rows: u64) {
         let subject = self.subjects().remove(&(stage, name.to_owned()));
-        let took = match subject {
-            Some(subject) => {
-                subject.bar.finish_and_clear();
-                self.bars.remove(&subject.bar);
-                milliseconds(subject.started.elapsed())
-            }
-            None => 0,
-        };
-        let rows = t!("cli.progress.rows", count = output::count(rows));
-        self.line(&format!("{stage:>9}  {name:<32} {rows:>18}  {:>9}", output::duration(took)));
+        let Some(subject) = subject else { return };
+        subject.bar.finish_and_clear();
+        self.bars.remove(&subject.bar);
+        let took = subject.started.elapsed();
+        if took >= WORTH_A_LINE || self.level >= Level::Debug {
+            let rows = t!("cli.progress.rows", count = output::count(rows));
+            self.line(&format!("{stage:>9}  {name:<32} {rows:>18}  {:>9}", output::duration(milliseconds(took))));
+        }
+    }
+
+    /// A stage is done: what it counted, and how long it took.
+    pub(super) fn stage_done(&self, stage: Stage, counts: &str, milliseconds: u64) {
+        self.line(&format!("{stage:>9}  {counts}  {}", output::duration(milliseconds)));
     }
 
     /// A line above the bars.

@@ -105,7 +105,9 @@ fn page(clinics: &[ClinicStatus]) -> Page {
         }
     }
     page = page.line("").line(t!("cli.status.next"));
-    clinics.iter().fold(page, |page, clinic| page.line(format!("  {}", clinic.next)))
+    let mut steps: Vec<&str> = clinics.iter().map(|clinic| clinic.next.as_str()).collect();
+    steps.dedup();
+    steps.into_iter().fold(page, |page, step| page.line(format!("  {step}")))
 }
 
 /// One clinic, whatever state it is in: a problem is part of the answer, not the end of it.
@@ -197,19 +199,18 @@ fn judged(rows: &[StageRow], at_work: bool, sources_moved: bool) -> Vec<StageSta
 
 fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
     match stages.iter().find(|stage| stage.state != State::Done) {
-        None => format!("trasvase postgres psql {name}"),
+        None => "trasvase postgres psql".to_owned(),
         Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
         Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),
         Some(stage) => format!("trasvase run {name} --from {}", stage.stage),
     }
 }
 
-/// `rows 2,000, rejected 3`; groups within are left to JSON.
+/// `rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.
 pub(super) fn counts_text(counts: &serde_json::Value) -> String {
     let Some(counts) = counts.as_object() else { return String::new() };
-    let parts = counts
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
+    let counts = counts.iter().filter(|(_, value)| value.as_u64() != Some(0));
+    let parts = counts.filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
     parts.collect::<Vec<_>>().join(", ")
 }
 
@@ -242,7 +243,7 @@ mod tests {
             ended,
             input: input.map(str::to_owned),
             output: Some(output.to_owned()),
-            counts: serde_json::json!({"rows": 2000, "rejected": 3, "tables": {"patient": 1}}),
+            counts: serde_json::json!({"rows": 2000, "rejected": 3, "dropped": 0, "tables": {"patient": 1}}),
             run: None,
             started_at: String::new(),
             ended_at: None,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use super::pipeline::{self, Wanted};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::verify::{DifferenceKind, Report};
+use crate::verify::{ControlReport, DifferenceKind, Report};
 
 /// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ pub(super) fn counts(report: &Report) -> Value {
 pub(super) fn page(report: &Report) -> Page {
     let page = Page::new().table(tables(report)).table(sources(report));
     let page = page.table(figures(report)).add(differences(report));
-    page.line(if report.is_clean() { t!("cli.verify.clean") } else { t!("cli.verify.unequal") })
+    if report.is_clean() { page.line(t!("cli.verify.clean")) } else { page }
 }
 
 fn tables(report: &Report) -> Table {
@@ -105,20 +106,45 @@ fn sources(report: &Report) -> Table {
     table
 }
 
-/// Control figures and both-sided queries.
+/// Control figures and both-sided queries: each that is unequal, and how many of each name are equal.
 fn figures(report: &Report) -> Table {
-    let mut table =
-        Table::new([t!("cli.verify.figure"), t!("cli.verify.source"), t!("cli.verify.target"), t!("cli.verify.equal")])
-            .right(&[1, 2]);
+    let mut table = Table::new([
+        t!("cli.verify.figure"),
+        t!("cli.verify.source"),
+        t!("cli.check.rejected"),
+        t!("cli.verify.target"),
+        t!("cli.verify.equal"),
+    ])
+    .right(&[1, 2, 3]);
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "∅".to_owned());
+    let mut equal: BTreeMap<&str, Vec<&ControlReport>> = BTreeMap::new();
     for one in &report.controls {
+        if one.equal {
+            equal.entry(&one.name).or_default().push(one);
+        }
+    }
+    for (name, all) in equal {
+        let cells = match all.as_slice() {
+            [one] => [text(&one.source), one.rejected.clone().unwrap_or_default(), text(&one.target)],
+            many => {
+                let figures = t!("cli.verify.figures", count = output::count(many.len() as u64)).into_owned();
+                [figures.clone(), String::new(), figures]
+            }
+        };
+        table.row([name.to_owned()].into_iter().chain(cells).chain([yes_or_no(true)]));
+    }
+    for one in report.controls.iter().filter(|one| !one.equal) {
         let name = if one.key.is_empty() { one.name.clone() } else { format!("{} {}", one.name, one.key) };
-        table.row([name, text(&one.source), text(&one.target), yes_or_no(one.equal)]);
+        let rejected = one.rejected.clone().unwrap_or_default();
+        table.row([name, text(&one.source), rejected, text(&one.target), yes_or_no(false)]);
     }
     for one in &report.queries {
-        let differing = t!("cli.verify.rows_differ", count = output::count(one.differing as u64)).into_owned();
         let rows = t!("cli.verify.rows_compared", count = output::count(one.rows as u64)).into_owned();
-        table.row([one.name.clone(), rows, differing, yes_or_no(one.equal)]);
+        let differing = match one.differing {
+            0 => rows.clone(),
+            count => t!("cli.verify.rows_differ", count = output::count(count as u64)).into_owned(),
+        };
+        table.row([one.name.clone(), rows, String::new(), differing, yes_or_no(one.equal)]);
     }
     table
 }

@@ -43,11 +43,18 @@ impl Staging {
         )
     }
 
-    /// Marks a stage as done.
-    pub fn finish_stage(&self, stage: Stage, output: &str, counts: &serde_json::Value) -> Result<()> {
+    /// Writes down what a stage made, and that it is done, or failed if what it found must not be.
+    pub fn finish_stage(
+        &self,
+        stage: Stage,
+        clean: bool,
+        output: &str,
+        counts: &serde_json::Value,
+    ) -> Result<()> {
+        let status = if clean { "done" } else { "failed" };
         self.change_stage(
-            "update meta.stage set status = 'done', output = ?, counts = ?, ended_at = now() where stage = ?",
-            &[&output, &counts.to_string(), &stage.as_str()],
+            "update meta.stage set status = ?, output = ?, counts = ?, ended_at = now() where stage = ?",
+            &[&status, &output, &counts.to_string(), &stage.as_str()],
         )
     }
 

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::progress::Progress;
+use super::status::counts_text;
 use super::{check, export, load, push, transform, verify};
 use crate::config::{Clinic, Project};
 use crate::error::{Failure, Kind, interrupt};
@@ -183,6 +184,7 @@ impl Pipeline<'_> {
         match done {
             Ok((report, counts)) => {
                 self.journal.stage_finished(stage, milliseconds, &counts);
+                self.progress.stage_done(stage, &counts_text(&counts), milliseconds);
                 Ok(Done { stage, milliseconds, counts, report })
             }
             Err(error) => {
@@ -209,7 +211,7 @@ impl Pipeline<'_> {
     fn finish(&self, stage: Stage, report: &Report, counts: &Value) -> Result<()> {
         match &self.staging {
             Some(staging) if self.keeps_books(stage) => {
-                staging.finish_stage(stage, &self.output(stage, report)?, counts)
+                staging.finish_stage(stage, clean(report), &self.output(stage, report)?, counts)
             }
             _ => Ok(()),
         }
@@ -288,6 +290,15 @@ const LOADED: &str = "select sha256(coalesce(string_agg(concat_ws(' ', source, p
 const BUILT: &str = "select sha256(coalesce(string_agg(model || ' ' || fingerprint, chr(10) order by model), '')) \
                      from (from meta.model_version qualify row_number() over (partition by model order by version desc) = 1)";
 
+/// Whether the stage found nothing that stops a run.
+fn clean(report: &Report) -> bool {
+    match report {
+        Report::Check(report) => report.stops().is_empty(),
+        Report::Verify(report) => report.is_clean(),
+        _ => true,
+    }
+}
+
 fn with(mut counts: Value, name: &str, value: Value) -> Value {
     counts[name] = value;
     counts
@@ -320,7 +331,7 @@ impl Outcome {
             table.row([
                 done.stage.to_string(),
                 output::duration(done.milliseconds),
-                super::status::counts_text(&done.counts),
+                counts_text(&done.counts),
             ]);
         }
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic)).table(table);
