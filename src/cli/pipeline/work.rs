@@ -142,7 +142,7 @@ impl Pipeline<'_> {
         if !target.production && deleted == 0 {
             return Ok(Some(planned.plan.id));
         }
-        output::status(crate::cli::push::page(&planned).text());
+        output::status(&crate::cli::push::page(&planned).text());
         let question = t!(
             "cli.push.question",
             rows = output::count(planned.plan.writes()),
