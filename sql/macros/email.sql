@@ -3,10 +3,15 @@
 -- Whether a well-formed address was typed only to fill a required field (notiene@gmail.com, no@no.com, x@example.com): by its local
 -- part, by the pair of local part and domain, or by its domain.
 create or replace macro email_is_filler(local_part, domain, top_level) as
-    replace(translate(local_part, '._-', ''), 'email', 'mail') in ('notiene', 'notengo', 'nomail', 'nocorreo', 'sinmail', 'sincorreo', 'ninguno', 'noaplica', 'nodisponible', 'noconsta', 'xx', 'xxx', 'xxxx')
-    or local_part in ('no', 'si', 'sin', 'na', 'nn', 'nada', 'a', 'aa', 'aaa', 'x', 'abc', 'asd', 'test', 'prueba', 'pruebas', 'correo', 'email', 'e-mail', 'mail', 'ejemplo', 'usuario', '123')
-        and domain in ('no', 'sin', 'na', 'nn', 'nada', 'a', 'aa', 'aaa', 'x', 'xx', 'xxx', 'abc', 'asd', 'test', 'prueba', 'pruebas', 'correo', 'email', 'e-mail', 'mail', 'ejemplo', 'dominio', '123')
-    or domain in ('notiene', 'no-tiene', 'nomail', 'no-mail', 'noemail', 'no-email', 'sincorreo', 'sin-correo', 'sinmail', 'sinemail', 'ejemplo', 'example')
+    replace(translate(local_part, '._-', ''), 'email', 'mail') in (
+        'notiene', 'notengo', 'nomail', 'nocorreo', 'sinmail', 'sincorreo', 'ninguno', 'noaplica',
+        'nodisponible', 'noconsta', 'xx', 'xxx', 'xxxx')
+    or local_part in ('no', 'si', 'sin', 'na', 'nn', 'nada', 'a', 'aa', 'aaa', 'x', 'abc', 'asd', 'test', 'prueba', 'pruebas',
+            'correo', 'email', 'e-mail', 'mail', 'ejemplo', 'usuario', '123')
+        and domain in ('no', 'sin', 'na', 'nn', 'nada', 'a', 'aa', 'aaa', 'x', 'xx', 'xxx', 'abc', 'asd', 'test', 'prueba',
+            'pruebas', 'correo', 'email', 'e-mail', 'mail', 'ejemplo', 'dominio', '123')
+    or domain in ('notiene', 'no-tiene', 'nomail', 'no-mail', 'noemail', 'no-email',
+        'sincorreo', 'sin-correo', 'sinmail', 'sinemail', 'ejemplo', 'example')
     or top_level in ('invalid', 'test', 'example', 'localhost', 'local');
 
 -- The address if it is well-formed and no filler: no dots at the ends or in a row before the @, a domain with a dot and a

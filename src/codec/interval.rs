@@ -158,7 +158,16 @@ impl Reading<'_> {
             Some(b'-') if !digits.is_empty() => return self.year_month(negative, full),
             _ => {}
         }
+        let start = self.parser.position();
         let amount = self.amount(negative)?;
+        // PostgreSQL reads from the right, and a time of day overwrites what the fraction of a day behind it gave.
+        if amount.fraction_digits > 0 && self.seen & HOURS != 0 {
+            return Err(Refusal::InvalidSyntax);
+        }
+        // Nothing may stand before a bare point.
+        if digits.is_empty() && start > 0 && !self.parser.is_after_space(start) {
+            return Err(Refusal::InvalidSyntax);
+        }
         self.parser.skip_spaces();
         let word = self.word();
         if word.is_empty() {
@@ -166,9 +175,14 @@ impl Reading<'_> {
         }
         let unit = UNITS.iter().find(|unit| unit.names.iter().any(|name| name.eq_ignore_ascii_case(word)));
         let unit = unit.ok_or(Refusal::InvalidSyntax)?;
-        // Seconds with a fraction take the smaller units' place too (`DTK_ALL_SECS_M`).
-        let whole_seconds = unit.bit == SECONDS && amount.fraction != 0.0;
-        self.mark(if whole_seconds { SECONDS | 1 << 13 | 1 << 14 } else { unit.bit })?;
+        let short = matches!(unit.bit, DAYS | HOURS | MINUTES | SECONDS | YEARS) && word.len() == 1;
+        match self.parser.peek() {
+            None | Some(b' ' | b'\t' | b'\n') => {}
+            // `1h30m`; behind a longer word a digit would be that of a date (`ParseDateTime`).
+            Some(byte) if short && byte.is_ascii_digit() => {}
+            _ => return Err(Refusal::InvalidSyntax),
+        }
+        self.mark(bits(unit.bit, amount))?;
         self.add(amount, unit.size)
     }
 
@@ -179,7 +193,8 @@ impl Reading<'_> {
         match (full, before_time) {
             (true, true) => self.mark(DAYS).and_then(|()| self.add(amount, Size::Days(1))),
             (true, false) if self.parser.at_end() => {
-                self.mark(SECONDS).and_then(|()| self.add(amount, Size::Microseconds(SECOND)))
+                self.mark(bits(SECONDS, amount))?;
+                self.add(amount, Size::Microseconds(SECOND))
             }
             _ => Err(Refusal::InvalidSyntax),
         }
@@ -247,7 +262,7 @@ impl Reading<'_> {
         )
     }
 
-    /// `P1Y2M3DT4H5M6.7S` and `P2W`; every number may have a sign.
+    /// `P1Y2M3DT4H5M6.7S` and `P2W`; every number may be negative.
     fn iso(&mut self) -> Result<(), Refusal> {
         self.parser.advance(1);
         let mut time = false;
@@ -261,9 +276,9 @@ impl Reading<'_> {
             if self.parser.at_end() {
                 return if self.seen == 0 { Err(Refusal::InvalidSyntax) } else { Ok(()) };
             }
-            let negative = self.parser.peek() == Some(b'-');
-            if negative || self.parser.peek() == Some(b'+') {
-                self.parser.advance(1);
+            let negative = self.parser.take(b'-');
+            if self.parser.peek() == Some(b'.') {
+                return Err(Refusal::InvalidSyntax);
             }
             let amount = self.amount(negative)?;
             let unit = self.parser.peek().ok_or(Refusal::InvalidSyntax)?;
@@ -355,6 +370,11 @@ impl Reading<'_> {
         self.interval = Interval { months, days, microseconds };
         Ok(())
     }
+}
+
+/// Seconds with a fraction take the smaller units' place too (`DTK_ALL_SECS_M`).
+fn bits(unit: u32, amount: Amount) -> u32 {
+    if unit == SECONDS && amount.fraction != 0.0 { SECONDS | 1 << 13 | 1 << 14 } else { unit }
 }
 
 fn add_i64(field: &mut i64, value: Option<i64>) -> Result<(), Refusal> {

@@ -106,9 +106,7 @@ fn write_v4(bytes: &[u8], out: &mut String) {
 fn write_v6(bytes: &[u8; 16], out: &mut String) {
     let words: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     let (start, length) = longest_zeros(&words);
-    let embedded = start == 0
-        && length > 0
-        && (length == 6 || length == 5 && words[5] == 0xffff);
+    let embedded = start == 0 && length > 0 && (length == 6 || length == 5 && words[5] == 0xffff);
     let mut index = 0;
     while index < if embedded { 6 } else { 8 } {
         if length > 0 && index == start {

@@ -34,6 +34,11 @@ impl<'t> Parser<'t> {
         self.position
     }
 
+    /// Whether white space stands before a position.
+    pub(super) fn is_after_space(&self, position: usize) -> bool {
+        position > 0 && is_space(self.text.as_bytes()[position - 1])
+    }
+
     pub(super) fn advance(&mut self, bytes: usize) {
         self.position += bytes;
     }

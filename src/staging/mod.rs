@@ -1,6 +1,7 @@
 //! The staging file: one DuckDB database a clinic, its lock, its limits, and the functions that models may call.
 
 mod functions;
+mod local_time;
 mod lock;
 mod stages;
 

@@ -10,8 +10,11 @@ use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::problem::Problem;
 use super::workbench::Workbench;
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::quoted;
 use crate::staging::Staging;
+
+/// Column types by lower-case name.
+type Columns = BTreeMap<String, String>;
 
 /// Binds all models in order. Entities without `source_id` lose the identities that nobody reads.
 pub(super) fn bind(
@@ -23,13 +26,14 @@ pub(super) fn bind(
 ) -> Result<()> {
     copy_raw_shapes(staging, workbench)?;
     let mut failed: BTreeSet<Name> = BTreeSet::new();
+    let mut without_key: BTreeSet<String> = BTreeSet::new();
     let mut shelf = Shelf::default();
     // First those that need no table, so that a mistyped call is told their names.
     let of_text = |found: &&Macro| macros.tables(found).is_empty();
     shelf.create(macros.in_order(macros.names()).into_iter().filter(of_text), workbench, problems);
     for name in graph.order.clone() {
         let Some(node) = graph.nodes.get(&name) else { continue };
-        if matches!(node.kind, Kind::Golden | Kind::Xref) && !has_source_id(workbench, &name.table)? {
+        if matches!(node.kind, Kind::Golden | Kind::Xref) && without_key.contains(&name.table) {
             leave_out_identity(graph, &name, &mut failed, problems);
             continue;
         }
@@ -42,10 +46,15 @@ pub(super) fn bind(
             None
         } else if let Err(problem) = bind_one(node, workbench) {
             Some(problem)
-        } else if let Some(message) = origin_fault(node, workbench)? {
-            Some(Problem::at(&node.file, None, message))
-        } else {
+        } else if node.kind != Kind::Model {
             continue;
+        } else {
+            let columns = describe(workbench, &name)?;
+            if name.schema == "clean" && !columns.contains_key("source_id") {
+                without_key.insert(name.table.clone());
+            }
+            let Some(message) = origin_fault(node, &columns) else { continue };
+            Some(Problem::at(&node.file, None, message))
         };
         problems.extend(problem);
         failed.insert(name);
@@ -110,23 +119,29 @@ fn copy_raw_shapes(staging: &Staging, workbench: &Workbench) -> Result<()> {
         tables.entry(table).or_default().push(format!("{} {data_type}", quoted(&column)));
     }
     for (table, columns) in tables {
-        workbench.staging().execute(&format!("create table raw.{} ({})", quoted(&table), columns.join(", ")))?;
+        workbench.staging().execute(&format!(
+            "create table raw.{} ({})",
+            quoted(&table),
+            columns.join(", ")
+        ))?;
     }
     Ok(())
 }
 
-fn has_source_id(workbench: &Workbench, entity: &str) -> Result<bool> {
-    let columns = columns(workbench, &Name::new("clean", entity))?;
-    // A model that could not be bound was told already.
-    Ok(columns.is_empty() || columns.contains_key("source_id"))
-}
-
 /// A clean model without `source_id` has no golden records; a model that reads them is wrong.
-fn leave_out_identity(graph: &mut Graph, name: &Name, failed: &mut BTreeSet<Name>, problems: &mut Vec<Problem>) {
-    let readers: Vec<Name> = graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
+fn leave_out_identity(
+    graph: &mut Graph,
+    name: &Name,
+    failed: &mut BTreeSet<Name>,
+    problems: &mut Vec<Problem>,
+) {
+    let readers: Vec<Name> =
+        graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
     let clean = graph.nodes.get(&Name::new("clean", &name.table));
     if let Some(clean) = clean.filter(|_| !readers.is_empty()) {
-        if failed.is_disjoint(&BTreeSet::from([Name::new("golden", &name.table), Name::new("xref", &name.table)])) {
+        if failed
+            .is_disjoint(&BTreeSet::from([Name::new("golden", &name.table), Name::new("xref", &name.table)]))
+        {
             let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
             problems.push(Problem::at(&clean.file, None, message));
         }
@@ -141,29 +156,28 @@ fn leave_out_identity(graph: &mut Graph, name: &Name, failed: &mut BTreeSet<Name
 }
 
 /// What is wrong with the columns that say where a row comes from: one of `_id` and `_ids` is there, of its type.
-fn origin_fault(node: &Node, workbench: &Workbench) -> Result<Option<String>> {
-    if node.kind != Kind::Model || node.without_origin() || node.name.schema == "xref" {
-        return Ok(None);
+fn origin_fault(node: &Node, columns: &Columns) -> Option<String> {
+    if node.without_origin() || node.name.schema == "xref" {
+        return None;
     }
-    let columns = columns(workbench, &node.name)?;
     let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str)) {
-        (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => return Ok(None),
+        (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => return None,
         (None, None) => t!("transform.no_origin"),
         (Some(_), Some(_)) => t!("transform.two_origins"),
-        (Some(found), None) => t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found),
-        (None, Some(found)) => t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found),
+        (Some(found), None) => {
+            t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found)
+        }
+        (None, Some(found)) => {
+            t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found)
+        }
     };
-    Ok(Some(message.into_owned()))
+    Some(message.into_owned())
 }
 
-/// Column types of a table that was bound, by lower-case name; empty where it was not.
-fn columns(workbench: &Workbench, name: &Name) -> Result<BTreeMap<String, String>> {
+/// Column types of a table that was bound, by lower-case name.
+fn describe(workbench: &Workbench, name: &Name) -> Result<Columns> {
     let rows = workbench.staging().rows(
-        &format!(
-            "select lower(column_name), data_type from duckdb_columns() where schema_name = {} and table_name = {}",
-            literal(&name.schema),
-            literal(&name.table)
-        ),
+        &format!("select lower(column_name), column_type from (describe {})", name.quoted()),
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     Ok(rows.into_iter().collect())

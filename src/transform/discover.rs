@@ -67,9 +67,9 @@ fn leaves(staging: &Staging, workbench: &Workbench) -> Result<std::collections::
         leaves.insert(Name::new("raw", &table), hex(&Sha256::digest(content)));
     }
     for table in META_TABLES {
-        let content: String = workbench
-            .staging()
-            .value(&format!("select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from meta.{table} t"))?;
+        let content: String = workbench.staging().value(&format!(
+            "select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from meta.{table} t"
+        ))?;
         leaves.insert(Name::new("meta", table), hex(&Sha256::digest(content)));
     }
     Ok(leaves)
@@ -102,7 +102,8 @@ fn add_model(
     macros: &Macros,
     problems: &mut Vec<Problem>,
 ) -> Result<()> {
-    let table = if folder == "target" { TableName::from(file.name.as_str()).to_string() } else { file.name.clone() };
+    let table =
+        if folder == "target" { TableName::from(file.name.as_str()).to_string() } else { file.name.clone() };
     let name = Name::new(folder, &table);
     let sql = without_final_semicolon(&file.text);
     let query = match workbench.parse(&sql)? {
@@ -124,7 +125,10 @@ fn add_model(
     }
     for item in tree::select_list(&query.tree) {
         let is_call = tree::text(item, "class") == "FUNCTION";
-        if tree::text(item, "alias") == "_id" && is_call && workbench.is_aggregate(tree::text(item, "function_name")) {
+        if tree::text(item, "alias") == "_id"
+            && is_call
+            && workbench.is_aggregate(tree::text(item, "function_name"))
+        {
             problems.push(Problem::at(&file, tree::offset(item), t!("transform.aggregated_id")));
         }
     }
@@ -163,9 +167,14 @@ fn add_identities(graph: &mut Graph, clinic: &Clinic, workbench: &Workbench) -> 
             if graph.nodes.contains_key(&name) || graph.leaves.contains_key(&name) {
                 continue;
             }
-            let query = workbench.parse(&sql)?.map_err(|fault| anyhow::anyhow!("{name}: {}", fault.message))?;
-            let file =
-                SqlFile { name: entity.clone(), path: name.to_string(), text: sql.clone(), header: Header::default() };
+            let query =
+                workbench.parse(&sql)?.map_err(|fault| anyhow::anyhow!("{name}: {}", fault.message))?;
+            let file = SqlFile {
+                name: entity.clone(),
+                path: name.to_string(),
+                text: sql.clone(),
+                header: Header::default(),
+            };
             let node = Node {
                 kind,
                 file,
@@ -190,7 +199,8 @@ fn connect(graph: &mut Graph, macros: &Macros, problems: &mut Vec<Problem>) {
     for node in graph.nodes.values() {
         let mut inputs = BTreeSet::new();
         let own = node.query.iter().map(|query| (&node.file, &query.uses));
-        let of_macros = node.macros.iter().filter_map(|name| macros.get(name)).map(|found| (&found.file, &found.uses));
+        let of_macros =
+            node.macros.iter().filter_map(|name| macros.get(name)).map(|found| (&found.file, &found.uses));
         for (file, uses) in own.chain(of_macros) {
             for table in &uses.tables {
                 match resolve(graph, table, &known) {
@@ -219,7 +229,8 @@ fn resolve(graph: &Graph, table: &TableUse, known: &[String]) -> Result<Name, St
     }
     if table.schema.is_empty() {
         let ending = format!(".{}", table.table.to_lowercase());
-        let same: Vec<&str> = known.iter().filter(|name| name.ends_with(&ending)).map(String::as_str).collect();
+        let same: Vec<&str> =
+            known.iter().filter(|name| name.ends_with(&ending)).map(String::as_str).collect();
         let near = match same.as_slice() {
             [] => near_text(&table.table, &table.scope),
             same => t!("transform.near", names = same.join(", ")).into_owned(),
@@ -250,9 +261,7 @@ fn cycle_problem(graph: &Graph, cycle: &[Name]) -> Problem {
             && let Some(node) = graph.nodes.get(reader).filter(|node| node.kind == Kind::Model)
         {
             let reference = node.query.iter().flat_map(|query| &query.uses.tables);
-            let offset = reference
-                .filter(|table| table.name() == *read)
-                .find_map(|table| table.offset);
+            let offset = reference.filter(|table| table.name() == *read).find_map(|table| table.offset);
             return Problem::at(&node.file, offset, message);
         }
     }

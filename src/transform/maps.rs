@@ -86,7 +86,8 @@ pub(super) fn uses(
     for node in graph.nodes.values() {
         for entry in node.file.header.values("map") {
             let found = read_use(graph, clinic, node, entry);
-            let checked = found.and_then(|found| check_use(&found, macros, workbench)?.map_or(Ok(found), Err));
+            let checked =
+                found.and_then(|found| check_use(&found, macros, workbench)?.map_or(Ok(found), Err));
             match checked {
                 Ok(found) => uses.push(found),
                 Err(message) => {
@@ -111,8 +112,12 @@ fn read_use(graph: &Graph, clinic: &Clinic, node: &Node, entry: &str) -> Result<
     };
     let table = Name::parse(table).ok_or_else(form)?;
     let map = map.trim().to_lowercase();
-    let mut targets: Vec<String> =
-        graph.below(&node.name).into_iter().filter(|name| name.schema == "target").map(|name| name.table).collect();
+    let mut targets: Vec<String> = graph
+        .below(&node.name)
+        .into_iter()
+        .filter(|name| name.schema == "target")
+        .map(|name| name.table)
+        .collect();
     targets.sort();
     let policy = clinic.maps.get(&map).map_or_else(MapPolicy::default, |config| config.policy);
     Ok(MapUse { map, model: node.name.clone(), value, table, policy, targets })
@@ -193,7 +198,8 @@ fn count_use(staging: &Staging, found: &MapUse) -> Result<()> {
         return Ok(());
     }
     let values = found.unmapped_sql("r.__value, count(*)");
-    staging.execute(&format!("insert into meta.unmapped select {map}, {model}, * from ({values} group by 1)"))?;
+    staging
+        .execute(&format!("insert into meta.unmapped select {map}, {model}, * from ({values} group by 1)"))?;
     let severity = if found.policy == MapPolicy::Reject { "warning" } else { "info" };
     let detail = format!("policy {}", found.policy.as_str());
     staging.execute(&format!(
@@ -245,8 +251,12 @@ fn report(staging: &Staging, clinic: &Clinic, map: String) -> Result<MapReport> 
         models,
         policy: clinic.maps.get(&map).map_or_else(MapPolicy::default, |config| config.policy),
         translated: count(format!("select count(target_value) from {table}"))?,
-        unmapped_values: count(format!("select count(distinct source_value) from meta.unmapped where map = {name}"))?,
-        unmapped_rows: count(format!("select coalesce(sum(count), 0)::bigint from meta.unmapped where map = {name}"))?,
+        unmapped_values: count(format!(
+            "select count(distinct source_value) from meta.unmapped where map = {name}"
+        ))?,
+        unmapped_rows: count(format!(
+            "select coalesce(sum(count), 0)::bigint from meta.unmapped where map = {name}"
+        ))?,
         map,
     })
 }
@@ -258,10 +268,12 @@ fn report(staging: &Staging, clinic: &Clinic, map: String) -> Result<MapReport> 
 /// There is no such map.
 pub fn export(staging: &Staging, map: &str) -> Result<String> {
     if !staging.has_table("map", map)? {
-        let known: Vec<String> =
-            staging.rows("select table_name from duckdb_tables() where schema_name = 'map'", |row| row.get(0))?;
+        let known: Vec<String> = staging
+            .rows("select table_name from duckdb_tables() where schema_name = 'map'", |row| row.get(0))?;
         let near = super::workbench::near_text(map, &known);
-        return Err(Failure::usage(t!("transform.no_map", map = map, near = near)).hint(t!("transform.no_map_hint")).into());
+        return Err(Failure::usage(t!("transform.no_map", map = map, near = near))
+            .hint(t!("transform.no_map_hint"))
+            .into());
     }
     let rows = staging.rows(
         &format!(

@@ -19,6 +19,7 @@ mod tree;
 mod workbench;
 
 use anyhow::Result;
+use rust_i18n::t;
 use serde::Serialize;
 
 pub use build::ModelReport;
@@ -28,6 +29,7 @@ use self::graph::Graph;
 use self::macros::Macros;
 use self::workbench::Workbench;
 use crate::config::{Clinic, Project};
+use crate::error::{Failure, Kind as FailureKind, interrupt};
 use crate::model::run::Observer;
 use crate::staging::{FUNCTIONS_REVISION, Staging};
 
@@ -67,7 +69,7 @@ struct Prepared {
 /// # Errors
 /// Every fault of the files, with file, line and caret.
 pub fn plan(options: &Options<'_>) -> Result<Plan> {
-    Ok(prepare(options)?.plan)
+    Ok(prepare(options).map_err(interrupted)?.plan)
 }
 
 /// Builds what the plan says.
@@ -75,6 +77,17 @@ pub fn plan(options: &Options<'_>) -> Result<Plan> {
 /// # Errors
 /// As [`plan`], then the first model that fails; those before it stay built.
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    build_all(options, observer).map_err(interrupted)
+}
+
+/// Ctrl-C makes DuckDB fail; people are told that they stopped it.
+fn interrupted(error: anyhow::Error) -> anyhow::Error {
+    let stopped =
+        interrupt::requested() || error.chain().any(|cause| cause.to_string().contains("INTERRUPT Error"));
+    if stopped { Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into() } else { error }
+}
+
+fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let prepared = prepare(options)?;
     let built = build::apply(options.staging, &prepared.graph, &prepared.macros, &prepared.plan, observer)?;
     let unchanged = prepared.plan.steps.len() - built.len();

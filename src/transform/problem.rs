@@ -70,7 +70,7 @@ pub(super) fn failure(problems: &[Problem]) -> Failure {
 
 /// Line, column and line text of a byte.
 fn place(text: &str, offset: usize) -> (usize, usize, String) {
-    let offset = text.floor_char_boundary(offset.min(text.len()));
+    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     (text[..start].matches('\n').count() + 1, text[start..offset].chars().count() + 1, line.to_owned())

@@ -108,11 +108,8 @@ impl Run {
 async fn synthea_2024_goes_through_and_a_second_run_changes_nothing() {
     let run = Run::new("synthea-2024").await;
     let staging = run.staging();
-    let t = std::time::Instant::now();
     run.load(&staging);
-    eprintln!("load {:?}", t.elapsed());
     run.transform(&staging);
-    eprintln!("transform {:?}", t.elapsed());
     let check = run.check(&staging).await;
     assert!(check.stops().is_empty(), "{:#?}", check.tables);
     let snapshot = run.export(&staging, &check);

@@ -125,19 +125,13 @@ fn compare_check(run: &Run, report: &check::Report, expected: &Value) {
 async fn defects_are_found_as_they_were_made_and_the_rest_arrives() {
     let (run, expected) = (Run::new("senses").await, expected());
     let staging = run.staging();
-    let t = std::time::Instant::now();
     compare_load(&run, &staging, &expected);
-    eprintln!("load {:?}", t.elapsed());
     run.transform(&staging);
-    eprintln!("transform {:?}", t.elapsed());
     compare_repairs(&run, &staging, &expected);
     let check = run.check(&staging).await;
-    eprintln!("check {:?}", t.elapsed());
     compare_check(&run, &check, &expected);
     let snapshot = run.export(&staging, &check);
-    eprintln!("export {:?}", t.elapsed());
     run.push(&snapshot).await;
-    eprintln!("push {:?}", t.elapsed());
     let report = run.verify(&snapshot).await;
     assert!(report.is_clean(), "{report:#?}");
 }
