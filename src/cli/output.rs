@@ -46,9 +46,7 @@ impl Page {
 
     /// A table; one without rows says nothing and is left out.
     pub(super) fn table(mut self, table: Table) -> Self {
-        if table.rows > 0 {
-            self.0.push(Block::Table(table.inner.trim_fmt()));
-        }
+        self.0.extend(table.finished().map(Block::Table));
         self
     }
 
@@ -106,6 +104,11 @@ impl Table {
             }
         }
         self
+    }
+
+    /// Its text; none where it has no rows.
+    fn finished(self) -> Option<String> {
+        (self.rows > 0).then(|| self.inner.trim_fmt())
     }
 
     pub(super) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
@@ -208,7 +211,7 @@ pub(super) fn count(number: u64) -> String {
     let separator = if &*rust_i18n::locale() == "es" { '.' } else { ',' };
     let mut grouped = String::new();
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             grouped.push(separator);
         }
         grouped.push(digit);

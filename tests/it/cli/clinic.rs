@@ -307,3 +307,23 @@ fn every_clinic_is_run_and_a_broken_one_stops_no_other() {
     assert_eq!(outcomes[0]["clinic"], "mini");
     assert_eq!(outcomes[0]["stages"].as_array().unwrap().len(), 6);
 }
+
+#[test]
+fn a_backup_of_the_tables_is_there_before_a_push() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mini = Mini::new();
+    mini.edit("clinics/mini/clinic.toml", "[load]", "[safety]\nbackup = \"pg_dump\"\n\n[load]");
+    mini.execute("insert into person values ('before', 'Somebody', null)");
+    let output = mini.run(&["run", "mini", "--target", "rehearsal"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let dumps: Vec<_> = std::fs::read_dir(mini.path().join("staging/mini/reports")).unwrap().map(Result::unwrap).collect();
+    assert_eq!(dumps.len(), 1);
+    assert_eq!(dumps[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    mini.execute("drop table visit; drop table person");
+    let restore = support::server().binaries().client("pg_restore");
+    let restored = Command::new(restore).arg("--dbname").arg(&mini.database.url).arg(dumps[0].path()).output().unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+    mini.execute("do $$ begin assert (select array_agg(id) = '{before}' from person); end $$");
+    mini.edit("clinics/mini/clinic.toml", "pg_dump", "tar");
+    assert_eq!(mini.run(&["push", "mini", "--target", "rehearsal"]).status.code(), Some(2));
+}
