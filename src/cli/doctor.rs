@@ -143,7 +143,7 @@ fn disk(folder: &Path) -> Finding {
 }
 
 fn gigabytes(bytes: u64) -> String {
-    format!("{}.{}", bytes >> 30, (bytes & ((1 << 30) - 1)) * 10 >> 30)
+    format!("{}.{}", bytes >> 30, ((bytes & ((1 << 30) - 1)) * 10) >> 30)
 }
 
 /// A `.env` holds passwords: others must not read it.

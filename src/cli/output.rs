@@ -25,31 +25,51 @@ const STYLE: TableStyle = TableStyle::new()
 
 /// What a command answers, as people read it: lines and tables.
 #[derive(Debug, Default)]
-pub(super) struct Page(String);
+pub(super) struct Page(Vec<Block>);
+
+#[derive(Debug)]
+enum Block {
+    Line(String),
+    /// Stands apart from what is above it.
+    Table(String),
+}
 
 impl Page {
     pub(super) fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn line(mut self, text: impl AsRef<str>) -> Self {
-        self.0.push_str(text.as_ref());
-        self.0.push('\n');
+    pub(super) fn line(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Block::Line(text.into()));
+        self
+    }
+
+    /// A table; one without rows says nothing and is left out.
+    pub(super) fn table(mut self, table: Table) -> Self {
+        self.0.extend(table.finished().map(Block::Table));
         self
     }
 
     /// Another page below this one.
     pub(super) fn add(mut self, other: Page) -> Self {
-        self.0.push_str(&other.0);
+        self.0.extend(other.0);
         self
     }
 
-    pub(super) fn text(&self) -> &str {
-        self.0.trim_end()
-    }
-
-    pub(super) fn table(self, table: Table) -> Self {
-        if table.rows == 0 { self } else { self.line(table.inner.trim_fmt()) }
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for block in &self.0 {
+            match block {
+                Block::Line(line) => text.push_str(line),
+                Block::Table(table) => {
+                    let apart = text.is_empty() || text.ends_with("\n\n");
+                    text.push_str(if apart { "" } else { "\n" });
+                    text.push_str(table);
+                }
+            }
+            text.push('\n');
+        }
+        text
     }
 }
 
@@ -65,7 +85,7 @@ impl Table {
         let mut inner = comfy_table::Table::new();
         inner.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
         if !is_terminal() {
-            inner.force_no_tty().set_width(plain_width());
+            inner.force_no_tty().set_width(width());
         }
         inner.set_header(
             headings
@@ -86,6 +106,11 @@ impl Table {
         self
     }
 
+    /// Its text; none where it has no rows.
+    fn finished(self) -> Option<String> {
+        (self.rows > 0).then(|| self.inner.trim_fmt())
+    }
+
     pub(super) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.inner.add_row(cells.into_iter().map(|cell| Cell::new(cell.to_string())).collect::<Vec<_>>());
         self.rows += 1;
@@ -99,7 +124,7 @@ pub(super) fn show<T: Serialize + ?Sized>(
     page: impl FnOnce(&T) -> Page,
 ) -> Result<()> {
     match format {
-        Format::Table => text(&page(value).0),
+        Format::Table => text(&page(value).text()),
         Format::Json => {
             let json = serde_json::to_string_pretty(value).context("cannot write JSON")?;
             text(&(json + "\n"));
@@ -186,7 +211,7 @@ pub(super) fn count(number: u64) -> String {
     let separator = if &*rust_i18n::locale() == "es" { '.' } else { ',' };
     let mut grouped = String::new();
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             grouped.push(separator);
         }
         grouped.push(digit);
@@ -221,12 +246,11 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn plain_width() -> u16 {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .filter(|width| *width >= 40)
-        .unwrap_or(PLAIN_WIDTH)
+/// Columns that a line may take: the terminal's, else COLUMNS, else 80.
+pub(super) fn width() -> u16 {
+    let terminal = if is_terminal() { comfy_table::Table::new().width() } else { None };
+    let given = || std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    terminal.or_else(given).filter(|width| *width >= 40).unwrap_or(PLAIN_WIDTH)
 }
 
 #[cfg(test)]
@@ -253,7 +277,7 @@ mod tests {
     fn a_table_stays_within_80_columns() {
         let mut table = Table::new(["a".into(), "b".into()]).right(&[0]);
         table.row(["1".to_owned(), "word ".repeat(60)]);
-        let page = Page::new().table(table).0;
+        let page = Page::new().table(table).text();
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
     }
 }

@@ -76,15 +76,45 @@ impl Arguments {
 
 impl Answer {
     fn page(&self) -> Page {
+        if self.columns.is_empty() {
+            return Page::new().line(t!("cli.sql.done"));
+        }
+        let page = if self.fits() { self.table() } else { self.records() };
+        page.line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64)))
+    }
+
+    /// Whether the rows fit side by side.
+    fn fits(&self) -> bool {
+        let widest = |column: usize| {
+            let values = self.rows.iter().map(|row| shown(&row[column]).chars().count());
+            values.chain([self.columns[column].chars().count()]).max().unwrap_or_default()
+        };
+        let padding = 3;
+        (0..self.columns.len()).map(|column| widest(column) + padding).sum::<usize>() <= usize::from(output::width())
+    }
+
+    fn table(&self) -> Page {
         let mut table = Table::new(self.columns.iter().map(|name| name.as_str().into()));
         for row in &self.rows {
-            table.row(row.iter().map(|value| value.as_deref().unwrap_or("∅")));
+            table.row(row.iter().map(shown));
         }
-        match self.columns.is_empty() {
-            true => Page::new().line(t!("cli.sql.done")),
-            false => Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
-        }
+        Page::new().table(table)
     }
+
+    /// One column a line, for rows that are too wide.
+    fn records(&self) -> Page {
+        let name_width = self.columns.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+        self.rows.iter().zip(1..).fold(Page::new(), |page, (row, number)| {
+            let page = page.line(format!("─ {number} {}", "─".repeat(name_width)));
+            self.columns.iter().zip(row).fold(page, |page, (name, value)| {
+                page.line(format!(" {name:<name_width$}  {}", shown(value)))
+            })
+        })
+    }
+}
+
+fn shown(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or("∅")
 }
 
 /// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be wrapped

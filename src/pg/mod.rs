@@ -1,5 +1,6 @@
 //! PostgreSQL: a private server, connections to any other one, what its catalog says, and the target's schema.
 
+mod backup;
 pub mod catalog;
 pub mod copy;
 pub mod embedded;
@@ -12,6 +13,7 @@ mod session;
 mod target;
 mod tls;
 
+pub use backup::backup;
 pub use secret::Secret;
 pub use session::{Purpose, Session};
 pub use target::{Target, variable};

@@ -1,5 +1,7 @@
 //! The command line as a person or a script meets it: words, exit codes, files.
 
+mod clinic;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -38,7 +40,9 @@ fn snapshot(folder: &Path, name: &str, text: &str) {
     settings.add_filter(&path.to_string_lossy(), "[project]");
     settings.add_filter(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b", "[ulid]");
     settings.add_filter(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|\+00:00)?", "[time]");
-    settings.add_filter(r"\d+\.\d s\b", "[took]");
+    settings.add_filter(r" *\d+\.\d s\b", " [took]");
+    settings.add_filter(r"\b[0-7][0-9A-HJKMNP-TV-Z]{11}\b", "[run]");
+    settings.add_filter(r"\b[0-9a-f]{64}\b", "[hash]");
     settings.add_filter(r" +\n", "\n");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
@@ -83,7 +87,9 @@ fn help_of_every_command_in_both_languages() {
     for language in ["en", "es"] {
         let mut text = session(folder.path(), &["--lang", language, "--help"]);
         for name in &names {
-            text.push_str(&session(folder.path(), &["--lang", language, name, "--help"]));
+            let help = session(folder.path(), &["--lang", language, name, "--help"]);
+            text.push_str(help.split("\n\nOptions of every command").next().unwrap());
+            text.push('\n');
         }
         snapshot(folder.path(), &format!("help_{language}"), &text);
     }
@@ -150,8 +156,10 @@ fn init_never_overwrites() {
 #[test]
 fn every_answer_is_one_json_document() {
     let folder = staged();
-    let lines: [&[&str]; 5] = [
+    let lines: [&[&str]; 7] = [
         &[],
+        &["doctor"],
+        &["maps", "acme"],
         &["status", "acme"],
         &["log", "acme"],
         &["sql", "acme", "select 1 as a, null as b, [1, 2] as c, 'ñ' as d"],
@@ -217,7 +225,18 @@ fn tree(folder: &Path) -> BTreeMap<String, (SystemTime, u64)> {
 fn commands_that_only_read_write_nothing() {
     for folder in [project(), staged()] {
         let before = tree(folder.path());
-        for line in [&[][..], &["status"], &["log", "acme"], &["sql", "acme", "from raw.clients"], &["--help"]] {
+        let lines: [&[&str]; 9] = [
+            &[],
+            &["status"],
+            &["log", "acme"],
+            &["sql", "acme", "from raw.clients"],
+            &["maps", "acme"],
+            &["doctor", "acme"],
+            &["transform", "acme", "--explain"],
+            &["postgres", "url"],
+            &["--help"],
+        ];
+        for line in lines {
             run(folder.path(), line);
             assert_eq!(tree(folder.path()), before, "{line:?}");
         }

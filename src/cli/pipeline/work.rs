@@ -12,10 +12,10 @@ use crate::error::Failure;
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::manifest::SourceCount;
-use crate::model::run::Stage;
-use crate::pg::Purpose;
+use crate::model::run::{Event, Observer as _, Stage};
+use crate::pg::{Purpose, backup};
 use crate::snapshot::Snapshot;
-use crate::staging::Staging;
+use crate::staging::{Staging, private_folder};
 use crate::{check, export, load, push, transform, verify};
 
 impl Pipeline<'_> {
@@ -104,7 +104,28 @@ impl Pipeline<'_> {
             true => None,
             false => self.confirmed(&snapshot)?,
         };
+        if !self.wanted.dry_run {
+            self.back_up(&snapshot)?;
+        }
         self.push_with(&snapshot, self.wanted.dry_run, self.wanted.plan.clone().or(confirmed))
+    }
+
+    /// `[safety] backup = "pg_dump"`: before a push to a database that is not our own, what its tables hold.
+    fn back_up(&self, snapshot: &Snapshot) -> Result<()> {
+        let target = &self.connected()?.target;
+        match self.clinic.safety.backup.as_deref() {
+            Some("pg_dump") if !target.is_embedded() => {}
+            None | Some("pg_dump") => return Ok(()),
+            Some(other) => return Err(Failure::usage(t!("cli.push.unknown_backup", name = other)).into()),
+        }
+        let folder = self.project.staging_dir(&self.clinic.name).join("reports");
+        private_folder(&folder)?;
+        let path = folder.join(format!("before-{}.dump", self.journal.run()));
+        let tables: Vec<TableName> = snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
+        backup(target, &tables, &path)?;
+        let text = t!("cli.push.backed_up", path = path.display());
+        Both(&self.progress, &self.journal).event(&Event::Note { stage: Stage::Push, text: &text });
+        Ok(())
     }
 
     fn push_with(&self, snapshot: &Snapshot, dry_run: bool, plan: Option<String>) -> Result<push::Report> {
@@ -142,7 +163,7 @@ impl Pipeline<'_> {
         if !target.production && deleted == 0 {
             return Ok(Some(planned.plan.id));
         }
-        output::status(crate::cli::push::page(&planned).text());
+        output::status(&crate::cli::push::page(&planned).text());
         let question = t!(
             "cli.push.question",
             rows = output::count(planned.plan.writes()),
