@@ -64,9 +64,11 @@ impl Text {
         findings.extend(reading.findings);
         findings.extend(drift);
         // Old programs write text and call it .xls: nothing is wrong with that, but people wonder.
-        let extension = file.path.extension().map(|text| text.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let extension =
+            file.path.extension().map(|text| text.to_string_lossy().to_lowercase()).unwrap_or_default();
         if ["xls", "xlsx", "xlsm", "xlsb", "ods"].contains(&extension.as_str()) {
-            findings.push(Finding::new("text_in_spreadsheet_name", Severity::Info, 1).detail(file.shown.clone()));
+            findings
+                .push(Finding::new("text_in_spreadsheet_name", Severity::Info, 1).detail(file.shown.clone()));
         }
         Ok(Self {
             file: file.clone(),
