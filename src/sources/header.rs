@@ -7,7 +7,7 @@ use rust_i18n::t;
 use super::{Finding, Severity, some_of};
 
 /// The columns that every raw table has besides those of its file.
-pub const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
+pub(super) const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
 
 /// A header that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -45,8 +45,8 @@ fn a_missing_file_leaves_what_was_loaded_and_names_what_is_there() {
 
 #[test]
 fn an_empty_file_is_no_source() {
-    for text in ["", "\u{feff}", "\r\n\r\n  "] {
-        breaks(&Desk::with(GOOD), |desk| desk.write("s.csv", text), Kind::Failed, &["s.csv is empty"]);
+    for bytes in [&b""[..], b"\xef\xbb\xbf", b"\r\n\r\n  ", b"\xff\xfe", b"\xff\xfe\n\0"] {
+        breaks(&Desk::with(GOOD), |desk| desk.write("s.csv", bytes), Kind::Failed, &["s.csv is empty"]);
     }
 }
 
