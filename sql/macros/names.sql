@@ -1,17 +1,23 @@
 -- Personal names as Spanish writes them: particles in lower case, one or more given names, two surnames.
 
+-- The words of a trimmed name, each with the mark after it: a blank, hyphen, apostrophe, point or parenthesis.
+create or replace macro name_words(t) as
+    string_split(replace(replace(replace(
+        case when regexp_matches(t, '[.(’\x{300}-\x{36F}]')
+            then regexp_replace(nfc_normalize(t), '([.(’])', '\1' || chr(1), 'g') else t end,
+        ' ', ' ' || chr(1)), '-', '-' || chr(1)), '''', '''' || chr(1)), chr(1));
+
 -- Name case: each word with a capital, particles within the name without (`María del Carmen de la O`), Roman figures whole.
 -- The first word always gets its capital, as the Ortografía of the RAE wants it for a surname that stands alone (De la Fuente); a word
--- that is already in mixed case (McDonald) stays; letters are composed (NFC).
+-- that is already in mixed case (McDonald) stays; letters are composed (NFC). A word is taken with the marks after it, so a particle ends in a space.
 create or replace macro name_case(t) as
-    list_aggregate(list_transform(
-        regexp_extract_all(nfc_normalize(trimmed(t)), '\pL[\pL\pM]*|[^\pL]+'),
-        lambda original, position: list_transform([lower(original)], lambda word: case
-            when position > 1 and word in ('de', 'del', 'la', 'las', 'los', 'el', 'y', 'i', 'da', 'das', 'do', 'dos', 'di', 'van', 'von', 'der', 'den')
-                then word
-            when word in ('ii', 'iii', 'iv') then upper(word)
-            when word <> original and length(word) > 4 and regexp_full_match(original, '\p{Lu}\p{Ll}+\p{Lu}\p{Ll}+') then original
-            else upper(word[1]) || word[2:] end)[1]), 'string_agg', '');
+    nullif(list_aggregate(list_transform(name_words(trimmed(t)), lambda word, place: case
+        when place > 1 and length(word) < 5 and lower(word) in ('de ', 'del ', 'la ', 'las ', 'los ', 'el ', 'y ', 'i ',
+            'da ', 'das ', 'do ', 'dos ', 'di ', 'van ', 'von ', 'der ', 'den ') then lower(word)
+        when length(word) < 5 and upper(word) in ('II', 'II ', 'III', 'III ', 'IV', 'IV ') then upper(word)
+        when word <> upper(word) and word <> lower(word) and length(word) > 4 and left(word, 1) <> lower(left(word, 1))
+            and substr(word, 2, 1) <> upper(substr(word, 2, 1)) and substr(rtrim(word, ' -'), -1) = lower(substr(rtrim(word, ' -'), -1)) then word
+        else upper(left(word, 1)) || lower(substr(word, 2)) end), 'string_agg', ''), '');
 
 -- The parts of a name that stay together: a word with the particles before it (`de la Fuente`), and what "y" or "i" joins (`Ortega y Gasset`).
 create or replace macro name_parts(t) as
@@ -42,6 +48,18 @@ create or replace macro is_second_given_name(part) as
         'de los angeles', 'de los dolores', 'de lourdes', 'de fatima', 'de guadalupe', 'de montserrat', 'de todos los santos'
     ], plain_text(part));
 
+-- "Apellidos, Nombre" or "Apellidos Nombre" in the same three parts. Before a comma the first part is the first surname, the rest the second. Without one
+-- the first two are surnames; of three parts the second belongs to the given name where it is usual there. One part is a given name.
+create or replace macro split_surnames_first(t) as
+    case when contains(t, ',') then list_transform(
+        [{'surname': name_parts(regexp_extract(t, '^([^,]*),', 1)), 'given': trimmed(replace(regexp_extract(t, '^[^,]*,(.*)$', 1), ',', ' '))}],
+        lambda side: struct_pack(given := side.given, surname1 := side.surname[1], surname2 := name_of(side.surname[2:])))[1]
+    else list_transform([name_parts(t)], lambda part: case
+        when len(part) > 3 or len(part) = 3 and not is_second_given_name(part[2])
+            then struct_pack(given := name_of(part[3:]), surname1 := part[1], surname2 := part[2])
+        when len(part) > 0 then struct_pack(given := case len(part) when 1 then part[1] else name_of(part[2:]) end,
+            surname1 := case when len(part) > 1 then part[1] end, surname2 := null::varchar) end)[1] end;
+
 -- A name in the order of an identity card in three parts. The last two parts are the surnames; of three parts the second
 -- belongs to the given name where it is usual there. Letters stay as they are; a comma means surnames first. One part is a given name.
 create or replace macro split_name(t) as
@@ -54,15 +72,3 @@ create or replace macro split_name(t) as
         when len(part) = 2 and not is_second_given_name(part[2])
             then struct_pack(given := part[1], surname1 := part[2], surname2 := null::varchar)
         when len(part) > 0 then struct_pack(given := name_of(part), surname1 := null::varchar, surname2 := null::varchar) end)[1] end;
-
--- "Apellidos, Nombre" or "Apellidos Nombre" in the same three parts. Before a comma the first part is the first surname, the rest the second. Without one
--- the first two are surnames; of three parts the second belongs to the given name where it is usual there. One part is a given name.
-create or replace macro split_surnames_first(t) as
-    case when contains(t, ',') then list_transform(
-        [{'surname': name_parts(regexp_extract(t, '^([^,]*),', 1)), 'given': trimmed(replace(regexp_extract(t, '^[^,]*,(.*)$', 1), ',', ' '))}],
-        lambda side: struct_pack(given := side.given, surname1 := side.surname[1], surname2 := name_of(side.surname[2:])))[1]
-    else list_transform([name_parts(t)], lambda part: case
-        when len(part) > 3 or len(part) = 3 and not is_second_given_name(part[2])
-            then struct_pack(given := name_of(part[3:]), surname1 := part[1], surname2 := part[2])
-        when len(part) > 0 then struct_pack(given := case len(part) when 1 then part[1] else name_of(part[2:]) end,
-            surname1 := case when len(part) > 1 then part[1] end, surname2 := null::varchar) end)[1] end;

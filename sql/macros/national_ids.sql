@@ -3,22 +3,27 @@
 
 -- Letters and figures of an identity number in capitals, without its separators and a label such as `DNI:` or `C.I.`.
 create or replace macro id_figures(t) as
-    regexp_replace(upper(regexp_replace(t, '[\s\p{Z}.,:\-–/_]+', '', 'g')), '^(?:DNI|NIF|NIE|RUT|RUN|CURP|RFC|CUI[TL]|CI|CC|CEDULA|CÉDULA)(.+)$', '\1');
+    regexp_replace(upper(t), '^\s*(?:DNI|NIF|NIE|RUT|RUN|CURP|RFC|CUI[TL]|C\.?I|C\.?C|C[EÉ]DULA)[\s.:]+|[\s\p{Z}.,\-–/_]+', '', 'g');
 
 -- The sum of each character's place in an alphabet (from 0) times its weight.
 create or replace macro weighted_sum(characters, weights, alphabet) as
     list_aggregate(list_transform(weights, lambda weight, place:
         weight * (strpos(alphabet, substr(characters, place, 1)) - 1)), 'sum');
 
+-- ES: the letter of a number: its place modulo 23 (Real Decreto 1553/2005 and Orden INT/2058/2008 for DNI and NIE).
+create or replace macro nif_letter(figures) as
+    substr('TRWAGMYFPDXBNJZSQVHLCKE', (try_cast(figures as bigint) % 23 + 1)::int, 1);
+
 -- ES: NIF of Spaniards (8 figures and letter), NIE (X, Y, Z) and NIF with K, L, M; missing leading zeros are added. The letter is the number modulo 23; X, Y, Z
 -- count as 0, 1, 2 and K, L, M as nothing (Real Decreto 1065/2007, art. 19-20; Orden EHA/451/2008; Orden INT/2058/2008 for the NIE).
 create or replace macro nif(t) as
-    list_transform([regexp_extract(id_figures(t), '^(?:ES)?([XYZKLM]?)0*(\d{4,8}|\d{4,8})([A-Z])$', ['kind', 'figures', 'letter'])],
-        lambda part: list_filter([part.kind || lpad(part.figures, case part.kind when '' then 8 else 7 end, '0') || part.letter], lambda id:
-            length(id) = 9 and length(part.figures) <= case part.kind when '' then 8 else 7 end
-            and not is_one_digit(regexp_replace(id, '\D', '', 'g'))
-            and part.letter = substr('TRWAGMYFPDXBNJZSQVHLCKE', (try_cast(
-                case part.kind when 'Y' then '1' when 'Z' then '2' else '' end || lpad(part.figures, 7, '0') as bigint) % 23 + 1)::int, 1))[1])[1];
+    list_transform([regexp_extract(id_figures(t), '^(?:ES)?([XYZKLM]?)(\d{4,9})([A-Z])$', ['kind', 'figures', 'letter'])],
+        lambda part: list_transform([{'kind': part.kind, 'letter': part.letter, 'figures': lpad(
+            case when length(part.figures) < 8 then part.figures else ltrim(part.figures, '0') end,
+            case part.kind when '' then 8 else 7 end, '0')}],
+            lambda id: case when part.letter = nif_letter(case part.kind when 'Y' then '1' when 'Z' then '2' else '' end || id.figures)
+                and length(ltrim(part.figures, '0')) <= length(id.figures) and not is_one_digit(id.figures)
+                then id.kind || id.figures || id.letter end)[1])[1];
 
 -- Whether a cell holds a NIF or NIE with the right letter.
 create or replace macro nif_valid(t) as case when trimmed(t) is not null then nif(t) is not null end;
@@ -68,7 +73,7 @@ create or replace macro curp_valid(t) as case when trimmed(t) is not null then c
 -- MX: RFC of a person (13 characters) or company (12) with a date that exists and its check character: weights 13 to 2 on the places in the SAT's alphabet,
 -- modulo 11, 10 is A (SAT, Anexo del RFC). The generic ones for the public (XAXX010101000, XEXX010101000) fail.
 create or replace macro rfc(t) as
-    list_filter([regexp_extract(id_figures(t), '^[A-ZÑ&]{3,4}\d{6}[A-Z\d]{2}[A\d]$')], lambda id:
+    list_filter([regexp_extract(id_figures(t), '^[A-ZÑ&]{3,4}\d{6}[1-9A-V][1-9A-Z][\dA]$')], lambda id:
         id <> '' and id not in ('XAXX010101000', 'XEXX010101000')
         and coalesce(date_of('20' || id[-9:-8], id[-7:-6], id[-5:-4], 0), date_of('19' || id[-9:-8], id[-7:-6], id[-5:-4], 0)) is not null
         and id[-1] = substr('0123456789A', ((11 - weighted_sum(lpad(id[:-2], 12, ' '), [13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2],

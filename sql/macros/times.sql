@@ -41,10 +41,10 @@ create or replace macro timestamp_of(t) as
 -- A local timestamp: any date of parse_date, then any time of parse_time, or a spreadsheet's day number with a fraction (`44197.5`).
 create or replace macro parse_timestamp(t) as
     case
-        when regexp_full_match(t, '[12]\d{3}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?')
-            then parse_date(t[1:10]) + try_cast(t[12:] as time)
-        when regexp_full_match(t, '\d{2}/\d{2}/\d{4} \d{1,2}:\d{2}(?::\d{2})?') then parse_date(t[1:10]) + parse_time(t[12:])
-        when regexp_full_match(trimmed(t), '\d{4,5}[.,]\d+') then list_transform([replace(trimmed(t), ',', '.')], lambda cell:
-            parse_date(split_part(cell, '.', 1))
-                + to_milliseconds(round((try_cast(cell as double) % 1) * 86400000)::bigint))[1]
+        when regexp_full_match(t, '\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?')
+            then without_sentinel(try_cast(left(t, 10) as date)) + try_cast(substr(t, 12) as time)
+        when regexp_full_match(t, '\d{2}/\d{2}/\d{4} \d{2}:\d{2}(?::\d{2})?')
+            then without_sentinel(try_strptime(left(t, 10), '%d/%m/%Y')::date) + try_cast(substr(t, 12) as time)
+        when regexp_full_match(t, '\s*\d{4,5}[.,]\d+\s*') then list_transform([try_cast(replace(t, ',', '.') as double)], lambda number:
+            case when number >= 2200 then date '1899-12-30' + to_milliseconds(round(number * 86400000)::bigint) end)[1]
         else timestamp_of(trimmed(t)) end;

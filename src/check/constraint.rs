@@ -19,8 +19,26 @@ pub(super) fn check_expression(definition: &str) -> Option<&str> {
     Some(&inner[..=end])
 }
 
+/// An expression that DuckDB may decide, over columns of `ready` cast to their types.
+pub(super) struct Decided {
+    casts: String,
+    expression: String,
+}
+
+impl Decided {
+    /// A query of the `_n` of the rows for which the expression is true.
+    pub(super) fn true_rows(&self, ready: &str) -> String {
+        format!("select _n from (select _n, {} from {ready}) where ({})", self.casts, self.expression)
+    }
+
+    /// A query of the `_n` of the rows for which the expression is false (not null: a CHECK lets that pass).
+    pub(super) fn false_rows(&self, ready: &str) -> String {
+        format!("select _n from (select _n, {} from {ready}) where not ({})", self.casts, self.expression)
+    }
+}
+
 /// DuckDB SQL for an expression over the columns of `ready` (canonical text, cast here), if DuckDB may decide it.
-pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> Result<Option<String>> {
+pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> Result<Option<Decided>> {
     let portable = portable(expression);
     let tree: String = match staging
         .value(&format!("select json_serialize_sql({})::varchar", literal(&format!("select {portable}"))))
@@ -47,7 +65,7 @@ pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> R
             ))
         })
         .collect();
-    Ok(casts.map(|casts| format!("(select {portable} from (select {}))", casts.join(", "))))
+    Ok(casts.map(|casts| Decided { casts: casts.join(", "), expression: portable }))
 }
 
 /// Rewrites the few spellings of `pg_get_constraintdef` that DuckDB does not take as they are.

@@ -37,7 +37,7 @@ fn exact(x: &str, duckdb_type: &str, target: &DataType) -> Option<Conversion> {
             let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
             sql(x.to_owned(), Some((format!("{x} not in ({labels})"), "not_in_enum")))
         }
-        ("BOOLEAN", "bool", _) => sql(x.to_owned(), None),
+        ("BOOLEAN", "bool", _) => sql(format!("case when {x} then 't' when not {x} then 'f' end"), None),
         ("UUID", "uuid", _) => sql(plain(), None),
         ("BLOB", "bytea", _) => sql(format!("'\\x' || lower(hex({x}))"), None),
         ("DATE", "date", _) => sql(
@@ -200,6 +200,7 @@ mod tests {
             ),
             ("DECIMAL(8,1)", "'12.5'", numeric_12_2, "12.50"),
             ("VARCHAR[]", "['a\"b', null, 'c\\d']", data_type("_text", -1), "{\"a\\\"b\",NULL,\"c\\\\d\"}"),
+            ("BOOLEAN", "true", data_type("bool", -1), "t"),
             ("BLOB", "'\\xAA'", data_type("bytea", -1), "\\xaa"),
         ];
         for (duckdb_type, value, target, expected) in cases {

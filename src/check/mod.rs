@@ -23,6 +23,7 @@ use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::SourceCount;
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::Staging;
+use constraint::Decided;
 use probe::{Check, Questions};
 use shape::TableShape;
 
@@ -147,6 +148,7 @@ async fn table(
     for (column, count) in ready::name_columns(staging, shape)? {
         findings.push(finding("loss", "warning", shape, Some(column), count));
     }
+    rules::unmapped(staging, shape)?;
     rules::not_null(staging, shape)?;
     let questions = simple_rules(staging, shape)?;
     for (column, count) in orphans::decide(staging, client, catalog, shape, &settings).await? {
@@ -166,7 +168,7 @@ fn simple_rules<'c>(staging: &Staging, shape: &TableShape<'c>) -> Result<Questio
     let mut questions = Questions::default();
     for check in checks(shape) {
         match constraint::decidable(staging, shape.table, &check.expression)? {
-            Some(condition) => check_fault(staging, shape, &check, &condition)?,
+            Some(decided) => check_fault(staging, shape, &check, &decided)?,
             None => questions.checks.push(check),
         }
     }
@@ -201,14 +203,14 @@ fn checks(shape: &TableShape<'_>) -> Vec<Check> {
     of_table.chain(of_domains).collect()
 }
 
-fn check_fault(staging: &Staging, shape: &TableShape<'_>, check: &Check, condition: &str) -> Result<()> {
+fn check_fault(staging: &Staging, shape: &TableShape<'_>, check: &Check, decided: &Decided) -> Result<()> {
     let table = literal(&shape.name.to_string());
     staging.execute(&format!(
-        "insert into fault select {table}, _n, 'check', {}, {}, null from {} \
-         where not {condition} and _n not in (select n from fault where table_name = {table})",
+        "insert into fault select {table}, _n, 'check', {}, {}, null from ({}) \
+         where _n not in (select n from fault where table_name = {table})",
         literal(&check.columns),
         literal(&check.name),
-        shape.name.staged("ready"),
+        decided.false_rows(&shape.name.staged("ready")),
     ))
 }
 
@@ -233,7 +235,8 @@ async fn keys<'c>(
         }
         let filter = match &index.predicate {
             None => Some("true".to_owned()),
-            Some(predicate) => constraint::decidable(options.staging, shape.table, predicate)?,
+            Some(predicate) => constraint::decidable(options.staging, shape.table, predicate)?
+                .map(|decided| format!("_n in ({})", decided.true_rows(&shape.name.staged("ready")))),
         };
         match filter {
             Some(filter) if rules::bytewise(shape.table, index) && (index.primary || !filled) => {

@@ -22,6 +22,18 @@ pub(super) fn not_null(staging: &Staging, shape: &TableShape<'_>) -> Result<()> 
     Ok(())
 }
 
+/// Rows that stand on a record with a value that a map of policy `reject` does not translate.
+pub(super) fn unmapped(staging: &Staging, shape: &TableShape<'_>) -> Result<()> {
+    let table = literal(&shape.name.to_string());
+    staging.execute(&format!(
+        "insert into fault select distinct {table}, _n, 'unmapped_value', null, record.map, null \
+         from (select _n, unnest(_ids) as _id from {ready}) row \
+         join meta.unmapped_row record using (_id) \
+         join meta.map_use on map_use.map = record.map and map_use.model = record.model and map_use.target = {table}",
+        ready = shape.name.staged("ready"),
+    ))
+}
+
 fn mandatory(column: &Column) -> bool {
     let domain_mandatory = matches!(column.data_type.kind, TypeKind::Domain { not_null: true, .. });
     (column.not_null || domain_mandatory) && !column.generated && column.identity == Identity::None

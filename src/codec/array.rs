@@ -53,12 +53,21 @@ impl Array {
     }
 
     pub(super) fn send(&self, text: &str, oids: &LiveOids, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let literal = parse(text, self.delimiter)?;
-        send(&literal, self.element.live_oid(oids)?, out, |item, out| match item {
+        self.send_typed(text, self.element.live_oid(oids)?, oids, out)
+    }
+
+    fn send_typed(&self, text: &str, oid: u32, oids: &LiveOids, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        send(&parse(text, self.delimiter)?, oid, out, |item, out| match item {
             None => self.element.check_null(),
             Some(item) => self.element.kind.send(item, oids, out),
         })
     }
+}
+
+/// Appends the body of the array as one whose elements have another type of the same binary form.
+pub(super) fn send_as(kind: &Kind, element_oid: u32, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let Kind::Array(array) = kind else { return Err(Refusal::UnknownType) };
+    array.send_typed(text, element_oid, &LiveOids::default(), out)
 }
 
 /// Appends the body of the same array as a `text[]`.

@@ -17,6 +17,8 @@ pub(super) enum Digest {
     Direct(u32),
     /// A domain over a core type, cast to it: OID and the type's quoted name.
     Cast(u32, String),
+    /// An array of domains over a core type, cast to an array of that: its OID, its element's, its quoted name.
+    CastArray(u32, u32, String),
     /// Its text, since its own OID is not the same on every server.
     Text,
     /// An array of such types, as `text[]`.
@@ -43,7 +45,7 @@ impl Digest {
         match (base.oid, &base.kind) {
             (0, _) => Ok(Digest::TextArray),
             (oid, _) => array::core_array_oid(oid)
-                .map(|array_oid| Digest::Cast(array_oid, core_name(&format!("_{}", base.base))))
+                .map(|array_oid| Digest::CastArray(array_oid, oid, core_name(&format!("_{}", base.base))))
                 .ok_or_else(|| Unsupported::new(&element.name, rust_i18n::t!("codec.needs_server"))),
         }
     }
@@ -56,7 +58,7 @@ impl Digest {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         let oid = match self {
-            Digest::Direct(oid) | Digest::Cast(oid, _) => *oid,
+            Digest::Direct(oid) | Digest::Cast(oid, _) | Digest::CastArray(oid, ..) => *oid,
             Digest::Text => TEXT,
             Digest::TextArray => TEXT_ARRAY,
         };
@@ -66,6 +68,7 @@ impl Digest {
         let Some(text) = canonical else { return Ok(()) };
         match self {
             Digest::Direct(_) | Digest::Cast(..) => kind.send(text, &LiveOids::default(), out)?,
+            Digest::CastArray(_, element, _) => array::send_as(kind, *element, text, out)?,
             Digest::Text => out.extend_from_slice(text.as_bytes()),
             Digest::TextArray => array::send_as_texts(kind, text, out)?,
         }
@@ -75,7 +78,7 @@ impl Digest {
     pub(super) fn expression(&self, column: &str) -> String {
         match self {
             Digest::Direct(_) => column.to_owned(),
-            Digest::Cast(_, name) => format!("{column}::{name}"),
+            Digest::Cast(_, name) | Digest::CastArray(_, _, name) => format!("{column}::{name}"),
             Digest::Text => format!("{column}::text"),
             Digest::TextArray => format!("{column}::text[]"),
         }

@@ -122,6 +122,13 @@ fn write<F: Into<f64> + std::fmt::LowerExp + Copy>(
     }
     let mut shortest = Scientific::of(|text| write!(text, "{value:e}"));
     let mut wanted = shortest.digits.len();
+    // A number right between two shortest candidates: Ryu takes the even one, Rust the upper.
+    if shortest.digits.ends_with(['1', '3', '5', '7', '9']) {
+        let even = Scientific::of(|text| write!(text, "{value:.*e}", wanted - 1));
+        if even.digits != shortest.digits && reads_back(&even.text()) {
+            shortest = even;
+        }
+    }
     while binary.is_halfway(shortest.number(), shortest.last_power()) && wanted < most_digits {
         wanted += 1;
         let longer = Scientific::of(|text| write!(text, "{value:.*e}", wanted - 1));

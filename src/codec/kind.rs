@@ -3,9 +3,12 @@
 use rust_i18n::t;
 
 use super::array::Array;
+use super::geometry::{Figure, Shape};
+use super::network::{self, Network};
+use super::range::Range;
 use super::{
-    JsonForm, LiveOids, Refusal, Unsupported, boolean, bytes, composite, float, integer, json, jsonb,
-    numeric, temporal, text, uuid,
+    JsonForm, LiveOids, Refusal, Unsupported, bits, boolean, bytes, composite, extension, float, integer,
+    interval, json, jsonb, numeric, search, temporal, text, uuid,
 };
 use crate::model::catalog::{DataType, TypeKind};
 
@@ -33,12 +36,26 @@ pub(super) enum Kind {
     TimeTz(Option<u32>),
     Timestamp(Option<u32>),
     TimestampTz(Option<u32>),
+    Interval(interval::Modifier),
+    Bit(bits::Length),
+    Inet,
+    Cidr,
+    Macaddr,
+    Macaddr8,
+    Geometry(Shape),
+    TsVector,
+    Hstore,
+    Ltree,
+    /// With its number of dimensions.
+    Vector(Option<usize>),
     Uuid,
     Json,
     Jsonb,
     Enum(Vec<String>),
     Array(Box<Array>),
     Composite(Vec<Element>),
+    Range(Box<Range>),
+    Multirange(Box<Range>),
 }
 
 /// The type of an array's elements or of a composite's field.
@@ -86,10 +103,7 @@ fn is_not_null(data_type: &DataType) -> bool {
 impl Kind {
     pub(super) fn new(data_type: &DataType) -> Result<Self, Unsupported> {
         let unsupported = |reason| Err(Unsupported::new(&data_type.name, reason));
-        if matches!(data_type.kind, TypeKind::Pseudo) {
-            return unsupported(t!("codec.no_value"));
-        }
-        if !data_type.binary {
+        if !data_type.binary && !matches!(data_type.kind, TypeKind::Pseudo) {
             return unsupported(t!("codec.no_binary"));
         }
         match &data_type.kind {
@@ -108,8 +122,49 @@ impl Kind {
                     None => unsupported(t!("codec.needs_server")),
                 }
             }
-            _ => unsupported(t!("codec.unknown_extension")),
+            TypeKind::Base => match Self::of_extension(&data_type.base, data_type.modifier) {
+                Some(kind) => Ok(kind),
+                None => unsupported(t!("codec.unknown_extension")),
+            },
+            TypeKind::Range { subtype } => Self::range(data_type, subtype).map(Kind::Range),
+            TypeKind::Multirange { range } => match &range.kind {
+                TypeKind::Range { subtype } => Self::range(range, subtype).map(Kind::Multirange),
+                _ => unsupported(t!("codec.no_value")),
+            },
+            TypeKind::Pseudo => unsupported(t!("codec.no_value")),
         }
+    }
+
+    /// A range type of the user's over whole numbers may have a canonical function of its own, so only those over
+    /// continuous types are taken.
+    fn range(data_type: &DataType, subtype: &DataType) -> Result<Box<Range>, Unsupported> {
+        let core = data_type.schema == "pg_catalog";
+        let kind = Self::new(subtype)?;
+        let discrete = matches!(kind, Kind::Int4 | Kind::Int8 | Kind::Date);
+        let continuous = matches!(
+            kind,
+            Kind::Float4
+                | Kind::Float8
+                | Kind::Numeric(_)
+                | Kind::Time(_)
+                | Kind::Timestamp(_)
+                | Kind::TimestampTz(_)
+        );
+        if continuous || core && discrete {
+            Ok(Box::new(Range { subtype: kind, discrete }))
+        } else {
+            Err(Unsupported::new(&data_type.name, t!("codec.own_range")))
+        }
+    }
+
+    fn of_extension(name: &str, modifier: i32) -> Option<Self> {
+        Some(match name {
+            "citext" => Kind::Text,
+            "hstore" => Kind::Hstore,
+            "ltree" => Kind::Ltree,
+            "vector" => Kind::Vector(usize::try_from(modifier).ok()),
+            _ => return None,
+        })
     }
 
     /// An array's modifier is its elements'.
@@ -145,6 +200,21 @@ impl Kind {
             "timetz" => Kind::TimeTz(temporal::precision(modifier)),
             "timestamp" => Kind::Timestamp(temporal::precision(modifier)),
             "timestamptz" => Kind::TimestampTz(temporal::precision(modifier)),
+            "interval" => Kind::Interval(interval::Modifier::new(modifier)),
+            "bit" => Kind::Bit(bits::Length::new(modifier, false)),
+            "varbit" => Kind::Bit(bits::Length::new(modifier, true)),
+            "inet" => Kind::Inet,
+            "cidr" => Kind::Cidr,
+            "macaddr" => Kind::Macaddr,
+            "macaddr8" => Kind::Macaddr8,
+            "point" => Kind::Geometry(Shape::Point),
+            "lseg" => Kind::Geometry(Shape::Segment),
+            "box" => Kind::Geometry(Shape::Box),
+            "path" => Kind::Geometry(Shape::Path),
+            "polygon" => Kind::Geometry(Shape::Polygon),
+            "line" => Kind::Geometry(Shape::Line),
+            "circle" => Kind::Geometry(Shape::Circle),
+            "tsvector" => Kind::TsVector,
             "uuid" => Kind::Uuid,
             "json" => Kind::Json,
             "jsonb" => Kind::Jsonb,
@@ -212,6 +282,28 @@ impl Kind {
                 out.push_str(labels.iter().find(|label| *label == text).ok_or(Refusal::NotInEnum)?);
             }
             Kind::Array(array) => return array.rewrite(text, out),
+            Kind::Range(range) => return range.rewrite(text, out),
+            Kind::Multirange(range) => return range.rewrite_many(text, out),
+            Kind::Interval(modifier) => {
+                let (interval, lossy) = interval::parse(text, *modifier)?;
+                interval.write(out);
+                return Ok(lossy);
+            }
+            Kind::Bit(length) => bits::rewrite(text, *length, out)?,
+            Kind::Inet => Network::parse(text, false)?.write(false, out),
+            Kind::Cidr => Network::parse(text, true)?.write(true, out),
+            Kind::Macaddr => network::write_mac(&network::parse_mac(text)?, out),
+            Kind::Macaddr8 => network::write_mac(&network::parse_mac8(text)?, out),
+            Kind::Geometry(shape) => Figure::parse(*shape, text)?.write(out),
+            Kind::TsVector => search::write(&search::parse(text)?, out),
+            Kind::Hstore => extension::write_hstore(&extension::parse_hstore(text)?, out),
+            Kind::Ltree => {
+                extension::check_ltree(text)?;
+                out.push_str(text);
+            }
+            Kind::Vector(dimensions) => {
+                extension::write_vector(&extension::parse_vector(text, *dimensions)?, out);
+            }
             Kind::Composite(fields) => return composite::rewrite(fields, text, out),
             Kind::Date | Kind::Time(_) | Kind::TimeTz(_) | Kind::Timestamp(_) | Kind::TimestampTz(_) => {
                 return self.rewrite_temporal(text, out);
@@ -277,6 +369,25 @@ impl Kind {
             Kind::Char => out.push(text::char_byte(text).0),
             Kind::Jsonb => jsonb::send(text, out)?,
             Kind::Array(array) => array.send(text, oids, out)?,
+            Kind::Range(range) => range.send(text, oids, out)?,
+            Kind::Multirange(range) => range.send_many(text, oids, out)?,
+            Kind::Interval(modifier) => interval::parse(text, *modifier)?.0.send(out),
+            Kind::Bit(length) => bits::send(text, *length, out)?,
+            Kind::Inet => Network::parse(text, false)?.send(false, out),
+            Kind::Cidr => Network::parse(text, true)?.send(true, out),
+            Kind::Macaddr => out.extend_from_slice(&network::parse_mac(text)?),
+            Kind::Macaddr8 => out.extend_from_slice(&network::parse_mac8(text)?),
+            Kind::Geometry(shape) => Figure::parse(*shape, text)?.send(out),
+            Kind::TsVector => search::send(&search::parse(text)?, out),
+            Kind::Hstore => extension::send_hstore(&extension::parse_hstore(text)?, out),
+            Kind::Ltree => {
+                extension::check_ltree(text)?;
+                out.push(extension::LTREE_VERSION);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Kind::Vector(dimensions) => {
+                extension::send_vector(&extension::parse_vector(text, *dimensions)?, out);
+            }
             Kind::Composite(fields) => composite::send(fields, text, oids, out)?,
             Kind::Text | Kind::Varchar(_) | Kind::Bpchar(_) | Kind::Name | Kind::Json | Kind::Enum(_) => {
                 self.send_text(text, out)?;

@@ -10,20 +10,27 @@
 //! (`1_000`, `0x1F`, infinite intervals). What it accepts it gives the same value.
 
 mod array;
+mod bits;
 mod boolean;
 mod bytes;
 mod composite;
 mod digest;
+mod extension;
 mod float;
+mod geometry;
 mod integer;
+mod interval;
 mod json;
 mod jsonb;
 mod kind;
 mod moment;
+mod network;
 mod numeric;
 mod parser;
+mod range;
 mod refusal;
 mod table;
+mod search;
 mod temporal;
 mod text;
 mod uuid;

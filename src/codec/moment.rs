@@ -47,14 +47,15 @@ pub(super) fn parse(text: &str) -> Result<Moment, Refusal> {
         before_christ = parse_era(&mut parser);
         Some(civil)
     };
-    let separated = separator(&mut parser);
-    if civil.is_none() || separated && parser.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-        let (time, rounded) = parse_time(&mut parser)?;
-        fields.time = Some(time);
-        fields.rounded = rounded;
-        fields.zone = parse_zone(&mut parser)?;
+    let marked = separator(&mut parser);
+    if civil.is_none() || marked.is_some() && parser.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        let clock = parse_time(&mut parser, marked == Some(true))?;
+        fields.time = Some(clock.time);
+        fields.rounded = clock.rounded;
+        // Behind AM and PM, PostgreSQL reads a sign as something else.
+        fields.zone = if clock.half_day { None } else { parse_zone(&mut parser)? };
     }
-    before_christ = before_christ.or_else(|| parse_era(&mut parser));
+    before_christ = before_christ.or_else(|| civil.and_then(|_| parse_era(&mut parser)));
     parser.skip_spaces();
     if !parser.at_end() {
         return Err(Refusal::InvalidSyntax);
@@ -75,14 +76,14 @@ fn parse_word(word: &str) -> Result<Moment, Refusal> {
     }
 }
 
-/// White space, or `T` before a digit.
-fn separator(parser: &mut Parser<'_>) -> bool {
+/// White space, or `T` before a digit: whether there was that mark, or nothing.
+fn separator(parser: &mut Parser<'_>) -> Option<bool> {
     let start = parser.position();
     parser.skip_spaces();
     let marker = matches!(parser.peek(), Some(b'T' | b't'))
         && parser.peek_at(1).is_some_and(|byte| byte.is_ascii_digit());
     parser.advance(usize::from(marker));
-    parser.position() > start
+    (parser.position() > start).then_some(marker)
 }
 
 /// Year, month, day: `2024-03-01`, `2024/3/1` or `20240301`. A year has at least three digits, else its place would
@@ -125,20 +126,36 @@ fn parse_era(parser: &mut Parser<'_>) -> Option<bool> {
     None
 }
 
-/// Hours, minutes, seconds, fraction: `HH:MM[:SS[.f]]` or `HHMMSS[.f]`, then perhaps AM or PM.
-fn parse_time(parser: &mut Parser<'_>) -> Result<(i64, bool), Refusal> {
+/// What a clock shows.
+struct Clock {
+    time: i64,
+    rounded: bool,
+    /// AM or PM was said.
+    half_day: bool,
+}
+
+/// Hours, minutes, seconds, fraction: `HH:MM[:SS[.f]]`, or `HHMMSS[.f]` behind a `T`; then perhaps AM or PM.
+fn parse_time(parser: &mut Parser<'_>, marked: bool) -> Result<Clock, Refusal> {
     let first = parser.digits();
     let (mut hour, minute, second) = if parser.take(b':') {
         let minute = number(parser.digits(), 2)?;
-        let second = if parser.take(b':') { number(parser.digits(), 2)? } else { 0 };
+        let second = if parser.take(b':') {
+            number(parser.digits(), 2)?
+        } else if parser.peek() == Some(b'.') {
+            // `12:03.5` is twelve minutes.
+            return Err(Refusal::InvalidSyntax);
+        } else {
+            0
+        };
         (number(first, 2)?, minute, second)
-    } else if first.len() == 6 {
+    } else if marked && first.len() == 6 {
         (number(&first[..2], 2)?, number(&first[2..4], 2)?, number(&first[4..], 2)?)
     } else {
         return Err(Refusal::InvalidSyntax);
     };
     let (fraction, rounded) = if parser.take(b'.') { parse_fraction(parser.digits()) } else { (0, false) };
-    if let Some(afternoon) = parse_half_day(parser) {
+    let afternoon = parse_half_day(parser);
+    if let Some(afternoon) = afternoon {
         if hour > 12 {
             return Err(Refusal::OutOfRange);
         }
@@ -146,7 +163,11 @@ fn parse_time(parser: &mut Parser<'_>) -> Result<(i64, bool), Refusal> {
     }
     let time = hour * HOUR + minute * MINUTE + second * SECOND + fraction;
     let overflows = hour > 24 || minute > 59 || second > 60 || time > DAY;
-    if overflows { Err(Refusal::OutOfRange) } else { Ok((time, rounded)) }
+    if overflows {
+        Err(Refusal::OutOfRange)
+    } else {
+        Ok(Clock { time, rounded, half_day: afternoon.is_some() })
+    }
 }
 
 /// Microseconds of a second's fraction, and whether digits were lost. More than six digits round as

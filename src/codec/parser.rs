@@ -34,9 +34,9 @@ impl<'t> Parser<'t> {
         self.position
     }
 
-    /// The whole text, of which `position` counts bytes.
-    pub(super) fn whole(&self) -> &'t str {
-        self.text
+    /// Whether white space stands before a position.
+    pub(super) fn is_after_space(&self, position: usize) -> bool {
+        position > 0 && is_space(self.text.as_bytes()[position - 1])
     }
 
     pub(super) fn advance(&mut self, bytes: usize) {

@@ -56,22 +56,22 @@ fn parse_instant(text: &str, precision: Option<u32>, zone: impl Fn(&Fields) -> (
     Ok((rounded, dropped || fields.rounded || rounded != instant))
 }
 
-/// Microseconds since midnight; a date or zone beside it is dropped, as `time_in` does.
+/// Microseconds since midnight; a zone behind it is dropped, as `time_in` does. A date is not taken.
 pub(super) fn parse_time(text: &str, precision: Option<u32>) -> Read<i64> {
-    let Moment::At(Fields { date, time: Some(time), zone, rounded }) = moment::parse(text)? else {
+    let Moment::At(Fields { date: None, time: Some(time), zone, rounded }) = moment::parse(text)? else {
         return Err(Refusal::InvalidSyntax);
     };
     let kept = round(time, precision);
-    Ok((kept, rounded || kept != time || date.is_some() || zone.is_some_and(|zone| zone != 0)))
+    Ok((kept, rounded || kept != time || zone.is_some_and(|zone| zone != 0)))
 }
 
 /// Microseconds since midnight and seconds *west* of UTC.
 pub(super) fn parse_timetz(text: &str, precision: Option<u32>) -> Read<(i64, i32)> {
-    let Moment::At(Fields { date, time: Some(time), zone, rounded }) = moment::parse(text)? else {
+    let Moment::At(Fields { date: None, time: Some(time), zone, rounded }) = moment::parse(text)? else {
         return Err(Refusal::InvalidSyntax);
     };
     let kept = round(time, precision);
-    Ok(((kept, -zone.unwrap_or(0)), rounded || kept != time || date.is_some()))
+    Ok(((kept, -zone.unwrap_or(0)), rounded || kept != time))
 }
 
 /// The precision a modifier asks for; six digits are all there are.

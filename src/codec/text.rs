@@ -57,7 +57,7 @@ pub(super) fn is_name(text: &str) -> bool {
 /// The one byte that `"char"` keeps of the text: `\ooo` in octal, else the first byte; none is zero (`charin`).
 pub(super) fn char_byte(text: &str) -> (u8, bool) {
     match text.as_bytes() {
-        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
+        [b'\\', a @ b'0'..=b'7', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
             ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), false)
         }
         [] => (0, false),

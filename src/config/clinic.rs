@@ -227,6 +227,16 @@ pub struct Safety {
     pub on_verify_failure: Option<String>,
 }
 
+impl MapPolicy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MapPolicy::Reject => "reject",
+            MapPolicy::Null => "null",
+            MapPolicy::Keep => "keep",
+        }
+    }
+}
+
 impl Clinic {
     /// Reads `clinics/<name>/clinic.toml`.
     ///

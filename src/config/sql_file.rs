@@ -67,7 +67,7 @@ fn entry(line: &str) -> Option<(String, String)> {
 /// # Errors
 /// A file without a header, two files of one name in one layer, an unreadable file.
 pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec<SqlFile>> {
-    let files = files_of_layers(project, &query_layers(project, clinic), folder, "sql")?;
+    let files = files_of_layers(project, &layers(project, clinic), folder, "sql")?;
     files.into_values().map(|path| read_file(project, &path)).collect()
 }
 
@@ -75,10 +75,10 @@ pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec
 /// product's, the clinic's.
 ///
 /// # Errors
-/// As [`sql_files`].
+/// As [`model_files`].
 pub fn macro_files(project: &Project, clinic: &Clinic) -> Result<Vec<SqlFile>> {
     let mut files = Vec::new();
-    for layer in std::iter::once(project.sql_dir()).chain(query_layers(project, clinic)) {
+    for layer in std::iter::once(project.sql_dir()).chain(layers(project, clinic)) {
         let found = files_of_layers(project, &[layer], "macros", "sql")?;
         for path in found.into_values() {
             files.push(read_file(project, &path)?);
@@ -135,12 +135,11 @@ fn files_of_layers(
     Ok(files)
 }
 
-/// The layers of models, checks and controls, later over earlier.
-fn query_layers(project: &Project, clinic: &Clinic) -> Vec<PathBuf> {
-    let sql = project.sql_dir();
-    vec![
-        sql.join("systems").join(&clinic.system),
-        sql.join("sources").join(&clinic.product),
+/// The layers of queries, later over earlier.
+fn layers(project: &Project, clinic: &Clinic) -> [PathBuf; 3] {
+    [
+        project.sql_dir().join("systems").join(&clinic.system),
+        project.sql_dir().join("sources").join(&clinic.product),
         project.clinic_dir(&clinic.name).join("sql"),
     ]
 }

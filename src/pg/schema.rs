@@ -48,7 +48,7 @@ pub async fn apply(session: &mut Session, file: &Path, known: Option<&Catalog>) 
     }
     run(session, &sql, file).await?;
     let after = catalog::read(&session.client, None).await?;
-    Ok(Applied::Made { tables: after.tables.len() - before.tables.len() })
+    Ok(Applied::Made { tables: after.tables.len().saturating_sub(before.tables.len()) })
 }
 
 /// Reads the catalog and writes it to `path`; returns it and what changed against the file that was there.

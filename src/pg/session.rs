@@ -70,6 +70,7 @@ impl Session {
             .connect(tls.clone())
             .await
             .map_err(|error| explained(&error, &parameters, target))?;
+        refuse_old(connection.parameter("server_version").unwrap_or_default(), &parameters)?;
         let connection = tokio::spawn(async move {
             // The client's next call fails as closed; what the driver says here may quote data, so it is not logged.
             let _ = connection.await;
@@ -121,16 +122,6 @@ impl Session {
     }
 
     fn require(&self, purpose: Purpose, target: &Target) -> Result<()> {
-        if self.server_version < OLDEST * 10_000 {
-            let version = self.server_version / 10_000;
-            return Err(Failure::failed(t!(
-                "pg.target_too_old",
-                address = self.address,
-                version = version,
-                oldest = OLDEST
-            ))
-            .into());
-        }
         if purpose == Purpose::Write && self.read_only {
             return Err(Failure::failed(t!(
                 "pg.read_only",
@@ -142,6 +133,23 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// `server_version` reads `15.18 (Debian 15.18-1)`, or `18beta1`.
+fn refuse_old(version: &str, parameters: &Parameters) -> Result<()> {
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    // Poolers may not say; what they hide is then refused by the first thing it cannot do.
+    if digits.parse::<u32>().is_ok_and(|major| major < OLDEST) {
+        let address = parameters.address();
+        return Err(Failure::failed(t!(
+            "pg.target_too_old",
+            address = address,
+            version = version,
+            oldest = OLDEST
+        ))
+        .into());
+    }
+    Ok(())
 }
 
 /// The sentence for a connection that did not come about.

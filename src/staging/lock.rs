@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -17,6 +18,19 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// The process id that holds the clinic's lock, without taking or writing anything.
+    pub fn holder(folder: &Path) -> Option<String> {
+        let mut file = File::open(folder.join("lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).ok()?;
+                Some(holder.trim().to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Locks `<folder>/lock` and writes the process id into it.
     ///
     /// # Errors
@@ -30,7 +44,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .with_context(|| t!("staging.cannot_write", path = path.display()))?;
-        match file.try_lock() {
+        match patiently(|| file.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -46,4 +60,17 @@ impl Lock {
         writeln!(file, "{}", std::process::id())?;
         Ok(Self { _file: file })
     }
+}
+
+/// Tries for a tenth of a second: `status` holds the lock for an instant when it asks who does.
+fn patiently(
+    attempt: impl Fn() -> std::result::Result<(), TryLockError>,
+) -> std::result::Result<(), TryLockError> {
+    for _ in 0..5 {
+        match attempt() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    attempt()
 }

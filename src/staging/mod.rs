@@ -1,7 +1,9 @@
 //! The staging file: one DuckDB database a clinic, its lock, its limits, and the functions that models may call.
 
 mod functions;
+mod local_time;
 mod lock;
+mod stages;
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +12,12 @@ use duckdb::{AccessMode, Config, Connection};
 use rust_i18n::t;
 
 use crate::config::{Clinic, Project};
-use crate::error::{self, Failure};
+use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
 
 pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
+pub use stages::{Ended, StageRow};
 
 /// How a staging file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ impl Staging {
         };
         let connection = connect(&path, access, limits, &folder)?;
         use_utc(&connection)?;
+        let handle = connection.interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
         let staging = Self { connection, path, _lock: lock };
         if access == Access::Write {
             private_file(&staging.path)?;

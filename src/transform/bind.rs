@@ -13,7 +13,7 @@ use super::workbench::Workbench;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
 
-/// Column types by name, in lower case.
+/// Column types by lower-case name.
 type Columns = BTreeMap<String, String>;
 
 /// Binds all models in order. Entities without `source_id` lose the identities that nobody reads.
@@ -26,10 +26,14 @@ pub(super) fn bind(
 ) -> Result<()> {
     copy_raw_shapes(staging, workbench)?;
     let mut failed: BTreeSet<Name> = BTreeSet::new();
-    let mut created: BTreeSet<String> = BTreeSet::new();
+    let mut without_key: BTreeSet<String> = BTreeSet::new();
+    let mut shelf = Shelf::default();
+    // First those that need no table, so that a mistyped call is told their names.
+    let of_text = |found: &&Macro| macros.tables(found).is_empty();
+    shelf.create(macros.in_order(macros.names()).into_iter().filter(of_text), workbench, problems);
     for name in graph.order.clone() {
         let Some(node) = graph.nodes.get(&name) else { continue };
-        if matches!(node.kind, Kind::Golden | Kind::Xref) && !has_source_id(workbench, &name.table)? {
+        if matches!(node.kind, Kind::Golden | Kind::Xref) && without_key.contains(&name.table) {
             leave_out_identity(graph, &name, &mut failed, problems);
             continue;
         }
@@ -37,38 +41,60 @@ pub(super) fn bind(
             failed.insert(name);
             continue;
         }
-        let before = problems.len();
-        create_macros(macros.in_order(&node.macros), workbench, &mut created, problems);
-        if problems.len() == before {
-            problems.extend(bind_one(node, workbench).err());
-        }
-        if problems.len() > before {
-            failed.insert(name);
-        }
+        shelf.create(macros.in_order(&node.macros), workbench, problems);
+        let problem = if !shelf.holds(&node.macros) {
+            None
+        } else if let Err(problem) = bind_one(node, workbench) {
+            Some(problem)
+        } else if node.kind != Kind::Model {
+            continue;
+        } else {
+            let columns = describe(workbench, &name)?;
+            if name.schema == "clean" && !columns.contains_key("source_id") {
+                without_key.insert(name.table.clone());
+            }
+            let Some(message) = origin_fault(node, &columns) else { continue };
+            Some(Problem::at(&node.file, None, message))
+        };
+        problems.extend(problem);
+        failed.insert(name);
     }
-    let usable = |found: &&Macro| found.uses.tables.iter().all(|table| !failed.contains(&table.name()));
-    create_macros(
-        macros.in_order(macros.names()).into_iter().filter(usable),
-        workbench,
-        &mut created,
-        problems,
-    );
-    check_origins(graph, workbench, problems)
+    let usable = |found: &&Macro| macros.tables(found).is_disjoint(&failed);
+    shelf.create(macros.in_order(macros.names()).into_iter().filter(usable), workbench, problems);
+    Ok(())
 }
 
-/// Creates macros that were not created yet.
-fn create_macros<'a>(
-    wanted: impl IntoIterator<Item = &'a Macro>,
-    workbench: &Workbench,
-    created: &mut BTreeSet<String>,
-    problems: &mut Vec<Problem>,
-) {
-    for found in wanted {
-        if created.insert(found.name.clone())
-            && let Err(error) = workbench.try_sql(&found.statement)
-        {
-            problems.push(Problem::of_statement(&found.file, found.lines_above(), &error));
+/// The macros that were tried in the workbench.
+#[derive(Default)]
+struct Shelf {
+    tried: BTreeSet<String>,
+    broken: BTreeSet<String>,
+}
+
+impl Shelf {
+    /// Creates those that were not tried yet; one that calls a broken one is broken too, and not told again.
+    fn create<'a>(
+        &mut self,
+        wanted: impl IntoIterator<Item = &'a Macro>,
+        workbench: &Workbench,
+        problems: &mut Vec<Problem>,
+    ) {
+        for found in wanted {
+            if !self.tried.insert(found.name.clone()) {
+                continue;
+            }
+            if found.uses.calls.iter().any(|call| self.broken.contains(&call.name)) {
+                self.broken.insert(found.name.clone());
+            } else if let Err(error) = workbench.try_sql(&found.statement) {
+                problems.push(Problem::of_statement(&found.file, found.lines_above(), &error));
+                self.broken.insert(found.name.clone());
+            }
         }
+    }
+
+    /// Whether none of these is broken.
+    fn holds(&self, names: &BTreeSet<String>) -> bool {
+        self.broken.is_disjoint(names)
     }
 }
 
@@ -102,12 +128,6 @@ fn copy_raw_shapes(staging: &Staging, workbench: &Workbench) -> Result<()> {
     Ok(())
 }
 
-fn has_source_id(workbench: &Workbench, entity: &str) -> Result<bool> {
-    Ok(columns(workbench)?
-        .get(&Name::new("clean", entity))
-        .is_none_or(|columns| columns.contains_key("source_id")))
-}
-
 /// A clean model without `source_id` has no golden records; a model that reads them is wrong.
 fn leave_out_identity(
     graph: &mut Graph,
@@ -119,8 +139,12 @@ fn leave_out_identity(
         graph.readers(name).into_iter().filter(|reader| reader.schema != "xref").cloned().collect();
     let clean = graph.nodes.get(&Name::new("clean", &name.table));
     if let Some(clean) = clean.filter(|_| !readers.is_empty()) {
-        let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
-        problems.push(Problem::at(&clean.file, None, message));
+        if failed
+            .is_disjoint(&BTreeSet::from([Name::new("golden", &name.table), Name::new("xref", &name.table)]))
+        {
+            let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
+            problems.push(Problem::at(&clean.file, None, message));
+        }
         failed.insert(name.clone());
         return;
     }
@@ -131,37 +155,30 @@ fn leave_out_identity(
     }
 }
 
-/// Every model that feeds `target` carries `_id` or `_ids`.
-fn check_origins(graph: &Graph, workbench: &Workbench, problems: &mut Vec<Problem>) -> Result<()> {
-    let columns = columns(workbench)?;
-    for node in graph.nodes.values().filter(|node| node.kind == Kind::Model && !node.without_origin()) {
-        let Some(columns) = columns.get(&node.name).filter(|_| node.name.schema != "xref") else { continue };
-        let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str))
-        {
-            (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => continue,
-            (None, None) => t!("transform.no_origin"),
-            (Some(_), Some(_)) => t!("transform.two_origins"),
-            (Some(found), None) => {
-                t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found)
-            }
-            (None, Some(found)) => {
-                t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found)
-            }
-        };
-        problems.push(Problem::at(&node.file, None, message));
+/// What is wrong with the columns that say where a row comes from: one of `_id` and `_ids` is there, of its type.
+fn origin_fault(node: &Node, columns: &Columns) -> Option<String> {
+    if node.without_origin() || node.name.schema == "xref" {
+        return None;
     }
-    Ok(())
+    let message = match (columns.get("_id").map(String::as_str), columns.get("_ids").map(String::as_str)) {
+        (Some("BIGINT"), None) | (None, Some("BIGINT[]")) => return None,
+        (None, None) => t!("transform.no_origin"),
+        (Some(_), Some(_)) => t!("transform.two_origins"),
+        (Some(found), None) => {
+            t!("transform.origin_type", column = "_id", expected = "BIGINT", found = found)
+        }
+        (None, Some(found)) => {
+            t!("transform.origin_type", column = "_ids", expected = "BIGINT[]", found = found)
+        }
+    };
+    Some(message.into_owned())
 }
 
-/// Columns of every table that was bound.
-fn columns(workbench: &Workbench) -> Result<BTreeMap<Name, Columns>> {
+/// Column types of a table that was bound, by lower-case name.
+fn describe(workbench: &Workbench, name: &Name) -> Result<Columns> {
     let rows = workbench.staging().rows(
-        "select schema_name, table_name, lower(column_name), data_type from duckdb_columns() where not internal",
-        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?)),
+        &format!("select lower(column_name), column_type from (describe {})", name.quoted()),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let mut columns: BTreeMap<Name, Columns> = BTreeMap::new();
-    for (schema, table, column, data_type) in rows {
-        columns.entry(Name::new(&schema, &table)).or_default().insert(column, data_type);
-    }
-    Ok(columns)
+    Ok(rows.into_iter().collect())
 }

@@ -1,19 +1,21 @@
 //! Builds models, each in a transaction of its own: a model that fails leaves its table as it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::graph::{Graph, Kind, Node};
-use super::macros::Macros;
+use super::macros::{Macro, Macros};
 use super::name::Name;
-use super::plan::{Built, Plan, Reason, Step};
+use super::plan::{Built, Plan, Reason, Shape, Step};
 use super::problem::Problem;
-use crate::error::{self, Failure, Kind as FailureKind, interrupt};
-use crate::model::ident::literal;
+use super::tree::hex;
+use crate::error::{self, Failure, interrupt};
+use crate::model::ident::{literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::Staging;
 
@@ -29,14 +31,7 @@ pub struct ModelReport {
 
 /// The last build of every model.
 pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
-    let tables: BTreeSet<Name> = staging
-        .rows(
-            "select schema_name, table_name from duckdb_tables() where not internal
-             union all select schema_name, view_name from duckdb_views() where not internal",
-            |row| Ok(Name::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)),
-        )?
-        .into_iter()
-        .collect();
+    let shapes = shapes(staging)?;
     let rows = staging.rows(
         "select model, version, fingerprint, parts::varchar from meta.model_version
          qualify row_number() over (partition by model order by version desc) = 1",
@@ -52,10 +47,32 @@ pub(super) fn last_builds(staging: &Staging) -> Result<BTreeMap<Name, Built>> {
     let mut builds = BTreeMap::new();
     for (model, version, fingerprint, parts) in rows {
         let Some(name) = Name::parse(&model) else { continue };
-        let exists = tables.contains(&name);
-        builds.insert(name, Built { version, fingerprint, parts: serde_json::from_str(&parts)?, exists });
+        let shape = shapes.get(&name).copied();
+        builds.insert(name, Built { version, fingerprint, parts: serde_json::from_str(&parts)?, shape });
     }
     Ok(builds)
+}
+
+/// The tables and views of the staging file.
+fn shapes(staging: &Staging) -> Result<BTreeMap<Name, Shape>> {
+    let rows = staging.rows(
+        "select schema_name, table_name, false from duckdb_tables() where not internal
+         union all select schema_name, view_name, true from duckdb_views() where not internal",
+        |row| {
+            let shape = if row.get(2)? { Shape::View } else { Shape::Table };
+            Ok((Name::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?), shape))
+        },
+    )?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Hash over the fingerprints of everything that is built.
+pub(super) fn output(staging: &Staging) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (name, last) in last_builds(staging)?.iter().filter(|(_, last)| last.shape.is_some()) {
+        hash.update(format!("{name} {}\n", last.fingerprint));
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 /// Builds what the plan says, in its order, and drops what it says.
@@ -71,77 +88,110 @@ pub(super) fn apply(
 ) -> Result<Vec<ModelReport>> {
     let total = plan.builds().count();
     let mut reports = Vec::with_capacity(total);
-    let mut created = BTreeSet::new();
+    let mut stored = Stored::read(staging)?;
+    let shapes = shapes(staging)?;
     for step in plan.builds() {
         interrupt::check()?;
         let Some(node) = graph.nodes.get(&step.name) else { continue };
         let subject = step.model.as_str();
         observer.event(&Event::Started { stage: Stage::Transform, subject, total: None });
-        let report = create_macros(staging, macros, node, &mut created)
-            .and_then(|()| build(staging, node, step))
+        let called = macros.in_order(&node.macros);
+        let report = called
+            .into_iter()
+            .try_for_each(|found| stored.create(staging, found))
+            .and_then(|()| build(staging, node, step, shapes.get(&step.name).copied()))
             .map_err(|error| stopped(&error, reports.len(), total, step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
     }
-    drop_gone(staging, plan)?;
-    create_rest(staging, graph, macros, &created)?;
+    drop_gone(staging, plan, &shapes)?;
+    stored.settle(staging, graph, macros)?;
     Ok(reports)
 }
 
 /// Adds to a failure how far the run came.
 fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
     let mut failure = Failure::from_anyhow(error);
-    if failure.kind != FailureKind::Interrupted {
-        failure.message = format!(
-            "{}\n{}",
-            failure.message,
-            t!("transform.stopped", done = done, total = total, model = step.model)
-        );
-    }
+    failure.message = format!(
+        "{}\n{}",
+        failure.message,
+        t!("transform.stopped", done = done, total = total, model = step.model)
+    );
     failure.into()
 }
 
-/// Creates the macros that a model calls, each once a run.
-fn create_macros(
-    staging: &Staging,
-    macros: &Macros,
-    node: &Node,
-    created: &mut BTreeSet<String>,
-) -> Result<()> {
-    for found in macros.in_order(&node.macros) {
-        if created.insert(found.name.clone()) {
-            staging.execute(&found.statement)?;
-        }
-    }
-    Ok(())
+/// The macros of the staging file. Each carries its fingerprint as a comment, so that an unchanged one is left alone.
+struct Stored {
+    /// Fingerprint and whether it is a table macro, by name.
+    macros: BTreeMap<String, (String, bool)>,
 }
 
-/// Creates the macros that no model called, for whoever opens the file; those over tables that are not there wait.
-fn create_rest(staging: &Staging, graph: &Graph, macros: &Macros, created: &BTreeSet<String>) -> Result<()> {
-    for found in macros.in_order(macros.names()).into_iter().filter(|found| !created.contains(&found.name)) {
-        let mut ready = true;
-        for table in macros
-            .closure(&found.uses)
-            .iter()
-            .filter_map(|name| macros.get(name))
-            .chain([found])
-            .flat_map(|found| &found.uses.tables)
-        {
-            let name = table.name();
-            ready &= graph.leaves.contains_key(&name) || staging.has_table(&name.schema, &name.table)?;
-        }
-        if ready {
-            staging.execute(&found.statement)?;
-        }
+impl Stored {
+    fn read(staging: &Staging) -> Result<Self> {
+        let rows = staging.rows(
+            "select distinct lower(function_name), coalesce(comment, ''), function_type = 'table_macro'
+             from duckdb_functions() where function_type in ('macro', 'table_macro') and not internal",
+            |row| Ok((row.get::<_, String>(0)?, (row.get::<_, String>(1)?, row.get::<_, bool>(2)?))),
+        )?;
+        Ok(Self { macros: rows.into_iter().collect() })
     }
-    Ok(())
+
+    /// Creates a macro unless the very same one is there.
+    fn create(&mut self, staging: &Staging, wanted: &Macro) -> Result<()> {
+        let stored = self.macros.get(&wanted.name);
+        if stored.is_some_and(|(fingerprint, _)| *fingerprint == wanted.fingerprint) {
+            return Ok(());
+        }
+        if let Some((_, table)) = stored.filter(|(_, table)| *table != wanted.table) {
+            drop_macro(staging, &wanted.name, *table)?;
+        }
+        let (name, fingerprint) = (quoted(&wanted.name), literal(&wanted.fingerprint));
+        let kind = macro_kind(wanted.table);
+        staging.execute(&format!("{};\ncomment on {kind} {name} is {fingerprint}", wanted.statement))?;
+        self.macros.insert(wanted.name.clone(), (wanted.fingerprint.clone(), wanted.table));
+        Ok(())
+    }
+
+    /// Creates the macros that no model called, for whoever opens the file (those over tables that are not there
+    /// wait), and drops those whose file is gone.
+    fn settle(&mut self, staging: &Staging, graph: &Graph, macros: &Macros) -> Result<()> {
+        for found in macros.in_order(macros.names()) {
+            if macros_tables_exist(staging, graph, macros, found)? {
+                self.create(staging, found)?;
+            }
+        }
+        for (name, (fingerprint, table)) in &self.macros {
+            if !macros.contains(name) && fingerprint.len() == 64 {
+                drop_macro(staging, name, *table)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn build(staging: &Staging, node: &Node, step: &Step) -> Result<ModelReport> {
+fn macro_kind(table: bool) -> &'static str {
+    if table { "macro table" } else { "macro" }
+}
+
+fn drop_macro(staging: &Staging, name: &str, table: bool) -> Result<()> {
+    staging.execute(&format!("drop {} {}", macro_kind(table), quoted(name)))
+}
+
+/// Whether every table that a macro reads, directly or through others, is there.
+fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found: &Macro) -> Result<bool> {
+    for name in macros.tables(found) {
+        if !graph.leaves.contains_key(&name) && !staging.has_table(&name.schema, &name.table)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn build(staging: &Staging, node: &Node, step: &Step, before: Option<Shape>) -> Result<ModelReport> {
     let started = Instant::now();
     let mut rows: i64 = 0;
     staging.transaction(|| {
-        replace(staging, node)?;
+        replace(staging, node, before)?;
         rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
         let milliseconds = i64::try_from(started.elapsed().as_millis())?;
         let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };
@@ -164,8 +214,10 @@ fn build(staging: &Staging, node: &Node, step: &Step) -> Result<ModelReport> {
 }
 
 /// Makes the table (or view) anew in the open transaction: until it ends, everyone sees the old one.
-fn replace(staging: &Staging, node: &Node) -> Result<()> {
-    drop_other_kind(staging, &node.name, node.is_view())?;
+fn replace(staging: &Staging, node: &Node, before: Option<Shape>) -> Result<()> {
+    if let Some(before) = before.filter(|before| *before != node.shape()) {
+        drop_shape(staging, &node.name, before)?;
+    }
     let name = node.name.quoted();
     if let Kind::Map { rows } = &node.kind {
         staging.execute(&format!(
@@ -180,7 +232,7 @@ fn replace(staging: &Staging, node: &Node) -> Result<()> {
         }
         return Ok(());
     }
-    let what = if node.is_view() { "view" } else { "table" };
+    let what = node.shape().as_str();
     let sql = format!("create or replace {what} {name} as\n{}", node.sql);
     staging.connection().execute_batch(&sql).map_err(|error| build_failure(node, error))
 }
@@ -190,30 +242,23 @@ fn build_failure(node: &Node, error: duckdb::Error) -> anyhow::Error {
     let whole = error.to_string();
     let safe = error::duckdb(error).to_string();
     if whole.contains("INTERRUPT Error") {
-        return Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into();
+        return anyhow::anyhow!(safe);
     }
     let problem = Problem::from_duckdb(&node.file.path, &node.file.text, 1, &whole).with_message(&safe);
     Failure::failed(problem.to_string()).into()
 }
 
-/// Drops a table where a view comes, and a view where a table comes.
-fn drop_other_kind(staging: &Staging, name: &Name, view: bool) -> Result<()> {
-    let (catalog, column, what) =
-        if view { ("duckdb_tables", "table_name", "table") } else { ("duckdb_views", "view_name", "view") };
-    let there: bool = staging.value(&format!(
-        "select count(*) > 0 from {catalog}() where schema_name = {} and {column} = {}",
-        literal(&name.schema),
-        literal(&name.table)
-    ))?;
-    if there { staging.execute(&format!("drop {what} {}", name.quoted())) } else { Ok(()) }
+fn drop_shape(staging: &Staging, name: &Name, shape: Shape) -> Result<()> {
+    staging.execute(&format!("drop {} {}", shape.as_str(), name.quoted()))
 }
 
-fn drop_gone(staging: &Staging, plan: &Plan) -> Result<()> {
-    for name in plan.dropped.iter().filter_map(|name| Name::parse(name)) {
-        staging.transaction(|| {
-            drop_other_kind(staging, &name, true)?;
-            drop_other_kind(staging, &name, false)
-        })?;
+/// Drops the tables whose models are gone, all or none.
+fn drop_gone(staging: &Staging, plan: &Plan, shapes: &BTreeMap<Name, Shape>) -> Result<()> {
+    let gone = plan.dropped.iter().filter_map(|name| Name::parse(name));
+    let gone: Vec<(Name, Shape)> =
+        gone.filter_map(|name| shapes.get(&name).map(|shape| (name, *shape))).collect();
+    if gone.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    staging.transaction(|| gone.iter().try_for_each(|(name, shape)| drop_shape(staging, name, *shape)))
 }

@@ -110,8 +110,10 @@ fn add_model(
         Ok(query) => query,
         Err(fault) => {
             problems.push(Problem::at(&file, fault.offset, fault.message));
-            // Others that read it are not to be told that it does not exist.
-            graph.leaves.insert(name, String::new());
+            // Others that read it, or its identities, are not to be told that it does not exist.
+            for schema in [folder, "golden", "xref"].into_iter().take(if folder == "clean" { 3 } else { 1 }) {
+                graph.leaves.insert(Name::new(schema, &name.table), String::new());
+            }
             return Ok(());
         }
     };
@@ -229,10 +231,9 @@ fn resolve(graph: &Graph, table: &TableUse, known: &[String]) -> Result<Name, St
         let ending = format!(".{}", table.table.to_lowercase());
         let same: Vec<&str> =
             known.iter().filter(|name| name.ends_with(&ending)).map(String::as_str).collect();
-        let near = if same.is_empty() {
-            String::new()
-        } else {
-            t!("transform.near", names = same.join(", ")).into_owned()
+        let near = match same.as_slice() {
+            [] => near_text(&table.table, &table.scope),
+            same => t!("transform.near", names = same.join(", ")).into_owned(),
         };
         return Err(t!("transform.no_schema", name = table.table, near = near).into_owned());
     }
@@ -241,7 +242,11 @@ fn resolve(graph: &Graph, table: &TableUse, known: &[String]) -> Result<Name, St
         return Ok(name);
     }
     let near = near_text(&name.to_string(), known);
-    if table.catalog.is_empty() && READABLE.split(", ").any(|schema| schema == name.schema) {
+    if !table.catalog.is_empty() {
+        let name = format!("{}.{name}", table.catalog);
+        return Err(t!("transform.not_readable", name = name, schemas = READABLE, near = near).into_owned());
+    }
+    if READABLE.split(", ").any(|schema| schema == name.schema) {
         return Err(t!("transform.no_table", name = name, near = near).into_owned());
     }
     Err(t!("transform.not_readable", name = name, schemas = READABLE, near = near).into_owned())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::name::Name;
+use super::plan::Shape;
 use super::workbench::Query;
 use crate::config::SqlFile;
 
@@ -42,9 +43,9 @@ impl Node {
         self.file.header.value("origin") == Some("none")
     }
 
-    /// Whether it is a view and not a table.
-    pub(super) fn is_view(&self) -> bool {
-        self.kind == Kind::Golden
+    /// The ids of golden records are cheaper to compute again than to store beside a second copy of every column.
+    pub(super) fn shape(&self) -> Shape {
+        if self.kind == Kind::Golden { Shape::View } else { Shape::Table }
     }
 
     /// Whether it calls a function whose ids depend on the clinic.

@@ -7,9 +7,10 @@ use anyhow::Result;
 use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
+use super::name::Name;
 use super::problem::Problem;
 use super::token::{Token, closing, statements, tokens};
-use super::tree::{Uses, hex};
+use super::tree::{TableUse, Uses, hex};
 use super::workbench::{Fault, Workbench};
 use crate::config::{Clinic, Project, SqlFile, macro_files};
 
@@ -22,6 +23,8 @@ pub(super) struct Macro {
     pub(super) statement: String,
     /// Byte of the statement in its file.
     start: usize,
+    /// It stands in FROM clauses.
+    pub(super) table: bool,
     /// Parameters and bodies, without positions, white space and comments.
     pub(super) fingerprint: String,
     /// Offsets are bytes of the file.
@@ -98,6 +101,13 @@ impl Macros {
         found
     }
 
+    /// The tables that a macro reads, directly or through others.
+    pub(super) fn tables(&self, found: &Macro) -> BTreeSet<Name> {
+        let called = self.closure(&found.uses);
+        let all = called.iter().filter_map(|name| self.get(name)).chain([found]);
+        all.flat_map(|found| &found.uses.tables).map(TableUse::name).collect()
+    }
+
     /// The same names, each after those that it calls: the order in which they can be created.
     pub(super) fn in_order<'a>(&'a self, names: impl IntoIterator<Item = &'a String>) -> Vec<&'a Macro> {
         let mut ordered: Vec<&Macro> = Vec::new();
@@ -144,6 +154,7 @@ fn read_statement(
     };
     let mut uses = Uses::default();
     let mut hash = Sha256::new();
+    let table = definitions.iter().any(|definition| definition.table);
     for definition in definitions {
         let (Some(from), Some(to)) = (definition.body.first(), definition.body.last()) else {
             return Ok(Err(Fault::new(Some(last.start), t!("transform.not_macro"))));
@@ -167,6 +178,7 @@ fn read_statement(
         name: statement[4].text.trim_matches('"').to_lowercase(),
         statement: file.text[first.start..last.end()].to_owned(),
         start: first.start,
+        table,
         fingerprint: hex(&hash.finalize()),
         uses,
         file: file.clone(),

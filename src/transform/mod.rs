@@ -19,6 +19,7 @@ mod tree;
 mod workbench;
 
 use anyhow::Result;
+use rust_i18n::t;
 use serde::Serialize;
 
 pub use build::ModelReport;
@@ -28,6 +29,7 @@ use self::graph::Graph;
 use self::macros::Macros;
 use self::workbench::Workbench;
 use crate::config::{Clinic, Project};
+use crate::error::{Failure, Kind as FailureKind, interrupt};
 use crate::model::run::Observer;
 use crate::staging::{FUNCTIONS_REVISION, Staging};
 
@@ -48,6 +50,10 @@ pub struct Report {
     pub unchanged: usize,
     /// Tables whose model is gone.
     pub dropped: Vec<String>,
+    /// Maps with values that they do not translate.
+    pub unmapped: Vec<maps::MapReport>,
+    /// Hash over the fingerprints of all models: equal hash, equal models over equal sources.
+    pub output: String,
 }
 
 /// Everything that is read before anything is written.
@@ -55,6 +61,7 @@ struct Prepared {
     graph: Graph,
     macros: Macros,
     plan: Plan,
+    map_uses: Vec<maps::MapUse>,
 }
 
 /// Reads and binds all models and says what would be built and why. Writes nothing.
@@ -62,7 +69,7 @@ struct Prepared {
 /// # Errors
 /// Every fault of the files, with file, line and caret.
 pub fn plan(options: &Options<'_>) -> Result<Plan> {
-    Ok(prepare(options)?.plan)
+    Ok(prepare(options).map_err(interrupted)?.plan)
 }
 
 /// Builds what the plan says.
@@ -70,10 +77,30 @@ pub fn plan(options: &Options<'_>) -> Result<Plan> {
 /// # Errors
 /// As [`plan`], then the first model that fails; those before it stay built.
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    build_all(options, observer).map_err(interrupted)
+}
+
+/// Ctrl-C makes DuckDB fail; people are told that they stopped it.
+fn interrupted(error: anyhow::Error) -> anyhow::Error {
+    let stopped =
+        interrupt::requested() || error.chain().any(|cause| cause.to_string().contains("INTERRUPT Error"));
+    if stopped { Failure::new(FailureKind::Interrupted, t!("error.interrupted")).into() } else { error }
+}
+
+fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let prepared = prepare(options)?;
     let built = build::apply(options.staging, &prepared.graph, &prepared.macros, &prepared.plan, observer)?;
     let unchanged = prepared.plan.steps.len() - built.len();
-    Ok(Report { built, unchanged, dropped: prepared.plan.dropped })
+    record_maps(options.staging, &prepared.map_uses, !built.is_empty())?;
+    let mut unmapped = maps::list(options.staging, options.clinic)?;
+    unmapped.retain(|map| map.unmapped_values > 0);
+    let output = build::output(options.staging)?;
+    Ok(Report { built, unchanged, dropped: prepared.plan.dropped, unmapped, output })
+}
+
+/// Counts untranslated values where models were built or the headers or policies changed.
+fn record_maps(staging: &Staging, uses: &[maps::MapUse], built: bool) -> Result<()> {
+    if built || maps::recorded(staging)? != maps::wanted(uses) { maps::count(staging, uses) } else { Ok(()) }
 }
 
 fn prepare(options: &Options<'_>) -> Result<Prepared> {
@@ -91,6 +118,10 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     if problems.is_empty() {
         bind::bind(&mut graph, &macros, options.staging, &workbench, &mut problems)?;
     }
+    let mut map_uses = Vec::new();
+    if problems.is_empty() {
+        map_uses = maps::uses(&graph, options.clinic, &macros, &workbench, &mut problems)?;
+    }
     if !problems.is_empty() {
         return Err(problem::failure(&problems).into());
     }
@@ -100,5 +131,5 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     };
     let built = build::last_builds(options.staging)?;
     let plan = plan::plan(&graph, &macros, &engine, &built, &options.select)?;
-    Ok(Prepared { graph, macros, plan })
+    Ok(Prepared { graph, macros, plan, map_uses })
 }

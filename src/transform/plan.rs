@@ -139,8 +139,31 @@ pub(super) struct Built {
     pub(super) version: i64,
     pub(super) fingerprint: String,
     pub(super) parts: Parts,
-    /// Its table or view is there.
-    pub(super) exists: bool,
+    /// What is there under its name.
+    pub(super) shape: Option<Shape>,
+}
+
+/// What a name of the staging file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Table,
+    View,
+}
+
+impl Shape {
+    /// As SQL names it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Shape::Table => "table",
+            Shape::View => "view",
+        }
+    }
+}
+
+impl Built {
+    fn exists(&self) -> bool {
+        self.shape.is_some()
+    }
 }
 
 /// What decides fingerprints beside the files.
@@ -168,7 +191,7 @@ pub(super) fn plan(
     let mut plan = Plan::default();
     for name in &graph.order {
         let Some(node) = graph.nodes.get(name) else { continue };
-        let last = built.get(name).filter(|last| last.exists);
+        let last = built.get(name).filter(|last| last.exists());
         if !selected.contains(name) {
             fingerprints.extend(last.map(|last| (name.clone(), last.fingerprint.clone())));
             continue;
@@ -178,7 +201,7 @@ pub(super) fn plan(
         plan.steps.push(step);
     }
     if select.is_empty() {
-        let gone = built.iter().filter(|(name, last)| last.exists && !graph.nodes.contains_key(name));
+        let gone = built.iter().filter(|(name, last)| last.exists() && !graph.nodes.contains_key(name));
         plan.dropped = gone.map(|(name, _)| name.to_string()).collect();
     }
     Ok(plan)
@@ -214,7 +237,7 @@ fn step(
     let reasons = match last {
         None => vec![Reason::New],
         Some(last) if last.fingerprint != parts.fingerprint() => last.parts.reasons(&parts),
-        Some(last) if !last.exists => vec![Reason::Missing],
+        Some(last) if !last.exists() => vec![Reason::Missing],
         Some(_) => Vec::new(),
     };
     let version = last.map_or(0, |last| last.version) + i64::from(!reasons.is_empty());

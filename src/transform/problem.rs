@@ -70,7 +70,7 @@ pub(super) fn failure(problems: &[Problem]) -> Failure {
 
 /// Line, column and line text of a byte.
 fn place(text: &str, offset: usize) -> (usize, usize, String) {
-    let offset = text.floor_char_boundary(offset.min(text.len()));
+    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     (text[..start].matches('\n').count() + 1, text[start..offset].chars().count() + 1, line.to_owned())
@@ -99,12 +99,19 @@ fn sentence(message: &str) -> String {
     }
 }
 
-/// Column (from 1) in the whole line of a caret under a shown part of it; DuckDB cuts long lines with `...`.
+/// Column (from 1) in the whole line of a caret under a shown part of it. DuckDB cuts long lines with `...`, and gives
+/// control characters such as tabs no width.
 fn column(line: &str, shown: &str, caret: usize) -> usize {
     let cut = usize::from(shown.starts_with("...")) * 3;
     let part = shown[cut..].strip_suffix("...").unwrap_or(&shown[cut..]);
     let before = line.find(part).map_or(0, |start| line[..start].chars().count());
-    before + caret.saturating_sub(cut) + 1
+    let mut width = 0;
+    let inside = part.chars().position(|c| {
+        let found = width == caret.saturating_sub(cut) && !c.is_control();
+        width += usize::from(!c.is_control());
+        found
+    });
+    before + inside.unwrap_or_default() + 1
 }
 
 #[cfg(test)]
@@ -136,5 +143,9 @@ mod tests {
         let (line, column, _) = problem.place.clone().unwrap();
         assert_eq!((line, column), (2, long.find("nosuch").unwrap() + 1), "{problem}");
         assert!(problem.message.starts_with("Scalar Function with name nosuch does not exist!"), "{problem}");
+        let tabs = "\tselect\tnosuch(a)\tfrom p";
+        let error = connection.execute_batch(tabs).unwrap_err();
+        let problem = Problem::from_duckdb("x.sql", tabs, 0, &error.to_string());
+        assert_eq!(problem.place.unwrap().1, 9);
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct TableUse {
     pub(super) schema: String,
     pub(super) table: String,
     pub(super) offset: Option<usize>,
+    /// CTE names that it could have meant.
+    pub(super) scope: Vec<String>,
 }
 
 impl TableUse {
@@ -154,6 +156,7 @@ fn look_at_table(node: &Value, scopes: &[String], uses: &mut Uses) {
             schema: schema.to_lowercase(),
             table: table.to_owned(),
             offset: offset(node),
+            scope: if schema.is_empty() { scopes.to_vec() } else { Vec::new() },
         });
     }
 }

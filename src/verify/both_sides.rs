@@ -1,5 +1,7 @@
 //! `verify/*.sql`: one query, run by DuckDB over the snapshot and by PostgreSQL over the clinic's rows.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use duckdb::Connection;
 use rust_i18n::t;
@@ -40,14 +42,12 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<QueryReport>> {
     Ok(reports)
 }
 
-/// How many rows are in one sorted list and not in the other.
+/// How many rows only one of two lists has; a row counts as often as it stands there.
 fn only_in_one(left: &[String], right: &[String]) -> usize {
-    let missing = |from: &[String], other: &[String]| {
-        from.iter().filter(|row| other.binary_search(row).is_err()).count()
-    };
-    missing(left, right)
-        + missing(right, left)
-        + left.len().abs_diff(right.len()).saturating_sub(missing(left, right) + missing(right, left))
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    left.iter().for_each(|row| *counts.entry(row).or_default() += 1);
+    right.iter().for_each(|row| *counts.entry(row).or_default() -= 1);
+    counts.values().map(|count| usize::try_from(count.abs()).unwrap_or(usize::MAX)).sum()
 }
 
 /// A DuckDB with a typed view of every table of the snapshot.
@@ -109,12 +109,15 @@ fn duckdb_type(column: &Column) -> String {
 }
 
 fn in_duckdb(connection: &Connection, body: &str) -> Result<Vec<String>> {
-    let sql = format!(
-        "select to_json(list_transform([columns(*)::varchar], lambda value: coalesce(value, '\u{1}')))::varchar from (\n{body}\n)"
-    );
-    let mut statement = connection.prepare(&sql).map_err(error::duckdb)?;
-    let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(error::duckdb)?;
-    let mut rows = rows.collect::<duckdb::Result<Vec<String>>>().map_err(error::duckdb)?;
+    let mut statement =
+        connection.prepare(&format!("select columns(*)::varchar from (\n{body}\n)")).map_err(error::duckdb)?;
+    let mut answer = statement.query([]).map_err(error::duckdb)?;
+    let mut rows = Vec::new();
+    while let Some(row) = answer.next().map_err(error::duckdb)? {
+        let width = row.as_ref().column_count();
+        let values = (0..width).map(|place| row.get(place)).collect::<duckdb::Result<Vec<Option<String>>>>();
+        rows.push(serde_json::to_string(&values.map_err(error::duckdb)?)?);
+    }
     rows.sort();
     Ok(rows)
 }
@@ -135,9 +138,7 @@ async fn in_postgres(options: &Options<'_>, body: &str) -> Result<Vec<String>> {
     let mut rows: Vec<String> = rows
         .iter()
         .map(|row| {
-            let values: Vec<String> = (0..row.len())
-                .map(|place| row.get::<_, Option<String>>(place).unwrap_or_else(|| "\u{1}".to_owned()))
-                .collect();
+            let values: Vec<Option<String>> = (0..row.len()).map(|place| row.get(place)).collect();
             serde_json::to_string(&values).map_err(Into::into)
         })
         .collect::<Result<_>>()?;

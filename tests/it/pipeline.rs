@@ -1,1 +1,124 @@
-//! (to come)
+//! The stages one after the other, on real clinics, against a real PostgreSQL.
+
+use trasvase::codec::LiveOids;
+use trasvase::config::Clinic;
+use trasvase::model::catalog::Catalog;
+use trasvase::model::run::Silent;
+use trasvase::pg::{Session, catalog, schema};
+use trasvase::snapshot::Snapshot;
+use trasvase::staging::{Access, Limits, Staging};
+use trasvase::{check, export, load, push, transform, verify};
+
+mod senses;
+
+use crate::support::{self, TestDatabase, TestProject};
+
+/// A clinic in a project of its own and a target database of its own.
+struct Run {
+    project: TestProject,
+    clinic: Clinic,
+    session: Session,
+    catalog: Catalog,
+    oids: LiveOids,
+    _database: TestDatabase,
+}
+
+impl Run {
+    async fn new(name: &str) -> Self {
+        let project = support::project(&[name]);
+        let clinic = Clinic::read(&project.project, &name.parse().unwrap()).unwrap();
+        let database = support::database().await;
+        let mut session = database.client().await;
+        schema::apply(&mut session, &project.project.schema_file(&clinic.system), None).await.unwrap();
+        let catalog = catalog::read(&session.client, None).await.unwrap();
+        let oids = LiveOids(catalog::live_oids(&session.client).await.unwrap());
+        Self { project, clinic, session, catalog, oids, _database: database }
+    }
+
+    fn staging(&self) -> Staging {
+        Staging::open(&self.project.project, &self.clinic, Access::Write, &Limits::default()).unwrap()
+    }
+
+    fn load(&self, staging: &Staging) -> load::Report {
+        let project = &self.project.project;
+        let options = load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
+        load::run(&options, &Silent).unwrap()
+    }
+
+    fn transform(&self, staging: &Staging) -> transform::Report {
+        let project = &self.project.project;
+        let options = transform::Options { project, clinic: &self.clinic, staging, select: Vec::new() };
+        transform::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    async fn check(&self, staging: &Staging) -> check::Report {
+        let options = check::Options {
+            project: &self.project.project,
+            clinic: &self.clinic,
+            staging,
+            client: &self.session.client,
+            catalog: &self.catalog,
+            oids: &self.oids,
+        };
+        check::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    fn export(&self, staging: &Staging, check: &check::Report) -> Snapshot {
+        let names: Vec<_> = check.tables.iter().map(|table| table.table.clone()).collect();
+        let options = export::Options {
+            project: &self.project.project,
+            clinic: &self.clinic,
+            staging,
+            catalog: &self.catalog,
+            catalog_hash: catalog::hash(&self.catalog, &names),
+            sources: check.sources.clone(),
+        };
+        let report = export::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
+        Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot)).unwrap()
+    }
+
+    async fn push(&self, snapshot: &Snapshot) -> push::Report {
+        let options = push::Options {
+            clinic: &self.clinic,
+            snapshot,
+            client: &self.session.client,
+            catalog: &self.catalog,
+            oids: &self.oids,
+            dry_run: false,
+            expected_plan: None,
+        };
+        push::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    async fn verify(&self, snapshot: &Snapshot) -> verify::Report {
+        let options = verify::Options {
+            project: &self.project.project,
+            clinic: &self.clinic,
+            snapshot,
+            client: &self.session.client,
+            catalog: &self.catalog,
+            show_values: true,
+            most: 20,
+        };
+        verify::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn synthea_2024_goes_through_and_a_second_run_changes_nothing() {
+    let run = Run::new("synthea-2024").await;
+    let staging = run.staging();
+    run.load(&staging);
+    run.transform(&staging);
+    let check = run.check(&staging).await;
+    assert!(check.stops().is_empty(), "{:#?}", check.tables);
+    let snapshot = run.export(&staging, &check);
+    let push = run.push(&snapshot).await;
+    assert!(push.batch.is_some());
+    let report = run.verify(&snapshot).await;
+    assert!(report.is_clean(), "{report:#?}");
+    let again = run.push(&snapshot).await;
+    assert_eq!((again.batch, again.plan.writes()), (None, 0));
+    let same = run.export(&staging, &run.check(&staging).await);
+    assert_eq!(same.id(), snapshot.id());
+}

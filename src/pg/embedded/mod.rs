@@ -27,13 +27,16 @@ use crate::error::Failure;
 pub use account::{Account, without_pg_variables};
 pub use binaries::{Binaries, OLDEST, client_program};
 
-/// The superuser's role, and the database every project gets.
-pub const SUPERUSER: &str = "trasvase";
+/// The superuser's role. Not `trasvase`: the ledger's schema has that name, and `"$user"` comes first in search_path.
+pub const SUPERUSER: &str = "postgres";
+/// The database every project gets.
 pub const DATABASE: &str = "trasvase";
 
 /// The longest path that a Unix socket may have, with the name PostgreSQL adds.
 const SOCKET_PATH_LIMIT: usize = 103;
-const SOCKET_NAME: &str = ".s.PGSQL.5432.lock";
+const SOCKET_NAME: &str = ".s.PGSQL.65535";
+/// The port that names the socket where no other was chosen.
+const PORT: u16 = 5432;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a private server is run.
@@ -45,13 +48,21 @@ pub struct ServerOptions {
     pub durable: bool,
     /// The server stays when the last process leaves, until [`stop`].
     pub keep_running: bool,
+    /// Also listens on this loopback port, for programs that cannot use a socket; roles need a password there.
+    pub loopback: Option<u16>,
     /// More settings, as in `postgresql.conf`.
     pub settings: Vec<(String, String)>,
 }
 
 impl ServerOptions {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), durable: true, keep_running: false, settings: Vec::new() }
+        Self {
+            folder: folder.into(),
+            durable: true,
+            keep_running: false,
+            loopback: None,
+            settings: Vec::new(),
+        }
     }
 
     pub fn for_project(project: &Project) -> Self {
@@ -77,6 +88,7 @@ pub struct Server {
     place: Place,
     binaries: Binaries,
     socket: PathBuf,
+    port: u16,
     /// Shared while we use the server; `None` once given back.
     users: Option<File>,
 }
@@ -105,19 +117,19 @@ impl Server {
         if options.keep_running {
             place.open("keep")?;
         }
-        let socket = match place.settled()? {
-            Some(server) => server.socket,
-            None => place.launch(&binaries, options)?,
+        let (socket, port) = match place.settled()? {
+            Some(server) => (server.socket, server.port),
+            None => (place.launch(&binaries, options)?, options.loopback.unwrap_or(PORT)),
         };
-        Ok(Self { place, binaries, socket, users: Some(users) })
+        Ok(Self { place, binaries, socket, port, users: Some(users) })
     }
 
     /// The folder's server if it runs; never starts one.
     pub fn attach(folder: &Path) -> Result<Option<Self>> {
-        if status(folder)? == Status::Stopped || status(folder)? == Status::Absent {
-            return Ok(None);
+        match status(folder)? {
+            Status::Running { .. } => Self::start(&ServerOptions::new(folder)).map(Some),
+            Status::Absent | Status::Stopped => Ok(None),
         }
-        Self::start(&ServerOptions::new(folder)).map(Some)
     }
 
     /// The connection string of the project's database.
@@ -128,7 +140,8 @@ impl Server {
     /// The connection string of a database. It holds no password: the socket knows who asks.
     pub fn url_for(&self, database: &str) -> String {
         let socket = escaped(&self.socket.to_string_lossy());
-        format!("postgresql://{SUPERUSER}@/{}?host={socket}", escaped(database))
+        let port = if self.port == PORT { String::new() } else { format!("&port={}", self.port) };
+        format!("postgresql://{SUPERUSER}@/{}?host={socket}{port}", escaped(database))
     }
 
     /// `psql` on a database, without its start-up file.
@@ -284,16 +297,29 @@ impl Place {
         settings::write(&self.data, &socket, &self.account, options)?;
         let log = self.home.join("log");
         self.account.private_file(&log, "")?;
-        let mut start = self.control(binaries);
-        start.arg("--log").arg(&log).arg("start");
-        let output = start.output().with_context(|| t!("pg.cannot_run", program = "pg_ctl"))?;
-        if !output.status.success() {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            return Err(Failure::failed(t!("pg.not_started", said = last_lines(&said)))
-                .hint(t!("pg.see_log", path = log.display()))
-                .into());
-        }
+        self.come_up(binaries, &log)?;
         Ok(socket)
+    }
+
+    fn come_up(&self, binaries: &Binaries, log: &Path) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut start = self.control(binaries);
+            start.arg("--log").arg(log).arg("start");
+            let output = start.output().with_context(|| t!("pg.cannot_run", program = "pg_ctl"))?;
+            if output.status.success() {
+                return Ok(());
+            }
+            let said = fs::read_to_string(log).unwrap_or_default();
+            // The children of a server that was killed take a moment to see that they are orphans.
+            if !said.contains("still in use") || Instant::now() > deadline {
+                return Err(Failure::failed(t!("pg.not_started", said = last_lines(&said)))
+                    .hint(t!("pg.see_log", path = log.display()))
+                    .into());
+            }
+            self.account.private_file(log, "")?;
+            sleep(Duration::from_millis(200));
+        }
     }
 
     /// Makes the data beside, then renames: a broken-off `initdb` leaves nothing that looks like data.
@@ -326,6 +352,7 @@ impl Place {
             tempfile::Builder::new().prefix("trasvase-").tempdir_in("/tmp")?.keep()
         };
         self.account.private_folder(&socket)?;
+        clear(&socket)?;
         Ok(socket)
     }
 
@@ -345,6 +372,16 @@ impl Place {
         command.arg("--pgdata").arg(&self.data).args(["--wait", "--timeout=60", "--silent"]);
         command
     }
+}
+
+/// Removes the socket and its lock that a killed server left: nobody else uses this folder, and PostgreSQL would take
+/// any process of the number in that lock, also a dead one that nobody has waited for, for its owner.
+fn clear(socket: &Path) -> Result<()> {
+    let cannot = || t!("pg.cannot_write", path = socket.display());
+    for entry in fs::read_dir(socket).with_context(cannot)? {
+        fs::remove_file(entry.with_context(cannot)?.path()).with_context(cannot)?;
+    }
+    Ok(())
 }
 
 fn ran(program: &str, output: std::io::Result<Output>) -> Result<()> {

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 pub(super) struct Postmaster {
     pub(super) process: i32,
     pub(super) socket: PathBuf,
+    pub(super) port: u16,
     pub(super) ready: bool,
 }
 
@@ -33,7 +34,8 @@ pub(super) fn running(data: &Path) -> Option<Postmaster> {
 /// Lines: process, data folder, start time, port, socket folder, listen address, shared memory, status.
 fn parse(process: i32, text: &str) -> Postmaster {
     let line = |number: usize| text.lines().nth(number).unwrap_or_default().trim();
-    Postmaster { process, socket: PathBuf::from(line(4)), ready: line(7) == "ready" }
+    let port = line(3).parse().unwrap_or(super::PORT);
+    Postmaster { process, socket: PathBuf::from(line(4)), port, ready: line(7) == "ready" }
 }
 
 fn is_server(process: i32, data: &Path) -> bool {
@@ -70,7 +72,8 @@ mod tests {
     #[test]
     fn the_file_says_where_the_server_listens() {
         let text = "42\n/x/data\n1700000000\n5432\n/x/socket\n\n  1 2\nready   \n";
-        assert_eq!(parse(42, text), Postmaster { process: 42, socket: "/x/socket".into(), ready: true });
+        let expected = Postmaster { process: 42, socket: "/x/socket".into(), port: 5432, ready: true };
+        assert_eq!(parse(42, text), expected);
         assert!(!parse(42, "42\n/x/data\n").ready);
     }
 }

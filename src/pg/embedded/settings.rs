@@ -6,12 +6,10 @@ use anyhow::Result;
 use nix::unistd::{Uid, User};
 
 use super::account::Account;
-use super::{SUPERUSER, ServerOptions};
+use super::{PORT, SUPERUSER, ServerOptions};
 
 /// Errors stay out of the server's log: their texts quote patients' data.
 const COMMON: &str = "\
-listen_addresses = ''
-port = 5432
 shared_buffers = 128MB
 max_wal_size = 4GB
 wal_level = minimal
@@ -51,6 +49,8 @@ pub(super) fn write(data: &Path, socket: &Path, account: &Account, options: &Ser
 fn text(socket: &Path, options: &ServerOptions) -> String {
     let mut text = format!("{COMMON}{}", if options.durable { DURABLE } else { THROWAWAY });
     text.push_str(&line("unix_socket_directories", &socket.to_string_lossy()));
+    text.push_str(&line("listen_addresses", if options.loopback.is_some() { "localhost" } else { "" }));
+    text.push_str(&line("port", &options.loopback.unwrap_or(PORT).to_string()));
     for (name, value) in &options.settings {
         text.push_str(&line(name, value));
     }

@@ -1,0 +1,3 @@
+-- invoices and credit notes, in the target: SQL of DuckDB and PostgreSQL alike
+select '' as key, cast(count(*) as text) as value
+from invoice

@@ -1,0 +1,5 @@
+-- invoices and credit notes by year of issue, in the target: SQL of DuckDB and PostgreSQL alike
+select cast(cast(extract(year from issued_on) as bigint) as text) as key, cast(count(*) as text) as value
+from invoice
+group by 1
+order by 1

@@ -1,0 +1,3 @@
+-- patients, in the target: SQL of DuckDB and PostgreSQL alike
+select '' as key, cast(count(*) as text) as value
+from patient

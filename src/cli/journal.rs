@@ -1,0 +1,173 @@
+//! The log of one run: `staging/<clinic>/logs/<run>.jsonl`, and what went wrong in it in `<run>.errors.jsonl`.
+//!
+//! A line is one JSON object with `at` and `event`. Names, counts and rows only; both files are their owner's alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::Serialize;
+use ulid::Ulid;
+
+use crate::config::Project;
+use crate::error::Failure;
+use crate::model::ident::ClinicName;
+use crate::model::run::{Event, Observer, Stage};
+use crate::staging::private_folder;
+
+/// What the journal itself has to say, beside the stages' events.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+enum Entry<'a> {
+    RunStarted { run: &'a str, clinic: &'a str, command: &'a str, version: &'static str },
+    StageStarted { stage: Stage },
+    StageFinished { stage: Stage, milliseconds: u64, counts: &'a serde_json::Value },
+    StageFailed { stage: Stage, milliseconds: u64, message: &'a str },
+    RunFinished { exit_code: u8, milliseconds: u64 },
+}
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    at: String,
+    #[serde(flatten)]
+    entry: &'a T,
+}
+
+/// The open log of a run.
+pub(super) struct Journal {
+    run: Ulid,
+    folder: PathBuf,
+    log: Mutex<File>,
+    errors: Mutex<Option<File>>,
+    started: Instant,
+}
+
+impl Journal {
+    /// Begins the log of a run of this command on this clinic.
+    pub(super) fn begin(project: &Project, clinic: &ClinicName, command: &str) -> Result<Self> {
+        let folder = project.logs_dir(clinic);
+        private_folder(&project.staging_dir(clinic))?;
+        private_folder(&folder)?;
+        let run = Ulid::generate();
+        let log = Mutex::new(private_log(&folder.join(format!("{run}.jsonl")))?);
+        let journal = Self { run, folder, log, errors: Mutex::new(None), started: Instant::now() };
+        let version = env!("CARGO_PKG_VERSION");
+        journal.write(&Entry::RunStarted {
+            run: &run.to_string(),
+            clinic: clinic.as_str(),
+            command,
+            version,
+        });
+        Ok(journal)
+    }
+
+    /// The id of this run.
+    pub(super) fn run(&self) -> String {
+        self.run.to_string()
+    }
+
+    pub(super) fn stage_started(&self, stage: Stage) {
+        self.write(&Entry::StageStarted { stage });
+    }
+
+    pub(super) fn stage_finished(&self, stage: Stage, milliseconds: u64, counts: &serde_json::Value) {
+        self.write(&Entry::StageFinished { stage, milliseconds, counts });
+    }
+
+    pub(super) fn stage_failed(&self, stage: Stage, milliseconds: u64, failure: &Failure) {
+        let entry = Entry::StageFailed { stage, milliseconds, message: &failure.message };
+        self.write(&entry);
+        self.write_error(&entry);
+    }
+
+    /// Ends the log.
+    pub(super) fn finish(&self, exit_code: u8) {
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.write(&Entry::RunFinished { exit_code, milliseconds });
+    }
+
+    /// A log that cannot be written must not stop a migration; it is told on stderr.
+    fn write<T: Serialize>(&self, entry: &T) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = write_line(&mut log, entry) {
+            tracing::warn!(%error, "the run's log cannot be written");
+        }
+    }
+
+    fn write_error<T: Serialize>(&self, entry: &T) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = match errors.as_mut() {
+            Some(file) => write_line(file, entry),
+            None => private_log(&self.folder.join(format!("{}.errors.jsonl", self.run)))
+                .and_then(|file| write_line(errors.insert(file), entry)),
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "the run's errors cannot be written");
+        }
+    }
+}
+
+impl Observer for Journal {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Advanced { .. } => {}
+            Event::Warning { .. } => {
+                self.write(event);
+                self.write_error(event);
+            }
+            _ => self.write(event),
+        }
+    }
+}
+
+fn write_line<T: Serialize>(file: &mut File, entry: &T) -> Result<()> {
+    let at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let mut line = serde_json::to_vec(&Line { at, entry })?;
+    line.push(b'\n');
+    Ok(file.write_all(&line)?)
+}
+
+fn private_log(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create_new(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_run_leaves_private_lines_and_its_warnings_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::at(folder.path());
+        let clinic: ClinicName = "acme".parse().unwrap();
+        let journal = Journal::begin(&project, &clinic, "load").unwrap();
+        journal.stage_started(Stage::Load);
+        journal.event(&Event::Warning { stage: Stage::Load, text: "two encodings" });
+        journal.event(&Event::Advanced { stage: Stage::Load, subject: "patients", amount: 1 });
+        journal.finish(0);
+
+        let read = |name: &str| std::fs::read_to_string(project.logs_dir(&clinic).join(name)).unwrap();
+        let lines: Vec<serde_json::Value> = read(&format!("{}.jsonl", journal.run()))
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["run_started", "stage_started", "warning", "run_finished"]);
+        assert_eq!(read(&format!("{}.errors.jsonl", journal.run())).lines().count(), 1);
+        for file in std::fs::read_dir(project.logs_dir(&clinic)).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use anyhow::Result;
+use rust_i18n::t;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{self, Page, Table};
+use super::pipeline::{self, Wanted};
+use crate::load::{self, Plan, Report};
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::staging::{Access, Staging};
+
+/// Read a clinic's source files into raw.*: every record, or where it could not be read and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// Only this source of clinic.toml; may be given again
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+    /// Read files again that did not change
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be read and why
+    #[arg(long)]
+    explain: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase load acme
+  trasvase load acme --explain
+  trasvase load acme --source clients --force";
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        if self.explain {
+            return self.explain(context);
+        }
+        let wanted = Wanted { sources: self.source.clone(), force: self.force, ..Wanted::stage(Stage::Load) };
+        pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
+    }
+
+    fn explain(&self, context: &Context) -> Result<()> {
+        let (project, clinic) = context.clinic(self.clinic.as_ref())?;
+        let staging = match project.duckdb_path(&clinic.name).is_file() {
+            true => Staging::open(&project, &clinic, Access::ReadOnly, &context.limits())?,
+            false => Staging::in_memory(&clinic)?,
+        };
+        let options = load::Options {
+            project: &project,
+            clinic: &clinic,
+            staging: &staging,
+            only: self.source.clone(),
+            force: self.force,
+        };
+        output::show(context.format(), &load::plan(&options)?, plan_page)
+    }
+}
+
+fn plan_page(plan: &Plan) -> Page {
+    let mut table =
+        Table::new([t!("cli.load.source"), t!("cli.load.files"), t!("cli.load.bytes"), t!("cli.why")]).right(&[1, 2]);
+    for step in &plan.steps {
+        table.row([
+            step.source.clone(),
+            output::count(step.files.len() as u64),
+            output::count(step.bytes),
+            step.reason.map_or_else(|| t!("cli.unchanged").into_owned(), |reason| reason.to_string()),
+        ]);
+    }
+    let page = Page::new().table(table);
+    plan.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)))
+}
+
+pub(super) fn counts(report: &Report) -> Value {
+    json!({ "sources": report.sources.len(), "rows": report.rows(), "refused": report.refused() })
+}
+
+pub(super) fn page(report: &Report) -> Page {
+    let mut files =
+        Table::new([t!("cli.load.source"), t!("cli.load.file"), t!("cli.rows"), t!("cli.load.refused"), t!("cli.load.dialect")])
+            .right(&[2, 3]);
+    for source in &report.sources {
+        for (place, file) in source.files.iter().enumerate() {
+            files.row([
+                if place == 0 { source.name.clone() } else { String::new() },
+                file.path.trim_start_matches("sources/").to_owned(),
+                output::count(file.loaded),
+                output::count(file.refused),
+                file.dialect.to_string(),
+            ]);
+        }
+    }
+    let mut findings =
+        Table::new([t!("cli.load.source"), t!("cli.finding"), t!("cli.count"), t!("cli.detail")]).right(&[2]);
+    for source in &report.sources {
+        for finding in &source.findings {
+            let detail = [finding.column.as_deref(), finding.detail.as_deref()];
+            findings.row([
+                source.name.clone(),
+                finding.rule.clone(),
+                output::count(finding.count),
+                detail.into_iter().flatten().collect::<Vec<_>>().join(": "),
+            ]);
+        }
+    }
+    let page = Page::new().table(files).table(findings);
+    let page = report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
+    page.line(match report.unchanged() {
+        true => t!("cli.load.nothing_new"),
+        false => t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused())),
+    })
+}

@@ -1,0 +1,85 @@
+//! The target's connection during a run, and its catalog.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Result;
+use rust_i18n::t;
+use tokio::runtime::Runtime;
+
+use crate::codec::LiveOids;
+use crate::config::{Clinic, Project};
+use crate::error::interrupt;
+use crate::model::catalog::Catalog;
+use crate::model::ident::TableName;
+use crate::model::run::{Event, Observer, Stage};
+use crate::pg::{Purpose, Session, Target, catalog, schema};
+
+/// How often work on the network looks whether Ctrl-C was pressed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// An open session with what the catalog says.
+pub(super) struct Connection {
+    // Dropped in this order: the session before the runtime that drives it and the server that it talks to.
+    pub(super) session: Session,
+    pub(super) catalog: Catalog,
+    pub(super) oids: LiveOids,
+    pub(super) target: Target,
+    pub(super) runtime: Runtime,
+}
+
+impl Connection {
+    /// Connects to the command's target. The project's own PostgreSQL gets the system's tables if it has none yet;
+    /// any other database is never changed by connecting.
+    pub(super) fn open(
+        project: &Project,
+        clinic: &Clinic,
+        target: Option<&str>,
+        purpose: Purpose,
+        stage: Stage,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let target = Target::resolve(project, Some(clinic), target)?;
+        let (session, catalog, oids) = runtime.block_on(async {
+            let mut session = Session::open(&target, purpose).await?;
+            let mut live = catalog::read(&session.client, None).await?;
+            let file = project.schema_file(&clinic.system);
+            if target.is_embedded() && live.tables.is_empty() && file.is_file() {
+                schema::apply(&mut session, &file, None).await?;
+                live = catalog::read(&session.client, None).await?;
+                let text = t!("cli.run.schema_applied", system = clinic.system, count = live.tables.len());
+                observer.event(&Event::Note { stage, text: &text });
+            }
+            let oids = LiveOids(catalog::live_oids(&session.client).await?);
+            anyhow::Ok((session, live, oids))
+        })?;
+        Ok(Self { session, catalog, oids, target, runtime })
+    }
+
+    /// Drives work on the network. On Ctrl-C the server is asked to give up the statement it is at, and the work ends
+    /// with its error, having rolled back.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime.block_on(async {
+            tokio::pin!(work);
+            let mut asked = false;
+            loop {
+                tokio::select! {
+                    result = &mut work => return result,
+                    () = tokio::time::sleep(TICK), if !asked => {
+                        if interrupt::requested() {
+                            asked = true;
+                            self.session.cancel().await;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// The hash of the part of the catalog that a check looked at.
+    pub(super) fn hash(&self, report: &crate::check::Report) -> String {
+        let names: Vec<TableName> = report.tables.iter().map(|table| table.table.clone()).collect();
+        catalog::hash(&self.catalog, &names)
+    }
+}

@@ -1,0 +1,359 @@
+//! The order of the stages, which nothing else knows, and the books that are kept about each.
+
+mod connection;
+mod work;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::context::Context;
+use super::journal::Journal;
+use super::output::{self, Page, Table};
+use super::progress::Progress;
+use super::status::counts_text;
+use super::{check, export, load, push, transform, verify};
+use crate::config::{Clinic, Project};
+use crate::error::{Failure, Kind, interrupt};
+use crate::model::ident::{ClinicName, TableName};
+use crate::model::run::Stage;
+use crate::snapshot;
+use crate::staging::{Access, StageRow, Staging};
+use connection::Connection;
+
+/// Which stages to run, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// As it was typed, for the log.
+    pub(super) command: String,
+    pub(super) first: Stage,
+    pub(super) last: Stage,
+    /// Sources to load; empty for all.
+    pub(super) sources: Vec<String>,
+    /// Read sources again that did not change.
+    pub(super) force: bool,
+    /// Models to build; empty for all.
+    pub(super) select: Vec<String>,
+    /// Only this table, with its parents.
+    pub(super) only: Option<TableName>,
+    /// The snapshot to push or verify; the latest where not given.
+    pub(super) snapshot: Option<String>,
+    /// The plan that a person looked at.
+    pub(super) plan: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) show_values: bool,
+    /// Differing rows that verify names per table.
+    pub(super) most: usize,
+}
+
+impl Wanted {
+    /// One stage, whole.
+    pub(super) fn stage(stage: Stage) -> Self {
+        Self {
+            command: stage.to_string(),
+            first: stage,
+            last: stage,
+            sources: Vec::new(),
+            force: false,
+            select: Vec::new(),
+            only: None,
+            snapshot: None,
+            plan: None,
+            dry_run: false,
+            show_values: false,
+            most: 20,
+        }
+    }
+}
+
+/// What a stage answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Report {
+    Load(crate::load::Report),
+    Transform(crate::transform::Report),
+    Check(crate::check::Report),
+    Export(crate::export::Report),
+    Push(crate::push::Report),
+    Verify(crate::verify::Report),
+}
+
+/// A stage that was done.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    pub(super) stage: Stage,
+    pub(super) milliseconds: u64,
+    /// Names and numbers, for `status`.
+    pub(super) counts: Value,
+    pub(super) report: Report,
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    pub(super) clinic: ClinicName,
+    pub(super) run: String,
+    pub(super) stages: Vec<Done>,
+    /// Why it stopped, if it did.
+    #[serde(skip)]
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+/// Runs the stages and prints what they answered: each in full, or for several one line each and the verification.
+pub(super) fn run_and_show(context: &Context, clinic: Option<&ClinicName>, wanted: &Wanted) -> Result<()> {
+    let (project, clinic) = context.clinic(clinic)?;
+    let outcome = run(context, &project, &clinic, wanted)?;
+    output::show(context.format(), &outcome, |outcome| outcome.page(wanted.first != wanted.last))?;
+    outcome.failure.map_or(Ok(()), Err)
+}
+
+/// Runs the stages of one clinic in order, until one fails.
+pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted: &Wanted) -> Result<Outcome> {
+    let journal = Journal::begin(project, &clinic.name, &wanted.command)?;
+    let mut pipeline = Pipeline {
+        context,
+        project,
+        clinic,
+        wanted,
+        progress: Progress::new(context.global.log_level),
+        journal,
+        staging: None,
+        connection: None,
+        stop: None,
+    };
+    let mut outcome = Outcome {
+        clinic: clinic.name.clone(),
+        run: pipeline.journal.run(),
+        stages: Vec::new(),
+        failure: None,
+    };
+    for stage in Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage)) {
+        match pipeline.step(stage) {
+            Ok(done) => outcome.stages.push(done),
+            Err(error) => {
+                outcome.failure = Some(error);
+                break;
+            }
+        }
+    }
+    outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
+    let code = outcome.failure.as_ref().map_or(0, exit_code);
+    pipeline.journal.finish(code);
+    Ok(outcome)
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let kind = if interrupt::requested() { Kind::Interrupted } else { Failure::from_anyhow(error).kind };
+    kind.exit_code()
+}
+
+/// One clinic on its way.
+struct Pipeline<'a> {
+    context: &'a Context,
+    project: &'a Project,
+    clinic: &'a Clinic,
+    wanted: &'a Wanted,
+    progress: Progress,
+    journal: Journal,
+    /// Opened by the first stage that needs it. Push and verify do without where there is none.
+    staging: Option<Staging>,
+    connection: Option<Connection>,
+    /// Why nothing must be pushed, and the exit code in the end: too many rejects, an unequal target.
+    stop: Option<Failure>,
+}
+
+impl Pipeline<'_> {
+    /// One stage with its books: begun, then done or failed, in the staging file and in the log.
+    fn step(&mut self, stage: Stage) -> Result<Done> {
+        interrupt::check()?;
+        if stage == Stage::Push && !self.wanted.dry_run && let Some(stop) = self.stop.take() {
+            return Err(stop.into());
+        }
+        let started = Instant::now();
+        self.journal.stage_started(stage);
+        let done = self.begin(stage).and_then(|()| self.work(stage)).and_then(|report| {
+            let counts = self.counts(&report);
+            self.finish(stage, &report, &counts)?;
+            Ok((report, counts))
+        });
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match done {
+            Ok((report, counts)) => {
+                self.journal.stage_finished(stage, milliseconds, &counts);
+                self.progress.stage_done(stage, &counts_text(&counts), milliseconds);
+                Ok(Done { stage, milliseconds, counts, report })
+            }
+            Err(error) => {
+                self.fail(stage);
+                self.journal.stage_failed(stage, milliseconds, &Failure::from_anyhow(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self, stage: Stage) -> Result<()> {
+        self.open_staging(stage)?;
+        if !self.keeps_books(stage) {
+            return Ok(());
+        }
+        let Some(staging) = &self.staging else { return Ok(()) };
+        let input = match (stage, &self.wanted.snapshot) {
+            (Stage::Push | Stage::Verify, Some(_)) => Some(self.snapshot()?.id().to_owned()),
+            _ => stage_before(stage).and_then(|before| last_output(staging, before).transpose()).transpose()?,
+        };
+        staging.begin_stage(stage, &self.journal.run(), input.as_deref())
+    }
+
+    fn finish(&self, stage: Stage, report: &Report, counts: &Value) -> Result<()> {
+        match &self.staging {
+            Some(staging) if self.keeps_books(stage) => {
+                staging.finish_stage(stage, clean(report), &self.output(stage, report)?, counts)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The stage's own error is the one worth telling, so a failure to write this is only logged.
+    fn fail(&self, stage: Stage) {
+        if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage))
+            && let Err(error) = staging.fail_stage(stage)
+        {
+            tracing::warn!(%error, "the stage is not marked as failed");
+        }
+    }
+
+    fn keeps_books(&self, stage: Stage) -> bool {
+        !(self.wanted.dry_run && stage >= Stage::Push)
+    }
+
+    /// Opens the staging file for writing. Push and verify work from the snapshot, on a machine without one too.
+    fn open_staging(&mut self, stage: Stage) -> Result<()> {
+        let path = self.project.duckdb_path(&self.clinic.name);
+        if self.staging.is_some() || (stage >= Stage::Push && !path.is_file()) {
+            return Ok(());
+        }
+        if stage > Stage::Load && !path.is_file() {
+            // Says what to type; opening it for writing would make an empty one.
+            Staging::open(self.project, self.clinic, Access::ReadOnly, &self.context.limits())?;
+        }
+        let staging = Staging::open(self.project, self.clinic, Access::Write, &self.context.limits())?;
+        self.staging = Some(staging);
+        Ok(())
+    }
+
+    fn counts(&self, report: &Report) -> Value {
+        let target = || self.connection.as_ref().map(|connection| connection.target.name.clone());
+        match report {
+            Report::Load(report) => load::counts(report),
+            Report::Transform(report) => transform::counts(report),
+            Report::Check(report) => {
+                let mut counts = check::counts(report);
+                counts["catalog"] = self.connection.as_ref().map(|c| c.hash(report)).into();
+                counts
+            }
+            Report::Export(report) => export::counts(report),
+            Report::Push(report) => with(push::counts(report), "target", json!(target())),
+            Report::Verify(report) => with(verify::counts(report), "target", json!(target())),
+        }
+    }
+
+    /// A hash of what the stage made: a stage that reads it is stale once it differs.
+    fn output(&self, stage: Stage, report: &Report) -> Result<String> {
+        let staging = self.staging.as_ref();
+        let hashed = |sql: &str| staging.map_or(Ok(String::new()), |staging| staging.value::<String>(sql));
+        match report {
+            Report::Load(_) => hashed(LOADED),
+            Report::Transform(_) => hashed(BUILT),
+            Report::Check(report) => {
+                let catalog = self.connection.as_ref().map(|connection| connection.hash(report));
+                let text = format!("{} {catalog:?} {}", hashed(BUILT)?, serde_json::to_string(report)?);
+                Ok(snapshot::hex(&Sha256::digest(text)))
+            }
+            Report::Export(report) => Ok(report.snapshot.clone()),
+            Report::Push(_) | Report::Verify(_) => {
+                let known = staging.map(|staging| begun_with(staging, stage)).transpose()?;
+                Ok(known.flatten().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// The content of every file that was loaded, and how it was read.
+const LOADED: &str = "select sha256(coalesce(string_agg(concat_ws(' ', source, path, sha256, dialect::varchar, loaded), \
+                      chr(10) order by source, file_number), '')) from meta.source_file";
+
+/// The last build of every model.
+const BUILT: &str = "select sha256(coalesce(string_agg(model || ' ' || fingerprint, chr(10) order by model), '')) \
+                     from (from meta.model_version qualify row_number() over (partition by model order by version desc) = 1)";
+
+/// Whether the stage found nothing that stops a run.
+fn clean(report: &Report) -> bool {
+    match report {
+        Report::Check(report) => report.stops().is_empty(),
+        Report::Verify(report) => report.is_clean(),
+        _ => true,
+    }
+}
+
+fn with(mut counts: Value, name: &str, value: Value) -> Value {
+    counts[name] = value;
+    counts
+}
+
+fn stage_before(stage: Stage) -> Option<Stage> {
+    let place = Stage::ALL.iter().position(|other| *other == stage)?;
+    place.checked_sub(1).map(|before| Stage::ALL[before])
+}
+
+fn row_of(staging: &Staging, stage: Stage) -> Result<Option<StageRow>> {
+    Ok(staging.stages()?.into_iter().find(|row| row.stage == stage))
+}
+
+fn last_output(staging: &Staging, stage: Stage) -> Result<Option<String>> {
+    Ok(row_of(staging, stage)?.and_then(|row| row.output))
+}
+
+fn begun_with(staging: &Staging, stage: Stage) -> Result<Option<String>> {
+    Ok(row_of(staging, stage)?.and_then(|row| row.input))
+}
+
+impl Outcome {
+    pub(super) fn page(&self, many: bool) -> Page {
+        if !many {
+            return self.stages.iter().fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic)));
+        }
+        let mut table = Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
+        for done in &self.stages {
+            table.row([
+                done.stage.to_string(),
+                output::duration(done.milliseconds),
+                counts_text(&done.counts),
+            ]);
+        }
+        let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic)).table(table);
+        // Of many stages, people read what needs a look, and the proof.
+        self.stages.iter().fold(page, |page, done| match &done.report {
+            Report::Check(report) => page.add(check::faults(report, &self.clinic)),
+            Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => page.add(push::page(report)),
+            Report::Verify(report) => page.line("").add(verify::page(report)),
+            _ => page,
+        })
+    }
+}
+
+impl Report {
+    fn page(&self, clinic: &ClinicName) -> Page {
+        match self {
+            Report::Load(report) => load::page(report),
+            Report::Transform(report) => transform::page(report),
+            Report::Check(report) => check::page(report, clinic),
+            Report::Export(report) => export::page(report),
+            Report::Push(report) => push::page(report),
+            Report::Verify(report) => verify::page(report),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Each stage with what it needs: staging file, target, snapshot.
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use super::connection::Connection;
+use super::{Pipeline, Report, row_of};
+use crate::cli::output;
+use crate::cli::progress::Both;
+use crate::config::LoadMode;
+use crate::error::Failure;
+use crate::model::catalog::Catalog;
+use crate::model::ident::TableName;
+use crate::model::manifest::SourceCount;
+use crate::model::run::Stage;
+use crate::pg::Purpose;
+use crate::snapshot::Snapshot;
+use crate::staging::Staging;
+use crate::{check, export, load, push, transform, verify};
+
+impl Pipeline<'_> {
+    pub(super) fn work(&mut self, stage: Stage) -> Result<Report> {
+        match stage {
+            Stage::Load => self.load().map(Report::Load),
+            Stage::Transform => self.transform().map(Report::Transform),
+            Stage::Check => self.check().map(Report::Check),
+            Stage::Export => self.export().map(Report::Export),
+            Stage::Push => self.push().map(Report::Push),
+            Stage::Verify => self.verify().map(Report::Verify),
+        }
+    }
+
+    fn load(&self) -> Result<load::Report> {
+        let options = load::Options {
+            project: self.project,
+            clinic: self.clinic,
+            staging: self.open()?,
+            only: self.wanted.sources.clone(),
+            force: self.wanted.force,
+        };
+        load::run(&options, &Both(&self.progress, &self.journal))
+    }
+
+    fn transform(&mut self) -> Result<transform::Report> {
+        let mut select = self.wanted.select.clone();
+        if let Some(only) = &self.wanted.only {
+            self.connect(Stage::Transform, Purpose::Read)?;
+            select.extend(with_parents(&self.connected()?.catalog, only)?.iter().map(|name| format!("+target.{name}")));
+        }
+        let options = transform::Options {
+            project: self.project,
+            clinic: self.clinic,
+            staging: self.open()?,
+            select,
+        };
+        transform::run(&options, &Both(&self.progress, &self.journal))
+    }
+
+    fn check(&mut self) -> Result<check::Report> {
+        self.connect(Stage::Check, Purpose::Read)?;
+        let connection = self.connected()?;
+        let options = check::Options {
+            project: self.project,
+            clinic: self.clinic,
+            staging: self.open()?,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            oids: &connection.oids,
+        };
+        let report = connection.block_on(check::run(&options, &Both(&self.progress, &self.journal)))?;
+        let stops = report.stops();
+        if !stops.is_empty() {
+            let clinic = &self.clinic.name;
+            self.stop = Some(
+                Failure::findings(t!("cli.check.over", what = stops.join(", ")))
+                    .hint(t!("cli.check.over_hint", clinic = clinic))
+                    .hint(format!("trasvase check {clinic}")),
+            );
+        }
+        Ok(report)
+    }
+
+    fn export(&mut self) -> Result<export::Report> {
+        self.connect(Stage::Export, Purpose::Read)?;
+        let connection = self.connected()?;
+        let staging = self.open()?;
+        let (catalog_hash, sources) = checked(staging, &self.clinic.name.to_string())?;
+        let options = export::Options {
+            project: self.project,
+            clinic: self.clinic,
+            staging,
+            catalog: &connection.catalog,
+            catalog_hash,
+            sources,
+        };
+        export::run(&options, &Both(&self.progress, &self.journal))
+    }
+
+    fn push(&mut self) -> Result<push::Report> {
+        let purpose = if self.wanted.dry_run { Purpose::Read } else { Purpose::Write };
+        self.connect(Stage::Push, purpose)?;
+        let snapshot = self.snapshot()?;
+        let confirmed = match self.wanted.dry_run {
+            true => None,
+            false => self.confirmed(&snapshot)?,
+        };
+        self.push_with(&snapshot, self.wanted.dry_run, self.wanted.plan.clone().or(confirmed))
+    }
+
+    fn push_with(&self, snapshot: &Snapshot, dry_run: bool, plan: Option<String>) -> Result<push::Report> {
+        let connection = self.connected()?;
+        let options = push::Options {
+            clinic: self.clinic,
+            snapshot,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            oids: &connection.oids,
+            dry_run,
+            expected_plan: plan,
+        };
+        connection.block_on(push::run(&options, &Both(&self.progress, &self.journal)))
+    }
+
+    /// Shows the plan and asks where a push deletes rows or goes to production; gives the plan that was agreed to.
+    fn confirmed(&self, snapshot: &Snapshot) -> Result<Option<String>> {
+        let connection = self.connected()?;
+        let target = &connection.target;
+        let deletes = snapshot.manifest().tables.iter().any(|entry| {
+            matches!(self.clinic.load_mode(&entry.table), LoadMode::Replace | LoadMode::Sync)
+        });
+        if !target.production && !deletes {
+            return Ok(None);
+        }
+        if target.production {
+            self.rehearsed(snapshot)?;
+        }
+        let planned = self.push_with(snapshot, true, None)?;
+        if planned.plan.writes() == 0 {
+            return Ok(Some(planned.plan.id));
+        }
+        let deleted = planned.plan.tables.iter().map(|table| table.deletes).sum();
+        if !target.production && deleted == 0 {
+            return Ok(Some(planned.plan.id));
+        }
+        output::status(crate::cli::push::page(&planned).text());
+        let question = t!(
+            "cli.push.question",
+            rows = output::count(planned.plan.writes()),
+            deleted = output::count(deleted),
+            target = target.name
+        );
+        let yes = self.context.global.yes;
+        match target.production {
+            true => output::confirm_typed(&question, self.clinic.name.as_str(), yes)?,
+            false => output::confirm(&question, yes)?,
+        }
+        Ok(Some(planned.plan.id))
+    }
+
+    /// Production takes only a snapshot whose last verification, on another target, found nothing.
+    fn rehearsed(&self, snapshot: &Snapshot) -> Result<()> {
+        let row = self.staging.as_ref().map(|staging| row_of(staging, Stage::Verify)).transpose()?.flatten();
+        let clean = row.is_some_and(|row| row.output.as_deref() == Some(snapshot.id()) && row.counts["clean"] == true);
+        if clean {
+            return Ok(());
+        }
+        let clinic = &self.clinic.name;
+        Err(Failure::usage(t!("cli.push.not_rehearsed"))
+            .hint(format!("trasvase run {clinic} --from push --target <rehearsal>"))
+            .into())
+    }
+
+    fn verify(&mut self) -> Result<verify::Report> {
+        self.connect(Stage::Verify, Purpose::Read)?;
+        let connection = self.connected()?;
+        let snapshot = self.snapshot()?;
+        let options = verify::Options {
+            project: self.project,
+            clinic: self.clinic,
+            snapshot: &snapshot,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            show_values: self.wanted.show_values,
+            most: self.wanted.most,
+        };
+        let report = connection.block_on(verify::run(&options, &Both(&self.progress, &self.journal)))?;
+        if !report.is_clean() {
+            let clinic = &self.clinic.name;
+            self.stop =
+                Some(Failure::findings(t!("cli.verify.unequal")).hint(format!("trasvase verify {clinic} --format json")));
+        }
+        Ok(report)
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::find(&self.project.snapshots_dir(&self.clinic.name), self.wanted.snapshot.as_deref())
+    }
+
+    fn open(&self) -> Result<&Staging> {
+        self.staging.as_ref().context("the staging file is opened before the stage")
+    }
+
+    fn connected(&self) -> Result<&Connection> {
+        self.connection.as_ref().context("the target is connected before the stage")
+    }
+
+    /// Connects once a run; a session that was opened for reading is opened anew for writing.
+    fn connect(&mut self, stage: Stage, purpose: Purpose) -> Result<()> {
+        let usable = |connection: &Connection| purpose == Purpose::Read || !connection.session.read_only;
+        if self.connection.as_ref().is_none_or(|connection| !usable(connection)) {
+            let target = self.context.global.target.as_deref();
+            let observer = Both(&self.progress, &self.journal);
+            let connection = Connection::open(self.project, self.clinic, target, purpose, stage, &observer)?;
+            self.connection = Some(connection);
+        }
+        Ok(())
+    }
+}
+
+/// What the last check wrote down: the catalog it looked at, and the verdicts by source.
+fn checked(staging: &Staging, clinic: &str) -> Result<(String, Vec<SourceCount>)> {
+    let missing = || Failure::failed(t!("cli.export.unchecked")).hint(format!("trasvase check {clinic}"));
+    let row = row_of(staging, Stage::Check)?.ok_or_else(missing)?;
+    let hash = row.counts["catalog"].as_str().ok_or_else(missing)?.to_owned();
+    let sources = serde_json::from_value(row.counts["verdicts"].clone()).map_err(|_| missing())?;
+    Ok((hash, sources))
+}
+
+/// A table and every table that it refers to, by foreign key, however far.
+fn with_parents(catalog: &Catalog, table: &TableName) -> Result<Vec<TableName>> {
+    if catalog.table(table).is_none() {
+        return Err(Failure::usage(t!("cli.run.no_table", table = table)).into());
+    }
+    let mut names = vec![table.clone()];
+    let mut next = 0;
+    while let Some(name) = names.get(next) {
+        let parents = catalog.parents(name);
+        next += 1;
+        let new: Vec<TableName> = parents.into_iter().filter(|parent| !names.contains(parent)).collect();
+        names.extend(new);
+    }
+    Ok(names)
+}

@@ -1,0 +1,181 @@
+//! Progress on stderr: bars with rate and time left on a terminal, plain lines otherwise.
+
+use std::collections::HashMap;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rust_i18n::t;
+
+use super::arguments::Level;
+use super::output;
+use crate::model::run::{Event, Observer, Stage};
+
+/// A plain line about one subject is not repeated sooner than this.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A file, model or table that took less is not worth a line of its own; with `--log-level debug` it has one.
+const WORTH_A_LINE: Duration = Duration::from_secs(2);
+
+/// Shows what the stages do.
+pub(super) struct Progress {
+    level: Level,
+    bars: MultiProgress,
+    subjects: Mutex<HashMap<(Stage, String), Subject>>,
+}
+
+/// One file, model or table at work.
+struct Subject {
+    bar: ProgressBar,
+    total: Option<u64>,
+    done: u64,
+    started: Instant,
+    told: Instant,
+}
+
+impl Progress {
+    pub(super) fn new(level: Level) -> Self {
+        let visible = level >= Level::Info && std::io::stderr().is_terminal();
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { level, bars: MultiProgress::with_draw_target(target), subjects: Mutex::new(HashMap::new()) }
+    }
+
+    fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
+        let bar = self.bars.add(match total {
+            Some(total) => ProgressBar::new(total).with_style(bar_style()),
+            None => ProgressBar::new_spinner().with_style(spinner_style()),
+        });
+        bar.set_prefix(stage.as_str());
+        bar.set_message(name.to_owned());
+        let now = Instant::now();
+        let subject = Subject { bar, total, done: 0, started: now, told: now };
+        self.subjects().insert((stage, name.to_owned()), subject);
+    }
+
+    fn advance(&self, stage: Stage, name: &str, amount: u64) {
+        let mut subjects = self.subjects();
+        let Some(subject) = subjects.get_mut(&(stage, name.to_owned())) else { return };
+        subject.done += amount;
+        subject.bar.inc(amount);
+        if self.bars.is_hidden() && subject.told.elapsed() >= PLAIN_INTERVAL {
+            subject.told = Instant::now();
+            let line = subject.line(stage, name);
+            drop(subjects);
+            self.line(&line);
+        }
+    }
+
+    fn finish(&self, stage: Stage, name: &str, rows: u64) {
+        let subject = self.subjects().remove(&(stage, name.to_owned()));
+        let Some(subject) = subject else { return };
+        subject.bar.finish_and_clear();
+        self.bars.remove(&subject.bar);
+        let took = subject.started.elapsed();
+        if took >= WORTH_A_LINE || self.level >= Level::Debug {
+            let rows = t!("cli.progress.rows", count = output::count(rows));
+            self.line(&format!("{stage:>9}  {name:<32} {rows:>18}  {:>9}", output::duration(milliseconds(took))));
+        }
+    }
+
+    /// A stage is done: what it counted, and how long it took.
+    pub(super) fn stage_done(&self, stage: Stage, counts: &str, milliseconds: u64) {
+        self.line(&format!("{stage:>9}  {counts}  {}", output::duration(milliseconds)));
+    }
+
+    /// A line above the bars.
+    fn line(&self, text: &str) {
+        if self.level < Level::Info {
+            return;
+        }
+        self.bars.suspend(|| output::status(text));
+    }
+
+    fn subjects(&self) -> std::sync::MutexGuard<'_, HashMap<(Stage, String), Subject>> {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subject {
+    /// `load  patients.csv  40%, 120,000/s, 12.0 s left`
+    fn line(&self, stage: Stage, name: &str) -> String {
+        let seconds = self.started.elapsed().as_secs().max(1);
+        let rate = (self.done / seconds).max(1);
+        let pace = match self.total {
+            Some(total) if total > 0 => t!(
+                "cli.progress.of_total",
+                percent = self.done.min(total) * 100 / total,
+                rate = output::count(rate),
+                left = output::duration(total.saturating_sub(self.done) / rate * 1000)
+            ),
+            _ => t!("cli.progress.so_far", count = output::count(self.done), rate = output::count(rate)),
+        };
+        format!("{stage:>9}  {name:<32} {pace}")
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::Started { stage, subject, total } => self.start(stage, subject, total),
+            Event::Advanced { stage, subject, amount } => self.advance(stage, subject, amount),
+            Event::Finished { stage, subject, rows } => self.finish(stage, subject, rows),
+            Event::Note { stage, text } => self.line(&format!("{stage:>9}  {text}")),
+            Event::Warning { stage, text } if self.level >= Level::Warn => {
+                self.bars.suspend(|| output::status(&format!("{stage:>9}  {}: {text}", t!("cli.warning"))));
+            }
+            Event::Warning { .. } => {}
+        }
+    }
+}
+
+/// Tells several observers.
+pub(super) struct Both<'a>(pub(super) &'a dyn Observer, pub(super) &'a dyn Observer);
+
+impl Observer for Both<'_> {
+    fn event(&self, event: &Event<'_>) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn bar_style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix:>9}  {msg:24!} {bar:20} {percent:>3}% {per_sec:>12} {eta:>5}")
+        .expect("the template is a constant")
+        .progress_chars("━╸─")
+}
+
+fn spinner_style() -> ProgressStyle {
+    ProgressStyle::with_template(
+        "{prefix:>9}  {msg:24!} {spinner} {human_pos:>12} {per_sec:>12} {elapsed:>5}",
+    )
+    .expect("the template is a constant")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_styles_are_valid() {
+        bar_style();
+        spinner_style();
+    }
+
+    #[test]
+    fn a_plain_line_has_share_rate_and_time_left() {
+        let subject = Subject {
+            bar: ProgressBar::hidden(),
+            total: Some(3000),
+            done: 1000,
+            started: Instant::now() - Duration::from_secs(10),
+            told: Instant::now(),
+        };
+        let line = subject.line(Stage::Load, "patients");
+        assert!(line.contains("33%") && line.contains("100/s") && line.contains("20.0 s"), "{line}");
+    }
+}

@@ -1,0 +1,95 @@
+use anyhow::Result;
+use rust_i18n::t;
+
+use super::context::Context;
+use super::output::{self, Page};
+use super::pipeline::{self, Outcome, Wanted};
+use crate::config::Clinic;
+use crate::error::{Failure, Kind, interrupt};
+use crate::model::ident::{ClinicName, TableName};
+use crate::model::run::Stage;
+
+/// Take a clinic through all stages: load, transform, check, export, push, verify
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// Begin with this stage
+    #[arg(long, value_name = "STAGE")]
+    from: Option<Stage>,
+    /// End with this stage
+    #[arg(long, value_name = "STAGE")]
+    until: Option<Stage>,
+    /// Only this table and those that it refers to
+    #[arg(long, value_name = "TABLE")]
+    only: Option<TableName>,
+    /// Stop at the plan of the push; PostgreSQL is not written
+    #[arg(long)]
+    dry_run: bool,
+    /// Every clinic of the project, one after the other; one that fails does not stop the next
+    #[arg(long, conflicts_with = "clinic")]
+    all: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase run acme
+  trasvase run acme --until check
+  trasvase run acme --from push --target rehearsal
+  trasvase run acme --only appointment --dry-run
+  trasvase run --all --format json >run.json";
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let wanted = self.wanted()?;
+        match self.all {
+            true => every_clinic(context, &wanted),
+            false => pipeline::run_and_show(context, self.clinic.as_ref(), &wanted),
+        }
+    }
+
+    fn wanted(&self) -> Result<Wanted> {
+        let first = self.from.unwrap_or(Stage::Load);
+        let last = match self.dry_run {
+            true => self.until.unwrap_or(Stage::Push).min(Stage::Push),
+            false => self.until.unwrap_or(Stage::Verify),
+        };
+        if first > last {
+            return Err(Failure::usage(t!("cli.run.backwards", from = first, until = last)).into());
+        }
+        let command = "run".to_owned();
+        Ok(Wanted { command, first, last, only: self.only.clone(), dry_run: self.dry_run, ..Wanted::stage(first) })
+    }
+}
+
+/// Runs every clinic, tells each failure where it happens, and fails with the kind of the first.
+pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
+    let project = context.project()?;
+    let names = project.clinics()?;
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut failures: Vec<(String, Kind)> = Vec::new();
+    for name in &names {
+        interrupt::check()?;
+        let clinic = Clinic::read(&project, name);
+        let failure = match clinic.and_then(|clinic| pipeline::run(context, &project, &clinic, wanted)) {
+            Ok(mut outcome) => {
+                let failure = outcome.failure.take();
+                outcomes.push(outcome);
+                failure
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failure {
+            let failure = Failure::from_anyhow(&error);
+            failures.push((name.to_string(), failure.kind));
+            output::failure(&Failure { message: format!("{name}: {}", failure.message), ..failure }, context.format());
+        }
+    }
+    output::show(context.format(), outcomes.as_slice(), |outcomes| {
+        outcomes.iter().fold(Page::new(), |page, outcome| page.add(outcome.page(true)).line(""))
+    })?;
+    let Some((_, kind)) = failures.first() else { return Ok(()) };
+    let failed = failures.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let text = t!("cli.run.some_failed", count = failures.len(), all = names.len(), names = failed);
+    Err(Failure::new(*kind, text).into())
+}

@@ -1,0 +1,124 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Subcommand;
+use rust_i18n::t;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::context::Context;
+use super::output::{self, Page};
+use crate::config::{Clinic, Project};
+use crate::error::Failure;
+use crate::model::ident::ClinicName;
+use crate::pg::schema::{self, Applied};
+use crate::pg::{Purpose, Session, Target, catalog};
+
+/// The target's tables: make them, read them back, take them away
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read the target's catalog into schema/<system>.catalog.json and say what changed
+    Pull(Which),
+    /// Make the tables of schema/<system>.sql, or see that they are there
+    Apply(Which),
+    /// Drop everything in the system's schemas, and the ledger; shows the list and asks for the database's name
+    Reset(Which),
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// A clinic that enters the system
+    clinic: Option<ClinicName>,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase schema apply acme
+  trasvase schema pull acme --target rehearsal
+  trasvase schema reset acme";
+
+#[derive(Debug, Serialize)]
+struct Pulled {
+    file: PathBuf,
+    tables: usize,
+    changes: Vec<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let (Action::Pull(which) | Action::Apply(which) | Action::Reset(which)) = &self.action;
+        let (project, clinic) = context.clinic(which.clinic.as_ref())?;
+        let file = project.catalog_file(&clinic.system);
+        let purpose = if matches!(self.action, Action::Pull(_)) { Purpose::Read } else { Purpose::Write };
+        let target = Target::resolve(&project, Some(&clinic), context.global.target.as_deref())?;
+        let runtime = Runtime::new()?;
+        let mut session = runtime.block_on(Session::open(&target, purpose))?;
+        match self.action {
+            Action::Pull(_) => pull(context, &runtime, &session, &file),
+            Action::Apply(_) => apply(context, &runtime, &mut session, &project, &clinic),
+            Action::Reset(_) => reset(context, &runtime, &mut session, &file),
+        }
+    }
+}
+
+fn pull(context: &Context, runtime: &Runtime, session: &Session, file: &Path) -> Result<()> {
+    let (catalog, changes) = runtime.block_on(schema::pull(session, file))?;
+    let pulled = Pulled { file: file.to_owned(), tables: catalog.tables.len(), changes };
+    output::show(context.format(), &pulled, |pulled| {
+        let page = Page::new().line(t!(
+            "cli.schema.pulled",
+            count = pulled.tables,
+            path = pulled.file.display(),
+            changes = pulled.changes.len()
+        ));
+        pulled.changes.iter().fold(page, |page, change| page.line(format!("  {change}")))
+    })
+}
+
+fn apply(
+    context: &Context,
+    runtime: &Runtime,
+    session: &mut Session,
+    project: &Project,
+    clinic: &Clinic,
+) -> Result<()> {
+    let known = catalog::load(&project.catalog_file(&clinic.system))?;
+    let file = project.schema_file(&clinic.system);
+    if !file.is_file() {
+        return Err(Failure::usage(t!("cli.schema.no_file", path = file.display())).into());
+    }
+    let applied = runtime.block_on(schema::apply(session, &file, known.as_ref()))?;
+    output::show(context.format(), &applied, |applied| {
+        Page::new().line(match applied {
+            Applied::Made { tables } => t!("cli.schema.made", count = tables),
+            Applied::AlreadyThere { tables } => t!("cli.schema.there", count = tables),
+        })
+    })
+}
+
+fn reset(context: &Context, runtime: &Runtime, session: &mut Session, file: &Path) -> Result<()> {
+    let known = catalog::load(file)?;
+    let objects = runtime.block_on(schema::resettable(session, known.as_ref()))?;
+    if !objects.is_empty() {
+        for object in &objects {
+            output::status(&format!("  {} {}", object.kind, object.name));
+        }
+        let question = t!(
+            "cli.schema.question",
+            count = objects.len(),
+            database = session.database,
+            address = session.address
+        );
+        output::confirm_typed(&question, &session.database, context.global.yes)?;
+        runtime.block_on(schema::reset(session, &objects))?;
+    }
+    output::show(context.format(), objects.as_slice(), |objects| {
+        Page::new().line(t!("cli.schema.dropped", count = objects.len()))
+    })
+}

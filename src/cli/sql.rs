@@ -1,0 +1,119 @@
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde_json::Value;
+
+use super::arguments::Format;
+use super::context::Context;
+use super::output::{self, Page, Table};
+use crate::error::{self, Failure};
+use crate::model::ident::ClinicName;
+use crate::staging::{Access, Staging};
+
+/// Run SQL on a clinic's staging file and print what it gives; nothing is written without --write
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    #[arg(value_name = "CLINIC")]
+    clinic: ClinicName,
+    /// The statement; from standard input where it is "-" or not given
+    sql: Option<String>,
+    /// Open the staging file for writing
+    #[arg(long)]
+    write: bool,
+    /// Rows that are printed at most; 0 for all
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    limit: usize,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase sql acme \"from reject.patient\"
+  trasvase sql acme \"select count(*) from raw.clients\" --format json
+  trasvase sql acme - <question.sql";
+
+/// What a query gave: every value as DuckDB's own text of it.
+struct Answer {
+    columns: Vec<String>,
+    rows: Vec<Vec<Option<String>>>,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let (project, clinic) = context.clinic(Some(&self.clinic))?;
+        let sql = self.statement()?;
+        let access = if self.write { Access::Write } else { Access::ReadOnly };
+        let staging = Staging::open(&project, &clinic, access, &context.limits())?;
+        match context.format() {
+            Format::Table => {
+                let answer = query(&staging, &sql, "columns(*)::varchar", self.limit)?;
+                output::show(Format::Table, &(), |()| answer.page())
+            }
+            // DuckDB writes the JSON too, so that numbers stay numbers and lists stay lists.
+            Format::Json => {
+                let answer = query(&staging, &sql, "to_json(answer)::varchar", self.limit)?;
+                let objects = answer.rows.iter().flatten().flatten().map(|text| serde_json::from_str(text));
+                let objects = objects.collect::<Result<Vec<Value>, _>>().context("DuckDB wrote no JSON")?;
+                output::show(Format::Json, &objects, |_| Page::new())
+            }
+        }
+    }
+
+    fn statement(&self) -> Result<String> {
+        let sql = match self.sql.as_deref() {
+            Some(sql) if sql != "-" => sql.to_owned(),
+            _ => {
+                let mut sql = String::new();
+                std::io::stdin().read_to_string(&mut sql).context(t!("cli.sql.no_input"))?;
+                sql
+            }
+        };
+        let sql = sql.trim().trim_end_matches(';').trim().to_owned();
+        if sql.is_empty() { Err(Failure::usage(t!("cli.sql.empty")).into()) } else { Ok(sql) }
+    }
+}
+
+impl Answer {
+    fn page(&self) -> Page {
+        let mut table = Table::new(self.columns.iter().map(|name| name.as_str().into()));
+        for row in &self.rows {
+            table.row(row.iter().map(|value| value.as_deref().unwrap_or("∅")));
+        }
+        match self.columns.is_empty() {
+            true => Page::new().line(t!("cli.sql.done")),
+            false => Page::new().table(table).line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64))),
+        }
+    }
+}
+
+/// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be wrapped
+/// (`create`, `update`, `pragma`) is run as it is and gives nothing.
+fn query(staging: &Staging, sql: &str, select: &str, limit: usize) -> Result<Answer> {
+    let wrapped = format!("select {select} from (\n{sql}\n) answer");
+    let Ok(mut statement) = staging.connection().prepare(&wrapped) else {
+        staging.execute(sql).map_err(needs_write)?;
+        return Ok(Answer { columns: Vec::new(), rows: Vec::new() });
+    };
+    let mut found = statement.query([]).map_err(error::duckdb)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(error::duckdb)? {
+        if limit > 0 && rows.len() == limit {
+            output::status(&t!("cli.sql.cut", limit = output::count(limit as u64)));
+            break;
+        }
+        let width = row.as_ref().column_count();
+        let values = (0..width).map(|column| row.get(column)).collect::<duckdb::Result<Vec<_>>>();
+        rows.push(values.map_err(error::duckdb)?);
+    }
+    drop(found);
+    Ok(Answer { columns: statement.column_names(), rows })
+}
+
+/// DuckDB's refusal to write, with what to add.
+fn needs_write(error: anyhow::Error) -> anyhow::Error {
+    if error.to_string().contains("read-only mode") {
+        return Failure::usage(t!("cli.sql.read_only")).hint(t!("cli.sql.read_only_hint")).into();
+    }
+    error
+}

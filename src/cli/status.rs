@@ -1,0 +1,281 @@
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{self, Page, Table};
+use crate::config::{Clinic, Project};
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::staging::{Access, Ended, Lock, StageRow, Staging};
+
+/// Show each stage of each clinic: done, stale, pending or failed, its counts and when
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Only this clinic
+    clinic: Option<ClinicName>,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase status
+  trasvase status acme --format json";
+
+/// Where one stage of one clinic stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Done,
+    /// Done, but what it read has changed since.
+    Stale,
+    /// Never run, or waiting for an earlier stage.
+    Pending,
+    Running,
+    Failed,
+}
+
+#[derive(Debug, Serialize)]
+struct StageStatus {
+    stage: Stage,
+    state: State,
+    counts: serde_json::Value,
+    ended_at: Option<String>,
+    run: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ClinicStatus {
+    clinic: ClinicName,
+    stages: Vec<StageStatus>,
+    /// Why nothing can be told: a wrong clinic.toml, a staging file in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// What to type next.
+    next: String,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let project = context.project()?;
+        let names = match &self.clinic {
+            Some(name) => vec![Clinic::read(&project, name)?.name],
+            None => project.clinics()?,
+        };
+        show(context, &project, &names)
+    }
+}
+
+/// What `trasvase` alone says: where every clinic stands, and what to type next.
+pub(super) fn overview(context: &Context) -> Result<()> {
+    let project = context.project()?;
+    show(context, &project, &project.clinics()?)
+}
+
+fn show(context: &Context, project: &Project, names: &[ClinicName]) -> Result<()> {
+    let clinics: Vec<ClinicStatus> = names.iter().map(|name| look(context, project, name)).collect();
+    output::show(context.format(), clinics.as_slice(), page)
+}
+
+fn page(clinics: &[ClinicStatus]) -> Page {
+    if clinics.is_empty() {
+        return Page::new().line(t!("cli.no_clinics")).line(format!("  → {}", t!("cli.no_clinics_hint")));
+    }
+    let mut table = Table::new([
+        t!("cli.status.clinic"),
+        t!("cli.status.stage"),
+        t!("cli.status.state"),
+        t!("cli.status.counts"),
+        t!("cli.status.when"),
+    ]);
+    for clinic in clinics {
+        for (position, stage) in clinic.stages.iter().enumerate() {
+            table.row([
+                if position == 0 { clinic.clinic.to_string() } else { String::new() },
+                stage.stage.to_string(),
+                stage.state.label().into_owned(),
+                counts_text(&stage.counts),
+                stage.ended_at.as_deref().map(output::moment).unwrap_or_default(),
+            ]);
+        }
+    }
+    let mut page = Page::new().table(table);
+    for clinic in clinics {
+        if let Some(problem) = &clinic.problem {
+            page = page.line(format!("{}: {problem}", clinic.clinic));
+        }
+    }
+    page = page.line("").line(t!("cli.status.next"));
+    let mut steps: Vec<&str> = clinics.iter().map(|clinic| clinic.next.as_str()).collect();
+    steps.dedup();
+    steps.into_iter().fold(page, |page, step| page.line(format!("  {step}")))
+}
+
+/// One clinic, whatever state it is in: a problem is part of the answer, not the end of it.
+fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus {
+    match stages(context, project, name) {
+        Ok(None) => ClinicStatus {
+            clinic: name.clone(),
+            stages: Vec::new(),
+            problem: Some(t!("cli.status.no_sources").into_owned()),
+            next: t!("cli.init.next_edit", clinic = name).into_owned(),
+        },
+        Ok(Some(stages)) => ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None },
+        Err(error) => ClinicStatus {
+            clinic: name.clone(),
+            stages: Vec::new(),
+            problem: Some(crate::error::Failure::from_anyhow(&error).message),
+            next: format!("trasvase doctor {name}"),
+        },
+    }
+}
+
+/// The states of a clinic's stages; none for one that names no sources yet.
+fn stages(context: &Context, project: &Project, name: &ClinicName) -> Result<Option<Vec<StageStatus>>> {
+    let clinic = Clinic::read(project, name)?;
+    if clinic.sources.is_empty() {
+        return Ok(None);
+    }
+    if !project.duckdb_path(name).is_file() {
+        return Ok(Some(judged(&[], false, false)));
+    }
+    if let Some(process) = Lock::holder(&project.staging_dir(name)) {
+        anyhow::bail!("{}", t!("cli.status.busy", process = process));
+    }
+    let staging = Staging::open(project, &clinic, Access::ReadOnly, &context.limits())?;
+    let moved = sources_moved(project, &staging, name)?;
+    Ok(Some(judged(&staging.stages()?, false, moved)))
+}
+
+/// Whether a file that was loaded has another size now, or is gone, or was written after it was loaded.
+fn sources_moved(project: &Project, staging: &Staging, name: &ClinicName) -> Result<bool> {
+    let folder = project.clinic_dir(name);
+    let files = staging.rows(
+        "select path, bytes, epoch_ms(loaded_at) from meta.source_file join meta.source using (source)",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?)),
+    )?;
+    Ok(files.iter().any(|(path, bytes, loaded_at)| match std::fs::metadata(folder.join(path)) {
+        Ok(found) => found.len() != *bytes || written_at(&found).is_none_or(|at| at > *loaded_at),
+        Err(_) => true,
+    }))
+}
+
+/// Milliseconds since 1970.
+fn written_at(file: &std::fs::Metadata) -> Option<i64> {
+    let since = file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
+/// Each stage's state. A stage is stale when what it read is no longer what the stage before it made, or when a stage
+/// before it is stale; it is pending when a stage before it has yet to succeed.
+fn judged(rows: &[StageRow], at_work: bool, sources_moved: bool) -> Vec<StageStatus> {
+    let mut before = State::Done;
+    let mut output_before: Option<&str> = None;
+    let mut judged = Vec::new();
+    for stage in Stage::ALL {
+        let row = rows.iter().find(|row| row.stage == stage);
+        let state = match row {
+            None => State::Pending,
+            Some(row) => match row.ended {
+                Ended::Running if at_work => State::Running,
+                Ended::Running | Ended::Failed => State::Failed,
+                Ended::Done if before != State::Done => State::Stale,
+                Ended::Done if stage == Stage::Load && sources_moved => State::Stale,
+                Ended::Done if stage != Stage::Load && row.input.as_deref() != output_before => State::Stale,
+                Ended::Done => State::Done,
+            },
+        };
+        judged.push(StageStatus {
+            stage,
+            state,
+            counts: row.map_or(serde_json::Value::Null, |row| row.counts.clone()),
+            ended_at: row.and_then(|row| row.ended_at.clone()),
+            run: row.and_then(|row| row.run.clone()),
+        });
+        before = state;
+        output_before = row.and_then(|row| row.output.as_deref());
+    }
+    judged
+}
+
+fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
+    match stages.iter().find(|stage| stage.state != State::Done) {
+        None => "trasvase postgres psql".to_owned(),
+        Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
+        Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),
+        Some(stage) => format!("trasvase run {name} --from {}", stage.stage),
+    }
+}
+
+/// `rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.
+pub(super) fn counts_text(counts: &serde_json::Value) -> String {
+    let Some(counts) = counts.as_object() else { return String::new() };
+    let counts = counts.iter().filter(|(_, value)| value.as_u64() != Some(0));
+    let parts = counts.filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn count_name(name: &str) -> String {
+    let locale = rust_i18n::locale();
+    let key = format!("cli.count.{name}");
+    crate::_rust_i18n_try_translate(&locale, key)
+        .map_or_else(|| name.replace('_', " "), |text| text.into_owned())
+}
+
+impl State {
+    fn label(self) -> std::borrow::Cow<'static, str> {
+        match self {
+            State::Done => t!("cli.state.done"),
+            State::Stale => t!("cli.state.stale"),
+            State::Pending => t!("cli.state.pending"),
+            State::Running => t!("cli.state.running"),
+            State::Failed => t!("cli.state.failed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(stage: Stage, ended: Ended, input: Option<&str>, output: &str) -> StageRow {
+        StageRow {
+            stage,
+            ended,
+            input: input.map(str::to_owned),
+            output: Some(output.to_owned()),
+            counts: serde_json::json!({"rows": 2000, "rejected": 3, "dropped": 0, "tables": {"patient": 1}}),
+            run: None,
+            started_at: String::new(),
+            ended_at: None,
+        }
+    }
+
+    fn states(rows: &[StageRow], moved: bool) -> Vec<State> {
+        judged(rows, false, moved).iter().map(|stage| stage.state).collect()
+    }
+
+    #[test]
+    fn a_stage_is_stale_when_what_it_read_has_changed() {
+        use State::{Done, Failed, Pending, Stale};
+        let load = row(Stage::Load, Ended::Done, None, "a");
+        let transform = row(Stage::Transform, Ended::Done, Some("a"), "b");
+        let check = row(Stage::Check, Ended::Done, Some("b"), "c");
+        let all = [load.clone(), transform.clone(), check.clone()];
+        assert_eq!(states(&all, false), [Done, Done, Done, Pending, Pending, Pending]);
+        assert_eq!(states(&all, true), [Stale, Stale, Stale, Pending, Pending, Pending]);
+        let again = [row(Stage::Load, Ended::Done, None, "A"), transform.clone(), check.clone()];
+        assert_eq!(states(&again, false)[..3], [Done, Stale, Stale]);
+        let broken = [load, row(Stage::Transform, Ended::Failed, Some("a"), "b"), check];
+        assert_eq!(states(&broken, false)[..3], [Done, Failed, Stale]);
+    }
+
+    #[test]
+    fn a_killed_stage_counts_as_failed() {
+        assert_eq!(states(&[row(Stage::Load, Ended::Running, None, "a")], false)[0], State::Failed);
+    }
+
+    #[test]
+    fn counts_are_told_flat() {
+        assert_eq!(counts_text(&row(Stage::Load, Ended::Done, None, "a").counts), "rows 2,000, rejected 3");
+    }
+}

@@ -1,0 +1,91 @@
+use anyhow::Result;
+use rust_i18n::t;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{self, Page, Table};
+use super::pipeline::{self, Wanted};
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::staging::{Access, Staging};
+use crate::transform::{self, Plan, Reason, Report};
+
+/// Run the SQL: raw to clean, golden and target; only what changed is rebuilt
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// Only these models: NAME, NAME+ (and what reads it), +NAME (and what it reads); may be given again
+    #[arg(long, value_name = "MODEL")]
+    select: Vec<String>,
+    /// Only say what would be rebuilt and why
+    #[arg(long)]
+    explain: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase transform acme
+  trasvase transform acme --explain
+  trasvase transform acme --select clean.patient+
+  trasvase transform acme --select +target.patient";
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        if self.explain {
+            return self.explain(context);
+        }
+        let wanted = Wanted { select: self.select.clone(), ..Wanted::stage(Stage::Transform) };
+        pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
+    }
+
+    fn explain(&self, context: &Context) -> Result<()> {
+        let (project, clinic) = context.clinic(self.clinic.as_ref())?;
+        let staging = Staging::open(&project, &clinic, Access::ReadOnly, &context.limits())?;
+        let select = self.select.clone();
+        let options = transform::Options { project: &project, clinic: &clinic, staging: &staging, select };
+        output::show(context.format(), &transform::plan(&options)?, plan_page)
+    }
+}
+
+fn plan_page(plan: &Plan) -> Page {
+    let mut table = Table::new([t!("cli.transform.model"), t!("cli.transform.path"), t!("cli.why")]);
+    for step in plan.builds() {
+        table.row([step.model.clone(), step.path.clone(), reasons(&step.reasons)]);
+    }
+    let unchanged = plan.steps.len() - plan.builds().count();
+    let page = Page::new().table(table);
+    let page = plan.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.would_drop", model = name)));
+    page.line(t!("cli.transform.up_to_date", count = unchanged))
+}
+
+fn reasons(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::text).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn counts(report: &Report) -> Value {
+    json!({ "built": report.built.len(), "unchanged": report.unchanged, "dropped": report.dropped.len() })
+}
+
+pub(super) fn page(report: &Report) -> Page {
+    let mut table = Table::new([
+        t!("cli.transform.model"),
+        t!("cli.rows"),
+        t!("cli.transform.version"),
+        t!("cli.log.took"),
+        t!("cli.why"),
+    ])
+    .right(&[1, 2, 3]);
+    for model in &report.built {
+        table.row([
+            model.name.clone(),
+            output::count(model.rows),
+            model.version.to_string(),
+            output::duration(model.milliseconds),
+            reasons(&model.reasons),
+        ]);
+    }
+    let page = Page::new().table(table);
+    let page = report.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.dropped", model = name)));
+    page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
+}

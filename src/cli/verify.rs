@@ -1,0 +1,183 @@
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{self, Page, Table};
+use super::pipeline::{self, Wanted};
+use crate::error::Failure;
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::verify::{ControlReport, DifferenceKind, Report};
+
+/// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// The snapshot (the beginning of its id); the latest where not given
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
+    /// Show the values that differ; on a terminal only
+    #[arg(long)]
+    show_values: bool,
+    /// Differing rows that are named per table
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    most: usize,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase verify acme
+  trasvase verify acme --target production
+  trasvase verify acme --show-values --most 5";
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        if self.show_values && !std::io::stdout().is_terminal() {
+            return Err(Failure::usage(t!("cli.verify.values_on_terminal")).into());
+        }
+        let wanted = Wanted {
+            snapshot: self.snapshot.clone(),
+            show_values: self.show_values,
+            most: self.most,
+            ..Wanted::stage(Stage::Verify)
+        };
+        pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
+    }
+}
+
+pub(super) fn counts(report: &Report) -> Value {
+    json!({
+        "tables": report.tables.len(),
+        "rows": report.tables.iter().map(|table| table.target).sum::<u64>(),
+        "unequal": report.tables.iter().filter(|table| !table.equal).count(),
+        "clean": report.is_clean(),
+    })
+}
+
+pub(super) fn page(report: &Report) -> Page {
+    let page = Page::new().table(tables(report)).table(sources(report));
+    let page = page.table(figures(report)).add(differences(report));
+    if report.is_clean() { page.line(t!("cli.verify.clean")) } else { page }
+}
+
+fn tables(report: &Report) -> Table {
+    let mut table = Table::new([
+        t!("cli.table"),
+        t!("cli.verify.source"),
+        t!("cli.check.rejected"),
+        t!("cli.verify.expected"),
+        t!("cli.verify.target"),
+        t!("cli.verify.difference"),
+        t!("cli.verify.equal"),
+    ])
+    .right(&[1, 2, 3, 4, 5]);
+    for one in &report.tables {
+        let counts = [one.source, one.rejected, one.expected, one.target].map(output::count);
+        let rest = [one.difference.to_string(), yes_or_no(one.equal)];
+        table.row([one.table.to_string()].into_iter().chain(counts).chain(rest));
+    }
+    table
+}
+
+/// Verdicts by source: does their sum hold?
+fn sources(report: &Report) -> Table {
+    let mut table = Table::new([
+        t!("cli.load.source"),
+        t!("cli.verify.read"),
+        t!("cli.check.rejected"),
+        t!("cli.verify.merged"),
+        t!("cli.verify.imported"),
+        t!("cli.verify.skipped"),
+        t!("cli.verify.filtered"),
+        t!("cli.verify.complete"),
+    ])
+    .right(&[1, 2, 3, 4, 5, 6]);
+    for one in &report.sources {
+        let count = &one.count;
+        let counts = [count.read, count.rejected, count.merged, count.imported, count.skipped, count.filtered];
+        let name = [count.source.clone()].into_iter();
+        table.row(name.chain(counts.map(output::count)).chain([yes_or_no(one.complete)]));
+    }
+    table
+}
+
+/// Control figures and both-sided queries: each that is unequal, and how many of each name are equal.
+fn figures(report: &Report) -> Table {
+    let mut table = Table::new([
+        t!("cli.verify.figure"),
+        t!("cli.verify.source"),
+        t!("cli.check.rejected"),
+        t!("cli.verify.target"),
+        t!("cli.verify.equal"),
+    ])
+    .right(&[1, 2, 3]);
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "∅".to_owned());
+    let mut equal: BTreeMap<&str, Vec<&ControlReport>> = BTreeMap::new();
+    for one in &report.controls {
+        if one.equal {
+            equal.entry(&one.name).or_default().push(one);
+        }
+    }
+    for (name, all) in equal {
+        let cells = match all.as_slice() {
+            [one] => [text(&one.source), one.rejected.clone().unwrap_or_default(), text(&one.target)],
+            many => {
+                let figures = t!("cli.verify.figures", count = output::count(many.len() as u64)).into_owned();
+                [figures.clone(), String::new(), figures]
+            }
+        };
+        table.row([name.to_owned()].into_iter().chain(cells).chain([yes_or_no(true)]));
+    }
+    for one in report.controls.iter().filter(|one| !one.equal) {
+        let name = if one.key.is_empty() { one.name.clone() } else { format!("{} {}", one.name, one.key) };
+        let rejected = one.rejected.clone().unwrap_or_default();
+        table.row([name, text(&one.source), rejected, text(&one.target), yes_or_no(false)]);
+    }
+    for one in &report.queries {
+        let rows = t!("cli.verify.rows_compared", count = output::count(one.rows as u64)).into_owned();
+        let differing = match one.differing {
+            0 => rows.clone(),
+            count => t!("cli.verify.rows_differ", count = output::count(count as u64)).into_owned(),
+        };
+        table.row([one.name.clone(), rows, String::new(), differing, yes_or_no(one.equal)]);
+    }
+    table
+}
+
+fn differences(report: &Report) -> Page {
+    let mut page = Page::new();
+    for table in report.tables.iter().filter(|table| !table.differences.is_empty()) {
+        page = page.line(t!("cli.verify.rows_of", table = table.table));
+        for one in &table.differences {
+            let kind = match one.kind {
+                DifferenceKind::Missing => t!("cli.verify.kind_missing"),
+                DifferenceKind::Extra => t!("cli.verify.kind_extra"),
+                DifferenceKind::Different => t!("cli.verify.kind_different"),
+                DifferenceKind::Kept => t!("cli.verify.kind_kept"),
+            };
+            let columns = one.columns.iter().map(|column| match &column.values {
+                None => column.column.clone(),
+                Some(values) => format!("{}: {:?} / {:?}", column.column, values.expected, values.found),
+            });
+            page = page.line(format!("  {}  {kind} {}", one.key, columns.collect::<Vec<_>>().join(", ")));
+        }
+        if table.not_listed > 0 {
+            page = page.line(t!("cli.verify.not_listed", count = output::count(table.not_listed)));
+        }
+    }
+    for table in &report.tables {
+        if let Some(foreign) = table.foreign.filter(|foreign| *foreign > 0) {
+            page = page.line(t!("cli.verify.foreign", table = table.table, count = output::count(foreign)));
+        }
+    }
+    page
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { t!("cli.yes") } else { t!("cli.no") }.into_owned()
+}

@@ -1,0 +1,2 @@
+-- one patient
+describe raw.pacientes

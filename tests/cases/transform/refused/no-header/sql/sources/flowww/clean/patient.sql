@@ -1,0 +1,1 @@
+select id as source_id, _id from raw.pacientes

@@ -1,0 +1,2 @@
+-- one patient
+select id as source_id, nombre as name from raw.pacientes

@@ -1,0 +1,2 @@
+-- one patient
+select id, nombre as name, _id from raw.pacientes

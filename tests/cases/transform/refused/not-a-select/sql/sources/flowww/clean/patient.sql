@@ -1,0 +1,2 @@
+-- one patient
+create table x as select 1;

@@ -1,0 +1,2 @@
+-- one patient
+select id as source_id, _id from raw.pacientes

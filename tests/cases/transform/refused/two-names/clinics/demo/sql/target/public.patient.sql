@@ -1,0 +1,2 @@
+-- one patient
+select golden_id as id, _id from golden.patient

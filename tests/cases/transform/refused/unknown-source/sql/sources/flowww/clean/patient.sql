@@ -1,0 +1,3 @@
+-- one patient
+select p.id as source_id, p._id
+  from raw.pacientse p

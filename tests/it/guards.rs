@@ -1,0 +1,199 @@
+//! Rules of this project that a compiler does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file with this extension below a folder, sorted.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    fn collect(folder: &Path, extension: &str, out: &mut Vec<PathBuf>) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                collect(&path, extension, out);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                out.push(path);
+            }
+        }
+    }
+    let mut out = Vec::new();
+    collect(&root().join(folder), extension, &mut out);
+    out.sort();
+    out
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What the module of a ring may import; `None` for a module that is in no ring.
+fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
+    const INNER: [&str; 2] = ["model", "error"];
+    const ADAPTERS: [&str; 6] = ["sources", "staging", "snapshot", "codec", "pg", "config"];
+    const STAGES: [&str; 6] = ["load", "transform", "check", "export", "push", "verify"];
+    let mut allowed = BTreeSet::from([leak(module)]);
+    allowed.extend(INNER);
+    match module {
+        "cli" => {
+            allowed.extend(ADAPTERS);
+            allowed.extend(STAGES);
+        }
+        stage if STAGES.contains(&stage) => allowed.extend(ADAPTERS),
+        "sources" => allowed.extend(["config", "staging"]),
+        adapter if ADAPTERS.contains(&adapter) => allowed.extend(["config"]),
+        inner if INNER.contains(&inner) => {}
+        _ => return None,
+    }
+    Some(allowed)
+}
+
+fn leak(text: &str) -> &'static str {
+    text.to_owned().leak()
+}
+
+/// The modules of this crate that a line of Rust names, as `crate::codec::Codec` or `use crate::{codec, pg}`.
+fn named_modules(text: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for rest in text.split("crate::").skip(1) {
+        let group = rest.strip_prefix('{').map_or(rest, |group| group.split('}').next().unwrap_or_default());
+        let parts: Vec<&str> = if rest.starts_with('{') { group.split(',').collect() } else { vec![group] };
+        for part in parts {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            named.insert(part.trim().chars().take_while(|c| word(*c)).collect());
+        }
+    }
+    named.remove("");
+    named
+}
+
+#[test]
+fn imports_point_inwards() {
+    let mut wrong = Vec::new();
+    for path in files("src", "rs") {
+        let relative = path.strip_prefix(root().join("src")).unwrap();
+        let module = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        if relative.components().count() == 1 {
+            continue;
+        }
+        let allowed = allowed(&module).unwrap_or_else(|| panic!("src/{module} is in no ring: add it to DESIGN §6"));
+        let text = read(&path);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for name in named_modules(&code) {
+            let is_module = root().join("src").join(&name).is_dir();
+            if is_module && !allowed.contains(name.as_str()) {
+                wrong.push(format!("{}: crate::{name}", relative.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the rings:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn grouped_and_plain_imports_are_seen() {
+    let found = named_modules("use crate::{codec, pg::Session};\nlet x = crate::model::ident::quoted(y);");
+    assert_eq!(found, BTreeSet::from(["codec", "pg", "model"].map(str::to_owned)));
+}
+
+type Texts = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Key to language to text, of one file in `_version: 2` form.
+fn locale(path: &Path) -> Texts {
+    let mut texts = Texts::new();
+    let mut key = String::new();
+    for line in read(path).lines().filter(|line| !line.trim().is_empty() && !line.starts_with(['#', '_'])) {
+        if let Some(name) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
+            assert!(!texts.contains_key(name), "{}: {name} twice", path.display());
+            texts.insert(name.to_owned(), BTreeMap::new());
+            key = name.to_owned();
+        } else if let Some((language, text)) = line.trim().split_once(": ") {
+            texts.entry(key.clone()).or_default().insert(language.to_owned(), text.to_owned());
+        } else {
+            panic!("{}: {line}", path.display());
+        }
+    }
+    texts
+}
+
+fn locales() -> Texts {
+    files("locales", "yml").iter().flat_map(|path| locale(path)).collect()
+}
+
+/// The keys of every `t!("...")`.
+fn translated(code: &str) -> BTreeSet<String> {
+    // Not the end of `format!(` or `assert!(`.
+    let calls = code.match_indices("t!(").filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric()));
+    let literals = calls.filter_map(|(at, call)| code[at + call.len()..].trim_start().strip_prefix('"'));
+    literals.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+fn placeholders(text: &str) -> BTreeSet<&str> {
+    text.split("%{").skip(1).filter_map(|rest| rest.split('}').next()).collect()
+}
+
+#[test]
+fn every_text_is_there_in_both_languages_and_used() {
+    let texts = locales();
+    let code: String = files("src", "rs").iter().map(|path| read(path)).collect();
+    let mut wrong = Vec::new();
+    for key in translated(&code) {
+        if !texts.contains_key(&key) {
+            wrong.push(format!("{key} is used and in no locale"));
+        }
+    }
+    for (key, languages) in &texts {
+        // The English help is the doc comment of the argument, and a unit test of src/cli/language.rs holds the two together.
+        let help = key.starts_with("help.");
+        // Looked up by a count's name.
+        let dynamic = key.starts_with("cli.count.");
+        if !help && !languages.contains_key("en") || !languages.contains_key("es") {
+            wrong.push(format!("{key} lacks a language"));
+        }
+        if !help && !dynamic && !code.contains(&format!("\"{key}\"")) {
+            wrong.push(format!("{key} is not used"));
+        }
+        if let (Some(en), Some(es)) = (languages.get("en"), languages.get("es"))
+            && placeholders(en) != placeholders(es)
+        {
+            wrong.push(format!("{key} has other values in Spanish than in English"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sql_file_says_what_it_is() {
+    let mut found = Vec::new();
+    for folder in ["sql", "clinics", "src"] {
+        found.extend(files(folder, "sql"));
+    }
+    assert!(!found.is_empty());
+    let without: Vec<_> = found.iter().filter(|path| !read(path).starts_with("-- ")).collect();
+    assert!(without.is_empty(), "no header: {without:#?}");
+}
+
+#[test]
+fn every_test_file_is_part_of_the_test() {
+    let main = read(&root().join("tests/it/main.rs"));
+    for entry in std::fs::read_dir(root().join("tests/it")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|extension| extension == "rs") && name != "main" {
+            assert!(main.contains(&format!("mod {name};")), "tests/it/{name}.rs is not declared in main.rs");
+        }
+    }
+}
+
+#[test]
+fn no_source_file_tells_where_it_was_written() {
+    // Paths of one machine in a committed file are a mistake, whoever's machine it is.
+    let mut wrong = Vec::new();
+    for path in files("src", "rs").into_iter().chain(files("sql", "sql")) {
+        if read(&path).contains("/home/") || read(&path).contains("/Users/") {
+            wrong.push(path);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
