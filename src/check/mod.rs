@@ -2,6 +2,7 @@
 
 mod constraint;
 mod convert;
+mod ghosts;
 mod limits;
 mod orphans;
 mod probe;
@@ -106,6 +107,16 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         order.iter().map(|name| shape::shape(staging, options.catalog, name)).collect::<Result<Vec<_>>>()?;
     forget_missing(staging, &order)?;
     let mut findings = Vec::new();
+    for (parent, count) in ghosts::make(options, &order)? {
+        findings.push(Finding {
+            rule: "ghost".into(),
+            severity: "warning".into(),
+            subject: parent.to_string(),
+            column: None,
+            count,
+        });
+    }
+    findings.retain(|finding: &Finding| finding.count > 0);
     let mut questions = Vec::new();
     for shape in &shapes {
         error::interrupt::check()?;
@@ -158,6 +169,9 @@ fn values<'c>(
     ready::build(staging, shape, &options.clinic.table(&shape.name))?;
     for (column, count) in ready::name_columns(staging, shape)? {
         findings.push(finding("loss", "warning", shape, Some(column), count));
+    }
+    for (column, count) in ready::json_nulls(staging, shape)? {
+        findings.push(finding("json_null", "warning", shape, Some(column), count));
     }
     rules::unmapped(staging, shape)?;
     rules::not_null(staging, shape)?;
@@ -293,7 +307,7 @@ async fn keys<'c>(
 }
 
 fn table_report(clinic: &Clinic, staging: &Staging, shape: &TableShape<'_>) -> Result<TableReport> {
-    let rows = staging.value(&format!("select count(*) from {}", shape.name.staged("target")))?;
+    let rows = staging.value(&format!("select count(*) from ({})", ghosts::source(staging, &shape.name)?))?;
     let rejected = staging.value(&format!("select count(*) from {}", shape.name.staged("reject")))?;
     let rules = staging.rows(
         &format!(

@@ -13,8 +13,9 @@ use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
 
 use super::convert::Conversion;
+use super::ghosts;
 use super::shape::{ColumnShape, TableShape};
-use crate::codec::Codec;
+use crate::codec::{Codec, JsonForm};
 use crate::config::{Loss, TableConfig};
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
@@ -36,7 +37,7 @@ pub(super) fn build(staging: &Staging, shape: &TableShape<'_>, settings: &TableC
                 .map_err(error::duckdb)?;
         }
     }
-    staging.execute(&build_sql(shape, settings))?;
+    staging.execute(&build_sql(shape, settings, &ghosts::source(staging, &shape.name)?))?;
     staging.execute(&value_faults_sql(&shape.name))?;
     staging.execute(&format!("alter table {} drop column _refused", shape.name.staged("ready")))
 }
@@ -45,7 +46,7 @@ fn codec_name(position: usize) -> String {
     format!("trasvase_codec_{position}")
 }
 
-fn build_sql(shape: &TableShape<'_>, settings: &TableConfig) -> String {
+fn build_sql(shape: &TableShape<'_>, settings: &TableConfig, source: &str) -> String {
     let coded: Vec<String> = shape
         .columns
         .iter()
@@ -68,10 +69,9 @@ fn build_sql(shape: &TableShape<'_>, settings: &TableConfig) -> String {
     format!(
         "create or replace table {ready} as \
          select {values}, _n, _ids, {source_id} as _source_id, {repairs} as _repairs, {refused} as _refused \
-         from (select *, rowid as _n, {ids} as _ids{coded} from {target}) as source \
+         from (select *, {ids} as _ids{coded} from ({source})) as source \
          order by _ids[1], _n",
         ready = shape.name.staged("ready"),
-        target = shape.name.staged("target"),
         values = values.join(", "),
         ids = shape.provenance.ids,
         source_id = shape.provenance.source_id,
@@ -136,17 +136,35 @@ pub(super) fn name_columns(staging: &Staging, shape: &TableShape<'_>) -> Result<
     Ok(losses)
 }
 
+/// Turns JSON's own null into SQL's, which a snapshot cannot tell apart; returns how many by column, to be said.
+pub(super) fn json_nulls(staging: &Staging, shape: &TableShape<'_>) -> Result<Vec<(String, u64)>> {
+    let ready = shape.name.staged("ready");
+    let mut changed = Vec::new();
+    for column in shape.columns.iter().filter(|column| column.codec.json_form() == JsonForm::Json) {
+        let name = quoted(&column.column.name);
+        let count = staging.value(&format!("select count(*) from {ready} where {name} = 'null'"))?;
+        if count > 0 {
+            staging.execute(&format!(
+                "update {ready} set {name} = null, _repairs = list_append(_repairs, 'json_null') where {name} = 'null'"
+            ))?;
+            changed.push((column.column.name.clone(), count));
+        }
+    }
+    Ok(changed)
+}
+
 /// Moves refused rows from `ready` to `reject`: the model's own columns, then `_errors`, a list of
 /// (rule, column_name, constraint_name, detail).
 pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
-    let (ready, reject, target) = (name.staged("ready"), name.staged("reject"), name.staged("target"));
+    let (ready, reject) = (name.staged("ready"), name.staged("reject"));
+    let source = ghosts::source(staging, name)?;
     let table = literal(&name.to_string());
     staging.transaction(|| {
         staging.execute(&format!(
-            "create or replace table {reject} as select target.*, ready._ids as _record_ids, errors._errors \
+            "create or replace table {reject} as select source.* exclude (_n), ready._ids as _record_ids, errors._errors \
              from (select n, list({{'rule': rule, 'column_name': column_name, 'constraint_name': constraint_name, 'detail': detail}} \
                    order by rule, column_name, constraint_name) as _errors from fault where table_name = {table} group by n) errors \
-             join {target} target on target.rowid = errors.n join {ready} ready on ready._n = errors.n order by errors.n"
+             join ({source}) source on source._n = errors.n join {ready} ready on ready._n = errors.n order by errors.n"
         ))?;
         staging.execute(&format!("delete from {ready} where _n in (select n from fault where table_name = {table})"))
     })

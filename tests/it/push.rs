@@ -233,3 +233,40 @@ async fn a_plan_that_moved_is_refused() {
     let plan = tiny.run.dry_run(&snapshot).await;
     tiny.run.push_plan(&snapshot, &plan.id).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_rejected_emptied_or_given_a_ghost_for_a_parent() {
+    let schema = "create table person (id text primary key, name text not null); \
+                  create table visit (id text primary key, person_id text references person);";
+    let models = [
+        ("person", "select 'a' as id, 'Ana' as name"),
+        ("visit", "select '1' as id, 'a' as person_id union all select '2', 'lost' union all select '3', null"),
+    ];
+    let mut tiny = Tiny::new(schema, &models, "[limits]\nvisit = \"1\"\n").await;
+    let (check, _) = tiny.export().await;
+    let visit = check.tables.iter().find(|table| table.table.name() == "visit").unwrap();
+    assert_eq!((visit.rejected, visit.rules[0].rule.as_str()), (1, "orphan"));
+
+    tiny.settings("[tables.visit]\norphans = \"null\"\n");
+    let (check, _) = tiny.export().await;
+    assert!(check.tables.iter().all(|table| table.rejected == 0));
+    assert_eq!((check.findings[0].rule.as_str(), check.findings[0].count), ("orphan_emptied", 1));
+
+    tiny.settings("[tables.visit]\norphans = \"ghost\"\n");
+    let ghosts = "-- a person that only visits name\nselect distinct person_id as id, 'unknown' as name from target.visit";
+    tiny.run.project.write("clinics/tiny/sql/ghosts/person.sql", ghosts);
+    tiny.push().await;
+    assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "lost unknown"]);
+    assert_eq!(tiny.push().await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_json_null_becomes_a_null_and_is_said() {
+    let schema = "create table thing (id text primary key, body jsonb);";
+    let model = "select 'a' as id, 'null'::json as body union all select 'b', '\"null\"' union all select 'c', null";
+    let tiny = Tiny::new(schema, &[("thing", model)], "").await;
+    let (check, _) = tiny.export().await;
+    assert_eq!((check.findings[0].rule.as_str(), check.findings[0].count), ("json_null", 1));
+    tiny.push().await;
+    assert_eq!(tiny.texts("select id || coalesce(body::text, '-') from thing order by 1").await, ["a-", "b\"null\"", "c-"]);
+}
