@@ -105,14 +105,27 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let shapes =
         order.iter().map(|name| shape::shape(staging, options.catalog, name)).collect::<Result<Vec<_>>>()?;
     forget_missing(staging, &order)?;
-    let mut tables = Vec::new();
     let mut findings = Vec::new();
+    let mut questions = Vec::new();
     for shape in &shapes {
         error::interrupt::check()?;
-        let subject = shape.name.to_string();
-        observer.event(&Event::Started { stage: Stage::Check, subject: &subject, total: None });
-        let report = table(options, shape, &mut findings).await?;
-        observer.event(&Event::Finished { stage: Stage::Check, subject: &subject, rows: report.ready });
+        observer.event(&Event::Started { stage: Stage::Check, subject: &shape.name.to_string(), total: None });
+        questions.push(values(options, shape, &mut findings)?);
+    }
+    for (shape, questions) in shapes.iter().zip(questions) {
+        error::interrupt::check()?;
+        relations(options, shape, questions, &mut findings).await?;
+    }
+    settle_cycles(options, &shapes, &mut findings).await?;
+    let mut tables = Vec::new();
+    for shape in &shapes {
+        ready::split(staging, &shape.name)?;
+        let report = table_report(options.clinic, staging, shape)?;
+        observer.event(&Event::Finished {
+            stage: Stage::Check,
+            subject: &shape.name.to_string(),
+            rows: report.ready,
+        });
         tables.push(report);
     }
     findings.extend(run_checks(options)?);
@@ -135,32 +148,62 @@ fn forget_missing(staging: &Staging, names: &[TableName]) -> Result<()> {
     Ok(())
 }
 
-async fn table(
+/// Fills `ready` with a table's rows and decides what a row's own values decide; returns what PostgreSQL must.
+fn values<'c>(
     options: &Options<'_>,
-    shape: &TableShape<'_>,
+    shape: &TableShape<'c>,
     findings: &mut Vec<Finding>,
-) -> Result<TableReport> {
-    let Options { clinic, staging, client, catalog, oids, .. } = *options;
-    let settings = clinic.table(&shape.name);
-    // Its old rejects must not speak for a self-reference while the table is looked at again.
-    staging.execute(&format!("drop table if exists {}", shape.name.staged("reject")))?;
-    ready::build(staging, shape, &settings)?;
+) -> Result<Questions<'c>> {
+    let staging = options.staging;
+    ready::build(staging, shape, &options.clinic.table(&shape.name))?;
     for (column, count) in ready::name_columns(staging, shape)? {
         findings.push(finding("loss", "warning", shape, Some(column), count));
     }
     rules::unmapped(staging, shape)?;
     rules::not_null(staging, shape)?;
-    let questions = simple_rules(staging, shape)?;
-    for (column, count) in orphans::decide(staging, client, catalog, shape, &settings).await? {
-        findings.push(finding("orphan_emptied", "warning", shape, Some(column), count));
-    }
+    simple_rules(staging, shape)
+}
+
+/// Decides a table's parents and keys, once its parents are decided.
+async fn relations(
+    options: &Options<'_>,
+    shape: &TableShape<'_>,
+    questions: Questions<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    orphans(options, shape, findings).await?;
     let questions = keys(options, shape, questions).await?;
     if !questions.is_empty() {
-        probe::ask(staging, client, oids, shape, &questions).await?;
+        probe::ask(options.staging, options.client, options.oids, shape, &questions).await?;
     }
-    orphans::decide(staging, client, catalog, shape, &settings).await?;
-    ready::split(staging, &shape.name)?;
-    table_report(clinic, staging, shape)
+    Ok(())
+}
+
+/// Looks for orphans again until no further row falls: a row may have lost its parent to a rule that was decided later,
+/// in its own table or around a cycle.
+async fn settle_cycles(
+    options: &Options<'_>,
+    shapes: &[TableShape<'_>],
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let faults = || options.staging.value::<u64>("select count(*) from fault");
+    loop {
+        let before = faults()?;
+        for shape in shapes {
+            orphans(options, shape, findings).await?;
+        }
+        if faults()? == before {
+            return Ok(());
+        }
+    }
+}
+
+async fn orphans(options: &Options<'_>, shape: &TableShape<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let settings = options.clinic.table(&shape.name);
+    for (column, count) in orphans::decide(options.staging, options.client, shape, &settings).await? {
+        findings.push(finding("orphan_emptied", "warning", shape, Some(column), count));
+    }
+    Ok(())
 }
 
 /// Decides the CHECKs that DuckDB can; the others are questions for PostgreSQL.

@@ -3,11 +3,10 @@
 use anyhow::Result;
 use tokio_postgres::Client;
 
-use super::rules::{ForeignKey, foreign_keys, has_rejects};
+use super::rules::{ForeignKey, foreign_keys};
 use super::shape::TableShape;
 use crate::config::{Orphans, TableConfig};
 use crate::error;
-use crate::model::catalog::Catalog;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
@@ -21,7 +20,6 @@ const KEYS_AT_ONCE: usize = 50_000;
 pub(super) async fn decide(
     staging: &Staging,
     client: &Client,
-    catalog: &Catalog,
     shape: &TableShape<'_>,
     settings: &TableConfig,
 ) -> Result<Vec<(String, u64)>> {
@@ -36,7 +34,7 @@ pub(super) async fn decide(
             if settings.orphans == Orphans::Null && nullable(shape, &key) {
                 emptied.push((key.columns.join(", "), empty_reference(staging, shape, &key)?));
             } else {
-                changed += reject(staging, catalog, shape, &key)?;
+                changed += reject(staging, shape, &key)?;
             }
         }
         if changed == 0 {
@@ -147,17 +145,17 @@ fn matches_missing(key: &ForeignKey) -> String {
 }
 
 /// Rejects the orphans: `parent_rejected` where the batch had the parent, `orphan` where nobody has it.
-fn reject(staging: &Staging, catalog: &Catalog, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
+fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
     let table = literal(&shape.name.to_string());
-    let rule = if key.parent == shape.name || !has_rejects(staging, catalog, &key.parent)? {
-        "'orphan'".to_owned()
-    } else {
+    let rule = if staging.has_table("ready", &key.parent.to_string())? {
         format!(
             "case when ({}) in (select ({}) from {}) then 'parent_rejected' else 'orphan' end",
-            texts(&key.columns),
-            texts(&key.parent_columns),
-            key.parent.staged("reject")
+            list(&key.columns),
+            list(&key.parent_columns),
+            key.parent.staged("ready")
         )
+    } else {
+        "'orphan'".to_owned()
     };
     let before: u64 = staging.value("select count(*) from fault")?;
     staging.execute(&format!(
@@ -170,10 +168,6 @@ fn reject(staging: &Staging, catalog: &Catalog, shape: &TableShape<'_>, key: &Fo
         missing = matches_missing(key),
     ))?;
     Ok(staging.value::<u64>("select count(*) from fault")? - before)
-}
-
-fn texts(columns: &[String]) -> String {
-    columns.iter().map(|column| format!("{}::varchar", quoted(column))).collect::<Vec<_>>().join(", ")
 }
 
 /// Empties the references of the orphans and notes the repair on each row.

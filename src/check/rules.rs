@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::shape::TableShape;
-use crate::model::catalog::{Catalog, Column, ConstraintKind, Identity, Index, Table, TypeKind};
+use crate::model::catalog::{Column, ConstraintKind, Identity, Index, Table, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::staging::Staging;
 
@@ -123,9 +123,4 @@ pub(super) fn foreign_keys(shape: &TableShape<'_>) -> Vec<ForeignKey> {
             _ => None,
         })
         .collect()
-}
-
-/// `reject.<table>` exists in staging and so can say that a parent was rejected.
-pub(super) fn has_rejects(staging: &Staging, catalog: &Catalog, parent: &TableName) -> Result<bool> {
-    Ok(catalog.table(parent).is_some() && staging.has_table("reject", &parent.to_string())?)
 }

@@ -3,7 +3,7 @@
 
 use super::Refusal;
 use super::integer;
-use super::parser::{Parser, trimmed};
+use super::parser::{Parser, is_space, trimmed};
 use super::temporal::{push_fraction, push_two, round};
 
 const SECOND: i64 = 1_000_000;
@@ -90,6 +90,8 @@ const UNITS: &[Unit] = &[
     Unit { names: &["c", "cent", "century", "centuries"], bit: 1 << 26, size: Size::Months(1_200) },
     Unit { names: &["mil", "mils", "millennium", "millennia"], bit: 1 << 27, size: Size::Months(12_000) },
 ];
+/// A time of day was read, not only its parts.
+const CLOCK: u32 = 1 << 30;
 const TIME: u32 = HOURS | MINUTES | SECONDS | 1 << 13 | 1 << 14;
 
 /// A number cut at its point; the sign is in both parts.
@@ -101,8 +103,10 @@ struct Amount {
 }
 
 pub(super) fn parse(text: &str, modifier: Modifier) -> Result<(Interval, bool), Refusal> {
+    // The ISO form is read with `strtod` and takes no white space.
+    let text = if trimmed(text).starts_with('P') { text } else { trimmed(text) };
     let mut reading =
-        Reading { parser: Parser::new(trimmed(text)), interval: Interval::default(), seen: 0, lossy: false };
+        Reading { parser: Parser::new(text), interval: Interval::default(), seen: 0, lossy: false };
     let full = modifier.fields == FULL_RANGE;
     if reading.parser.peek() == Some(b'P') {
         reading.iso()?
@@ -161,7 +165,7 @@ impl Reading<'_> {
         let start = self.parser.position();
         let amount = self.amount(negative)?;
         // PostgreSQL reads from the right, and a time of day overwrites what the fraction of a day behind it gave.
-        if amount.fraction_digits > 0 && self.seen & HOURS != 0 {
+        if amount.fraction_digits > 0 && self.seen & CLOCK != 0 {
             return Err(Refusal::InvalidSyntax);
         }
         // Nothing may stand before a bare point.
@@ -189,7 +193,8 @@ impl Reading<'_> {
     fn unitless(&mut self, amount: Amount, full: bool) -> Result<(), Refusal> {
         let mut ahead = self.parser.clone();
         let _ = ahead.take(b'-') || ahead.take(b'+');
-        let before_time = !ahead.digits().is_empty() && ahead.peek() == Some(b':');
+        let apart = self.parser.is_after_space(self.parser.position());
+        let before_time = apart && !ahead.digits().is_empty() && ahead.peek() == Some(b':');
         match (full, before_time) {
             (true, true) => self.mark(DAYS).and_then(|()| self.add(amount, Size::Days(1))),
             (true, false) if self.parser.at_end() => {
@@ -202,7 +207,7 @@ impl Reading<'_> {
 
     /// `hh:mm` or `hh:mm:ss.f`.
     fn time(&mut self, negative: bool, full: bool) -> Result<(), Refusal> {
-        self.mark(TIME)?;
+        self.mark(TIME | CLOCK)?;
         let hours: i64 = self.parser.digits().parse().map_err(|_| Refusal::OutOfRange)?;
         self.parser.advance(1);
         let minutes = self.small()?;
@@ -221,6 +226,7 @@ impl Reading<'_> {
         } else {
             Amount { whole: 0, fraction: 0.0, fraction_digits: 0 }
         };
+        self.expect_gap()?;
         self.lossy |= fraction.fraction_digits > 6;
         let part = (fraction.fraction * SECOND as f64).round_ties_even() as i64;
         let time = hours
@@ -231,6 +237,11 @@ impl Reading<'_> {
             Amount { whole: if negative { -time } else { time }, fraction: 0.0, fraction_digits: 0 },
             Size::Microseconds(1),
         )
+    }
+
+    /// Behind a time, only white space tells what comes next from a part of it.
+    fn expect_gap(&self) -> Result<(), Refusal> {
+        if self.parser.peek().is_none_or(is_space) { Ok(()) } else { Err(Refusal::InvalidSyntax) }
     }
 
     fn small(&mut self) -> Result<i64, Refusal> {

@@ -243,6 +243,11 @@ impl Kind {
             Kind::Int4 => integer::is_plain(text, 9),
             Kind::Int8 => integer::is_plain(text, 18),
             Kind::Numeric(modifier) => numeric::is_canonical(text, *modifier),
+            Kind::Date => temporal::plain_date(text.as_bytes()).is_some(),
+            Kind::Timestamp(precision) => temporal::plain_timestamp(text, "", *precision).is_some(),
+            Kind::TimestampTz(precision) => {
+                temporal::plain_timestamp(text, temporal::UTC, *precision).is_some()
+            }
             Kind::Bytea => bytes::is_canonical(text),
             Kind::Json => json::check(text).is_ok(),
             Kind::Jsonb => jsonb::is_canonical(text),
@@ -336,7 +341,7 @@ impl Kind {
             }
             Kind::TimestampTz(precision) => {
                 let (instant, lossy) = temporal::parse_timestamptz(text, *precision)?;
-                temporal::write_timestamp(instant, "+00", out);
+                temporal::write_timestamp(instant, temporal::UTC, out);
                 Ok(lossy)
             }
             _ => Err(Refusal::InvalidSyntax),

@@ -27,10 +27,12 @@ mod moment;
 mod network;
 mod numeric;
 mod parser;
+#[cfg(test)]
+mod properties;
 mod range;
 mod refusal;
-mod table;
 mod search;
+mod table;
 mod temporal;
 mod text;
 mod uuid;

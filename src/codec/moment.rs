@@ -227,7 +227,7 @@ fn parse_zone(parser: &mut Parser<'_>) -> Result<Option<i32>, Refusal> {
 }
 
 /// Days since 2000-01-01 of a date that exists (`ValidateDate`); a year before Christ counts from 1 backwards.
-fn days((year, month, day): (i64, i64, i64), before_christ: Option<bool>) -> Result<i64, Refusal> {
+pub(super) fn days((year, month, day): (i64, i64, i64), before_christ: Option<bool>) -> Result<i64, Refusal> {
     if year == 0 {
         return Err(Refusal::OutOfRange);
     }

@@ -9,11 +9,17 @@ const DATES: std::ops::Range<i64> = -2_451_545..2_145_031_949;
 /// Microseconds since 2000-01-01 of the first timestamp and of the end, 294277-01-01.
 const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
+/// How every timestamptz is shown.
+pub(super) const UTC: &str = "+00";
+
 /// A value, and whether reading it lost something.
 pub(super) type Read<T> = Result<(T, bool), Refusal>;
 
 /// Days since 2000-01-01, the extremes being the infinities. A time of day is dropped, as `date_in` does.
 pub(super) fn parse_date(text: &str) -> Read<i32> {
+    if let Some(days) = plain_date(text.as_bytes()) {
+        return Ok((days as i32, false));
+    }
     let fields = match moment::parse(text)? {
         Moment::Infinity => return Ok((i32::MAX, false)),
         Moment::MinusInfinity => return Ok((i32::MIN, false)),
@@ -28,11 +34,17 @@ pub(super) fn parse_date(text: &str) -> Read<i32> {
 
 /// Microseconds since 2000-01-01, the extremes being the infinities. A zone is ignored, as `timestamp_in` does.
 pub(super) fn parse_timestamp(text: &str, precision: Option<u32>) -> Read<i64> {
+    if let Some(instant) = plain_timestamp(text, "", precision) {
+        return Ok((instant, false));
+    }
     parse_instant(text, precision, |fields| (0, fields.zone.is_some_and(|zone| zone != 0)))
 }
 
 /// The same in UTC; a text without zone is in UTC, the session's zone.
 pub(super) fn parse_timestamptz(text: &str, precision: Option<u32>) -> Read<i64> {
+    if let Some(instant) = plain_timestamp(text, UTC, precision) {
+        return Ok((instant, false));
+    }
     parse_instant(text, precision, |fields| (i64::from(fields.zone.unwrap_or(0)), false))
 }
 
@@ -72,6 +84,44 @@ pub(super) fn parse_timetz(text: &str, precision: Option<u32>) -> Read<(i64, i32
     };
     let kept = round(time, precision);
     Ok(((kept, -zone.unwrap_or(0)), rounded || kept != time))
+}
+
+/// Microseconds since 2000-01-01 of a text that is canonical already and of the years 1 to 9999: most of them are.
+pub(super) fn plain_timestamp(text: &str, zone: &str, precision: Option<u32>) -> Option<i64> {
+    let bytes = text.strip_suffix(zone)?.as_bytes();
+    let (date, time) = bytes.split_at_checked(10)?;
+    let time = plain_time(time.strip_prefix(b" ")?, precision)?;
+    Some(plain_date(date)? * DAY + time)
+}
+
+/// Days since 2000-01-01 of `YYYY-MM-DD`.
+pub(super) fn plain_date(text: &[u8]) -> Option<i64> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
+    let year = two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?;
+    moment::days((year, two_digits(*m1, *m2)?, two_digits(*d1, *d2)?), None).ok()
+}
+
+/// Microseconds of `HH:MM:SS` and up to six digits of a second, the last no zero.
+fn plain_time(text: &[u8], precision: Option<u32>) -> Option<i64> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] = text else { return None };
+    let (hour, minute, second) = (two_digits(*h1, *h2)?, two_digits(*m1, *m2)?, two_digits(*s1, *s2)?);
+    let microseconds = match fraction {
+        [] => 0,
+        [b'.', digits @ .., last @ b'1'..=b'9'] if digits.len() < precision.unwrap_or(6) as usize => {
+            let whole = digits.iter().chain([last]).try_fold(0_i64, |value, digit| {
+                digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
+            })?;
+            whole * 10_i64.pow(5 - digits.len() as u32)
+        }
+        _ => return None,
+    };
+    let fits = hour < 24 && minute < 60 && second < 60;
+    fits.then(|| ((hour * 60 + minute) * 60 + second) * 1_000_000 + microseconds)
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<i64> {
+    let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+    digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// The precision a modifier asks for; six digits are all there are.

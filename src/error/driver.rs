@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use rust_i18n::t;
+
+use super::Failure;
+
 /// A driver's error without any value of a cell.
 #[derive(Debug)]
 struct Driver(String);
@@ -40,8 +44,29 @@ pub fn duckdb(error: duckdb::Error) -> anyhow::Error {
     Driver(if safe { text } else { masked(text.lines().next().unwrap_or_default()) }).into()
 }
 
-/// Replaces everything between quotes by an ellipsis.
+/// Replaces everything between quotes, and every number that stands for itself, by an ellipsis.
 fn masked(text: &str) -> String {
+    without_numbers(&without_quoted(text))
+}
+
+/// `value 600123456 … INT32` loses its number and keeps the name of the type.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    let mut inside_word = false;
+    for c in text.chars() {
+        if c.is_ascii_digit() && !inside_word {
+            if !out.ends_with('…') {
+                out.push('…');
+            }
+            continue;
+        }
+        inside_word = c.is_alphanumeric() || c == '_';
+        out.push(c);
+    }
+    out
+}
+
+fn without_quoted(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(['\'', '"']) {
@@ -59,9 +84,40 @@ fn masked(text: &str) -> String {
 /// Turns a PostgreSQL error into one that holds no cell value: SQLSTATE, and the schema, table, column, constraint
 /// that the server names. The server's sentence is kept only for classes that speak of names (connection, privilege,
 /// syntax, resources, operator intervention), not for data and constraint errors (classes 22, 23, P0...).
+///
+/// What has a usual remedy carries it as a hint.
 pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
+    let text = text(error);
+    match remedy(error) {
+        Some(hint) => Failure::failed(text).hint(hint).into(),
+        None => Driver(text).into(),
+    }
+}
+
+/// What to do about errors that have nothing to do with what was asked.
+fn remedy(error: &tokio_postgres::Error) -> Option<String> {
+    let Some(state) = error.code() else {
+        return error.is_closed().then(|| t!("error.lost_hint").into_owned());
+    };
+    let key = match state.code() {
+        "57P01" | "57P02" | "57P03" | "57P05" => "error.lost_hint",
+        "53100" => "error.disk_full_hint",
+        "53200" | "53300" | "53400" => "error.later_hint",
+        "55P03" => "error.locked_hint",
+        "25006" => "error.read_only_hint",
+        "42501" if error.as_db_error().is_some_and(|db| db.message().contains("row-level security")) => {
+            "error.row_security_hint"
+        }
+        "42501" => "error.privilege_hint",
+        "40001" | "40P01" => "error.again_hint",
+        _ => return None,
+    };
+    Some(t!(key).into_owned())
+}
+
+fn text(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else {
-        return Driver(connection_text(error)).into();
+        return connection_text(error);
     };
     let code = db.code().code();
     let named = ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"];
@@ -80,11 +136,14 @@ pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
             text.push_str(&format!(", {what} {name}"));
         }
     }
-    Driver(text).into()
+    text
 }
 
 fn connection_text(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
+    if error.is_closed() {
+        return t!("error.lost").into_owned();
+    }
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -101,6 +160,16 @@ mod tests {
         let error = connection.execute_batch("select cast('Ana O''Hara 600' as integer)").unwrap_err();
         let text = duckdb(error).to_string();
         assert!(!text.contains("Ana") && !text.contains("Hara") && text.contains("INT32"), "{text}");
+    }
+
+    #[test]
+    fn a_number_is_a_value_too() {
+        let connection = duckdb::Connection::open_in_memory().unwrap();
+        for sql in ["select 600123456789::bigint::integer", "select 600123456789.5::decimal(4,1)"] {
+            let error = connection.execute_batch(sql).unwrap_err();
+            let text = duckdb(error).to_string();
+            assert!(!text.contains("600") && text.contains("value"), "{text}");
+        }
     }
 
     #[test]

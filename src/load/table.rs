@@ -148,10 +148,10 @@ impl<'a> Table<'a> {
                 .into());
         }
         let loaded = self.loaded(&origin)?;
-        self.reconcile(file, loaded, counted, &totals)?;
-        let noticed: Vec<_> = opened.findings().iter().map(|finding| self.placed(finding, file)).collect();
+        reconcile(file, loaded, counted, &totals)?;
+        let noticed = opened.findings().iter().chain(&totals.findings);
+        let noticed: Vec<_> = noticed.map(|finding| self.placed(finding, file)).collect();
         self.findings.extend(noticed);
-        self.findings.extend(totals.findings);
         self.files.push(FileReport {
             path: file.shown.clone(),
             bytes: survey.fingerprint.bytes,
@@ -215,16 +215,6 @@ impl<'a> Table<'a> {
             .value(&format!("select count(*) from raw.{table} where _id between {first} and {last}"))
     }
 
-    fn reconcile(&self, file: &SourceFile, loaded: u64, counted: u64, totals: &Totals) -> Result<()> {
-        if loaded == totals.rows && loaded + totals.refused == counted {
-            return Ok(());
-        }
-        let (path, refused) = (&file.shown, totals.refused);
-        let message =
-            t!("load.miscounted", path = path, counted = counted, loaded = loaded, refused = refused);
-        Err(Failure::failed(message).hint(t!("load.miscounted_hint")).into())
-    }
-
     fn finish(mut self, known: Option<&Known>) -> Result<SourceReport> {
         self.findings.extend(known.and_then(|known| columns_changed(&known.columns, &self.columns)));
         Ok(SourceReport {
@@ -240,6 +230,16 @@ impl<'a> Table<'a> {
     }
 }
 
+/// What was loaded and what was refused is what was counted, or nothing of the source is kept.
+fn reconcile(file: &SourceFile, loaded: u64, counted: u64, totals: &Totals) -> Result<()> {
+    if loaded == totals.rows && loaded + totals.refused == counted {
+        return Ok(());
+    }
+    let (path, refused) = (&file.shown, totals.refused);
+    let message = t!("load.miscounted", path = path, counted = counted, loaded = loaded, refused = refused);
+    Err(Failure::failed(message).hint(t!("load.miscounted_hint")).into())
+}
+
 fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
     let only = |these: &[String], those: &[String]| {
         these.iter().filter(|name| !those.contains(name)).cloned().collect::<Vec<_>>()
@@ -253,4 +253,30 @@ fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
 
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn records_that_do_not_add_up_are_a_failure() {
+        let file = SourceFile { shown: "s.csv".to_owned(), path: "s.csv".into() };
+        let totals = Totals { rows: 5, refused: 2, findings: Vec::new() };
+        assert!(reconcile(&file, 5, 7, &totals).is_ok());
+        for (loaded, counted) in [(5, 8), (5, 6), (4, 6), (4, 7), (6, 8)] {
+            let failure = Failure::from_anyhow(&reconcile(&file, loaded, counted, &totals).unwrap_err());
+            let numbers = format!("{counted} records were counted, but {loaded} were loaded and 2 refused");
+            assert!(failure.kind == Kind::Failed && failure.message.contains(&numbers), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn columns_that_come_and_go_are_named() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let finding = columns_changed(&names(&["a", "b"]), &names(&["b", "c"])).unwrap();
+        assert_eq!((finding.count, finding.detail.as_deref()), (2, Some("new: c; gone: a")));
+        assert_eq!(columns_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
+    }
 }

@@ -182,30 +182,42 @@ impl Catalog {
 
     /// The named tables, parents before children by foreign key (self-references aside), ties by name.
     ///
-    /// Tables on a cycle come last within their cycle in name order; [`Catalog::cycle`] names them.
+    /// A cycle is entered at a table whose references to the others can be deferred or left null for a while.
     pub fn dependency_order<'a>(&self, names: impl IntoIterator<Item = &'a TableName>) -> Vec<TableName> {
         let mut waiting: Vec<TableName> = names.into_iter().cloned().collect();
         waiting.sort();
         waiting.dedup();
         let mut ordered = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
-            let free = waiting
-                .iter()
-                .position(|name| self.parents(name).iter().all(|parent| !waiting.contains(parent)));
-            ordered.push(waiting.remove(free.unwrap_or(0)));
+            let free = |parents: &dyn Fn(&TableName) -> Vec<TableName>| {
+                waiting.iter().position(|name| parents(name).iter().all(|parent| !waiting.contains(parent)))
+            };
+            let next = free(&|name| self.parents(name)).or_else(|| free(&|name| self.hard_parents(name)));
+            ordered.push(waiting.remove(next.unwrap_or(0)));
         }
         ordered
     }
 
     /// Tables that `name` references by foreign key, itself excluded.
     pub fn parents(&self, name: &TableName) -> Vec<TableName> {
+        self.parents_by(name, |_, _| true)
+    }
+
+    /// Those parents that must be there first: the key can be neither deferred nor null.
+    fn hard_parents(&self, name: &TableName) -> Vec<TableName> {
+        self.parents_by(name, |table, constraint| {
+            let nullable = |column: &String| table.column(column).is_some_and(|column| !column.not_null);
+            !constraint.deferrable && !constraint.columns.iter().all(nullable)
+        })
+    }
+
+    fn parents_by(&self, name: &TableName, counts: impl Fn(&Table, &Constraint) -> bool) -> Vec<TableName> {
         let Some(table) = self.tables.get(name) else { return Vec::new() };
         let mut parents: Vec<TableName> = table
             .foreign_keys()
+            .filter(|constraint| counts(table, constraint))
             .filter_map(|constraint| match &constraint.kind {
-                ConstraintKind::ForeignKey { references, .. } if references != name => {
-                    Some(references.clone())
-                }
+                ConstraintKind::ForeignKey { references, .. } if references != name => Some(references.clone()),
                 _ => None,
             })
             .collect();

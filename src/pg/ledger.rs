@@ -70,10 +70,13 @@ pub async fn migrate(client: &Client) -> Result<()> {
 /// Writes a batch as `running` and takes its advisory lock for this session.
 pub async fn begin(client: &Client, manifest: &Manifest) -> Result<Batch> {
     let id = ulid::Ulid::generate().to_string();
+    // In one statement: nobody may see the batch as running while its lock is free, and settle it.
     let row = client
         .query_one(
-            "insert into trasvase.batch (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program) \
-             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8) returning number",
+            "with batch as (insert into trasvase.batch \
+             (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program) \
+             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8) returning number) \
+             select number, pg_advisory_lock($9, number) from batch",
             &[
                 &id,
                 &manifest.clinic.as_str(),
@@ -83,15 +86,12 @@ pub async fn begin(client: &Client, manifest: &Manifest) -> Result<Batch> {
                 &manifest.id,
                 &manifest.catalog_hash,
                 &concat!("trasvase ", env!("CARGO_PKG_VERSION")),
+                &LOCK_CLASS,
             ],
         )
         .await
         .map_err(|error| error::postgres(&error))?;
     let number: i32 = row.get(0);
-    client
-        .execute("select pg_advisory_lock($1, $2)", &[&LOCK_CLASS, &number])
-        .await
-        .map_err(|error| error::postgres(&error))?;
     Ok(Batch { number, id })
 }
 

@@ -1,6 +1,6 @@
 //! Compares a snapshot's rows with what the target holds, on the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use tokio_postgres::Client;
@@ -64,6 +64,22 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<BTreeMap<TableName,
         comparisons.insert(entry.table.clone(), comparison);
     }
     Ok(comparisons)
+}
+
+/// The tables without rows: of the batch, and those outside it that reference one of its tables.
+pub(super) async fn empty_tables(
+    context: &Context<'_>,
+    comparisons: &BTreeMap<TableName, Comparison>,
+) -> Result<BTreeSet<TableName>> {
+    let mut empty: BTreeSet<TableName> =
+        comparisons.iter().filter(|(_, comparison)| comparison.empty).map(|(name, _)| name.clone()).collect();
+    for name in context.catalog.tables.keys().filter(|name| !comparisons.contains_key(*name)) {
+        let references = context.catalog.parents(name).iter().any(|parent| comparisons.contains_key(parent));
+        if references && context.is_empty(name).await? {
+            empty.insert(name.clone());
+        }
+    }
+    Ok(empty)
 }
 
 async fn compare_filled(context: &Context<'_>, place: usize, entry: &TableEntry) -> Result<Comparison> {

@@ -6,6 +6,7 @@
 
 mod apply;
 mod compare;
+mod guard;
 mod plan;
 mod rebuild;
 mod record;
@@ -23,7 +24,7 @@ use crate::config::Clinic;
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::run::Observer;
-use crate::pg::{self, ledger};
+use crate::pg::ledger;
 use crate::snapshot::Snapshot;
 use compare::Context;
 
@@ -70,9 +71,13 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         oids: options.oids,
         observer,
     };
-    let has_ledger = ledger::exists(options.client).await?;
-    if has_ledger {
+    guard::catalog_as_checked(&context, options.catalog)?;
+    let mut settled = Vec::new();
+    if ledger::exists(options.client).await? {
         ledger::same_clinic(options.client, options.snapshot.manifest()).await?;
+        if !options.dry_run {
+            settled = ledger::settle(options.client).await?;
+        }
     }
     let plan = make_plan(&context).await?;
     if let Some(expected) = &options.expected_plan
@@ -83,37 +88,37 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .into());
     }
     if options.dry_run || plan.writes() == 0 {
-        return Ok(Report { plan, batch: None, written: BTreeMap::new(), settled: Vec::new() });
+        return Ok(Report { plan, batch: None, written: BTreeMap::new(), settled });
     }
+    guard::privileges(&context).await?;
     ledger::migrate(options.client).await?;
-    let settled = ledger::settle(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest()).await?;
     let written = match write(&context, &plan, &batch).await {
         Ok(written) => written,
-        Err(error) => return Err(give_up(&context, &batch, error).await),
+        Err(error) => {
+            roll_back(&context).await;
+            return Err(error.context(t!("push.nothing_written", batch = batch.id)));
+        }
     };
+    commit(&context, &batch).await?;
     Ok(Report { plan, batch: Some(batch.id), written, settled })
 }
 
 /// Compares in a transaction that leaves no trace.
 async fn make_plan(context: &Context<'_>) -> Result<Plan> {
-    let manifest = context.manifest();
-    for entry in &manifest.tables {
-        if context.catalog.table(&entry.table).is_none() {
-            return Err(Failure::failed(t!("push.no_table", table = entry.table))
-                .hint(t!("push.catalog_moved_hint"))
-                .into());
-        }
-    }
-    let names: Vec<_> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
-    let catalog_hash = pg::catalog::hash(context.catalog, &names);
-    if catalog_hash != manifest.catalog_hash {
-        return Err(Failure::failed(t!("push.catalog_moved")).hint(t!("push.catalog_moved_hint")).into());
-    }
     context.execute("begin").await?;
-    let comparisons = compare::compare(context).await;
-    context.execute("rollback").await?;
-    plan::plan(context.clinic, manifest, context.catalog, &catalog_hash, &comparisons?)
+    let compared = async {
+        let comparisons = compare::compare(context).await?;
+        let empty = compare::empty_tables(context, &comparisons).await?;
+        anyhow::Ok((comparisons, empty))
+    }
+    .await;
+    let ended = context.execute("rollback").await;
+    // Where both fail, the first says why.
+    let (comparisons, empty) = compared?;
+    ended?;
+    let manifest = context.manifest();
+    plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &comparisons, &empty)
 }
 
 async fn write(
@@ -123,21 +128,34 @@ async fn write(
 ) -> Result<BTreeMap<String, Written>> {
     let lock_timeout = context.clinic.load.lock_timeout.as_deref().unwrap_or("10s");
     context.execute(&format!("begin; {}", apply::settings(lock_timeout))).await?;
+    guard::lock(context, plan, lock_timeout).await?;
     let written = apply::apply(context, plan, batch).await?;
     let counts = serde_json::to_value(&written)?;
     ledger::complete(context.client, batch, &counts).await?;
     error::interrupt::check()?;
-    context.execute("commit").await?;
-    context.execute("select pg_advisory_unlock_all()").await?;
     Ok(written)
 }
 
-/// Rolls back and marks the batch as failed; a lost connection does the first by itself, and the next command the second.
-async fn give_up(context: &Context<'_>, batch: &ledger::Batch, error: anyhow::Error) -> anyhow::Error {
-    if context.execute("rollback; select pg_advisory_unlock_all()").await.is_ok() {
-        // The batch stays `running` if this fails too, and is settled by the next push.
-        let _ = ledger::settle(context.client).await;
-        return error.context(t!("push.nothing_written", batch = batch.id));
+async fn commit(context: &Context<'_>, batch: &ledger::Batch) -> Result<()> {
+    if let Err(error) = context.execute("commit").await {
+        return match roll_back(context).await {
+            true => Err(error.context(t!("push.nothing_written", batch = batch.id))),
+            // The command was sent and nobody answered: only the server knows how it ended.
+            false => Err(Failure::failed(t!("push.unknown", batch = batch.id))
+                .hint(t!("push.unknown_hint", clinic = context.clinic.name))
+                .into()),
+        };
     }
-    error.context(t!("push.unknown", batch = batch.id))
+    // The rows are there whatever happens now; the server frees the lock of a session that ends.
+    let _ = context.execute("select pg_advisory_unlock_all()").await;
+    Ok(())
+}
+
+/// Rolls back and marks the batch as failed; false where the session is gone. The server then does the first by
+/// itself, and the next push the second.
+async fn roll_back(context: &Context<'_>) -> bool {
+    let rolled_back = context.execute("rollback; select pg_advisory_unlock_all()").await.is_ok();
+    // The batch stays `running` if this fails, and is settled by the next push.
+    let _ = ledger::settle(context.client).await;
+    rolled_back
 }

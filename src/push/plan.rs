@@ -73,7 +73,8 @@ pub(super) struct Comparison {
     pub(super) by_column: BTreeMap<String, u64>,
 }
 
-/// Makes the plan from what is known; pure.
+/// Makes the plan from what is known; pure. `empty` names the tables without rows, of the batch and those that
+/// reference one of it.
 ///
 /// # Errors
 /// A table without a primary key in a mode that needs one, or a cycle that cannot be loaded.
@@ -83,9 +84,10 @@ pub(super) fn plan(
     catalog: &Catalog,
     catalog_hash: &str,
     comparisons: &BTreeMap<TableName, Comparison>,
+    empty: &BTreeSet<TableName>,
 ) -> Result<Plan> {
     let names: Vec<TableName> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
-    let rebuild = choose_rebuild(clinic, manifest, catalog, &names, comparisons);
+    let rebuild = choose_rebuild(clinic, catalog, &names, comparisons, empty);
     let mut tables = Vec::new();
     for entry in &manifest.tables {
         tables.push(table_plan(clinic, catalog, entry, &names, &comparisons[&entry.table], &rebuild)?);
@@ -103,19 +105,17 @@ pub(super) fn plan(
 
 fn choose_rebuild(
     clinic: &Clinic,
-    manifest: &Manifest,
     catalog: &Catalog,
     names: &[TableName],
     comparisons: &BTreeMap<TableName, Comparison>,
+    empty: &BTreeSet<TableName>,
 ) -> Rebuild {
     let inserts: u64 = comparisons.values().map(|comparison| comparison.inserts).sum();
-    let direct = manifest.tables.iter().any(|entry| comparisons[&entry.table].empty);
+    let direct = comparisons.values().any(|comparison| comparison.empty);
     if clinic.load.constraints == Constraints::Keep || inserts < REBUILD_ROWS || !direct {
         return Rebuild::default();
     }
-    let empty: BTreeSet<TableName> =
-        comparisons.iter().filter(|(_, comparison)| comparison.empty).map(|(name, _)| name.clone()).collect();
-    rebuild::plan(catalog, names, &empty)
+    rebuild::plan(catalog, names, empty)
 }
 
 fn table_plan(

@@ -27,7 +27,7 @@ pub struct Statement {
     pub sql: String,
 }
 
-/// Plans the rebuild for these tables; `empty` are those without rows.
+/// Plans the rebuild for these tables; `empty` are those without rows, of the batch and around it.
 pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<TableName>) -> Rebuild {
     let mut rebuild = Rebuild::default();
     let mut eligible = BTreeSet::new();
@@ -39,10 +39,13 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
             Some(reason) => rebuild.kept.push((name.clone(), reason)),
         }
     }
+    // Foreign keys with no end among the tables that are loaded stay out of it.
+    let touches = |child: &TableName, parent: &TableName| eligible.contains(child) || eligible.contains(parent);
     let foreign: Vec<(&TableName, &Constraint)> = all_foreign_keys(catalog)
         .filter(|(child, constraint)| {
             let parent = parent(constraint);
-            eligible.contains(*child) && (empty.contains(parent) || tables.contains(parent))
+            let free = |table| eligible.contains(table) || obstacle(catalog, table, empty).is_none();
+            free(*child) && (empty.contains(parent) || tables.contains(parent)) && touches(child, parent)
         })
         .collect();
     for (child, constraint) in &foreign {

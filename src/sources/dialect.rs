@@ -59,13 +59,8 @@ impl fmt::Display for TextDialect {
             if self.delimiter == '\t' { "tab".to_owned() } else { format!("'{}'", self.delimiter) };
         let quote = self.quote.map_or_else(|| "-".to_owned(), |quote| quote.to_string());
         let key = if self.header_row == 0 { "load.dialect.text_alone" } else { "load.dialect.text" };
-        let text = t!(
-            key,
-            encoding = self.encoding,
-            delimiter = delimiter,
-            quote = quote,
-            row = self.header_row
-        );
+        let text =
+            t!(key, encoding = self.encoding, delimiter = delimiter, quote = quote, row = self.header_row);
         formatter.write_str(&text)
     }
 }
@@ -73,13 +68,8 @@ impl fmt::Display for TextDialect {
 impl fmt::Display for SheetDialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = if self.header_row == 0 { "load.dialect.sheet_alone" } else { "load.dialect.sheet" };
-        let text = t!(
-            key,
-            kind = self.kind,
-            sheet = self.sheet,
-            row = self.header_row,
-            system = self.date_system
-        );
+        let text =
+            t!(key, kind = self.kind, sheet = self.sheet, row = self.header_row, system = self.date_system);
         formatter.write_str(&text)
     }
 }

@@ -96,7 +96,8 @@ fn detect(survey: &Survey, census: Option<&Census>) -> &'static Encoding {
 
 fn mixed(census: &Census, encoding: &'static Encoding) -> Option<Finding> {
     let strange = if encoding == UTF_8 { &census.other } else { &census.utf8 };
-    if census.utf8.count == 0 && encoding != UTF_8 || strange.count == 0 {
+    // In encodings of several bytes a character, a line that is also UTF-8 says nothing.
+    if strange.count == 0 || !(encoding == UTF_8 || encoding.is_single_byte()) {
         return None;
     }
     let lines = some_of(&strange.first, strange.count);

@@ -58,11 +58,15 @@ impl Grid {
         self.rows.get(found)
     }
 
-    /// Whether a row groups the columns below it: it holds several cells, and one is merged over several columns. A
-    /// single merged cell is a title.
+    /// Whether a row groups the columns below it: it holds several cells, one is merged over several columns, and no
+    /// other stands above a cell of its own (that would be a title block).
     fn groups(&self, number: u32) -> bool {
-        let several = self.row(number).is_some_and(|row| filled(row).count() > 1);
-        several && self.merged.iter().any(|merged| merged.start.0 == number && merged.end.1 > merged.start.1)
+        let (Some(row), Some(below)) = (self.row(number), self.row(number + 1)) else { return false };
+        let merged = |column: u32| self.merged.iter().any(|merged| merged.contains(number, column));
+        let alone = |column: u32| !merged(column) && filled(below).any(|cell| cell.0 == column);
+        let grouping =
+            self.merged.iter().any(|merged| merged.start.0 == number && merged.end.1 > merged.start.1);
+        grouping && filled(row).count() > 1 && !filled(row).any(|cell| alone(cell.0))
     }
 
     /// Whether all cells of a row are texts under cells that are merged over several columns.

@@ -7,7 +7,7 @@ use rust_i18n::t;
 use super::{Finding, Severity, some_of};
 
 /// The columns that every raw table has besides those of its file.
-pub const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
+pub(super) const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
 
 /// A header that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,23 +84,28 @@ pub(super) enum Place {
 
 /// Finds the header among the first records.
 ///
-/// Where several columns hold mostly values, it is the last record above these values that has a text in all of them.
-/// Else it is the first record as wide as most that is filled at least by half: titles and padding above it are sparse
-/// or narrow. Where that one holds values but one of texts only, no narrower, stands before it (rows with a field
-/// missing or too many), it is the latter. A record of mostly values is data: the file has no header.
+/// It is the first record as wide as most that is filled at least by half: titles and padding above it are sparse or
+/// narrow. Where that one has gaps and several columns hold mostly values, it is the last record above these values
+/// that has a text in all of those columns. Where that one holds values but one of texts only, no narrower, stands
+/// before it (rows with a field missing or too many), it is the latter. A record of mostly values is data: the file has
+/// no header.
 pub(super) fn locate(shapes: &[Shape]) -> Place {
-    if let Some(found) = above_values(shapes) {
-        return Place::At(found);
-    }
     let usual = usual_width(shapes);
     let dense = |shape: &Shape| shape.filled() * 2 >= usual && shape.filled() >= usual.min(2);
     let Some(found) = shapes.iter().position(|shape| shape.width == usual && dense(shape)) else {
         return Place::At(0);
     };
+    if shapes[found].filled() < usual
+        && let Some(found) = above_values(shapes)
+    {
+        return Place::At(found);
+    }
     if shapes[found].count(Kind::Value) > 0 {
         let texts = |shape: &Shape| shape.count(Kind::Value) == 0 && shape.filled() * 4 >= shape.width * 3;
         let wide = |shape: &Shape| shape.width + 1 >= usual;
-        if let Some(earlier) = shapes[..found].iter().position(|shape| texts(shape) && wide(shape) && dense(shape)) {
+        if let Some(earlier) =
+            shapes[..found].iter().position(|shape| texts(shape) && wide(shape) && dense(shape))
+        {
             return Place::At(earlier);
         }
     }
@@ -116,7 +121,8 @@ fn above_values(shapes: &[Shape]) -> Option<usize> {
             count(Kind::Value) >= 2 && count(Kind::Value) * 10 >= (count(Kind::Value) + count(Kind::Text)) * 6
         })
         .collect();
-    let first = shapes.iter().position(|shape| columns.iter().any(|column| shape.at(*column) == Kind::Value))?;
+    let first =
+        shapes.iter().position(|shape| columns.iter().any(|column| shape.at(*column) == Kind::Value))?;
     let texts = |shape: &Shape| columns.iter().all(|column| shape.at(*column) == Kind::Text);
     let found = shapes[..first].iter().rposition(texts)?;
     (columns.len() >= 2).then_some(found)
@@ -228,19 +234,38 @@ mod tests {
     #[test]
     fn of_several_full_rows_the_last_above_the_values_is_the_header() {
         let rows: &[&[&str]] = &[
-            &["at", "the", "top", "", "of", "all"], &["or", "merging", "", "", "", "cells"],
-            &["Name", "Job", "Age", "Kids", "Born", "Died"], &["A", "x", "69", "1", "08/01/1947", "10/01/2016"],
-            &["B", "y", "60", "0", "21/10/1956", ""], &["C", "x", "61", "0", "1/1/1955", "1/2/2016"],
-            &["D", "y", "62", "0", "1/1/1954", "2/2/2016"], &["E", "x", "63", "1", "1/1/1953", "3/2/2016"], &["note", "", "", "", "", ""],
+            &["at", "the", "top", "", "of", "all"],
+            &["or", "merging", "", "", "", "cells"],
+            &["Name", "Job", "Age", "Kids", "Born", "Died"],
+            &["A", "x", "69", "1", "08/01/1947", "10/01/2016"],
+            &["B", "y", "60", "0", "21/10/1956", ""],
+            &["C", "x", "61", "0", "1/1/1955", "1/2/2016"],
+            &["D", "y", "62", "0", "1/1/1954", "2/2/2016"],
+            &["E", "x", "63", "1", "1/1/1953", "3/2/2016"],
+            &["note", "", "", "", "", ""],
         ];
         assert_eq!(place(rows), Place::At(2));
-        // Rows whose values are all missing do not pass for a header.
-        assert_eq!(place(&[&["id", "age", "tel"], &["a", "", "none"], &["b", "1", "2"], &["c", "1", "2"]]), Place::At(0));
+        // A row of data without its values does not pass for a header.
+        let texts: &[&[&str]] = &[
+            &["n", "m", "note"],
+            &["none", "none", "x"],
+            &["1", "2", "y"],
+            &["3", "4", "z"],
+            &["5", "6", "z"],
+        ];
+        assert_eq!(place(texts), Place::At(0));
+        assert_eq!(
+            place(&[&["id", "age", "tel"], &["a", "", "none"], &["b", "1", "2"], &["c", "1", "2"]]),
+            Place::At(0)
+        );
     }
 
     #[test]
     fn a_header_wider_than_its_rows_is_still_the_header() {
-        assert_eq!(place(&[&["id", "name", "", "name"], &["1", "x"], &["1", "x"], &["2", "y", "1", "2", "3"]]), Place::At(0));
+        assert_eq!(
+            place(&[&["id", "name", "", "name"], &["1", "x"], &["1", "x"], &["2", "y", "1", "2", "3"]]),
+            Place::At(0)
+        );
     }
 
     #[test]

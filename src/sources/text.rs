@@ -15,7 +15,7 @@ use super::parser::{Parser, Record};
 use super::survey::{Fingerprint, Survey};
 use super::{Dialect, Emit, Finding, Frozen, Portion, Severity, Totals, some_of};
 use crate::config::{Empty, SourceConfig};
-use crate::error::Failure;
+use crate::error::{Failure, interrupt};
 
 /// Decoded bytes that are looked at for dialect and header.
 const SAMPLE: usize = 128 * 1024;
@@ -64,9 +64,11 @@ impl Text {
         findings.extend(reading.findings);
         findings.extend(drift);
         // Old programs write text and call it .xls: nothing is wrong with that, but people wonder.
-        let extension = file.path.extension().map(|text| text.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let extension =
+            file.path.extension().map(|text| text.to_string_lossy().to_lowercase()).unwrap_or_default();
         if ["xls", "xlsx", "xlsm", "xlsb", "ods"].contains(&extension.as_str()) {
-            findings.push(Finding::new("text_in_spreadsheet_name", Severity::Info, 1).detail(file.shown.clone()));
+            findings
+                .push(Finding::new("text_in_spreadsheet_name", Severity::Info, 1).detail(file.shown.clone()));
         }
         Ok(Self {
             file: file.clone(),
@@ -113,6 +115,7 @@ impl Text {
         let mut counter = Counter::new(delimiter, quote);
         while let Some(block) = decoded.next()? {
             counter.feed(block);
+            interrupt::check()?;
         }
         Ok((counter.finish().saturating_sub(self.head), decoded.fingerprint()))
     }
@@ -157,6 +160,9 @@ impl<'a> Sample<'a> {
         let mut dialect =
             TextDialect { encoding: encoding.to_owned(), delimiter, quote, header_row: 0, header_rows };
         let records = self.records(&dialect, RECORDS);
+        if records.is_empty() {
+            return Err(self.without_records());
+        }
         dialect.header_row = match config.header_row {
             Some(row) => row,
             None => detect::header(&records).map_or(0, |index| records[index].line),
@@ -167,6 +173,17 @@ impl<'a> Sample<'a> {
             reading.findings.push(finding.detail(self.file.shown.clone()));
         }
         Ok(reading)
+    }
+
+    /// Nothing but line ends, or a first record that is longer than what is looked at.
+    fn without_records(&self) -> anyhow::Error {
+        let path = &self.file.shown;
+        let text = if self.whole {
+            t!("load.empty_file", path = path)
+        } else {
+            t!("load.no_header_row", path = path, row = 1)
+        };
+        Failure::failed(text).into()
     }
 
     /// Reads the header where a dialect says it is.
@@ -213,7 +230,7 @@ impl<'a> Sample<'a> {
                 let drift = drift(was, &detected.dialect, Severity::Warning);
                 Ok((detected, drift))
             }
-            (Err(error), Err(_)) => Err(error),
+            (Err(_), Err(error)) => Err(error),
         }
     }
 }

@@ -206,20 +206,30 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
     if let Some(threads) = limits.threads {
         config = config.threads(i64::try_from(threads)?).map_err(error::duckdb)?;
     }
-    Connection::open_with_flags(path, config).map_err(|error| {
-        let text = error.to_string();
-        let message = if text.contains("lock") {
-            t!("staging.locked", path = path.display())
-        } else if text.contains("not a valid DuckDB database")
-            || text.contains("Corrupt")
-            || text.contains("serializ")
-        {
-            t!("staging.corrupt", path = path.display())
-        } else {
-            t!("staging.cannot_open", path = path.display(), error = error::duckdb(error))
-        };
-        Failure::failed(message).hint(t!("staging.open_hint", path = path.display())).into()
-    })
+    Connection::open_with_flags(path, config).map_err(|error| unopened(path, folder, error).into())
+}
+
+/// Why DuckDB did not open the file, and what to do: another program has it, it is damaged, or it cannot be reached.
+fn unopened(path: &Path, folder: &Path, error: duckdb::Error) -> Failure {
+    let (shown, text) = (path.display(), error.to_string());
+    if text.contains("Could not set lock on file") {
+        let process = holder(&text).or_else(|| Lock::holder(folder)).unwrap_or_else(|| "?".to_owned());
+        return Failure::failed(t!("staging.locked", path = shown, process = process))
+            .hint(t!("staging.locked_hint", process = process));
+    }
+    let damaged = ["not a valid DuckDB database", "Corrupt", "corrupt", "erializ", "checksum", "INTERNAL Error"];
+    let message = if damaged.iter().any(|sign| text.contains(sign)) {
+        t!("staging.corrupt", path = shown)
+    } else {
+        t!("staging.cannot_open", path = shown, error = error::duckdb(error))
+    };
+    Failure::failed(message).hint(t!("staging.open_hint", path = shown))
+}
+
+/// The process in DuckDB's `Conflicting lock is held in /usr/bin/duckdb (PID 4711)`.
+fn holder(text: &str) -> Option<String> {
+    let digits: String = text.split_once("(PID ")?.1.chars().take_while(char::is_ascii_digit).collect();
+    (!digits.is_empty()).then_some(digits)
 }
 
 /// Makes instants print in UTC; the setting belongs to ICU, which is there only once the database is open.

@@ -38,12 +38,13 @@ create table if not exists meta.source_file (
   primary key (source, file_number),
 );
 
--- one row a record that could not be read (record is not null), or a fault of a file
+-- one row a record that could not be read (record is not null), or a cell that held an error and became null in a
+-- record that was read (cell is not null)
 create table if not exists meta.load_error (
   source varchar not null,
   path varchar not null,
   file_number integer not null,
-  -- 1-based number of the record among the file's data records; null for a fault of the file
+  -- 1-based number of the record among the file's data records; null for a cell
   record bigint,
   -- 1-based physical line, or sheet row
   line bigint,

@@ -125,8 +125,9 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     if !problems.is_empty() {
         return Err(problem::failure(&problems).into());
     }
+    let duckdb: String = options.staging.value("select version()")?;
     let engine = plan::Engine {
-        version: format!("{} {FUNCTIONS_REVISION}", options.staging.value::<String>("select version()")?),
+        version: format!("{duckdb} {FUNCTIONS_REVISION} {}", chrono_tz::IANA_TZDB_VERSION),
         ids: format!("{} {}", options.clinic.uid, options.clinic.epoch),
     };
     let built = build::last_builds(options.staging)?;

@@ -66,7 +66,7 @@ pub enum Reason {
     Input(String),
     /// It reads other tables or macros than before.
     OtherInputs,
-    /// DuckDB, our functions, or the clinic's uid and epoch.
+    /// DuckDB, our functions, the time zones, or the clinic's uid and epoch.
     Engine,
 }
 
@@ -169,7 +169,7 @@ impl Built {
 /// What decides fingerprints beside the files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Engine {
-    /// DuckDB's version and that of our functions.
+    /// DuckDB's version, that of our functions and that of the time zones.
     pub(super) version: String,
     /// The clinic's uid and epoch.
     pub(super) ids: String,

@@ -5,7 +5,12 @@ mod oracle;
 mod values;
 
 use oracle::{Strictness, check, check_as};
+use trasvase::codec::{Codec, RowDigest};
+use trasvase::model::ident::{TableName, quoted};
+use trasvase::pg::catalog;
 use values::*;
+
+use crate::support;
 
 #[tokio::test]
 async fn numbers_are_postgresqls() {
@@ -249,4 +254,58 @@ async fn extensions_types_are_postgresqls() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_row_of_many_columns_and_nulls_has_the_servers_digest() {
+    let database = support::database_with(
+        "create type status as enum ('planned');
+         create table visit (id text, price numeric(8,2), at timestamptz, status status, tags text[], note jsonb);
+         insert into visit values ('a', 1.5, '2024-01-01 10:00+02', 'planned', '{x,NULL}', '{\"b\": 1, \"a\": 2}'),
+             ('b', null, null, null, null, null)",
+    )
+    .await;
+    let client = database.client().await.client;
+    let table = TableName::from("visit");
+    let catalog = catalog::read(&client, Some(std::slice::from_ref(&table))).await.unwrap();
+    let codecs: Vec<Codec> =
+        catalog.tables[&table].columns.iter().map(|column| Codec::new(&column.data_type).unwrap()).collect();
+    let names = ["id", "price", "at", "status", "tags", "note"];
+    let expressions: Vec<String> =
+        names.iter().zip(&codecs).map(|(name, codec)| codec.digest_expression(&quoted(name))).collect();
+    let sql = format!("select sha256(record_send(row({}))) from visit order by id", expressions.join(", "));
+    let rows = [
+        [
+            Some("a"),
+            Some("1.50"),
+            Some("2024-01-01 08:00:00+00"),
+            Some("planned"),
+            Some("{x,NULL}"),
+            Some("{\"a\": 2, \"b\": 1}"),
+        ],
+        [Some("b"), None, None, None, None, None],
+    ];
+    let mut digest = RowDigest::new(names.len());
+    for (values, row) in rows.iter().zip(client.query(&sql, &[]).await.unwrap()) {
+        for (codec, value) in codecs.iter().zip(values) {
+            digest.column(codec, *value).unwrap();
+        }
+        assert_eq!(digest.finish().as_slice(), row.get::<_, &[u8]>(0));
+    }
+}
+
+#[tokio::test]
+async fn types_that_cannot_be_read_here_are_unsupported() {
+    let database = support::database_with(
+        "create type counted as range (subtype = int4);
+         create table t (a money, b xml, c tsquery, d jsonpath, e regclass, f aclitem, g counted, h money[], i pg_snapshot)",
+    )
+    .await;
+    let client = database.client().await.client;
+    let table = TableName::from("t");
+    let catalog = catalog::read(&client, Some(std::slice::from_ref(&table))).await.unwrap();
+    for column in &catalog.tables[&table].columns {
+        let unsupported = Codec::new(&column.data_type).unwrap_err();
+        assert!(!unsupported.reason.contains("codec."), "{} {}", column.name, unsupported);
+    }
 }

@@ -1,188 +1,453 @@
 //! Sources to raw tables: what is read, what is refused, what is told, and that nothing is lost on the way.
 
-use std::path::{Path, PathBuf};
+mod corpus;
+mod desk;
+mod sheets;
+
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use trasvase::config::{Clinic, Project};
 use trasvase::error::{Failure, Kind};
-use trasvase::load::{self, Reason, Report};
+use trasvase::load::Reason;
 use trasvase::model::run::{Event, Observer, Silent};
-use trasvase::staging::{Access, Limits, Staging};
 
-const CLINIC_TOML: &str = r#"
-name = "demo"
-uid = "01HZY3J7QG0000000000000000"
-epoch = "2024-01-01T00:00:00Z"
-product = "flowww"
-system = "clinicsay"
-timezone = "Europe/Madrid"
-country = "ES"
-currency = "EUR"
-"#;
+use self::desk::{Desk, findings};
 
-/// A clinic's folder with sources, and its staging file.
-struct Desk {
-    folder: TempDir,
+/// Loads, breaks something, loads again: the failure is `kind` and says `parts`, and what was loaded is as it was.
+fn breaks(desk: &Desk, break_it: impl FnOnce(&Desk), kind: Kind, parts: &[&str]) -> Failure {
+    desk.load().unwrap();
+    let before = desk.everything();
+    assert!(!before[0].is_empty());
+    break_it(desk);
+    let failure = desk.load().unwrap_err();
+    assert_eq!(failure.kind, kind, "{failure:?}");
+    for part in parts {
+        assert!(failure.message.contains(part), "{part:?} in {:?}", failure.message);
+    }
+    assert_eq!(desk.everything(), before);
+    failure
 }
 
-impl Desk {
-    fn new(sources: &str) -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        desk.configure(sources);
-        desk
-    }
+const GOOD: &str = "id;nombre\n1;Ana\n2;Eva\n";
 
-    /// One source `s` of `s.csv` with this text.
-    fn with(text: impl AsRef<[u8]>) -> Self {
-        let desk = Self::new("[sources.s]\nfiles = ['s.csv']");
-        desk.write("s.csv", text);
-        desk
-    }
-
-    fn clinic_dir(&self) -> PathBuf {
-        self.folder.path().join("clinics/demo")
-    }
-
-    fn configure(&self, sources: &str) {
-        self.write("clinic.toml", format!("{CLINIC_TOML}\n{sources}\n"));
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        let path = self.clinic_dir().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn staging<T>(&self, work: impl FnOnce(&Project, &Clinic, &Staging) -> T) -> T {
-        let project = Project::at(self.folder.path());
-        let clinic = Clinic::read(&project, &"demo".parse().unwrap()).unwrap();
-        let staging = Staging::open(&project, &clinic, Access::Write, &Limits::default()).unwrap();
-        work(&project, &clinic, &staging)
-    }
-
-    fn load_with(&self, only: &[&str], force: bool, observer: &dyn Observer) -> Result<Report, Failure> {
-        self.staging(|project, clinic, staging| {
-            let only = only.iter().map(ToString::to_string).collect();
-            load::run(&load::Options { project, clinic, staging, only, force }, observer)
-                .map_err(|error| Failure::from_anyhow(&error))
-        })
-    }
-
-    fn load(&self) -> Result<Report, Failure> {
-        self.load_with(&[], false, &Silent)
-    }
-
-    fn plan(&self) -> load::Plan {
-        self.staging(|project, clinic, staging| {
-            load::plan(&load::Options { project, clinic, staging, only: Vec::new(), force: false }).unwrap()
-        })
-    }
-
-    /// A query's rows, as JSON lists.
-    fn rows(&self, sql: &str) -> Vec<Value> {
-        self.staging(|_, _, staging| rows(staging, sql))
-    }
-
-    /// Everything that a load writes, but for the time.
-    fn everything(&self) -> Vec<Vec<Value>> {
-        self.staging(|_, _, staging| {
-            let tables = rows(staging, "select table_name from duckdb_tables() where schema_name = 'raw' order by 1");
-            let mut all = vec![tables.clone()];
-            for table in &tables {
-                all.push(rows(staging, &format!("from raw.\"{}\" order by _id", table[0].as_str().unwrap())));
-            }
-            all.push(rows(staging, "select * exclude (loaded_at) from meta.source order by source"));
-            for table in ["source_file", "load_error", "finding"] {
-                all.push(rows(staging, &format!("from meta.{table} order by all")));
-            }
-            all
-        })
-    }
-}
-
-fn rows(staging: &Staging, sql: &str) -> Vec<Value> {
-    let read = |row: &duckdb::Row<'_>| {
-        let width = row.as_ref().column_count();
-        (0..width).map(|column| row.get::<_, Option<String>>(column)).collect::<duckdb::Result<Vec<_>>>()
-    };
-    let lines = staging.rows(&format!("select columns(*)::varchar from ({sql})"), read).unwrap();
-    lines.into_iter().map(|line| json!(line)).collect()
-}
-
-fn findings(report: &Report) -> Vec<&str> {
-    report.sources.iter().flat_map(|source| &source.findings).map(|finding| finding.rule.as_str()).collect()
-}
-
-/// Every folder of `tests/cases/load`: its files, read as `source.toml` says, give what `expected.json` holds.
-///
-/// `BLESS=1` writes what came instead; read it before you commit it.
 #[test]
-fn cases() {
-    let mut wrong = Vec::new();
-    let root = std::env::var("LOAD_CASES").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/load"), PathBuf::from);
-    let mut folders: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    assert!(!folders.is_empty());
-    for folder in folders {
-        let came = case(&folder);
-        let file = folder.join("expected.json");
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&file, serde_json::to_string_pretty(&came).unwrap() + "\n").unwrap();
-        }
-        let expected: Value = std::fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        if came != expected {
-            wrong.push(format!("{}:\ncame:     {came}\nexpected: {expected}", folder.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+fn a_missing_file_leaves_what_was_loaded_and_names_what_is_there() {
+    let desk = Desk::with(GOOD);
+    let failure = breaks(
+        &desk,
+        |desk| std::fs::rename(desk.clinic_dir().join("s.csv"), desk.clinic_dir().join("t.csv")).unwrap(),
+        Kind::Failed,
+        &["source s", "'s.csv'"],
+    );
+    assert!(failure.hints[0].contains("t.csv"), "{failure:?}");
 }
 
-/// Rows beyond these are only counted.
-const SHOWN: usize = 30;
+#[test]
+fn an_empty_file_is_no_source() {
+    for bytes in [&b""[..], b"\xef\xbb\xbf", b"\r\n\r\n  ", b"\xff\xfe", b"\xff\xfe\n\0"] {
+        breaks(&Desk::with(GOOD), |desk| desk.write("s.csv", bytes), Kind::Failed, &["s.csv is empty"]);
+    }
+}
 
-fn case(folder: &Path) -> Value {
-    let mut sources = "[sources.s]\n".to_owned();
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !["expected.json", "source.toml"].contains(&name.as_str()) {
-            names.push((name, std::fs::read(path).unwrap()));
+#[test]
+fn a_folder_is_no_file() {
+    let turn = |desk: &Desk| {
+        std::fs::remove_file(desk.clinic_dir().join("s.csv")).unwrap();
+        desk.write("s.csv/x.csv", GOOD);
+    };
+    let failure = breaks(&Desk::with(GOOD), turn, Kind::Failed, &["s.csv is a folder"]);
+    assert!(failure.hints[0].contains("s.csv/*.csv"));
+}
+
+#[test]
+fn a_header_alone_is_an_empty_table_and_a_finding() {
+    let desk = Desk::with("id;nombre\n");
+    let report = desk.load().unwrap();
+    assert_eq!((report.rows(), findings(&report)), (0, vec!["no_records"]));
+    assert_eq!(report.sources[0].columns, ["id", "nombre"]);
+    assert_eq!(desk.rows("select count(*) from raw.s"), [json!(["0"])]);
+}
+
+/// Adds a line to the file once its header was read.
+struct Meddler(PathBuf);
+
+impl Observer for Meddler {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Note { .. } = event {
+            let mut text = std::fs::read(&self.0).unwrap();
+            text.extend_from_slice(b"3;Iker\n");
+            std::fs::write(&self.0, text).unwrap();
         }
     }
-    names.sort();
-    let options = std::fs::read_to_string(folder.join("source.toml")).unwrap_or_default();
-    if !options.contains("files") {
-        let list = names.iter().map(|name| format!("{:?}", name.0)).collect::<Vec<_>>().join(", ");
-        sources.push_str(&format!("files = [{list}]\n"));
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_loaded() {
+    let desk = Desk::with(GOOD);
+    desk.load().unwrap();
+    let before = desk.everything();
+    let failure = desk.load_with(&[], true, &Meddler(desk.clinic_dir().join("s.csv"))).unwrap_err();
+    assert!(
+        failure.kind == Kind::Failed && failure.message.contains("s.csv changed while it was read"),
+        "{failure:?}"
+    );
+    assert!(failure.hints[0].contains("trasvase load demo"));
+    assert_eq!(desk.everything(), before);
+    assert_eq!(desk.load().unwrap().rows(), 3);
+}
+
+#[test]
+fn options_that_cannot_be_are_refused_before_any_file_is_read() {
+    for option in ["encoding = 'klingon'", "delimiter = 'ñ'", "quote = ';'\ndelimiter = ';'", "quote = 'ab'"]
+    {
+        let configure = |desk: &Desk| desk.configure(&format!("[sources.s]\nfiles = ['s.csv']\n{option}"));
+        breaks(&Desk::with(GOOD), configure, Kind::Usage, &["s"]);
     }
-    let desk = Desk::new(&format!("{sources}{options}"));
-    for (name, bytes) in &names {
-        desk.write(name, bytes);
+    let twice =
+        |desk: &Desk| desk.configure("[sources.s]\nfiles = ['s.csv']\n[sources.S]\nfiles = ['s.csv']");
+    breaks(&Desk::with(GOOD), twice, Kind::Usage, &["upper and lower case"]);
+    let glob = |desk: &Desk| desk.configure("[sources.s]\nfiles = ['s***.csv']");
+    breaks(&Desk::with(GOOD), glob, Kind::Usage, &["s***.csv"]);
+}
+
+#[test]
+fn a_header_row_that_is_not_there_is_named() {
+    let configure = |desk: &Desk| desk.configure("[sources.s]\nfiles = ['s.csv']\nheader_row = 9");
+    breaks(&Desk::with(GOOD), configure, Kind::Failed, &["s.csv", "line 9"]);
+    let broken = |desk: &Desk| desk.write("s.csv", b"id;\"nombre\"x;y\n1;2;3\n");
+    breaks(&Desk::with(GOOD), broken, Kind::Failed, &["line 1", "quotes of the header"]);
+    let bytes = |desk: &Desk| desk.write("s.csv", b"id;a\xf1o\n1;\xc3\xb1\n2;\xc3\xb1\n");
+    breaks(&Desk::with(GOOD), bytes, Kind::Failed, &["line 1", "not in the file's encoding"]);
+}
+
+#[test]
+fn parts_of_a_source_share_one_header() {
+    let desk = Desk::new("[sources.s]\nfiles = ['s_*.csv']");
+    desk.write("s_1.csv", GOOD);
+    desk.write("s_2.csv", "id;nombre\n3;Iker\n");
+    let report = desk.load().unwrap();
+    assert_eq!(report.rows(), 3);
+    let id = |file: u64, row: u64| (1u64 << 50 | file << 36 | row).to_string();
+    assert_eq!(
+        desk.rows("select _id, _file, _row, id from raw.s order by _id"),
+        [
+            json!([id(1, 1), "s_1.csv", "1", "1"]),
+            json!([id(1, 2), "s_1.csv", "2", "2"]),
+            json!([id(2, 1), "s_2.csv", "1", "3"]),
+        ]
+    );
+    let change = |desk: &Desk| desk.write("s_2.csv", "id;name\n3;Iker\n");
+    breaks(&desk, change, Kind::Failed, &["s_2.csv: column 2 is 'name', but 'nombre' in s_1.csv"]);
+    desk.write("s_2.csv", "id;nombre;tel\n3;Iker;6\n");
+    let failure = desk.load().unwrap_err();
+    assert!(failure.message.contains("column 3 is 'tel', but '(none)'"), "{failure:?}");
+}
+
+#[test]
+fn what_was_done_before_a_failure_is_said() {
+    let desk = Desk::new("[sources.a]\nfiles = ['a.csv']\n[sources.b]\nfiles = ['b_*.csv']");
+    for name in ["a.csv", "b_1.csv"] {
+        desk.write(name, GOOD);
     }
-    match desk.load() {
-        Err(failure) => json!({ "failure": failure.message, "hints": failure.hints }),
-        Ok(report) => {
-            let source = &report.sources[0];
-            let rows = desk.rows("select * exclude (_id, _file) from raw.s order by _id");
-            let errors = desk.rows("select record, line, cell, reason, detail from meta.load_error order by path, line, cell");
-            for file in &source.files {
-                assert_eq!(file.loaded + file.refused, file.counted, "{folder:?}");
+    desk.write("b_2.csv", "x;y;z\n1;2;3\n");
+    let failure = desk.load().unwrap_err();
+    assert!(failure.message.contains("source b (1 of 2 sources were loaded"), "{failure:?}");
+    assert_eq!(desk.rows("select table_name from duckdb_tables() where schema_name = 'raw'"), [json!(["a"])]);
+    assert_eq!(desk.rows("select count(*) from meta.source_file where source = 'b'"), [json!(["0"])]);
+}
+
+#[test]
+fn loading_again_writes_nothing_and_says_so() {
+    let desk = Desk::with("id;nombre\n1;Ana\n2\n");
+    let first = desk.load().unwrap();
+    assert!(!first.unchanged());
+    let (before, time) = (desk.everything(), desk.rows("select loaded_at from meta.source"));
+    let notes = Notes::default();
+    let second = desk.load_with(&[], false, &notes).unwrap();
+    assert!(second.unchanged());
+    assert_eq!(notes.0.lock().unwrap().as_slice(), ["source s: unchanged, not read again"]);
+    assert_eq!((desk.everything(), desk.rows("select loaded_at from meta.source")), (before.clone(), time));
+    let (was, is) = (&first.sources[0], &second.sources[0]);
+    assert_eq!((is.rows, is.refused, is.number, &is.columns), (1, 1, was.number, &was.columns));
+    assert_eq!(serde_json::to_value(&is.files).unwrap(), serde_json::to_value(&was.files).unwrap());
+    assert_eq!(is.findings, was.findings);
+    // Asked for, it is read again and is the same.
+    assert!(!desk.load_with(&[], true, &Silent).unwrap().unchanged());
+    assert_eq!(desk.everything(), before);
+}
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Note { text, .. } = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+#[test]
+fn a_plan_says_what_would_be_read_and_writes_nothing() {
+    let desk = Desk::with(GOOD);
+    assert_eq!(desk.plan().steps[0].reason, Some(Reason::New));
+    assert_eq!(desk.rows("select count(*) from meta.source"), [json!(["0"])]);
+    desk.load().unwrap();
+    assert_eq!(desk.plan().steps[0].reason, None);
+    desk.write("s.csv", format!("{GOOD}3;Iker\n"));
+    assert_eq!(desk.plan().steps[0].reason, Some(Reason::FilesChanged));
+    desk.configure("[sources.s]\nfiles = ['s.csv']\nempty = 'text'");
+    assert_eq!(desk.plan().steps[0].reason, Some(Reason::OptionsChanged));
+    desk.configure("[sources.t]\nfiles = ['s.csv']");
+    assert_eq!(desk.plan().removed, ["s"]);
+}
+
+#[test]
+fn numbers_follow_the_names_and_what_is_gone_goes() {
+    let source = |name: &str| format!("[sources.{name}]\nfiles = ['s.csv']\n");
+    let desk = Desk::with("id;nombre\n1;Ana\n2\n");
+    desk.configure(&(source("b") + &source("c")));
+    desk.load().unwrap();
+    // `a` takes the number of `b`, which takes that of `c`.
+    desk.configure(&(source("a") + &source("b")));
+    let report = desk.load().unwrap();
+    assert_eq!(report.removed, ["c"]);
+    assert_eq!(
+        desk.rows("select source, number from meta.source order by 1"),
+        [json!(["a", "1"]), json!(["b", "2"])]
+    );
+    assert_eq!(desk.rows("select _id >> 50 from raw.b"), [json!(["2"])]);
+    assert_eq!(
+        desk.rows("select table_name from duckdb_tables() where schema_name = 'raw' order by 1"),
+        [json!(["a"]), json!(["b"])]
+    );
+    assert_eq!(desk.rows("select count(*) from meta.load_error where source = 'c'"), [json!(["0"])]);
+    assert!(desk.load().unwrap().unchanged());
+}
+
+#[test]
+fn only_the_sources_that_are_asked_for_are_read() {
+    let desk = Desk::new("[sources.a]\nfiles = ['a.csv']\n[sources.b]\nfiles = ['b.csv']");
+    desk.write("b.csv", GOOD);
+    // The file of `a` is missing, which does not matter here.
+    let report = desk.load_with(&["b"], false, &Silent).unwrap();
+    assert_eq!((report.sources.len(), report.sources[0].number), (1, 2));
+    let failure = desk.load_with(&["c"], false, &Silent).unwrap_err();
+    assert!(failure.kind == Kind::Usage && failure.message.contains("a, b"), "{failure:?}");
+}
+
+#[test]
+fn an_optional_source_may_be_missing() {
+    let desk = Desk::new("[sources.s]\nfiles = ['s.csv']\noptional_columns = ['id', 'nombre']");
+    let report = desk.load().unwrap();
+    assert_eq!(findings(&report), ["optional_missing"]);
+    assert_eq!(desk.rows("select id, nombre, _id, _file, _row from raw.s"), [] as [Value; 0]);
+    assert!(desk.load().unwrap().unchanged());
+    desk.write("s.csv", GOOD);
+    assert_eq!(desk.load().unwrap().rows(), 2);
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    let hostile = "x\"; drop table raw.s; --";
+    let quoted = hostile.replace('"', "\"\"");
+    let desk = Desk::new("[sources.\"s\\\"; drop schema meta; --\"]\nfiles = ['*.csv']");
+    desk.write("a'; drop table meta.source; --.csv", format!("id,\"{quoted}\",\"o'x\"\n1,2,3\n4\n"));
+    let report = desk.load().unwrap();
+    assert_eq!(report.sources[0].columns, ["id", hostile, "o'x"]);
+    assert_eq!((report.rows(), report.refused()), (1, 1));
+    assert!(desk.load().unwrap().unchanged());
+    desk.configure("[sources.s]\nfiles = ['*.csv']");
+    assert_eq!(desk.load().unwrap().removed, ["s\"; drop schema meta; --"]);
+}
+
+#[test]
+fn every_refused_record_has_its_line_and_none_is_lost() {
+    let text = "id,nota\n1,a\n2\n3,\"b\nb\"\n\n4,\"x\"y\n5,\0\n6,a,b\n7,\"never\nclosed\n";
+    let desk = Desk::with(text);
+    let report = desk.load().unwrap();
+    assert_eq!(
+        desk.rows("select record, line, reason, detail from meta.load_error order by record"),
+        [
+            json!(["2", "3", "ragged_row", "1 fields, the header has 2"]),
+            json!(["4", "7", "text_after_quote", null]),
+            json!(["6", "9", "ragged_row", "3 fields, the header has 2"]),
+            json!(["7", "10", "unterminated_quote", "lines 10 to 12"]),
+        ]
+    );
+    assert_eq!(
+        desk.rows("select id, nota, _row from raw.s order by _id"),
+        [json!(["1", "a", "1"]), json!(["3", "b\nb", "3"]), json!(["5", "\0", "5"])]
+    );
+    let file = &report.sources[0].files[0];
+    assert_eq!((file.loaded, file.refused, file.counted), (3, 4, 7));
+}
+
+#[test]
+fn an_empty_field_is_null_and_a_quoted_one_is_text() {
+    let desk = Desk::with("a,b,c\n,\"\",x\n");
+    desk.load().unwrap();
+    assert_eq!(desk.rows("select a, b, c from raw.s"), [json!([null, "", "x"])]);
+    desk.configure("[sources.s]\nfiles = ['s.csv']\nempty = 'text'");
+    desk.load().unwrap();
+    assert_eq!(desk.rows("select a, b, c from raw.s"), [json!(["", "", "x"])]);
+}
+
+#[test]
+fn each_encoding_gives_the_same_rows() {
+    let text = "id;año\n1;Íñigo\n2;“Núñez” 5 €\n";
+    let utf16 = |mark: bool, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        let marked = if mark { format!("\u{feff}{text}") } else { text.to_owned() };
+        marked.encode_utf16().flat_map(unit).collect()
+    };
+    let files: [(&str, Vec<u8>); 7] = [
+        ("utf-8", text.into()),
+        ("utf-8", format!("\u{feff}{text}").into()),
+        ("windows-1252", encoding_rs::WINDOWS_1252.encode(text).0.into_owned()),
+        ("utf-16le", utf16(true, u16::to_le_bytes)),
+        ("utf-16be", utf16(true, u16::to_be_bytes)),
+        ("utf-16le", utf16(false, u16::to_le_bytes)),
+        ("utf-16be", utf16(false, u16::to_be_bytes)),
+    ];
+    for (encoding, bytes) in files {
+        let desk = Desk::with(&bytes);
+        let report = desk.load().unwrap();
+        assert!(report.sources[0].files[0].dialect.to_string().starts_with(encoding), "{encoding}");
+        assert_eq!(findings(&report), [] as [&str; 0], "{encoding}");
+        assert_eq!(
+            desk.rows("select id, año from raw.s"),
+            [json!(["1", "Íñigo"]), json!(["2", "“Núñez” 5 €"])]
+        );
+    }
+}
+
+#[test]
+fn lines_of_another_encoding_are_refused_and_named() {
+    let utf8 = "id;nombre\n1;Íñigo\n2;Núñez\n".as_bytes();
+    let mostly_utf8 = [utf8, b"3;Mu\xf1oz\n4;x\n"].concat();
+    let desk = Desk::with(&mostly_utf8);
+    let report = desk.load().unwrap();
+    assert_eq!(findings(&report), ["mixed_encoding"]);
+    assert_eq!(
+        report.sources[0].findings[0].detail.as_deref(),
+        Some("read as UTF-8; windows-1252 in lines 4")
+    );
+    assert_eq!(
+        desk.rows("select record, line, reason from meta.load_error"),
+        [json!(["3", "4", "undecodable_bytes"])]
+    );
+
+    let mostly_windows = [&b"id;nombre\n1;Mu\xf1oz\n2;Pe\xf1a\n"[..], "3;Iñigo\n".as_bytes()].concat();
+    let desk = Desk::with(&mostly_windows);
+    let report = desk.load().unwrap();
+    assert_eq!(findings(&report), ["mixed_encoding"]);
+    assert_eq!(
+        desk.rows("select record, line, reason from meta.load_error"),
+        [json!(["3", "4", "undecodable_bytes"])]
+    );
+    assert_eq!(desk.rows("select nombre from raw.s"), [json!(["Muñoz"]), json!(["Peña"])]);
+
+    // Whoever names the encoding gets it, and the finding.
+    desk.configure("[sources.s]\nfiles = ['s.csv']\nencoding = 'windows-1252'");
+    let report = desk.load().unwrap();
+    assert_eq!((report.refused(), findings(&report)), (0, vec!["mixed_encoding"]));
+}
+
+#[test]
+fn undecodable_bytes_refuse_their_record_in_every_encoding() {
+    let mut utf16: Vec<u8> = "\u{feff}id;x\n1;a\n2;".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    utf16.extend_from_slice(&[0x00, 0xd8]);
+    utf16.extend("\n3;c\n".encode_utf16().flat_map(u16::to_le_bytes));
+    for bytes in [utf16, b"id;x\n1;\xf1\n2;\x81\n3;c\n".to_vec()] {
+        let desk = Desk::with(&bytes);
+        assert_eq!(desk.load().unwrap().refused(), 1);
+        let errors = desk.rows("select record, line, reason from meta.load_error");
+        assert_eq!(errors, [json!(["2", "3", "undecodable_bytes"])]);
+    }
+}
+
+#[test]
+fn a_dialect_once_found_is_kept() {
+    let desk = Desk::with("id;importe\n1;2\n");
+    desk.load().unwrap();
+    // Alone, this file would be read with commas; a single data row decides nothing.
+    desk.write("s.csv", "id;importe\n1;2,5\n2;3,5\n3;4,5\n");
+    let report = desk.load().unwrap();
+    assert_eq!(report.sources[0].columns, ["id", "importe"]);
+    assert_eq!(desk.rows("select importe from raw.s order by _id")[0], json!(["2,5"]));
+
+    // Another delimiter with the same columns is read, and told.
+    desk.write("s.csv", "id,importe\n1,2\n");
+    let report = desk.load().unwrap();
+    assert_eq!((findings(&report), report.rows()), (vec!["dialect_drift"], 1));
+    assert_eq!(desk.rows("select id, importe from raw.s"), [json!(["1", "2"])]);
+
+    // Other columns in another dialect: read as before, and told loudly.
+    desk.write("s.csv", "codigo|total\n1|2\n");
+    let report = desk.load().unwrap();
+    assert_eq!(findings(&report), ["dialect_drift", "columns_changed"]);
+    assert_eq!(report.sources[0].findings[0].severity, trasvase::sources::Severity::Critical);
+    assert_eq!(report.sources[0].columns, ["codigo|total"]);
+
+    // clinic.toml decides.
+    desk.configure("[sources.s]\nfiles = ['s.csv']\ndelimiter = '|'");
+    let report = desk.load().unwrap();
+    assert_eq!(report.sources[0].columns, ["codigo", "total"]);
+}
+
+#[test]
+fn an_encoding_once_found_is_kept() {
+    let desk = Desk::with("id;x\n1;ñ\n");
+    desk.load().unwrap();
+    desk.write("s.csv", b"id;x\n1;\xf1\n2;b\n");
+    let report = desk.load().unwrap();
+    assert_eq!((report.rows(), report.refused()), (1, 1));
+    assert_eq!(findings(&report), ["dialect_drift", "mixed_encoding"]);
+    // Plain ASCII fits every encoding, so it settles none.
+    let desk = Desk::with("id;x\n1;n\n");
+    desk.load().unwrap();
+    desk.write("s.csv", b"id;x\n1;\xf1\n2;b\n");
+    let report = desk.load().unwrap();
+    assert_eq!((report.refused(), findings(&report)), (0, vec![]));
+}
+
+#[test]
+fn codes_that_a_spreadsheet_destroyed_are_reported_and_left() {
+    let desk = Desk::with("id;codigo\n1;X1\n2;1,24E+14\n3;6.12E+08\n");
+    let report = desk.load().unwrap();
+    let finding = &report.sources[0].findings[0];
+    assert_eq!(
+        (finding.rule.as_str(), finding.column.as_deref(), finding.count),
+        ("destroyed_code", Some("codigo"), 2)
+    );
+    assert_eq!(finding.detail.as_deref(), Some("first at 3"));
+    assert_eq!(desk.rows("select codigo from raw.s order by _id")[1], json!(["1,24E+14"]));
+}
+
+#[test]
+fn progress_adds_up_to_the_files_size() {
+    #[derive(Default)]
+    struct Sum(Mutex<(u64, u64, u64)>);
+    impl Observer for Sum {
+        fn event(&self, event: &Event<'_>) {
+            let mut sum = self.0.lock().unwrap();
+            match event {
+                Event::Started { total, .. } => sum.0 += total.unwrap(),
+                Event::Advanced { amount, .. } => sum.1 += amount,
+                Event::Finished { rows, .. } => sum.2 += rows,
+                _ => {}
             }
-            json!({
-                "dialect": source.files.iter().map(|file| file.dialect.to_string()).collect::<Vec<_>>(),
-                "columns": source.columns,
-                "count": source.rows,
-                "refused": source.refused,
-                "rows": rows.iter().take(SHOWN).collect::<Vec<_>>(),
-                "errors": errors.iter().take(SHOWN).collect::<Vec<_>>(),
-                "findings": source.findings.iter().map(|finding| json!([
-                    finding.rule, finding.severity, finding.column, finding.count, finding.detail
-                ])).collect::<Vec<_>>(),
-            })
         }
     }
+    let lines: String = (0..60_000).map(|number| format!("{number};Ana María {number};\"x\"\n")).collect();
+    let desk = Desk::with(format!("id;nombre;x\n{lines}"));
+    let sum = Sum::default();
+    desk.load_with(&[], false, &sum).unwrap();
+    let (total, advanced, rows) = *sum.0.lock().unwrap();
+    assert_eq!((total, rows), (advanced, 60_000));
+    assert_eq!(
+        desk.rows("select count(*), count(distinct _id), max(_row), sum(id::bigint) from raw.s"),
+        [json!(["60000", "60000", "60000", "1799970000"])]
+    );
 }

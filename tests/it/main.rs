@@ -10,5 +10,6 @@ mod guards;
 mod load;
 mod pg;
 mod pipeline;
+mod push;
 mod support;
 mod transform;

@@ -14,18 +14,21 @@ mod senses;
 use crate::support::{self, TestDatabase, TestProject};
 
 /// A clinic in a project of its own and a target database of its own.
-struct Run {
-    project: TestProject,
-    clinic: Clinic,
-    session: Session,
+pub(crate) struct Run {
+    pub(crate) project: TestProject,
+    pub(crate) clinic: Clinic,
+    pub(crate) session: Session,
     catalog: Catalog,
     oids: LiveOids,
     _database: TestDatabase,
 }
 
 impl Run {
-    async fn new(name: &str) -> Self {
-        let project = support::project(&[name]);
+    pub(crate) async fn new(name: &str) -> Self {
+        Self::in_project(support::project(&[name]), name).await
+    }
+
+    pub(crate) async fn in_project(project: TestProject, name: &str) -> Self {
         let clinic = Clinic::read(&project.project, &name.parse().unwrap()).unwrap();
         let database = support::database().await;
         let mut session = database.client().await;
@@ -35,23 +38,23 @@ impl Run {
         Self { project, clinic, session, catalog, oids, _database: database }
     }
 
-    fn staging(&self) -> Staging {
+    pub(crate) fn staging(&self) -> Staging {
         Staging::open(&self.project.project, &self.clinic, Access::Write, &Limits::default()).unwrap()
     }
 
-    fn load(&self, staging: &Staging) -> load::Report {
+    pub(crate) fn load(&self, staging: &Staging) -> load::Report {
         let project = &self.project.project;
         let options = load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
         load::run(&options, &Silent).unwrap()
     }
 
-    fn transform(&self, staging: &Staging) -> transform::Report {
+    pub(crate) fn transform(&self, staging: &Staging) -> transform::Report {
         let project = &self.project.project;
         let options = transform::Options { project, clinic: &self.clinic, staging, select: Vec::new() };
         transform::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    async fn check(&self, staging: &Staging) -> check::Report {
+    pub(crate) async fn check(&self, staging: &Staging) -> check::Report {
         let options = check::Options {
             project: &self.project.project,
             clinic: &self.clinic,
@@ -63,7 +66,7 @@ impl Run {
         check::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    fn export(&self, staging: &Staging, check: &check::Report) -> Snapshot {
+    pub(crate) fn export(&self, staging: &Staging, check: &check::Report) -> Snapshot {
         let names: Vec<_> = check.tables.iter().map(|table| table.table.clone()).collect();
         let options = export::Options {
             project: &self.project.project,
@@ -77,8 +80,8 @@ impl Run {
         Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot)).unwrap()
     }
 
-    async fn push(&self, snapshot: &Snapshot) -> push::Report {
-        let options = push::Options {
+    fn push_options<'a>(&'a self, snapshot: &'a Snapshot) -> push::Options<'a> {
+        push::Options {
             clinic: &self.clinic,
             snapshot,
             client: &self.session.client,
@@ -86,11 +89,28 @@ impl Run {
             oids: &self.oids,
             dry_run: false,
             expected_plan: None,
-        };
-        push::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+        }
     }
 
-    async fn verify(&self, snapshot: &Snapshot) -> verify::Report {
+    pub(crate) async fn try_push(&self, snapshot: &Snapshot) -> anyhow::Result<push::Report> {
+        push::run(&self.push_options(snapshot), &Silent).await
+    }
+
+    pub(crate) async fn push(&self, snapshot: &Snapshot) -> push::Report {
+        self.try_push(snapshot).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    pub(crate) async fn dry_run(&self, snapshot: &Snapshot) -> push::Plan {
+        let options = push::Options { dry_run: true, ..self.push_options(snapshot) };
+        push::run(&options, &Silent).await.unwrap().plan
+    }
+
+    pub(crate) async fn push_plan(&self, snapshot: &Snapshot, plan: &str) -> anyhow::Result<push::Report> {
+        let options = push::Options { expected_plan: Some(plan.to_owned()), ..self.push_options(snapshot) };
+        push::run(&options, &Silent).await
+    }
+
+    pub(crate) async fn verify(&self, snapshot: &Snapshot) -> verify::Report {
         let options = verify::Options {
             project: &self.project.project,
             clinic: &self.clinic,

@@ -1,0 +1,235 @@
+//! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
+
+use trasvase::check;
+use trasvase::config::Clinic;
+use trasvase::push;
+use trasvase::snapshot::Snapshot;
+
+use crate::pipeline::Run;
+use crate::support;
+
+const CLINIC: &str = r#"
+name = "tiny"
+uid = "01JQY2VR000000000000000000"
+epoch = "2024-01-01T00:00:00Z"
+product = "none"
+system = "tiny"
+timezone = "Europe/Madrid"
+country = "ES"
+currency = "EUR"
+sources = {}
+"#;
+
+/// A clinic whose models need no sources, run against a schema of its own.
+struct Tiny {
+    run: Run,
+}
+
+impl Tiny {
+    /// `models`: table name and its SELECT; `settings` is appended to clinic.toml.
+    async fn new(schema: &str, models: &[(&str, &str)], settings: &str) -> Self {
+        let project = support::project(&[]);
+        project.write("schema/tiny.sql", schema);
+        project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
+        for (table, query) in models {
+            write_model(&project, table, query);
+        }
+        Self { run: Run::in_project(project, "tiny").await }
+    }
+
+    fn model(&self, table: &str, query: &str) {
+        write_model(&self.run.project, table, query);
+    }
+
+    fn settings(&mut self, settings: &str) {
+        self.run.project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
+        self.run.clinic = Clinic::read(&self.run.project.project, &"tiny".parse().unwrap()).unwrap();
+    }
+
+    async fn export(&self) -> (check::Report, Snapshot) {
+        let staging = self.run.staging();
+        self.run.transform(&staging);
+        let check = self.run.check(&staging).await;
+        let snapshot = self.run.export(&staging, &check);
+        (check, snapshot)
+    }
+
+    async fn push(&self) -> push::Report {
+        let (_, snapshot) = self.export().await;
+        let report = self.run.push(&snapshot).await;
+        let verified = self.run.verify(&snapshot).await;
+        assert!(verified.is_clean(), "{verified:#?}");
+        report
+    }
+
+    async fn sql(&self, sql: &str) {
+        self.run.session.client.batch_execute(sql).await.unwrap();
+    }
+
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        self.run.session.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+fn write_model(project: &support::TestProject, table: &str, query: &str) {
+    let text = format!("-- one {table}\n-- origin: none\n{query}\n");
+    project.write(&format!("clinics/tiny/sql/target/{table}.sql"), &text);
+}
+
+/// Rows of a table as one text each, in key order.
+const PEOPLE: &str = "select id || ' ' || name from person order by id";
+const PERSON: &str = "create table person (id text primary key, name text not null);";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn insert_keeps_a_row_that_is_there_and_upsert_changes_it_with_a_before_image() {
+    let mut tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'new' as name union all select 'b', 'second'")], "").await;
+    tiny.sql("insert into person values ('a', 'old')").await;
+    let report = tiny.run.push(&tiny.export().await.1).await;
+    assert_eq!((report.plan.tables[0].inserts, report.plan.tables[0].kept), (1, 1));
+    assert_eq!(tiny.texts(PEOPLE).await, ["a old", "b second"]);
+
+    tiny.settings("[load]\nmode = \"upsert\"\n");
+    let report = tiny.push().await;
+    assert_eq!(report.plan.tables[0].updates_by_column.get("name"), Some(&1));
+    assert_eq!((report.plan.tables[0].updates, report.plan.tables[0].unchanged), (1, 1));
+    assert_eq!(tiny.texts(PEOPLE).await, ["a new", "b second"]);
+    assert_eq!(tiny.texts("select before from trasvase.change").await, ["(a,old)"]);
+    assert_eq!(tiny.push().await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_makes_the_children_of_the_snapshots_parents_equal_and_leaves_others() {
+    let schema = "create table person (id text primary key, name text not null); \
+                  create table phone (id text primary key, person_id text not null references person, number text);";
+    let models = [
+        ("person", "select 'a' as id, 'Ana' as name"),
+        ("phone", "select '1' as id, 'a' as person_id, 'one' as number union all select '2', 'a', 'two'"),
+    ];
+    let tiny = Tiny::new(schema, &models, "[tables.phone]\nmode = \"sync\"\n").await;
+    tiny.sql("insert into person values ('z', 'Zoe'); insert into phone values ('8', 'z', 'eight')").await;
+    tiny.push().await;
+    tiny.model("phone", "select '2' as id, 'a' as person_id, 'TWO' as number union all select '3', 'a', 'three'");
+    let report = tiny.push().await;
+    let written = report.written["phone"];
+    assert_eq!((written.inserted, written.updated, written.deleted), (1, 1, 1));
+    assert_eq!(
+        tiny.texts("select id || number from phone order by id").await,
+        ["2TWO", "3three", "8eight"]
+    );
+    assert_eq!(tiny.texts("select action from trasvase.change order by key").await, ["delete", "update"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replace_takes_the_clinics_rows_only() {
+    let schema = "create table person (id text primary key, clinic_id text not null, name text not null);";
+    let model = "select 'a' as id, 'mine' as clinic_id, 'Ana' as name";
+    let settings = "[load]\nmode = \"replace\"\n[tenant]\ncolumn = \"clinic_id\"\nvalue = \"mine\"\n";
+    let tiny = Tiny::new(schema, &[("person", model)], settings).await;
+    tiny.sql("insert into person values ('x', 'mine', 'gone'), ('y', 'other', 'stays')").await;
+    let report = tiny.push().await;
+    assert_eq!((report.written["person"].deleted, report.written["person"].inserted), (1, 1));
+    assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "y stays"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn append_adds_without_looking_and_all_or_nothing_holds_when_it_cannot() {
+    let tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "[load]\nmode = \"append\"\n").await;
+    tiny.sql("insert into person values ('b', 'before')").await;
+    let (_, snapshot) = tiny.export().await;
+    assert_eq!(tiny.run.push(&snapshot).await.written["person"].inserted, 1);
+    let error = tiny.run.try_push(&snapshot).await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("person_pkey") && text.contains("nothing was written") && !text.contains("Ana"), "{text}");
+    assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "b before"]);
+    assert_eq!(
+        tiny.texts("select status from trasvase.batch order by number").await,
+        ["completed", "failed"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cycles_and_self_references_are_loaded() {
+    let schema = "create table team (id text primary key, lead_id text); \
+                  create table person (id text primary key, team_id text not null references team, boss_id text references person); \
+                  alter table team add foreign key (lead_id) references person;";
+    let models = [
+        ("team", "select 't' as id, 'b' as lead_id"),
+        ("person", "select 'a' as id, 't' as team_id, 'b' as boss_id union all select 'b', 't', null"),
+    ];
+    let tiny = Tiny::new(schema, &models, "").await;
+    let report = tiny.push().await;
+    assert_eq!(report.plan.tables.iter().map(|table| table.rejected).sum::<u64>(), 0);
+    assert_eq!(tiny.texts("select id || coalesce(lead_id, '-') from team").await, ["tb"]);
+    assert_eq!(tiny.texts("select id || coalesce(boss_id, '-') from person order by 1").await, ["ab", "b-"]);
+    assert_eq!(tiny.push().await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preserved_integer_keys_move_their_sequence_past_them() {
+    let schema = "create table visit (id integer generated always as identity primary key, note text);";
+    let tiny = Tiny::new(schema, &[("visit", "select 7 as id, 'x' as note union all select 41, 'y'")], "").await;
+    tiny.push().await;
+    tiny.sql("insert into visit (note) values ('after')").await;
+    assert_eq!(tiny.texts("select id::text from visit order by visit.id").await, ["7", "41", "42"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabled_triggers_stay_silent_and_are_enabled_again() {
+    let schema = "create table person (id text primary key, name text not null); \
+                  create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$; \
+                  create trigger shout before insert on person for each row execute function shout();";
+    let models = [("person", "select 'a' as id, 'ana' as name")];
+    let tiny = Tiny::new(schema, &models, "[tables.person]\ntriggers = \"disable\"\n").await;
+    let report = tiny.push().await;
+    assert!(report.plan.tables[0].triggers_disabled);
+    tiny.sql("insert into person values ('b', 'bea')").await;
+    assert_eq!(tiny.texts(PEOPLE).await, ["a ana", "b BEA"]);
+
+    let firing = Tiny::new(schema, &models, "").await;
+    let (_, snapshot) = firing.export().await;
+    let plan = firing.run.push(&snapshot).await.plan;
+    assert_eq!(plan.tables[0].triggers, [("shout".to_owned(), "public.shout".to_owned())]);
+    let verify = firing.run.verify(&snapshot).await;
+    assert_eq!(verify.tables[0].differences[0].columns[0].column, "name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn constraints_are_rebuilt_as_they_were_and_kept_where_a_live_table_is_at_the_other_end() {
+    let schema = "create table person (id text primary key, email text); \
+                  create unique index person_email on person (lower(email)) where email is not null; \
+                  create table visit (id text primary key, person_id text not null references person on delete cascade, \
+                    kind text check (kind in ('a', 'b'))); \
+                  create index visit_person on visit (person_id); \
+                  create table live (id text primary key, person_id text references person);";
+    let models = [
+        ("person", "select 'p' || i as id, 'p' || i || '@x.es' as email from range(6000) r(i)"),
+        ("visit", "select 'v' || i as id, 'p' || i as person_id, 'a' as kind from range(6000) r(i)"),
+    ];
+    let definitions = "select pg_get_constraintdef(oid) || conname from pg_constraint where connamespace = 'public'::regnamespace \
+                       union all select indexdef from pg_indexes where schemaname = 'public' order by 1";
+    let tiny = Tiny::new(schema, &models, "").await;
+    let before = tiny.texts(definitions).await;
+    let report = tiny.push().await;
+    assert!(report.plan.rebuild.drop.iter().any(|statement| statement.name == "person_pkey"));
+    assert_eq!(tiny.texts(definitions).await, before);
+
+    let kept = Tiny::new(schema, &models, "").await;
+    kept.sql("insert into live values ('x', null)").await;
+    let report = kept.push().await;
+    let dropped: Vec<&str> = report.plan.rebuild.drop.iter().map(|statement| statement.name.as_str()).collect();
+    assert!(!dropped.contains(&"person_pkey") && dropped.contains(&"visit_person"), "{dropped:?}");
+    assert_eq!(kept.texts(definitions).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_moved_is_refused() {
+    let tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "").await;
+    let (_, snapshot) = tiny.export().await;
+    let plan = tiny.run.dry_run(&snapshot).await;
+    assert_eq!(tiny.texts("select count(*)::text from person").await, ["0"]);
+    tiny.sql("insert into person values ('a', 'other')").await;
+    let error = tiny.run.push_plan(&snapshot, &plan.id).await.unwrap_err();
+    assert!(format!("{error:#}").contains(&plan.id));
+    let plan = tiny.run.dry_run(&snapshot).await;
+    tiny.run.push_plan(&snapshot, &plan.id).await.unwrap();
+}
