@@ -39,9 +39,14 @@ pub(super) fn counts(report: &Report) -> Value {
 }
 
 pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
-    let mut table =
-        Table::new([t!("cli.table"), t!("cli.rows"), t!("cli.check.ready"), t!("cli.check.rejected"), t!("cli.check.limit")])
-            .right(&[1, 2, 3]);
+    let mut table = Table::new([
+        t!("cli.table"),
+        t!("cli.rows"),
+        t!("cli.check.ready"),
+        t!("cli.check.rejected"),
+        t!("cli.check.limit"),
+    ])
+    .right(&[1, 2, 3]);
     for one in &report.tables {
         let limit = if one.over_limit { t!("cli.check.over_limit") } else { "".into() };
         table.row([
@@ -58,7 +63,8 @@ pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
 /// Rejects by table and rule, findings, and where to look at the rows.
 pub(super) fn faults(report: &Report, clinic: &ClinicName) -> Page {
     let mut rules =
-        Table::new([t!("cli.table"), t!("cli.check.rule"), t!("cli.check.column"), t!("cli.check.rejected")]).right(&[3]);
+        Table::new([t!("cli.table"), t!("cli.check.rule"), t!("cli.check.column"), t!("cli.check.rejected")])
+            .right(&[3]);
     for table in &report.tables {
         for rule in &table.rules {
             rules.row([
@@ -70,7 +76,8 @@ pub(super) fn faults(report: &Report, clinic: &ClinicName) -> Page {
         }
     }
     let mut findings =
-        Table::new([t!("cli.finding"), t!("cli.check.severity"), t!("cli.check.subject"), t!("cli.count")]).right(&[3]);
+        Table::new([t!("cli.finding"), t!("cli.check.severity"), t!("cli.check.subject"), t!("cli.count")])
+            .right(&[3]);
     for finding in &report.findings {
         let subject = [Some(finding.subject.as_str()), finding.column.as_deref()];
         findings.row([

@@ -104,7 +104,8 @@ fn page(findings: &[Finding]) -> Page {
             Verdict::Doubt => "!",
             Verdict::Bad => "✗",
         };
-        let text = finding.remedies.iter().fold(finding.found.clone(), |text, remedy| format!("{text}\n→ {remedy}"));
+        let text =
+            finding.remedies.iter().fold(finding.found.clone(), |text, remedy| format!("{text}\n→ {remedy}"));
         table.row([finding.subject.as_str(), mark, &text]);
     }
     Page::new().table(table)
@@ -115,7 +116,8 @@ fn machine(project: &Project) -> Vec<Finding> {
     let mut findings = vec![
         Finding::new(t!("cli.doctor.project"), Verdict::Good, project.root().display().to_string()),
         Finding::of("PostgreSQL", Binaries::find(None), |binaries| {
-            t!("cli.doctor.postgres", version = binaries.major(), path = binaries.path("postgres").display()).into_owned()
+            t!("cli.doctor.postgres", version = binaries.major(), path = binaries.path("postgres").display())
+                .into_owned()
         }),
         disk(project.root()),
     ];
@@ -135,7 +137,8 @@ fn disk(folder: &Path) -> Finding {
     match free {
         Ok(free) => {
             let verdict = if free < LITTLE_SPACE { Verdict::Doubt } else { Verdict::Good };
-            let finding = Finding::new(t!("cli.doctor.disk"), verdict, t!("cli.doctor.free", size = gigabytes(free)));
+            let finding =
+                Finding::new(t!("cli.doctor.disk"), verdict, t!("cli.doctor.free", size = gigabytes(free)));
             if verdict == Verdict::Good { finding } else { finding.remedy(t!("cli.doctor.make_room")) }
         }
         Err(error) => Finding::new(t!("cli.doctor.disk"), Verdict::Doubt, error.to_string()),
@@ -162,9 +165,11 @@ fn of_clinic(context: &Context, project: &Project, clinic: &Clinic) -> Vec<Findi
     let mut findings = Vec::new();
     let folder = project.clinic_dir(&clinic.name);
     for (name, config) in &clinic.sources {
-        findings.push(Finding::of(format!("[sources.{name}]"), sources::find(&folder, name, config), |files| {
-            t!("cli.doctor.files", count = files.len()).into_owned()
-        }));
+        findings.push(Finding::of(
+            format!("[sources.{name}]"),
+            sources::find(&folder, name, config),
+            |files| t!("cli.doctor.files", count = files.len()).into_owned(),
+        ));
     }
     let folders = [
         project.sql_dir().join("sources").join(&clinic.product),
@@ -178,7 +183,11 @@ fn of_clinic(context: &Context, project: &Project, clinic: &Clinic) -> Vec<Findi
     findings.push(staging(context, project, clinic));
     for (name, target) in &clinic.targets {
         findings.push(match variable(project, &target.url_env) {
-            Ok(Some(_)) => Finding::new(format!("[target.{name}]"), Verdict::Good, t!("cli.doctor.set", name = target.url_env)),
+            Ok(Some(_)) => Finding::new(
+                format!("[target.{name}]"),
+                Verdict::Good,
+                t!("cli.doctor.set", name = target.url_env),
+            ),
             Ok(None) => Finding::new(
                 format!("[target.{name}]"),
                 Verdict::Doubt,
@@ -200,7 +209,9 @@ fn staging(context: &Context, project: &Project, clinic: &Clinic) -> Finding {
     if let Some(process) = Lock::holder(&project.staging_dir(&clinic.name)) {
         return Finding::new(subject, Verdict::Doubt, t!("cli.status.busy", process = process));
     }
-    Finding::of(subject, Staging::open(project, clinic, Access::ReadOnly, &context.limits()), |_| path.display().to_string())
+    Finding::of(subject, Staging::open(project, clinic, Access::ReadOnly, &context.limits()), |_| {
+        path.display().to_string()
+    })
 }
 
 /// The target: does it answer, are its tables there, may we write them? The private server is not started for this.
@@ -211,8 +222,12 @@ fn of_target(context: &Context, project: &Project, clinic: Option<&Clinic>) -> V
     if !elsewhere {
         match embedded::status(&project.postgres_dir()) {
             Ok(Status::Running { .. }) => {}
-            Ok(_) => return vec![Finding::new(t!("cli.doctor.target"), Verdict::Good, t!("cli.doctor.on_demand"))],
-            Err(error) => return vec![Finding::of::<()>(t!("cli.doctor.target"), Err(error), |()| String::new())],
+            Ok(_) => {
+                return vec![Finding::new(t!("cli.doctor.target"), Verdict::Good, t!("cli.doctor.on_demand"))];
+            }
+            Err(error) => {
+                return vec![Finding::of::<()>(t!("cli.doctor.target"), Err(error), |()| String::new())];
+            }
         }
     }
     match connected(context, project, clinic) {
@@ -244,7 +259,8 @@ fn connected(context: &Context, project: &Project, clinic: Option<&Clinic>) -> R
         let tables: Vec<TableName> = catalog.tables.keys().cloned().collect();
         for problem in privileges::privileges(&session.client, &tables).await? {
             let verdict = if problem.blocks() { Verdict::Bad } else { Verdict::Doubt };
-            let subject = problem.table.as_ref().map(ToString::to_string).unwrap_or_else(|| target.name.clone());
+            let subject =
+                problem.table.as_ref().map(ToString::to_string).unwrap_or_else(|| target.name.clone());
             findings.push(Finding::new(subject, verdict, problem.sentence(&session.user)));
         }
         session.close().await;

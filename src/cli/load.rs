@@ -60,7 +60,8 @@ impl Arguments {
 
 fn plan_page(plan: &Plan) -> Page {
     let mut table =
-        Table::new([t!("cli.load.source"), t!("cli.load.files"), t!("cli.load.bytes"), t!("cli.why")]).right(&[1, 2]);
+        Table::new([t!("cli.load.source"), t!("cli.load.files"), t!("cli.load.bytes"), t!("cli.why")])
+            .right(&[1, 2]);
     for step in &plan.steps {
         table.row([
             step.source.clone(),
@@ -78,9 +79,14 @@ pub(super) fn counts(report: &Report) -> Value {
 }
 
 pub(super) fn page(report: &Report) -> Page {
-    let mut files =
-        Table::new([t!("cli.load.source"), t!("cli.load.file"), t!("cli.rows"), t!("cli.load.refused"), t!("cli.load.dialect")])
-            .right(&[2, 3]);
+    let mut files = Table::new([
+        t!("cli.load.source"),
+        t!("cli.load.file"),
+        t!("cli.rows"),
+        t!("cli.load.refused"),
+        t!("cli.load.dialect"),
+    ])
+    .right(&[2, 3]);
     for source in &report.sources {
         for (place, file) in source.files.iter().enumerate() {
             files.row([
@@ -106,9 +112,12 @@ pub(super) fn page(report: &Report) -> Page {
         }
     }
     let page = Page::new().table(files).table(findings);
-    let page = report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
+    let page =
+        report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
     page.line(match report.unchanged() {
         true => t!("cli.load.nothing_new"),
-        false => t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused())),
+        false => {
+            t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused()))
+        }
     })
 }

@@ -64,7 +64,12 @@ fn unmapped(staging: &Staging) -> Result<Vec<Unmapped>> {
         "select map, source_value, string_agg(distinct model, ' ' order by model), sum(count)::ubigint
          from meta.unmapped group by map, source_value order by map, 4 desc, source_value",
         |row| {
-            Ok(Unmapped { map: row.get(0)?, source_value: row.get(1)?, models: row.get(2)?, rows: row.get(3)? })
+            Ok(Unmapped {
+                map: row.get(0)?,
+                source_value: row.get(1)?,
+                models: row.get(2)?,
+                rows: row.get(3)?,
+            })
         },
     )
 }
@@ -74,7 +79,8 @@ fn page(values: &[Unmapped], clinic: &ClinicName) -> Page {
         return Page::new().line(t!("cli.maps.none"));
     }
     let mut table =
-        Table::new([t!("cli.maps.map"), t!("cli.maps.value"), t!("cli.rows"), t!("cli.maps.models")]).right(&[2]);
+        Table::new([t!("cli.maps.map"), t!("cli.maps.value"), t!("cli.rows"), t!("cli.maps.models")])
+            .right(&[2]);
     for value in values {
         table.row([
             value.map.clone(),
@@ -116,9 +122,10 @@ fn add(path: &Path, values: &[&str]) -> Result<usize> {
     let header = text.lines().next().unwrap_or_default().trim_start_matches('\u{feff}').to_owned();
     let delimiter = if header.contains(';') && !header.contains(',') { ';' } else { ',' };
     let columns: Vec<&str> = header.split(delimiter).map(|name| name.trim().trim_matches('"')).collect();
-    let place = columns.iter().position(|name| *name == "source_value").ok_or_else(|| {
-        Failure::failed(t!("cli.maps.no_column", path = path.display()))
-    })?;
+    let place = columns
+        .iter()
+        .position(|name| *name == "source_value")
+        .ok_or_else(|| Failure::failed(t!("cli.maps.no_column", path = path.display())))?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -70,7 +70,9 @@ impl Arguments {
                 let url = server.url();
                 show(context, &Answer { running: true, url: Some(url.clone()) }, &url)
             }
-            Action::Psql { arguments } => psql(&Server::start(&ServerOptions::for_project(&project))?, arguments),
+            Action::Psql { arguments } => {
+                psql(&Server::start(&ServerOptions::for_project(&project))?, arguments)
+            }
         }
     }
 }
@@ -82,9 +84,10 @@ fn show(context: &Context, answer: &Answer, said: &str) -> Result<()> {
 /// Runs psql in our place: Ctrl-C is its own.
 fn psql(server: &Server, arguments: &[String]) -> Result<()> {
     signals::leave_to_child();
-    let status = server.psql(DATABASE).args(arguments).status().map_err(|error| {
-        Failure::failed(t!("pg.cannot_run", program = "psql")).hint(error.to_string())
-    })?;
+    let status =
+        server.psql(DATABASE).args(arguments).status().map_err(|error| {
+            Failure::failed(t!("pg.cannot_run", program = "psql")).hint(error.to_string())
+        })?;
     match status.success() {
         true => Ok(()),
         false => Err(Failure::failed(t!("cli.postgres.psql_failed", status = status)).into()),

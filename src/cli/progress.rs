@@ -74,7 +74,10 @@ impl Progress {
         let took = subject.started.elapsed();
         if took >= WORTH_A_LINE || self.level >= Level::Debug {
             let rows = t!("cli.progress.rows", count = output::count(rows));
-            self.line(&format!("{stage:>9}  {name:<32} {rows:>18}  {:>9}", output::duration(milliseconds(took))));
+            self.line(&format!(
+                "{stage:>9}  {name:<32} {rows:>18}  {:>9}",
+                output::duration(milliseconds(took))
+            ));
         }
     }
 

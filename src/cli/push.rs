@@ -56,7 +56,8 @@ pub(super) fn counts(report: &Report) -> Value {
 
 pub(super) fn page(report: &Report) -> Page {
     let page = plan_page(&report.plan);
-    let page = report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
+    let page =
+        report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
     match &report.batch {
         Some(batch) => page.line(t!("cli.push.done", batch = batch)),
         None if report.plan.writes() == 0 => page.line(t!("cli.push.nothing")),
@@ -83,7 +84,8 @@ fn plan_page(plan: &Plan) -> Page {
     }
     let mut page = Page::new().table(table);
     for one in plan.tables.iter().filter(|one| one.updates > 0) {
-        let columns = one.updates_by_column.iter().map(|(name, rows)| format!("{name} {}", output::count(*rows)));
+        let columns =
+            one.updates_by_column.iter().map(|(name, rows)| format!("{name} {}", output::count(*rows)));
         let columns = columns.collect::<Vec<_>>().join(", ");
         page = page.line(t!("cli.push.columns", table = one.table, columns = columns));
     }

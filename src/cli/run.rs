@@ -58,7 +58,14 @@ impl Arguments {
             return Err(Failure::usage(t!("cli.run.backwards", from = first, until = last)).into());
         }
         let command = "run".to_owned();
-        Ok(Wanted { command, first, last, only: self.only.clone(), dry_run: self.dry_run, ..Wanted::stage(first) })
+        Ok(Wanted {
+            command,
+            first,
+            last,
+            only: self.only.clone(),
+            dry_run: self.dry_run,
+            ..Wanted::stage(first)
+        })
     }
 }
 
@@ -82,7 +89,10 @@ pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
         if let Some(error) = failure {
             let failure = Failure::from_anyhow(&error);
             failures.push((name.to_string(), failure.kind));
-            output::failure(&Failure { message: format!("{name}: {}", failure.message), ..failure }, context.format());
+            output::failure(
+                &Failure { message: format!("{name}: {}", failure.message), ..failure },
+                context.format(),
+            );
         }
     }
     output::show(context.format(), outcomes.as_slice(), |outcomes| {

@@ -90,7 +90,8 @@ impl Answer {
             values.chain([self.columns[column].chars().count()]).max().unwrap_or_default()
         };
         let padding = 3;
-        (0..self.columns.len()).map(|column| widest(column) + padding).sum::<usize>() <= usize::from(output::width())
+        (0..self.columns.len()).map(|column| widest(column) + padding).sum::<usize>()
+            <= usize::from(output::width())
     }
 
     fn table(&self) -> Page {

@@ -119,7 +119,9 @@ fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus
             problem: Some(t!("cli.status.no_sources").into_owned()),
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
-        Ok(Some(stages)) => ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None },
+        Ok(Some(stages)) => {
+            ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None }
+        }
         Err(error) => ClinicStatus {
             clinic: name.clone(),
             stages: Vec::new(),
@@ -210,7 +212,8 @@ fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
 pub(super) fn counts_text(counts: &serde_json::Value) -> String {
     let Some(counts) = counts.as_object() else { return String::new() };
     let counts = counts.iter().filter(|(_, value)| value.as_u64() != Some(0));
-    let parts = counts.filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
+    let parts = counts
+        .filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
     parts.collect::<Vec<_>>().join(", ")
 }
 

@@ -55,7 +55,8 @@ fn plan_page(plan: &Plan) -> Page {
     }
     let unchanged = plan.steps.len() - plan.builds().count();
     let page = Page::new().table(table);
-    let page = plan.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.would_drop", model = name)));
+    let page =
+        plan.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.would_drop", model = name)));
     page.line(t!("cli.transform.up_to_date", count = unchanged))
 }
 
@@ -86,6 +87,7 @@ pub(super) fn page(report: &Report) -> Page {
         ]);
     }
     let page = Page::new().table(table);
-    let page = report.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.dropped", model = name)));
+    let page =
+        report.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.dropped", model = name)));
     page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
 }

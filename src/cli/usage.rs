@@ -13,7 +13,8 @@ pub(super) fn failure(error: &clap::Error, command: Option<&str>) -> Failure {
             failure = failure.hint(t!("cli.usage.did_you_mean", name = text));
         }
     }
-    failure.hint(command.map_or_else(|| "trasvase --help".to_owned(), |name| format!("trasvase {name} --help")))
+    failure
+        .hint(command.map_or_else(|| "trasvase --help".to_owned(), |name| format!("trasvase {name} --help")))
 }
 
 fn message(error: &clap::Error) -> String {

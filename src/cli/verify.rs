@@ -99,7 +99,8 @@ fn sources(report: &Report) -> Table {
     .right(&[1, 2, 3, 4, 5, 6]);
     for one in &report.sources {
         let count = &one.count;
-        let counts = [count.read, count.rejected, count.merged, count.imported, count.skipped, count.filtered];
+        let counts =
+            [count.read, count.rejected, count.merged, count.imported, count.skipped, count.filtered];
         let name = [count.source.clone()].into_iter();
         table.row(name.chain(counts.map(output::count)).chain([yes_or_no(one.complete)]));
     }

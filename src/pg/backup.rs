@@ -63,13 +63,16 @@ fn command(parameters: &Parameters) -> Command {
     command.env("PGUSER", parameters.user());
     command.env("PGDATABASE", parameters.database());
     command.env("PGPASSWORD", parameters.password().expose());
-    command.env("PGSSLMODE", match parameters.encryption {
-        Encryption::Disable => "disable",
-        Encryption::Prefer => "prefer",
-        Encryption::Require => "require",
-        Encryption::VerifyCa => "verify-ca",
-        Encryption::VerifyFull => "verify-full",
-    });
+    command.env(
+        "PGSSLMODE",
+        match parameters.encryption {
+            Encryption::Disable => "disable",
+            Encryption::Prefer => "prefer",
+            Encryption::Require => "require",
+            Encryption::VerifyCa => "verify-ca",
+            Encryption::VerifyFull => "verify-full",
+        },
+    );
     match &parameters.roots {
         Roots::Default => {}
         Roots::System => {

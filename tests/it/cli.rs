@@ -179,7 +179,9 @@ fn every_answer_is_one_json_document() {
 #[test]
 fn the_language_comes_from_the_environment() {
     let folder = empty();
-    for (lang, word) in [("es_CO.UTF-8", "Uso:"), ("en_GB.UTF-8", "Usage:"), ("C", "Usage:"), ("fr_FR", "Usage:")] {
+    for (lang, word) in
+        [("es_CO.UTF-8", "Uso:"), ("en_GB.UTF-8", "Usage:"), ("C", "Usage:"), ("fr_FR", "Usage:")]
+    {
         let output = command(folder.path(), &["--help"]).env("LANG", lang).output().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains(word), "{lang}");
     }
@@ -203,7 +205,8 @@ fn sql_prints_what_it_is_asked() {
 #[test]
 fn a_failing_statement_shows_no_value() {
     let folder = staged();
-    let text = session(folder.path(), &["sql", "acme", "select cast(v as integer) from (values ('Ana Roca')) t(v)"]);
+    let text =
+        session(folder.path(), &["sql", "acme", "select cast(v as integer) from (values ('Ana Roca')) t(v)"]);
     assert!(text.contains("[1]") && text.contains("INT32"), "{text}");
     assert!(!text.split_once('\n').unwrap().1.contains("Ana"), "{text}");
 }
@@ -255,7 +258,9 @@ fn staging_belongs_to_its_owner_alone() {
 #[test]
 fn a_closed_stdout_is_no_error() {
     let folder = staged();
-    for line in [&["--help"][..], &["sql", "acme", "from range(100000)", "--limit", "0"], &["completions", "bash"]] {
+    for line in
+        [&["--help"][..], &["sql", "acme", "from range(100000)", "--limit", "0"], &["completions", "bash"]]
+    {
         let mut child =
             command(folder.path(), line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
@@ -309,5 +314,8 @@ fn ctrl_c_ends_a_long_statement_and_the_second_process_is_told_of_the_first() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(code, Some(130));
-    assert!(run(folder.path(), &["sql", "acme", "from raw.clients"]).status.success(), "the staging file is whole");
+    assert!(
+        run(folder.path(), &["sql", "acme", "from raw.clients"]).status.success(),
+        "the staging file is whole"
+    );
 }

@@ -78,9 +78,11 @@ fn imports_point_inwards() {
         if relative.components().count() == 1 {
             continue;
         }
-        let allowed = allowed(&module).unwrap_or_else(|| panic!("src/{module} is in no ring: add it to DESIGN §6"));
+        let allowed =
+            allowed(&module).unwrap_or_else(|| panic!("src/{module} is in no ring: add it to DESIGN §6"));
         let text = read(&path);
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         for name in named_modules(&code) {
             let is_module = root().join("src").join(&name).is_dir();
             if is_module && !allowed.contains(name.as_str()) {
@@ -124,7 +126,8 @@ fn locales() -> Texts {
 /// The keys of every `t!("...")`.
 fn translated(code: &str) -> BTreeSet<String> {
     // Not the end of `format!(` or `assert!(`.
-    let calls = code.match_indices("t!(").filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric()));
+    let calls =
+        code.match_indices("t!(").filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric()));
     let literals = calls.filter_map(|(at, call)| code[at + call.len()..].trim_start().strip_prefix('"'));
     literals.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
 }

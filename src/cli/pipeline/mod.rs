@@ -170,7 +170,10 @@ impl Pipeline<'_> {
     /// One stage with its books: begun, then done or failed, in the staging file and in the log.
     fn step(&mut self, stage: Stage) -> Result<Done> {
         interrupt::check()?;
-        if stage == Stage::Push && !self.wanted.dry_run && let Some(stop) = self.stop.take() {
+        if stage == Stage::Push
+            && !self.wanted.dry_run
+            && let Some(stop) = self.stop.take()
+        {
             return Err(stop.into());
         }
         let started = Instant::now();
@@ -203,7 +206,9 @@ impl Pipeline<'_> {
         let Some(staging) = &self.staging else { return Ok(()) };
         let input = match (stage, &self.wanted.snapshot) {
             (Stage::Push | Stage::Verify, Some(_)) => Some(self.snapshot()?.id().to_owned()),
-            _ => stage_before(stage).and_then(|before| last_output(staging, before).transpose()).transpose()?,
+            _ => {
+                stage_before(stage).and_then(|before| last_output(staging, before).transpose()).transpose()?
+            }
         };
         staging.begin_stage(stage, &self.journal.run(), input.as_deref())
     }
@@ -324,9 +329,13 @@ fn begun_with(staging: &Staging, stage: Stage) -> Result<Option<String>> {
 impl Outcome {
     pub(super) fn page(&self, many: bool) -> Page {
         if !many {
-            return self.stages.iter().fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic)));
+            return self
+                .stages
+                .iter()
+                .fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic)));
         }
-        let mut table = Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
+        let mut table =
+            Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
         for done in &self.stages {
             table.row([
                 done.stage.to_string(),
@@ -338,7 +347,9 @@ impl Outcome {
         // Of many stages, people read what needs a look, and the proof.
         self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
-            Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => page.add(push::page(report)),
+            Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
+                page.add(push::page(report))
+            }
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
         })

@@ -45,14 +45,12 @@ impl Pipeline<'_> {
         let mut select = self.wanted.select.clone();
         if let Some(only) = &self.wanted.only {
             self.connect(Stage::Transform, Purpose::Read)?;
-            select.extend(with_parents(&self.connected()?.catalog, only)?.iter().map(|name| format!("+target.{name}")));
+            select.extend(
+                with_parents(&self.connected()?.catalog, only)?.iter().map(|name| format!("+target.{name}")),
+            );
         }
-        let options = transform::Options {
-            project: self.project,
-            clinic: self.clinic,
-            staging: self.open()?,
-            select,
-        };
+        let options =
+            transform::Options { project: self.project, clinic: self.clinic, staging: self.open()?, select };
         transform::run(&options, &Both(&self.progress, &self.journal))
     }
 
@@ -121,7 +119,8 @@ impl Pipeline<'_> {
         let folder = self.project.staging_dir(&self.clinic.name).join("reports");
         private_folder(&folder)?;
         let path = folder.join(format!("before-{}.dump", self.journal.run()));
-        let tables: Vec<TableName> = snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
+        let tables: Vec<TableName> =
+            snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
         backup(target, &tables, &path)?;
         let text = t!("cli.push.backed_up", path = path.display());
         Both(&self.progress, &self.journal).event(&Event::Note { stage: Stage::Push, text: &text });
@@ -146,9 +145,10 @@ impl Pipeline<'_> {
     fn confirmed(&self, snapshot: &Snapshot) -> Result<Option<String>> {
         let connection = self.connected()?;
         let target = &connection.target;
-        let deletes = snapshot.manifest().tables.iter().any(|entry| {
-            matches!(self.clinic.load_mode(&entry.table), LoadMode::Replace | LoadMode::Sync)
-        });
+        let deletes =
+            snapshot.manifest().tables.iter().any(|entry| {
+                matches!(self.clinic.load_mode(&entry.table), LoadMode::Replace | LoadMode::Sync)
+            });
         if !target.production && !deletes {
             return Ok(None);
         }
@@ -181,7 +181,8 @@ impl Pipeline<'_> {
     /// Production takes only a snapshot whose last verification, on another target, found nothing.
     fn rehearsed(&self, snapshot: &Snapshot) -> Result<()> {
         let row = self.staging.as_ref().map(|staging| row_of(staging, Stage::Verify)).transpose()?.flatten();
-        let clean = row.is_some_and(|row| row.output.as_deref() == Some(snapshot.id()) && row.counts["clean"] == true);
+        let clean = row
+            .is_some_and(|row| row.output.as_deref() == Some(snapshot.id()) && row.counts["clean"] == true);
         if clean {
             return Ok(());
         }
@@ -207,8 +208,10 @@ impl Pipeline<'_> {
         let report = connection.block_on(verify::run(&options, &Both(&self.progress, &self.journal)))?;
         if !report.is_clean() {
             let clinic = &self.clinic.name;
-            self.stop =
-                Some(Failure::findings(t!("cli.verify.unequal")).hint(format!("trasvase verify {clinic} --format json")));
+            self.stop = Some(
+                Failure::findings(t!("cli.verify.unequal"))
+                    .hint(format!("trasvase verify {clinic} --format json")),
+            );
         }
         Ok(report)
     }
