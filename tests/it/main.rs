@@ -5,6 +5,7 @@
 mod cases;
 mod cli;
 mod codec;
+mod faults;
 mod generator;
 mod guards;
 mod load;

@@ -1,0 +1,8 @@
+//! Bad input, bad targets, bad luck: each gives a clear error, the right exit code, and loses nothing.
+
+mod hostile;
+mod interrupt;
+mod midway;
+mod refused;
+mod site;
+mod staging;

@@ -1,0 +1,277 @@
+//! What breaks in the midst of a push: the target is as before or as after, the ledger says which, and the next push
+//! goes through.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use trasvase::pg::embedded::{self, Server, ServerOptions};
+
+use super::site::{Site, signal};
+use crate::support;
+
+/// Whatever broke, the next push settles what was left and writes everything.
+async fn pushes_again(site: &Site) {
+    site.run(&["push", "acme"]).says(0, &["pushed: batch"]);
+    assert_eq!(site.batches().await, "failed completed");
+    assert_eq!(site.value("select count(*) from person").await, "3");
+    site.run(&["verify", "acme"]).says(0, &[]);
+    site.run(&["push", "acme"]).says(0, &["nothing to do"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_by_the_system() {
+    let site = Site::exported().await;
+    let before = site.tables().await;
+    let other = site.holding_the_last_table().await;
+    let mut push = site.spawn(&["push", "acme"]);
+    site.blocked().await;
+    signal(&push, Signal::SIGKILL);
+    push.wait().unwrap();
+    other.client.batch_execute("rollback").await.unwrap();
+    let gone = "select count(*) from pg_locks where locktype = 'advisory' and granted \
+                and database = (select oid from pg_database where datname = current_database())";
+    site.until("the server notices that the program is gone", gone, "0").await;
+    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, "running"));
+    site.run(&["status"]).says(0, &["acme"]);
+    let told = site.run(&["push", "acme"]);
+    told.says(0, &["had died with its process; it is marked as failed", "pushed: batch"]);
+    assert_eq!(site.batches().await, "failed completed");
+    site.run(&["verify", "acme"]).says(0, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_session_ended_by_an_administrator() {
+    let site = Site::exported().await;
+    let before = site.tables().await;
+    let other = site.holding_the_last_table().await;
+    let push = site.spawn(&["push", "acme"]);
+    site.blocked().await;
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+               where datname = current_database() and wait_event_type = 'Lock'";
+    assert_eq!(site.value(end).await, "1");
+    site.ended(push).says(1, &["nothing was written", "57P01"]).hints("run the same command again");
+    other.client.batch_execute("rollback").await.unwrap();
+    assert_eq!(site.tables().await, before);
+    pushes_again(&site).await;
+}
+
+/// A server of one test, which it may treat badly.
+struct OwnServer {
+    folder: PathBuf,
+    server: Server,
+}
+
+impl OwnServer {
+    fn start() -> Self {
+        let folder = support::reachable_folder("trasvase-faults-");
+        let options = ServerOptions { durable: false, ..ServerOptions::new(&folder) };
+        Self { server: Server::start(&options).unwrap(), folder }
+    }
+
+    fn restart(&self) {
+        let pg_ctl = self.server.binaries().path("pg_ctl");
+        let mut command = self.server.account().command(&pg_ctl);
+        let log = self.folder.join("restart.log");
+        command.arg("restart").arg("-D").arg(self.server.data_dir()).args([
+            "-m",
+            "immediate",
+            "-w",
+            "-s",
+            "-l",
+        ]);
+        let status = command.arg("/dev/null").stdout(std::process::Stdio::null()).status().unwrap();
+        assert!(status.success(), "{}", log.display());
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        let _ = embedded::stop(&self.folder);
+        if let Ok(home) = std::fs::read_to_string(self.folder.join("location")) {
+            let _ = std::fs::remove_dir_all(home.trim());
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_restarted() {
+    let own = OwnServer::start();
+    let mut site = Site::new().await;
+    site.use_server(own.server.url()).await;
+    site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
+    let before = site.tables().await;
+    let other = site.holding_the_last_table().await;
+    let push = site.spawn(&["push", "acme"]);
+    site.blocked().await;
+    own.restart();
+    site.ended(push).says(1, &["nothing was written"]).hints("run the same command again");
+    drop(other);
+    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, "running"));
+    pushes_again(&site).await;
+}
+
+/// A file system of a quarter of a megabyte with nothing free in it, mounted while this lives. Only root can have one.
+struct FullDisk(PathBuf);
+
+impl FullDisk {
+    fn mount() -> Option<Self> {
+        let folder = support::reachable_folder("trasvase-full-");
+        let owner =
+            std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(support::server().data_dir()).unwrap());
+        let options = format!("size=256k,mode=700,uid={owner}");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder));
+        }
+        let _ = std::fs::remove_dir(&folder);
+        None
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_disk_full() {
+    let site = Site::exported().await;
+    let session = site.session().await;
+    session.client.batch_execute("truncate visit, payment").await.unwrap();
+    let space = format!("full_{}", site.database.name);
+    let disk = FullDisk::mount();
+    match &disk {
+        Some(disk) => {
+            let sql = format!("create tablespace {space} location '{}'", disk.0.display());
+            session.client.batch_execute(&sql).await.unwrap();
+            session.client.batch_execute(&format!("alter table visit set tablespace {space}")).await.unwrap();
+            disk.fill();
+        }
+        None => {
+            // Without root there is no small disk: the server is made to say what it says of a full one.
+            let sql = "create function full() returns trigger language plpgsql as \
+                       $$ begin raise sqlstate '53100' using message = 'could not extend file: No space left on device'; end $$; \
+                       create trigger full before insert on visit for each row execute function full()";
+            session.client.batch_execute(sql).await.unwrap();
+            site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
+        }
+    }
+    let before = site.tables().await;
+    let told = site.run(&["push", "acme"]);
+    told.says(
+        1,
+        &["nothing was written", "stopped at table visit, after 1 of 3", "No space left on device", "53100"],
+    );
+    told.hints("make room");
+    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, "failed"));
+    match &disk {
+        Some(disk) => std::fs::remove_file(disk.0.join("filler")).unwrap(),
+        None => {
+            session.client.batch_execute("drop trigger full on visit").await.unwrap();
+            site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
+        }
+    }
+    pushes_again(&site).await;
+    if disk.is_some() {
+        session.client.batch_execute("alter table visit set tablespace pg_default").await.unwrap();
+        session.client.batch_execute(&format!("drop tablespace {space}")).await.unwrap();
+    }
+}
+
+/// Where a connection breaks at COMMIT.
+#[derive(Clone, Copy, PartialEq)]
+enum Break {
+    /// The server never hears of it.
+    Before,
+    /// The server does it, and its answer is lost.
+    After,
+}
+
+/// A way to the test's server that breaks at the first `commit` sent by itself; gives its port.
+fn breaking_way(place: Break) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let socket = support::server().socket_dir().join(".s.PGSQL.5432");
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+            let (mut back_from, mut back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let answers = std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
+            forward(client, server, place);
+            let _ = answers.join();
+        }
+    });
+    port
+}
+
+fn forward(mut client: std::net::TcpStream, mut server: UnixStream, place: Break) {
+    let mut block = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = client.read(&mut block) {
+        // A simple query: Q, length, text, NUL.
+        if &block[..count] == b"Q\0\0\0\x0bcommit\0" {
+            if place == Break::After {
+                let _ = client.shutdown(Shutdown::Both);
+                server.write_all(&block[..count]).unwrap();
+                // The server is done with it once it answers.
+                let _ = server.set_read_timeout(Some(std::time::Duration::from_millis(500)));
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            break;
+        }
+        if server.write_all(&block[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+async fn pushed_over(place: Break) -> (Site, String) {
+    let mut site = Site::exported().await;
+    let port = breaking_way(place);
+    let direct = std::mem::replace(
+        &mut site.url,
+        format!("postgresql://postgres@127.0.0.1:{port}/{}?sslmode=disable", site.database.name),
+    );
+    let told = site.run(&["push", "acme"]);
+    told.says(1, &["was being committed: all of it or nothing is in PostgreSQL"]).hints("trasvase push acme");
+    site.url = direct;
+    let batch = told.text.split("batch ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    (site, batch)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_commit_lost() {
+    let (site, batch) = pushed_over(Break::After).await;
+    site.until("the server committed", "select status from trasvase.batch", "completed").await;
+    assert_eq!(site.value("select id from trasvase.batch").await, batch);
+    site.run(&["push", "acme"]).says(0, &["nothing to do"]);
+    assert_eq!(site.batches().await, "completed");
+    site.run(&["verify", "acme"]).says(0, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commit_itself_lost() {
+    let (site, batch) = pushed_over(Break::Before).await;
+    assert_eq!(site.value("select count(*) from person").await, "1");
+    let told = site.run(&["push", "acme"]);
+    told.says(
+        0,
+        &[&format!("batch {batch} had died with its process; it is marked as failed"), "pushed: batch"],
+    );
+    assert_eq!(site.batches().await, "failed completed");
+    site.run(&["verify", "acme"]).says(0, &[]);
+}
