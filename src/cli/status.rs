@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -8,6 +10,7 @@ use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::staging::{Access, Ended, Lock, StageRow, Staging};
+use crate::{sources, transform};
 
 /// Show each stage of each clinic: done, stale, pending or failed, its counts and when
 #[derive(Debug, clap::Args)]
@@ -30,7 +33,6 @@ pub(super) enum State {
     Stale,
     /// Never run, or waiting for an earlier stage.
     Pending,
-    Running,
     Failed,
 }
 
@@ -138,27 +140,54 @@ fn stages(context: &Context, project: &Project, name: &ClinicName) -> Result<Opt
         return Ok(None);
     }
     if !project.duckdb_path(name).is_file() {
-        return Ok(Some(judged(&[], false, false)));
+        return Ok(Some(judged(&[], Moved::default())));
     }
     if let Some(process) = Lock::holder(&project.staging_dir(name)) {
         anyhow::bail!("{}", t!("cli.status.busy", process = process));
     }
     let staging = Staging::open(project, &clinic, Access::ReadOnly, &context.limits())?;
-    let moved = sources_moved(project, &staging, name)?;
-    Ok(Some(judged(&staging.stages()?, false, moved)))
+    let rows = staging.stages()?;
+    let moved = Moved {
+        sources: sources_moved(project, &clinic, &staging)?,
+        models: rows.iter().any(|row| row.stage == Stage::Transform) && models_moved(project, &clinic, &staging),
+    };
+    Ok(Some(judged(&rows, moved)))
 }
 
-/// Whether a file that was loaded has another size now, or is gone, or was written after it was loaded.
-fn sources_moved(project: &Project, staging: &Staging, name: &ClinicName) -> Result<bool> {
-    let folder = project.clinic_dir(name);
-    let files = staging.rows(
-        "select path, bytes, epoch_ms(loaded_at) from meta.source_file join meta.source using (source)",
-        |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?)),
-    )?;
-    Ok(files.iter().any(|(path, bytes, loaded_at)| match std::fs::metadata(folder.join(path)) {
-        Ok(found) => found.len() != *bytes || written_at(&found).is_none_or(|at| at > *loaded_at),
-        Err(_) => true,
-    }))
+/// What people have changed since it was last read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moved {
+    sources: bool,
+    models: bool,
+}
+
+/// Whether other files are there than were loaded, or one has another size, or was written after it was loaded.
+fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<bool> {
+    let loaded: BTreeMap<String, (u64, i64)> = staging
+        .rows(
+            "select path, bytes, epoch_ms(loaded_at) from meta.source_file join meta.source using (source)",
+            |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
+        )?
+        .into_iter()
+        .collect();
+    let folder = project.clinic_dir(&clinic.name);
+    let mut found = BTreeSet::new();
+    for (name, config) in &clinic.sources {
+        // A file that is missing is for load to tell; here it means that the last load no longer stands.
+        let Ok(files) = sources::find(&folder, name, config) else { return Ok(true) };
+        found.extend(files.into_iter().map(|file| file.shown));
+    }
+    Ok(!found.iter().eq(loaded.keys())
+        || loaded.iter().any(|(path, (bytes, loaded_at))| match std::fs::metadata(folder.join(path)) {
+            Ok(file) => file.len() != *bytes || written_at(&file).is_none_or(|at| at > *loaded_at),
+            Err(_) => true,
+        }))
+}
+
+/// Whether a transform would build or drop anything, or would tell a mistake.
+fn models_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> bool {
+    let options = transform::Options { project, clinic, staging, select: Vec::new() };
+    transform::plan(&options).map_or(true, |plan| !plan.is_empty())
 }
 
 /// Milliseconds since 1970.
@@ -169,7 +198,7 @@ fn written_at(file: &std::fs::Metadata) -> Option<i64> {
 
 /// Each stage's state. A stage is stale when what it read is no longer what the stage before it made, or when a stage
 /// before it is stale; it is pending when a stage before it has yet to succeed.
-fn judged(rows: &[StageRow], at_work: bool, sources_moved: bool) -> Vec<StageStatus> {
+fn judged(rows: &[StageRow], moved: Moved) -> Vec<StageStatus> {
     let mut before = State::Done;
     let mut output_before: Option<&str> = None;
     let mut judged = Vec::new();
@@ -178,10 +207,10 @@ fn judged(rows: &[StageRow], at_work: bool, sources_moved: bool) -> Vec<StageSta
         let state = match row {
             None => State::Pending,
             Some(row) => match row.ended {
-                Ended::Running if at_work => State::Running,
                 Ended::Running | Ended::Failed => State::Failed,
                 Ended::Done if before != State::Done => State::Stale,
-                Ended::Done if stage == Stage::Load && sources_moved => State::Stale,
+                Ended::Done if stage == Stage::Load && moved.sources => State::Stale,
+                Ended::Done if stage == Stage::Transform && moved.models => State::Stale,
                 Ended::Done if stage != Stage::Load && row.input.as_deref() != output_before => State::Stale,
                 Ended::Done => State::Done,
             },
@@ -230,7 +259,6 @@ impl State {
             State::Done => t!("cli.state.done"),
             State::Stale => t!("cli.state.stale"),
             State::Pending => t!("cli.state.pending"),
-            State::Running => t!("cli.state.running"),
             State::Failed => t!("cli.state.failed"),
         }
     }
@@ -253,8 +281,8 @@ mod tests {
         }
     }
 
-    fn states(rows: &[StageRow], moved: bool) -> Vec<State> {
-        judged(rows, false, moved).iter().map(|stage| stage.state).collect()
+    fn states(rows: &[StageRow], sources: bool) -> Vec<State> {
+        judged(rows, Moved { sources, models: false }).iter().map(|stage| stage.state).collect()
     }
 
     #[test]
@@ -266,6 +294,8 @@ mod tests {
         let all = [load.clone(), transform.clone(), check.clone()];
         assert_eq!(states(&all, false), [Done, Done, Done, Pending, Pending, Pending]);
         assert_eq!(states(&all, true), [Stale, Stale, Stale, Pending, Pending, Pending]);
+        let edited = judged(&all, Moved { sources: false, models: true });
+        assert_eq!(edited.iter().map(|stage| stage.state).collect::<Vec<_>>()[..3], [Done, Stale, Stale]);
         let again = [row(Stage::Load, Ended::Done, None, "A"), transform.clone(), check.clone()];
         assert_eq!(states(&again, false)[..3], [Done, Stale, Stale]);
         let broken = [load, row(Stage::Transform, Ended::Failed, Some("a"), "b"), check];

@@ -45,8 +45,6 @@ impl Counter {
                 }
                 Place::AfterQuote => {
                     self.place = Place::Outside;
-                    // Whatever follows the closing quote, a quote there opens nothing.
-                    self.previous = 0;
                     block
                 }
             };

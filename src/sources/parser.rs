@@ -365,6 +365,13 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_of_all_kinds_may_be_mixed() {
+        let parsed = parse(b"a\rb\nc\r\nd\r\re\n\rf", 1);
+        assert_eq!(parsed.lines, [(1, 1), (2, 2), (3, 3), (4, 4), (6, 6), (8, 8)]);
+        assert_eq!(parsed.blank, 2);
+    }
+
+    #[test]
     fn a_record_of_too_many_fields_is_refused_and_the_next_read() {
         let text = format!("a,b\n{}\nc,d\n", ",".repeat(MOST_FIELDS + 5));
         let parsed = parse(text.as_bytes(), 1 << 16);

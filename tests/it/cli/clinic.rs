@@ -191,6 +191,13 @@ fn what_changed_is_stale_and_only_that_is_done_again() {
     assert_eq!(mini.states(), ["done", "stale", "stale", "stale", "stale", "stale"]);
     assert_eq!(mini.json("run mini --from transform").1, 0);
     assert_eq!(mini.states(), ["done"; 6]);
+    mini.edit("sql/systems/small/target/visit.sql", "v.day", "v.day + 1 as day");
+    assert_eq!(mini.states()[..3], ["done", "stale", "stale"]);
+    mini.write("clinics/mini/sources/visits-2.csv", "number;person;day;kind\n14;1;2024-05-09;first\n");
+    assert_eq!(mini.states()[0], "stale");
+    let (run, code) = mini.json("run mini");
+    assert_eq!((code, &run["stages"][4]["report"]["plan"]["tables"][1]["inserts"]), (0, &1.into()));
+    assert_eq!(mini.states(), ["done"; 6]);
 }
 
 #[test]
@@ -343,4 +350,23 @@ fn a_backup_of_the_tables_is_there_before_a_push() {
     mini.execute("do $$ begin assert (select array_agg(id) = '{before}' from person); end $$");
     mini.edit("clinics/mini/clinic.toml", "pg_dump", "tar");
     assert_eq!(mini.run(&["push", "mini", "--target", "rehearsal"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_private_server_is_started_asked_and_stopped() {
+    let folder = support::reachable_folder("trasvase-cli-");
+    std::fs::create_dir(folder.join("clinics")).unwrap();
+    let run = |arguments: &[&str]| command(&folder, arguments).output().unwrap();
+    assert_eq!(run(&["postgres", "url"]).status.code(), Some(1));
+    let started = run(&["postgres", "start"]);
+    assert_eq!(started.status.code(), Some(0), "{started:?}");
+    let url = run(&["postgres", "url"]);
+    assert!(String::from_utf8_lossy(&url.stdout).starts_with("postgresql://"), "{url:?}");
+    let asked = run(&["postgres", "psql", "--", "-Atc", "select 6 * 7"]);
+    assert_eq!(String::from_utf8_lossy(&asked.stdout), "42\n", "{asked:?}");
+    let wrong = run(&["postgres", "psql", "--", "-c", "select nope"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(run(&["postgres", "stop"]).status.code(), Some(0));
+    assert_eq!(run(&["postgres", "url"]).status.code(), Some(1));
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -116,6 +116,24 @@ fn merged_headers_are_spread_and_joined() {
 }
 
 #[test]
+fn names_below_a_merged_header_cell_belong_to_the_header() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in [(0u16, "Id"), (3, "Tel"), (4, "Email")] {
+        sheet.write_string(0, column, name).unwrap();
+    }
+    sheet.merge_range(0, 1, 0, 2, "Paciente", &Format::new()).unwrap();
+    sheet.write_string(1, 1, "Nombre").unwrap().write_string(1, 2, "Apellidos").unwrap();
+    for (column, text) in (0u16..).zip(["a", "Ana", "Ruiz", "600", "x@y"]) {
+        sheet.write_string(2, column, text).unwrap();
+    }
+    let desk = desk(&mut book, "");
+    let report = desk.load().unwrap();
+    assert_eq!(report.sources[0].columns, ["Id", "Paciente Nombre", "Paciente Apellidos", "Tel", "Email"]);
+    assert_eq!((report.rows(), findings(&report)), (1, vec![]));
+}
+
+#[test]
 fn the_sheet_is_the_one_that_is_named_or_the_first_shown() {
     let mut book = plain();
     book.worksheet_from_index(0).unwrap().set_name("Oculta").unwrap().set_hidden(true);
