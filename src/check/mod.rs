@@ -120,7 +120,11 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let mut questions = Vec::new();
     for shape in &shapes {
         error::interrupt::check()?;
-        observer.event(&Event::Started { stage: Stage::Check, subject: &shape.name.to_string(), total: None });
+        observer.event(&Event::Started {
+            stage: Stage::Check,
+            subject: &shape.name.to_string(),
+            total: None,
+        });
         questions.push(values(options, shape, &mut findings)?);
     }
     for (shape, questions) in shapes.iter().zip(questions) {

@@ -178,7 +178,10 @@ mod tests {
             let error = connection.execute_batch(sql).unwrap_err();
             let text = duckdb(error).to_string();
             assert!(!text.contains("600") && text.contains("value"), "{text}");
-            assert!(text.contains("INT32") || text.contains("DECIMAL"), "what it was to become is told: {text}");
+            assert!(
+                text.contains("INT32") || text.contains("DECIMAL"),
+                "what it was to become is told: {text}"
+            );
         }
     }
 

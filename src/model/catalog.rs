@@ -217,7 +217,9 @@ impl Catalog {
             .foreign_keys()
             .filter(|constraint| counts(table, constraint))
             .filter_map(|constraint| match &constraint.kind {
-                ConstraintKind::ForeignKey { references, .. } if references != name => Some(references.clone()),
+                ConstraintKind::ForeignKey { references, .. } if references != name => {
+                    Some(references.clone())
+                }
                 _ => None,
             })
             .collect();

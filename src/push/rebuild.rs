@@ -40,7 +40,8 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
         }
     }
     // Foreign keys with no end among the tables that are loaded stay out of it.
-    let touches = |child: &TableName, parent: &TableName| eligible.contains(child) || eligible.contains(parent);
+    let touches =
+        |child: &TableName, parent: &TableName| eligible.contains(child) || eligible.contains(parent);
     let foreign: Vec<(&TableName, &Constraint)> = all_foreign_keys(catalog)
         .filter(|(child, constraint)| {
             let parent = parent(constraint);

@@ -15,10 +15,6 @@ struct Case {
     expected: Option<String>,
 }
 
-/// The ways in which an expression is evaluated: folded while planned, and run as over a column.
-const PASSES: [(&str, &str); 2] =
-    [("folded", "pragma enable_optimizer"), ("run", "pragma disable_optimizer")];
-
 #[test]
 fn every_macro_gives_what_its_cases_say() {
     let connection = with_macros();

@@ -44,7 +44,8 @@ impl Run {
 
     pub(crate) fn load(&self, staging: &Staging) -> load::Report {
         let project = &self.project.project;
-        let options = load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
+        let options =
+            load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
         load::run(&options, &Silent).unwrap()
     }
 
@@ -77,7 +78,8 @@ impl Run {
             sources: check.sources.clone(),
         };
         let report = export::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
-        Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot)).unwrap()
+        Snapshot::find(&self.project.project.snapshots_dir(&self.clinic.name), Some(&report.snapshot))
+            .unwrap()
     }
 
     fn push_options<'a>(&'a self, snapshot: &'a Snapshot) -> push::Options<'a> {

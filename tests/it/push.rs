@@ -82,7 +82,12 @@ const PERSON: &str = "create table person (id text primary key, name text not nu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn insert_keeps_a_row_that_is_there_and_upsert_changes_it_with_a_before_image() {
-    let mut tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'new' as name union all select 'b', 'second'")], "").await;
+    let mut tiny = Tiny::new(
+        PERSON,
+        &[("person", "select 'a' as id, 'new' as name union all select 'b', 'second'")],
+        "",
+    )
+    .await;
     tiny.sql("insert into person values ('a', 'old')").await;
     let report = tiny.run.push(&tiny.export().await.1).await;
     assert_eq!((report.plan.tables[0].inserts, report.plan.tables[0].kept), (1, 1));
@@ -108,14 +113,14 @@ async fn sync_makes_the_children_of_the_snapshots_parents_equal_and_leaves_other
     let tiny = Tiny::new(schema, &models, "[tables.phone]\nmode = \"sync\"\n").await;
     tiny.sql("insert into person values ('z', 'Zoe'); insert into phone values ('8', 'z', 'eight')").await;
     tiny.push().await;
-    tiny.model("phone", "select '2' as id, 'a' as person_id, 'TWO' as number union all select '3', 'a', 'three'");
+    tiny.model(
+        "phone",
+        "select '2' as id, 'a' as person_id, 'TWO' as number union all select '3', 'a', 'three'",
+    );
     let report = tiny.push().await;
     let written = report.written["phone"];
     assert_eq!((written.inserted, written.updated, written.deleted), (1, 1, 1));
-    assert_eq!(
-        tiny.texts("select id || number from phone order by id").await,
-        ["2TWO", "3three", "8eight"]
-    );
+    assert_eq!(tiny.texts("select id || number from phone order by id").await, ["2TWO", "3three", "8eight"]);
     assert_eq!(tiny.texts("select action from trasvase.change order by key").await, ["delete", "update"]);
 }
 
@@ -133,13 +138,18 @@ async fn replace_takes_the_clinics_rows_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn append_adds_without_looking_and_all_or_nothing_holds_when_it_cannot() {
-    let tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "[load]\nmode = \"append\"\n").await;
+    let tiny =
+        Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "[load]\nmode = \"append\"\n")
+            .await;
     tiny.sql("insert into person values ('b', 'before')").await;
     let (_, snapshot) = tiny.export().await;
     assert_eq!(tiny.run.push(&snapshot).await.written["person"].inserted, 1);
     let error = tiny.run.try_push(&snapshot).await.unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.contains("person_pkey") && text.contains("nothing was written") && !text.contains("Ana"), "{text}");
+    assert!(
+        text.contains("person_pkey") && text.contains("nothing was written") && !text.contains("Ana"),
+        "{text}"
+    );
     assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "b before"]);
     assert_eq!(
         tiny.texts("select status from trasvase.batch order by number").await,
@@ -167,7 +177,8 @@ async fn cycles_and_self_references_are_loaded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn preserved_integer_keys_move_their_sequence_past_them() {
     let schema = "create table visit (id integer generated always as identity primary key, note text);";
-    let tiny = Tiny::new(schema, &[("visit", "select 7 as id, 'x' as note union all select 41, 'y'")], "").await;
+    let tiny =
+        Tiny::new(schema, &[("visit", "select 7 as id, 'x' as note union all select 41, 'y'")], "").await;
     tiny.push().await;
     tiny.sql("insert into visit (note) values ('after')").await;
     assert_eq!(tiny.texts("select id::text from visit order by visit.id").await, ["7", "41", "42"]);
@@ -216,7 +227,8 @@ async fn constraints_are_rebuilt_as_they_were_and_kept_where_a_live_table_is_at_
     let kept = Tiny::new(schema, &models, "").await;
     kept.sql("insert into live values ('x', null)").await;
     let report = kept.push().await;
-    let dropped: Vec<&str> = report.plan.rebuild.drop.iter().map(|statement| statement.name.as_str()).collect();
+    let dropped: Vec<&str> =
+        report.plan.rebuild.drop.iter().map(|statement| statement.name.as_str()).collect();
     assert!(!dropped.contains(&"person_pkey") && dropped.contains(&"visit_person"), "{dropped:?}");
     assert_eq!(kept.texts(definitions).await, before);
 }
@@ -240,7 +252,10 @@ async fn orphans_are_rejected_emptied_or_given_a_ghost_for_a_parent() {
                   create table visit (id text primary key, person_id text references person);";
     let models = [
         ("person", "select 'a' as id, 'Ana' as name"),
-        ("visit", "select '1' as id, 'a' as person_id union all select '2', 'lost' union all select '3', null"),
+        (
+            "visit",
+            "select '1' as id, 'a' as person_id union all select '2', 'lost' union all select '3', null",
+        ),
     ];
     let mut tiny = Tiny::new(schema, &models, "[limits]\nvisit = \"1\"\n").await;
     let (check, _) = tiny.export().await;
@@ -263,10 +278,14 @@ async fn orphans_are_rejected_emptied_or_given_a_ghost_for_a_parent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_json_null_becomes_a_null_and_is_said() {
     let schema = "create table thing (id text primary key, body jsonb);";
-    let model = "select 'a' as id, 'null'::json as body union all select 'b', '\"null\"' union all select 'c', null";
+    let model =
+        "select 'a' as id, 'null'::json as body union all select 'b', '\"null\"' union all select 'c', null";
     let tiny = Tiny::new(schema, &[("thing", model)], "").await;
     let (check, _) = tiny.export().await;
     assert_eq!((check.findings[0].rule.as_str(), check.findings[0].count), ("json_null", 1));
     tiny.push().await;
-    assert_eq!(tiny.texts("select id || coalesce(body::text, '-') from thing order by 1").await, ["a-", "b\"null\"", "c-"]);
+    assert_eq!(
+        tiny.texts("select id || coalesce(body::text, '-') from thing order by 1").await,
+        ["a-", "b\"null\"", "c-"]
+    );
 }

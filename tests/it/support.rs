@@ -29,6 +29,7 @@ pub(crate) fn server() -> &'static Server {
     &CLUSTER.get_or_init(start_cluster).server
 }
 
+#[expect(clippy::zombie_processes, reason = "the watchdog outlives this process: that is its task")]
 fn start_cluster() -> Cluster {
     let folder = reachable_folder("trasvase-test-");
     let options = ServerOptions { durable: false, ..ServerOptions::new(&folder) };

@@ -64,7 +64,7 @@ pub(super) fn invent(options: &Options, dice: &mut Dice, days: &[NaiveDate]) -> 
     }
     let twice: Vec<Person> = people.iter().filter(|_| dice.spoils(TYPED_ANEW)).cloned().collect();
     for (position, person) in twice.into_iter().enumerate() {
-        people.push(typed_anew(dice, person, options.patients + 1 + position as u32));
+        people.push(typed_anew(dice, &person, options.patients + 1 + position as u32));
     }
     people
 }
@@ -140,12 +140,12 @@ fn email(dice: &mut Dice, given: &str, surname: &str, record: u32) -> String {
 }
 
 /// The same person at the front desk two years later: another number, and what she did not think worth repeating.
-fn typed_anew(dice: &mut Dice, person: Person, record: u32) -> Person {
+fn typed_anew(dice: &mut Dice, person: &Person, record: u32) -> Person {
     let given = person.given.split(' ').next().unwrap_or(person.given);
     let surname2 = if dice.chance(400) { "" } else { person.surname2 };
     let mobile = if dice.chance(600) { person.mobile } else { 600_000_000 + dice.below(99_999_999) };
     let (national_id, email) = (String::new(), String::new());
-    Person { record, given, surname2, mobile, national_id, email, landline: 0, ..person }
+    Person { record, given, surname2, mobile, national_id, email, landline: 0, ..person.clone() }
 }
 
 /// The cells of a patient's row, spoilt as it comes.

@@ -25,7 +25,7 @@ async fn without_a_postgresql_it_says_what_to_install() {
     let site = Site::new().await;
     let nothing = tempfile::tempdir().unwrap();
     let Some(mut command) = without_postgres(&site, &nothing.path().to_string_lossy()) else {
-        eprintln!("not root: only the unit test of pg::embedded::binaries looks at this");
+        // Not root: only the unit test of pg::embedded::binaries looks at this.
         return;
     };
     let told = site.told(&command.output().unwrap());
@@ -45,7 +45,7 @@ async fn a_postgresql_that_is_too_old_is_named_with_its_version() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     let Some(mut command) = without_postgres(&site, &old.path().to_string_lossy()) else {
-        eprintln!("not root: only the unit test of pg::embedded::binaries looks at this");
+        // Not root: only the unit test of pg::embedded::binaries looks at this.
         return;
     };
     site.told(&command.output().unwrap())

@@ -88,7 +88,7 @@ fn compare_repairs(run: &Run, staging: &Staging, expected: &Value) {
     }
 }
 
-fn compare_check(run: &Run, report: &check::Report, expected: &Value) {
+fn compare_check(report: &check::Report, expected: &Value) {
     let mut wanted: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     for (source, made) in expected["sources"].as_object().unwrap() {
         for (name, count) in counts(&made["rejected"]) {
@@ -129,7 +129,7 @@ async fn defects_are_found_as_they_were_made_and_the_rest_arrives() {
     run.transform(&staging);
     compare_repairs(&run, &staging, &expected);
     let check = run.check(&staging).await;
-    compare_check(&run, &check, &expected);
+    compare_check(&check, &expected);
     let snapshot = run.export(&staging, &check);
     run.push(&snapshot).await;
     let report = run.verify(&snapshot).await;
