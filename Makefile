@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test build fmt lint doc coverage release install uninstall clean needs
+.PHONY: help demo run test bench build fmt lint doc coverage release install uninstall clean needs
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ test: needs ## Format check, lint, docs, tests: what CI runs
 	$(LINT) $(CARGO) build --tests --examples --bins
 	$(LINT) $(CARGO) test --no-fail-fast 2>&1 | tee $(TARGET)/test.log
 	@.ci/count <$(TARGET)/test.log
+
+bench: needs ## Measure beside psql, pgloader and dlt: 1,000,000 rows (BENCH_BIG=1: ten times as many too)
+	$(CARGO) build --release --bin trasvase --example generate_clinic
+	tests/bench/bench.py $(TARGET)/release/trasvase $(TARGET)/release/examples/generate_clinic --venv $(TARGET)/bench-venv $(if $(BENCH_BIG),--big) $(BENCH_ARGS)
 
 build: needs ## Compile for development
 	$(CARGO) build --tests --examples --bins

@@ -260,8 +260,11 @@ async fn batch(client: &Client, sql: &str) -> Result<()> {
     client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
 }
 
-/// Elements (expression, operator) and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.
-fn exclusion(definition: &str) -> Option<(Vec<(String, String)>, Option<String>)> {
+/// What two rows must not share: an expression, and the operator that compares it.
+type Element = (String, String);
+
+/// Elements and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.
+fn exclusion(definition: &str) -> Option<(Vec<Element>, Option<String>)> {
     let open = definition.find('(')?;
     let close = matching(definition, open)?;
     let elements = split_elements(&definition[open + 1..close])

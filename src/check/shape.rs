@@ -73,13 +73,13 @@ pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableNam
             }
             None => {}
             Some(_) if column.generated => {
-                faults.push(t!("check.column_generated", column = column.name).into_owned())
+                faults.push(t!("check.column_generated", column = column.name).into_owned());
             }
             Some((_, duckdb_type)) => match conversion(&quoted(&column.name), duckdb_type, &column.data_type)
             {
                 Conversion::Mismatch(key) => faults.push(t!(key, column = column.name).into_owned()),
                 conversion => {
-                    columns.push(ColumnShape { column, conversion, codec: Arc::new(codec(name, column)?) })
+                    columns.push(ColumnShape { column, conversion, codec: Arc::new(codec(name, column)?) });
                 }
             },
         }

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{FromArgMatches as _, Subcommand};
+use rust_i18n::t;
 
 use crate::error::{Failure, Kind, interrupt};
 use arguments::Global;
@@ -141,10 +142,17 @@ fn finish(result: Result<()>, format: arguments::Format) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let mut failure = Failure::from_anyhow(&error);
     if interrupt::requested() {
-        failure.kind = Kind::Interrupted;
+        failure = interrupted(failure);
     }
     output::failure(&failure, format);
     ExitCode::from(failure.kind.exit_code())
+}
+
+/// What stopped after Ctrl-C, as what it is: what drivers say of it, and how to mend it, is beside the point.
+fn interrupted(failure: Failure) -> Failure {
+    let word = t!("error.interrupted");
+    let message = if failure.message.contains(&*word) { failure.message } else { format!("{word}: {}", failure.message) };
+    Failure::new(Kind::Interrupted, message).hint(t!("error.interrupted_hint"))
 }
 
 #[cfg(test)]

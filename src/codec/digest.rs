@@ -26,9 +26,9 @@ pub(super) enum Digest {
 }
 
 impl Digest {
-    pub(super) fn new(data_type: &DataType, kind: &Kind) -> Result<Self, Unsupported> {
+    pub(super) fn new(data_type: &DataType) -> Result<Self, Unsupported> {
         match &data_type.kind {
-            TypeKind::Domain { base, .. } => match Digest::new(base, kind)? {
+            TypeKind::Domain { base, .. } => match Digest::new(base)? {
                 Digest::Direct(oid) => Ok(Digest::Cast(oid, core_name(&base.undomained().base))),
                 other => Ok(other),
             },

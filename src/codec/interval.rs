@@ -109,9 +109,9 @@ pub(super) fn parse(text: &str, modifier: Modifier) -> Result<(Interval, bool), 
         Reading { parser: Parser::new(text), interval: Interval::default(), seen: 0, lossy: false };
     let full = modifier.fields == FULL_RANGE;
     if reading.parser.peek() == Some(b'P') {
-        reading.iso()?
+        reading.iso()?;
     } else {
-        reading.verbose(full)?
+        reading.verbose(full)?;
     }
     let Reading { interval, lossy, .. } = reading;
     let adjusted = interval.adjusted(modifier);
@@ -480,9 +480,9 @@ impl Interval {
         let seconds = self.microseconds.unsigned_abs() / 1_000_000;
         let hours = seconds / 3600;
         if hours < 100 {
-            push_two(hours as i64, out)
+            push_two(hours as i64, out);
         } else {
-            integer::write(hours, out)
+            integer::write(hours, out);
         }
         out.push(':');
         push_two((seconds / 60 % 60) as i64, out);

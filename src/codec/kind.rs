@@ -420,7 +420,7 @@ impl Kind {
         match self {
             Kind::Date => out.extend_from_slice(&temporal::parse_date(text)?.0.to_be_bytes()),
             Kind::Time(precision) => {
-                out.extend_from_slice(&temporal::parse_time(text, *precision)?.0.to_be_bytes())
+                out.extend_from_slice(&temporal::parse_time(text, *precision)?.0.to_be_bytes());
             }
             Kind::Timestamp(precision) => {
                 out.extend_from_slice(&temporal::parse_timestamp(text, *precision)?.0.to_be_bytes());

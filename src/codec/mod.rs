@@ -116,7 +116,7 @@ impl Codec {
     /// Refuses a type without binary output, and one whose text cannot be read without the server.
     pub fn new(data_type: &DataType) -> Result<Codec, Unsupported> {
         let kind = Kind::new(data_type)?;
-        let digest = Digest::new(data_type, &kind)?;
+        let digest = Digest::new(data_type)?;
         let json_form = kind.json_form();
         Ok(Codec { kind, digest, json_form })
     }

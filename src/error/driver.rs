@@ -66,10 +66,19 @@ fn without_numbers(text: &str) -> String {
     out
 }
 
+/// The first quote that is no apostrophe within a word, as in `can't`.
+fn opening_quote(text: &str) -> Option<usize> {
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let quotes = text.match_indices(['\'', '"']).map(|(position, _)| position);
+    let mut opening = quotes
+        .filter(|at| !(letter(text[..*at].chars().next_back()) && letter(text[at + 1..].chars().next())));
+    opening.next()
+}
+
 fn without_quoted(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find(['\'', '"']) {
+    while let Some(start) = opening_quote(rest) {
         let quote = &rest[start..=start];
         out.push_str(&rest[..start]);
         out.push_str("'…'");
@@ -169,6 +178,7 @@ mod tests {
             let error = connection.execute_batch(sql).unwrap_err();
             let text = duckdb(error).to_string();
             assert!(!text.contains("600") && text.contains("value"), "{text}");
+            assert!(text.contains("INT32") || text.contains("DECIMAL"), "what it was to become is told: {text}");
         }
     }
 

@@ -15,5 +15,5 @@ mod tls;
 
 pub use backup::backup;
 pub use secret::Secret;
-pub use session::{Purpose, Session};
+pub use session::{Canceller, Purpose, Session};
 pub use target::{Target, variable};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{CancelToken, Client, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Target;
@@ -111,8 +111,12 @@ impl Session {
 
     /// Asks the server to give up what this session is doing.
     pub async fn cancel(&self) {
-        // Best effort: the statement may be over by now.
-        let _ = self.client.cancel_token().cancel_query(self.tls.clone()).await;
+        self.canceller().cancel().await;
+    }
+
+    /// What can end this session's statement while the session itself is in use.
+    pub fn canceller(&self) -> Canceller {
+        Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
     }
 
     /// Says good-bye and waits until the server has closed.
@@ -132,6 +136,19 @@ impl Session {
             .into());
         }
         Ok(())
+    }
+}
+
+/// Ends the statement that a session is at.
+pub struct Canceller {
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+}
+
+impl Canceller {
+    pub async fn cancel(&self) {
+        // Best effort: the statement may be over by now.
+        let _ = self.token.cancel_query(self.tls.clone()).await;
     }
 }
 

@@ -111,7 +111,9 @@ impl Snapshot {
     pub fn verify_files(&self) -> Result<()> {
         for entry in &self.manifest.tables {
             let path = self.folder.join(&entry.file);
-            let (sha256, bytes) = hash_file(&path)?;
+            let (sha256, bytes) = hash_file(&path).map_err(|error| {
+                Failure::failed(format!("{error:#}")).hint(t!("snapshot.damaged_hint"))
+            })?;
             if sha256 != entry.sha256 || bytes != entry.bytes {
                 return Err(damaged(&path));
             }

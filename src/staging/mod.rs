@@ -217,8 +217,14 @@ fn unopened(path: &Path, folder: &Path, error: duckdb::Error) -> Failure {
         return Failure::failed(t!("staging.locked", path = shown, process = process))
             .hint(t!("staging.locked_hint", process = process));
     }
-    let damaged =
-        ["not a valid DuckDB database", "Corrupt", "corrupt", "erializ", "checksum", "INTERNAL Error"];
+    let damaged = [
+        "not a valid DuckDB database",
+        "Could not read enough bytes",
+        "orrupt",
+        "checksum",
+        "erializ",
+        "INTERNAL Error",
+    ];
     let message = if damaged.iter().any(|sign| text.contains(sign)) {
         t!("staging.corrupt", path = shown)
     } else {

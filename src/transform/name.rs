@@ -16,11 +16,13 @@ impl Name {
         Self { schema: schema.to_lowercase(), table: table.to_lowercase() }
     }
 
-    /// Reads `clean.patient`, `target.lml_users.main` or `target."lml_users.main"`.
+    /// Reads `clean.patient`, `target.lml_users.main` or `target."lml_users.main"`, and whatever [`fmt::Display`] wrote.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (schema, table) = text.split_once('.')?;
-        let table = table.strip_prefix('"').and_then(|table| table.strip_suffix('"')).unwrap_or(table);
-        Some(Self::new(schema, table))
+        match table.strip_prefix('"').and_then(|table| table.strip_suffix('"')) {
+            Some(quoted) => Some(Self::new(schema, &quoted.replace("\"\"", "\""))),
+            None => Some(Self::new(schema, table)),
+        }
     }
 
     /// For SQL.
@@ -64,6 +66,8 @@ mod tests {
         }
         assert_eq!(Name::parse("clean.patient").unwrap().to_string(), "clean.patient");
         assert_eq!(Name::parse("patient"), None);
+        let hostile = Name::new("map", "k'i\"nd; --");
+        assert_eq!(Name::parse(&hostile.to_string()), Some(hostile));
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &TableCodec) -> R
     let mut reader = snapshot.rows(entry)?;
     let mut buffer = Vec::new();
     while let Some(row) = reader.next_row()? {
+        error::interrupt::check()?;
         let digest = codec
             .digest(&row.values, &mut buffer)
             .map_err(|refused| anyhow!("{}, {}: {}", entry.file, refused.column, refused.refusal.rule()))?;

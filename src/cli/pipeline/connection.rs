@@ -13,7 +13,7 @@ use crate::error::interrupt;
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{Purpose, Session, Target, catalog, schema};
+use crate::pg::{Canceller, Purpose, Session, Target, catalog, schema};
 
 /// How often work on the network looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,16 +42,22 @@ impl Connection {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let target = Target::resolve(project, Some(clinic), target)?;
         let (session, catalog, oids) = runtime.block_on(async {
-            let mut session = Session::open(&target, purpose).await?;
-            let mut live = catalog::read(&session.client, None).await?;
-            let file = project.schema_file(&clinic.system);
-            if target.is_embedded() && live.tables.is_empty() && file.is_file() {
-                schema::apply(&mut session, &file, None).await?;
-                live = catalog::read(&session.client, None).await?;
-                let text = t!("cli.run.schema_applied", system = clinic.system, count = live.tables.len());
-                observer.event(&Event::Note { stage, text: &text });
-            }
-            let oids = LiveOids(catalog::live_oids(&session.client).await?);
+            let mut session = droppable(Session::open(&target, purpose)).await?;
+            let canceller = session.canceller();
+            // Reading the catalog waits for whoever locks a table.
+            let read = async {
+                let mut live = catalog::read(&session.client, None).await?;
+                let file = project.schema_file(&clinic.system);
+                if target.is_embedded() && live.tables.is_empty() && file.is_file() {
+                    schema::apply(&mut session, &file, None).await?;
+                    live = catalog::read(&session.client, None).await?;
+                    let text = t!("cli.run.schema_applied", system = clinic.system, count = live.tables.len());
+                    observer.event(&Event::Note { stage, text: &text });
+                }
+                let oids = LiveOids(catalog::live_oids(&session.client).await?);
+                anyhow::Ok((live, oids))
+            };
+            let (live, oids) = interruptible(canceller, read).await?;
             anyhow::Ok((session, live, oids))
         })?;
         Ok(Self { session, catalog, oids, target, runtime })
@@ -60,26 +66,43 @@ impl Connection {
     /// Drives work on the network. On Ctrl-C the server is asked to give up the statement it is at, and the work ends
     /// with its error, having rolled back.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime.block_on(async {
-            tokio::pin!(work);
-            let mut asked = false;
-            loop {
-                tokio::select! {
-                    result = &mut work => return result,
-                    () = tokio::time::sleep(TICK), if !asked => {
-                        if interrupt::requested() {
-                            asked = true;
-                            self.session.cancel().await;
-                        }
-                    }
-                }
-            }
-        })
+        let canceller = self.session.canceller();
+        self.runtime.block_on(interruptible(canceller, work))
     }
 
     /// The hash of the part of the catalog that a check looked at.
     pub(super) fn hash(&self, report: &crate::check::Report) -> String {
         let names: Vec<TableName> = report.tables.iter().map(|table| table.table.clone()).collect();
         catalog::hash(&self.catalog, &names)
+    }
+}
+
+/// Waits for work on the network; on Ctrl-C the server is asked to give up its statement.
+///
+/// A task of its own looks for Ctrl-C, since work may hold up the one it is in. It asks again, for one statement may
+/// end just before it is asked about, and the next one wait as long.
+async fn interruptible<T>(canceller: Canceller, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let watch = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TICK).await;
+            if interrupt::requested() {
+                canceller.cancel().await;
+                tokio::time::sleep(10 * TICK).await;
+            }
+        }
+    });
+    let result = work.await;
+    watch.abort();
+    result
+}
+
+/// Waits for a connection; on Ctrl-C it is dropped.
+async fn droppable<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = tokio::time::sleep(TICK) => interrupt::check()?,
+        }
     }
 }

@@ -68,10 +68,10 @@ async fn hostile_names_go_through_as_names() {
     sheet.write(1, 0, "1").unwrap();
     book.save(site.path("clinics/acme/sources/bo'ok\"; --.xlsx")).unwrap();
 
-    site.run(&["run", "acme"]).says(0, &["s\"c'h.t'a\"ble; drop table person; --"]);
+    site.run(&["run", "acme"]).says(0, &["s\"c'h.t'a\"ble; drop", "s\"c'h.chi'ld\"; --"]);
     let table = "\"s\"\"c'h\".\"t'a\"\"ble; drop table person; --\"";
     let rows = format!(
-        "select string_agg(\"n'a\"\"me; --\" || ' ' || \"k'i\"\"nd; --\", ' | ' order by 1) from {table}"
+        "select string_agg(\"n'a\"\"me; --\" || ' ' || \"k'i\"\"nd; --\", ' | ' order by \"i'd\"\"\") from {table}"
     );
     assert_eq!(site.value(&rows).await, "'; drop table person; -- o'k\"; -- | \\'); drop table person; -- b");
     assert_eq!(site.value("select count(*) from \"s\"\"c'h\".\"chi'ld\"\"; --\"").await, "2");
@@ -107,7 +107,7 @@ async fn a_clinic_or_table_that_is_named_on_the_command_line_is_only_a_name() {
     let table = "x\"; drop table person; --";
     site.run(&["run", "acme", "--only", table]).says(2, &["drop table person"]);
     site.run(&["transform", "acme", "--select", table]).says(2, &[]);
-    site.run(&["load", "acme", table]).says(2, &["there is no source"]);
+    site.run(&["load", "acme", "--source", table]).says(2, &["there is no source"]);
     site.run(&["push", "acme", "--snapshot", "../../../etc"]).says(1, &["no such snapshot"]);
     assert_eq!((site.tables().await, site.staged()), (before, staged));
 }

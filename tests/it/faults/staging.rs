@@ -38,6 +38,19 @@ async fn a_truncated_staging_file_is_named_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_staging_file_with_destroyed_blocks_is_named_and_nothing_is_pushed() {
+    let site = Site::exported().await;
+    let before = site.tables().await;
+    let path = site.path("staging/acme/acme.duckdb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[12288..end].iter_mut().step_by(1000).for_each(|byte| *byte = !*byte);
+    std::fs::write(&path, &bytes).unwrap();
+    site.run(&["run", "acme"]).says(1, &["acme.duckdb is damaged"]).hints("move");
+    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_staging_file_open_in_another_program_is_said_with_its_process() {
     let site = Site::exported().await;
     let before = site.tables().await;
