@@ -223,7 +223,11 @@ fn of_target(context: &Context, project: &Project, clinic: Option<&Clinic>) -> V
         match embedded::status(&project.postgres_dir()) {
             Ok(Status::Running { .. }) => {}
             Ok(_) => {
-                return vec![Finding::new(t!("cli.doctor.target"), Verdict::Good, t!("cli.doctor.on_demand"))];
+                return vec![Finding::new(
+                    t!("cli.doctor.target"),
+                    Verdict::Good,
+                    t!("cli.doctor.on_demand"),
+                )];
             }
             Err(error) => {
                 return vec![Finding::of::<()>(t!("cli.doctor.target"), Err(error), |()| String::new())];

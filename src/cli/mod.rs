@@ -151,7 +151,11 @@ fn finish(result: Result<()>, format: arguments::Format) -> ExitCode {
 /// What stopped after Ctrl-C, as what it is: what drivers say of it, and how to mend it, is beside the point.
 fn interrupted(failure: Failure) -> Failure {
     let word = t!("error.interrupted");
-    let message = if failure.message.contains(&*word) { failure.message } else { format!("{word}: {}", failure.message) };
+    let message = if failure.message.contains(&*word) {
+        failure.message
+    } else {
+        format!("{word}: {}", failure.message)
+    };
     Failure::new(Kind::Interrupted, message).hint(t!("error.interrupted_hint"))
 }
 

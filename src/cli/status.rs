@@ -149,7 +149,8 @@ fn stages(context: &Context, project: &Project, name: &ClinicName) -> Result<Opt
     let rows = staging.stages()?;
     let moved = Moved {
         sources: sources_moved(project, &clinic, &staging)?,
-        models: rows.iter().any(|row| row.stage == Stage::Transform) && models_moved(project, &clinic, &staging),
+        models: rows.iter().any(|row| row.stage == Stage::Transform)
+            && models_moved(project, &clinic, &staging),
     };
     Ok(Some(judged(&rows, moved)))
 }

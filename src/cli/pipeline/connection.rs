@@ -51,7 +51,8 @@ impl Connection {
                 if target.is_embedded() && live.tables.is_empty() && file.is_file() {
                     schema::apply(&mut session, &file, None).await?;
                     live = catalog::read(&session.client, None).await?;
-                    let text = t!("cli.run.schema_applied", system = clinic.system, count = live.tables.len());
+                    let text =
+                        t!("cli.run.schema_applied", system = clinic.system, count = live.tables.len());
                     observer.event(&Event::Note { stage, text: &text });
                 }
                 let oids = LiveOids(catalog::live_oids(&session.client).await?);

@@ -192,23 +192,28 @@ fn each_stage_by_itself_tells_what_it_did() {
     ];
     let mut text: String = first.iter().map(|line| mini.session(line)).collect();
     mini.edit("sql/sources/ledger/clean/person.sql", "name,", "upper(name) as name,");
-    mini.execute("update person set name = 'Somebody' where name = 'Sol'; delete from visit where kind = 'RETURN'");
+    mini.execute(
+        "update person set name = 'Somebody' where name = 'Sol'; delete from visit where kind = 'RETURN'",
+    );
     let then: [&[&str]; 10] = [
         &["verify", "mini", "--most", "1"],
         &["verify", "mini", "--show-values"],
+        &["log", "mini", "--errors"],
         &["transform", "mini", "--explain"],
         &["run", "mini", "--from", "push", "--until", "check"],
         &["run", "mini", "--from", "transform", "--dry-run"],
         &["maps", "mini", "--export"],
         &["log", "mini", "--run", "nope"],
-        &["log", "mini", "--errors"],
         &["demo"],
         &["status"],
     ];
     text.extend(then.iter().map(|line| mini.session(line)));
     snapshot(mini.path(), "stages", &text);
     let told = String::from_utf8(mini.run(&["log", "mini", "--run", "last"]).stdout).unwrap();
-    assert!(told.contains("run_started") && told.contains("stage_finished") && told.contains("exit_code=0"), "{told}");
+    assert!(
+        told.contains("run_started") && told.contains("stage_finished") && told.contains("exit_code=0"),
+        "{told}"
+    );
     assert_eq!(mini.run(&["log", "mini", "--run", "last", "--format", "json"]).status.code(), Some(0));
 }
 
