@@ -28,6 +28,7 @@ enum Entry<'a> {
     StageStarted { stage: Stage },
     StageFinished { stage: Stage, milliseconds: u64, counts: &'a serde_json::Value },
     StageFailed { stage: Stage, milliseconds: u64, message: &'a str },
+    RunFailed { exit_code: u8, message: &'a str },
     RunFinished { exit_code: u8, milliseconds: u64 },
 }
 
@@ -80,13 +81,16 @@ impl Journal {
     }
 
     pub(super) fn stage_failed(&self, stage: Stage, milliseconds: u64, failure: &Failure) {
-        let entry = Entry::StageFailed { stage, milliseconds, message: &failure.message };
-        self.write(&entry);
-        self.write_error(&entry);
+        self.write(&Entry::StageFailed { stage, milliseconds, message: &failure.message });
     }
 
-    /// Ends the log.
-    pub(super) fn finish(&self, exit_code: u8) {
+    /// Ends the log; why a run stopped, be it an error or what it found, is told in both files.
+    pub(super) fn finish(&self, exit_code: u8, failure: Option<&Failure>) {
+        if let Some(failure) = failure {
+            let entry = Entry::RunFailed { exit_code, message: &failure.message };
+            self.write(&entry);
+            self.write_error(&entry);
+        }
         let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.write(&Entry::RunFinished { exit_code, milliseconds });
     }
@@ -156,7 +160,7 @@ mod tests {
         journal.stage_started(Stage::Load);
         journal.event(&Event::Warning { stage: Stage::Load, text: "two encodings" });
         journal.event(&Event::Advanced { stage: Stage::Load, subject: "patients", amount: 1 });
-        journal.finish(0);
+        journal.finish(3, Some(&Failure::findings("too many")));
 
         let read = |name: &str| std::fs::read_to_string(project.logs_dir(&clinic).join(name)).unwrap();
         let lines: Vec<serde_json::Value> = read(&format!("{}.jsonl", journal.run()))
@@ -164,8 +168,8 @@ mod tests {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-        assert_eq!(events, ["run_started", "stage_started", "warning", "run_finished"]);
-        assert_eq!(read(&format!("{}.errors.jsonl", journal.run())).lines().count(), 1);
+        assert_eq!(events, ["run_started", "stage_started", "warning", "run_failed", "run_finished"]);
+        assert_eq!(read(&format!("{}.errors.jsonl", journal.run())).lines().count(), 2);
         for file in std::fs::read_dir(project.logs_dir(&clinic)).unwrap() {
             assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }

@@ -43,6 +43,7 @@ fn snapshot(folder: &Path, name: &str, text: &str) {
     settings.add_filter(r" *\d+\.\d s\b", " [took]");
     settings.add_filter(r"\b[0-7][0-9A-HJKMNP-TV-Z]{11}\b", "[run]");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[hash]");
+    settings.add_filter(r"\d{2}:\d{2}:\d{2}\.\d{3}", "[time]");
     settings.add_filter(r"\bplan [0-9a-f]{16}\b", "plan [hash]");
     settings.add_filter(r" +\n", "\n");
     settings.bind(|| insta::assert_snapshot!(name, text));

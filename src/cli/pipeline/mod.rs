@@ -141,8 +141,8 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         }
     }
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
-    let code = outcome.failure.as_ref().map_or(0, exit_code);
-    pipeline.journal.finish(code);
+    let failure = outcome.failure.as_ref().map(Failure::from_anyhow);
+    pipeline.journal.finish(outcome.failure.as_ref().map_or(0, exit_code), failure.as_ref());
     Ok(outcome)
 }
 

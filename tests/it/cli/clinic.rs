@@ -176,6 +176,48 @@ fn a_clinic_goes_from_its_files_to_a_verified_database() {
 }
 
 #[test]
+fn each_stage_by_itself_tells_what_it_did() {
+    let mini = Mini::new();
+    mini.edit("clinics/mini/sources/people.csv", "2;Luis;1975-12-31", "2;Luis\n4;Sol;1990-01-01");
+    let first: [&[&str]; 9] = [
+        &["transform", "mini"],
+        &["load", "mini"],
+        &["load", "mini"],
+        &["export", "mini"],
+        &["transform", "mini", "--select", "+target.person"],
+        &["transform", "mini"],
+        &["check", "mini"],
+        &["export", "mini"],
+        &["push", "mini"],
+    ];
+    let mut text: String = first.iter().map(|line| mini.session(line)).collect();
+    mini.edit("sql/sources/ledger/clean/person.sql", "name,", "upper(name) as name,");
+    mini.execute(
+        "update person set name = 'Somebody' where name = 'Sol'; delete from visit where kind = 'RETURN'",
+    );
+    let then: [&[&str]; 10] = [
+        &["verify", "mini", "--most", "1"],
+        &["verify", "mini", "--show-values"],
+        &["log", "mini", "--errors"],
+        &["transform", "mini", "--explain"],
+        &["run", "mini", "--from", "push", "--until", "check"],
+        &["run", "mini", "--from", "transform", "--dry-run"],
+        &["maps", "mini", "--export"],
+        &["log", "mini", "--run", "nope"],
+        &["demo"],
+        &["status"],
+    ];
+    text.extend(then.iter().map(|line| mini.session(line)));
+    snapshot(mini.path(), "stages", &text);
+    let told = String::from_utf8(mini.run(&["log", "mini", "--run", "last"]).stdout).unwrap();
+    assert!(
+        told.contains("run_started") && told.contains("stage_finished") && told.contains("exit_code=0"),
+        "{told}"
+    );
+    assert_eq!(mini.run(&["log", "mini", "--run", "last", "--format", "json"]).status.code(), Some(0));
+}
+
+#[test]
 fn what_changed_is_stale_and_only_that_is_done_again() {
     let mini = Mini::new();
     assert_eq!(mini.run(&["run", "mini"]).status.code(), Some(0));
