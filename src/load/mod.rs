@@ -108,8 +108,28 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
         books::remove(staging, name)?;
         observer.event(&Event::Note { stage: Stage::Load, text: &t!("load.note.removed", source = name) });
     }
+    let sources = uncompressed(staging, || read(options, &surveyed, &known, &plan, observer))?;
+    Ok(Report { sources, removed: plan.removed })
+}
+
+/// Raw tables are read once or twice, right after: choosing a compression for them takes as long as all the rest.
+fn uncompressed<T>(staging: &Staging, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    staging.execute("set force_compression = 'uncompressed'")?;
+    let result = work();
+    staging.execute("set force_compression = 'auto'")?;
+    result
+}
+
+fn read(
+    options: &Options<'_>,
+    surveyed: &[Surveyed],
+    known: &BTreeMap<String, books::Known>,
+    plan: &Plan,
+    observer: &dyn Observer,
+) -> Result<Vec<SourceReport>> {
+    let staging = options.staging;
     let mut sources = Vec::new();
-    for (done, (step, source)) in plan.steps.iter().zip(&surveyed).enumerate() {
+    for (done, (step, source)) in plan.steps.iter().zip(surveyed).enumerate() {
         interrupt::check()?;
         let report = match step.reason {
             None => {
@@ -124,7 +144,7 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
             report.with_context(|| t!("load.source_failed", source = step.source, done = done, all = all))?,
         );
     }
-    Ok(Report { sources, removed: plan.removed })
+    Ok(sources)
 }
 
 type Prepared = (Vec<Surveyed>, BTreeMap<String, books::Known>, Plan);
