@@ -71,7 +71,7 @@ async fn hostile_names_go_through_as_names() {
     site.run(&["run", "acme"]).says(0, &["s\"c'h.t'a\"ble; drop", "s\"c'h.chi'ld\"; --"]);
     let table = "\"s\"\"c'h\".\"t'a\"\"ble; drop table person; --\"";
     let rows = format!(
-        "select string_agg(\"n'a\"\"me; --\" || ' ' || \"k'i\"\"nd; --\", ' | ' order by \"i'd\"\"\") from {table}"
+        "select string_agg(\"n'a\"\"me; --\" || ' ' || \"k'i\"\"nd; --\", ' | ' order by \"n'a\"\"me; --\" collate \"C\") from {table}"
     );
     assert_eq!(site.value(&rows).await, "'; drop table person; -- o'k\"; -- | \\'); drop table person; -- b");
     assert_eq!(site.value("select count(*) from \"s\"\"c'h\".\"chi'ld\"\"; --\"").await, "2");
