@@ -109,8 +109,9 @@ fn duckdb_type(column: &Column) -> String {
 }
 
 fn in_duckdb(connection: &Connection, body: &str) -> Result<Vec<String>> {
-    let mut statement =
-        connection.prepare(&format!("select columns(*)::varchar from (\n{body}\n)")).map_err(error::duckdb)?;
+    let mut statement = connection
+        .prepare(&format!("select columns(*)::varchar from (\n{body}\n)"))
+        .map_err(error::duckdb)?;
     let mut answer = statement.query([]).map_err(error::duckdb)?;
     let mut rows = Vec::new();
     while let Some(row) = answer.next().map_err(error::duckdb)? {
