@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::shape::TableShape;
 use crate::codec::LiveOids;
@@ -181,17 +182,61 @@ async fn conflicts(
     };
     let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
     let same = if same.is_empty() { "false".to_owned() } else { same };
+    let range = range_element(client, elements).await?;
     let own = inner("trasvase_probe", "trasvase_n");
+    let island = if range.is_some() { "a.island = b.island and" } else { "" };
     let with_batch = format!(
-        "select b.place, a.place from {own} a join {own} b on a.place < b.place and {meets} order by b.place, a.place"
+        "with own as materialized (select * from {}) select b.place, a.place from own a join own b \
+         on {island} a.place < b.place and {meets} order by b.place, a.place",
+        islands(&own, elements, range)
+    );
+    let both = format!(
+        "(select * from {} t union all select * from {own} o)",
+        inner(&shape.name.quoted(), "null::bigint")
     );
     let with_target = format!(
-        "select b.place, null::bigint from {} a join {own} b on {meets} and not ({same})",
-        inner(&shape.name.quoted(), "null::bigint")
+        "with both_sides as materialized (select * from {}) select b.place, null::bigint from both_sides a join both_sides b \
+         on {island} a.place is null and b.place is not null and {meets} and not ({same})",
+        islands(&both, elements, range)
     );
     let columns = elements.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
     record(staging, client, shape, &with_target, rule, &columns, constraint).await?;
     record_greedily(staging, client, shape, &with_batch, rule, &columns, constraint).await
+}
+
+/// The element of an EXCLUDE that asks whether ranges overlap, where all others ask for equality.
+async fn range_element(client: &Client, elements: &[(String, String)]) -> Result<Option<usize>> {
+    let Some(place) = elements.iter().position(|(_, op)| op == "&&") else { return Ok(None) };
+    if elements.iter().enumerate().any(|(n, (_, op))| n != place && op != "=") {
+        return Ok(None);
+    }
+    let sql = format!("select {} from trasvase_probe", elements[place].0);
+    let statement = client.prepare(&sql).await.map_err(|error| error::postgres(&error))?;
+    let ordered = [
+        Type::INT4_RANGE,
+        Type::INT8_RANGE,
+        Type::NUM_RANGE,
+        Type::TS_RANGE,
+        Type::TSTZ_RANGE,
+        Type::DATE_RANGE,
+    ];
+    Ok(ordered.contains(statement.columns()[0].type_()).then_some(place))
+}
+
+/// Numbers the rows so that two which overlap have the same `island`: in order of their lower bounds a new island begins
+/// where no earlier range reaches. Without it every row of a room would be compared with every other.
+fn islands(rows: &str, elements: &[(String, String)], range: Option<usize>) -> String {
+    let Some(n) = range else { return format!("{rows} r") };
+    let equal: Vec<String> =
+        (0..elements.len()).filter(|other| *other != n).map(|other| format!("e{other}")).collect();
+    let partition =
+        if equal.is_empty() { String::new() } else { format!("partition by {}", equal.join(", ")) };
+    let order = format!("({partition} order by lower(e{n}) nulls first, place");
+    format!(
+        "(select *, sum(case when lower(e{n}) is null or endless or reach >= lower(e{n}) then 0 else 1 end) over {order}) as island \
+         from (select *, bool_or(upper_inf(e{n})) over w as endless, max(upper(e{n})) over w as reach from {rows} r \
+         where not isempty(e{n}) window w as {order} rows between unbounded preceding and 1 preceding)) r) r"
+    )
 }
 
 async fn record(

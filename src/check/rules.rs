@@ -49,14 +49,24 @@ pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, f
         .map(|column| format!("{} is not null", quoted(column)))
         .collect::<Vec<_>>()
         .join(" and ");
+    let same = columns
+        .iter()
+        .map(|column| format!("standing.{0} is not distinct from twice.{0}", quoted(column)))
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let keys_of =
+        columns.iter().map(|column| format!("standing.{}", quoted(column))).collect::<Vec<_>>().join(", ");
     let present = if index.nulls_not_distinct { "true".to_owned() } else { present };
     let table = literal(&shape.name.to_string());
+    // Keys that are there twice are few: only their rows are put in order.
     staging.execute(&format!(
-        "insert into fault select {table}, _n, 'duplicate_key', {column}, {constraint}, 'kept: ' || kept from ( \
+        "insert into fault with standing as (select {keys}, _n, _ids from {ready} where {present} and ({filter}) \
+           and _n not in (select n from fault where table_name = {table})) \
+         select {table}, _n, 'duplicate_key', {column}, {constraint}, 'kept: ' || kept from ( \
            select _n, row_number() over (w order by _ids[1], _n) as place, \
              coalesce(first_value(_ids[1]) over (w order by _ids[1], _n)::varchar, '') as kept \
-           from {ready} where {present} and ({filter}) and _n not in (select n from fault where table_name = {table}) \
-           window w as (partition by {keys})) where place > 1",
+           from standing semi join (select {keys} from standing group by all having count(*) > 1) twice on {same} \
+           window w as (partition by {keys_of})) where place > 1",
         column = literal(&columns.join(", ")),
         constraint = literal(&index.name),
         ready = shape.name.staged("ready"),

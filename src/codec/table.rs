@@ -80,21 +80,42 @@ impl TableCodec {
         Ok(())
     }
 
+    /// [`TableCodec::append_row`] and [`TableCodec::digest`] in one: most values are encoded once for both.
+    pub fn append_row_and_digest<T: AsRef<str>>(
+        &self,
+        values: &[Option<T>],
+        oids: &LiveOids,
+        out: &mut Vec<u8>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<RowHash, RefusedValue> {
+        self.begin_digest(buffer);
+        for ((name, codec), value) in self.columns.iter().zip(values) {
+            codec
+                .write(value.as_ref().map(AsRef::as_ref), oids, out, buffer)
+                .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
+        }
+        Ok(Sha256::digest(&*buffer).into())
+    }
+
     /// The row's digest, the same as [`TableCodec::digest_sql`] on the server. `buffer` is scratch space.
     pub fn digest<T: AsRef<str>>(
         &self,
         values: &[Option<T>],
         buffer: &mut Vec<u8>,
     ) -> Result<RowHash, RefusedValue> {
-        buffer.clear();
-        let count = i32::try_from(self.columns.len()).expect("PostgreSQL tables have at most 1,600 columns");
-        buffer.extend_from_slice(&count.to_be_bytes());
+        self.begin_digest(buffer);
         for ((name, codec), value) in self.columns.iter().zip(values) {
             codec
                 .digest(value.as_ref().map(AsRef::as_ref), buffer)
                 .map_err(|refusal| RefusedValue { column: name.clone(), refusal })?;
         }
         Ok(Sha256::digest(&*buffer).into())
+    }
+
+    fn begin_digest(&self, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        let count = i32::try_from(self.columns.len()).expect("PostgreSQL tables have at most 1,600 columns");
+        buffer.extend_from_slice(&count.to_be_bytes());
     }
 
     /// One column's bytes in the digest, the same as [`TableCodec::column_digest_sql`] on the server.

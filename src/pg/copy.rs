@@ -1,5 +1,6 @@
 //! `COPY ... FROM STDIN (FORMAT binary)`: PostgreSQL documentation, chapter "COPY", section "Binary Format".
 
+use std::io::Read as _;
 use std::pin::Pin;
 
 use anyhow::Result;
@@ -33,6 +34,17 @@ impl Copy {
         let count = i16::try_from(fields).expect("PostgreSQL tables have at most 1,600 columns");
         self.buffer.extend_from_slice(&count.to_be_bytes());
         &mut self.buffer
+    }
+
+    /// Sends rows that are encoded already.
+    pub async fn rows_from(&mut self, mut encoded: impl std::io::Read) -> Result<()> {
+        loop {
+            let room = &mut self.buffer;
+            if encoded.by_ref().take(BLOCK as u64).read_to_end(room)? == 0 {
+                return Ok(());
+            }
+            self.flush().await?;
+        }
     }
 
     /// Hands full blocks to the connection; waits while the server is behind.

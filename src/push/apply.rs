@@ -65,8 +65,9 @@ pub(super) async fn apply(
             .with_context(|| t!("push.cannot_rebuild", name = statement.name, table = statement.table))?;
     }
     context.execute("set constraints all immediate").await?;
+    ledger.analyze(context).await?;
     for (_, entry, table, codec) in &staged {
-        ledger.digests(context, entry, codec).await?;
+        ledger.digests(context, entry, codec, table.direct).await?;
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
     }
@@ -86,6 +87,7 @@ async fn load_table(
         context.execute(&format!("alter table {} disable trigger user", entry.table.quoted())).await?;
     }
     if plan.direct {
+        let mut spool = ledger.spool(context, entry)?;
         let inserted = rows::send(
             context.client,
             context.snapshot,
@@ -93,10 +95,11 @@ async fn load_table(
             codec,
             context.oids,
             &entry.table.quoted(),
+            Some(&mut spool),
             context.observer,
         )
         .await?;
-        ledger.rows(context, entry, codec, None).await?;
+        ledger.unspool(context, entry, spool).await?;
         return Ok(Written { inserted, ..Written::default() });
     }
     stage(context, place, entry, codec).await?;
@@ -104,7 +107,7 @@ async fn load_table(
     let updated = update(context, place, entry, plan, codec, ledger).await?;
     let touched = insert(context, place, entry, plan, codec).await?;
     if touched > 0 || updated > 0 {
-        ledger.rows(context, entry, codec, Some(place)).await?;
+        ledger.rows(context, entry, codec, place).await?;
     }
     Ok(Written { inserted: touched, updated, deleted })
 }
@@ -286,7 +289,7 @@ async fn enable_triggers(context: &Context<'_>, plan: &TablePlan) -> Result<()> 
 /// Names the settings of the data transaction.
 pub(super) fn settings(lock_timeout: &str) -> String {
     format!(
-        "set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local synchronous_commit = on",
+        "set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local work_mem = '64MB'; set local synchronous_commit = on",
         literal(lock_timeout)
     )
 }

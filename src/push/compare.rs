@@ -139,8 +139,17 @@ pub(super) async fn stage(
             entry.table.quoted()
         ))
         .await?;
-    rows::send(context.client, context.snapshot, entry, codec, context.oids, &incoming, context.observer)
-        .await?;
+    rows::send(
+        context.client,
+        context.snapshot,
+        entry,
+        codec,
+        context.oids,
+        &incoming,
+        None,
+        context.observer,
+    )
+    .await?;
     context.execute(&format!("analyze {incoming}")).await
 }
 

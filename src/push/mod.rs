@@ -11,6 +11,7 @@ mod plan;
 mod rebuild;
 mod record;
 mod rows;
+mod spool;
 
 use std::collections::BTreeMap;
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use super::compare::Context;
 use super::rows;
+use super::spool::Spool;
 use crate::codec::{TableCodec, append_text};
 use crate::model::ident::{literal, quoted};
 use crate::model::manifest::TableEntry;
@@ -41,23 +42,55 @@ impl Ledger {
         }
         context
             .execute(
-                "create temporary table trasvase_sent (target_table integer, key text collate \"C\", sent bytea, \
-                 type integer, source_id text collate \"C\") on commit drop",
+                "create temporary table trasvase_sent (batch integer, target_table integer, key text collate \"C\", sent bytea, \
+                 stored bytea, type integer, source_id text collate \"C\") on commit drop",
             )
             .await?;
         Ok(Self { batch: batch.number, codes })
     }
 
-    /// Notes the digest and the origin of each row that was written: all of a table's rows, or those whose keys are in
-    /// the `touched` table of this place.
+    /// Where a table's rows are noted while they are sent straight into it.
+    pub(super) fn spool(&self, context: &Context<'_>, entry: &TableEntry) -> Result<Spool> {
+        let product = self.codes[&context.manifest().product];
+        Spool::new(context.snapshot.folder(), self.batch, product, self.code(entry), self.codes.clone())
+    }
+
+    /// Takes what was noted into the batch's partitions; where PostgreSQL fills columns itself, the digests wait for
+    /// [`Ledger::digests`].
+    pub(super) async fn unspool(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        spool: Spool,
+    ) -> Result<()> {
+        let (external, digests) = spool.finish()?;
+        let partition = format!("trasvase.external_id_{}", self.batch);
+        copy_rows(context, &partition, "batch, source, type, source_id, target_table, target_key", external)
+            .await?;
+        let into = match writes_all(context, entry) {
+            true => format!("trasvase.row_digest_{}", self.batch),
+            false => "trasvase_sent".to_owned(),
+        };
+        copy_rows(context, &into, "batch, target_table, key, sent, stored", digests).await
+    }
+
+    fn code(&self, entry: &TableEntry) -> i32 {
+        self.codes[&entry.table.to_string()]
+    }
+
+    /// Notes the digest and the origin of each row whose key is in the `touched` table of this place.
     pub(super) async fn rows(
         &self,
         context: &Context<'_>,
         entry: &TableEntry,
         codec: &TableCodec,
-        touched: Option<usize>,
+        place: usize,
     ) -> Result<()> {
-        let mut copy = Copy::start(context.client, "copy trasvase_sent from stdin (format binary)").await?;
+        let mut copy = Copy::start(
+            context.client,
+            "copy trasvase_sent (target_table, key, sent, type, source_id) from stdin (format binary)",
+        )
+        .await?;
         let mut reader = context.snapshot.rows(entry)?;
         let mut buffer = Vec::new();
         let mut number = 0;
@@ -81,15 +114,12 @@ impl Ledger {
             copy.flush_if_full().await?;
         }
         copy.finish().await?;
-        if let Some(place) = touched {
-            context
-                .execute(&format!(
-                    "delete from trasvase_sent s where s.target_table = {table} and not exists \
-                     (select 1 from trasvase_touched_{place} k where k.key = s.key)"
-                ))
-                .await?;
-        }
-        Ok(())
+        context
+            .execute(&format!(
+                "delete from trasvase_sent s where s.target_table = {table} and not exists \
+                 (select 1 from trasvase_touched_{place} k where k.key = s.key)"
+            ))
+            .await
     }
 
     /// Writes the key map and, with the digest of each whole row as the server holds it now, the row digests of a table.
@@ -98,7 +128,11 @@ impl Ledger {
         context: &Context<'_>,
         entry: &TableEntry,
         codec: &TableCodec,
+        direct: bool,
     ) -> Result<()> {
+        if direct && writes_all(context, entry) {
+            return self.correct_stored(context, entry, codec).await;
+        }
         let table = self.codes[&entry.table.to_string()];
         let stored = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key)
             .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
@@ -117,6 +151,39 @@ impl Ledger {
                 "insert into trasvase.external_id_{batch} select {batch}, {}, s.type, s.source_id, {table}, s.key \
                  from trasvase_sent s where s.target_table = {table} and s.type is not null and s.source_id is not null",
                 self.codes[&context.manifest().product],
+            ))
+            .await
+    }
+
+    /// Rows sent whole into an empty table are stored as they were sent, unless a trigger changed them: the server
+    /// compares every one, in parallel since that only reads, and the digests of changed rows are written anew.
+    async fn correct_stored(
+        &self,
+        context: &Context<'_>,
+        entry: &TableEntry,
+        codec: &TableCodec,
+    ) -> Result<()> {
+        let (batch, table) = (self.batch, self.code(entry));
+        let same = format!("d.target_table = {table} and d.key = ({}) collate \"C\"", codec.key_sql("t"));
+        let digest = codec.digest_sql("t");
+        let target = entry.table.quoted();
+        // As a filter of the count it is computed once a row; as a condition it would be a key of the join.
+        let equal = context
+            .count(&format!(
+                "select count(*) filter (where d.stored = {digest}) from {target} t join trasvase.row_digest_{batch} d on {same}"
+            ))
+            .await?;
+        if equal == entry.rows {
+            return Ok(());
+        }
+        // A row that a trigger did not let in is none that we wrote.
+        context
+            .execute(&format!(
+                "update trasvase.row_digest_{batch} d set stored = {digest} from {target} t where {same} and d.stored <> {digest}; \
+                 delete from trasvase.row_digest_{batch} d where d.target_table = {table} and not exists (select 1 from {target} t where {same}); \
+                 delete from trasvase.external_id_{batch} e where e.target_table = {table} and not exists \
+                 (select 1 from {target} t where e.target_key = ({}) collate \"C\")",
+                codec.key_sql("t")
             ))
             .await
     }
@@ -144,6 +211,16 @@ impl Ledger {
             .await
     }
 
+    /// Tells the planner how many rows of each table there are, before [`Ledger::digests`] joins them.
+    pub(super) async fn analyze(&self, context: &Context<'_>) -> Result<()> {
+        context
+            .execute(&format!(
+                "analyze trasvase.external_id_{0}; analyze trasvase.row_digest_{0}",
+                self.batch
+            ))
+            .await
+    }
+
     /// Indexes the batch's partitions and attaches them.
     pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
         for (parent, columns) in [
@@ -154,8 +231,7 @@ impl Ledger {
             context
                 .execute(&format!(
                     "create index on trasvase.{parent}_{0} ({columns}); \
-                     alter table trasvase.{parent} attach partition trasvase.{parent}_{0} for values in ({0}); \
-                     analyze trasvase.{parent}_{0}",
+                     alter table trasvase.{parent} attach partition trasvase.{parent}_{0} for values in ({0})",
                     self.batch
                 ))
                 .await?;
@@ -164,7 +240,20 @@ impl Ledger {
     }
 }
 
-fn append_integer(out: &mut Vec<u8>, value: Option<i32>) {
+/// Whether every column of the table is written by us, so that a row's two digests are of the same columns in the same order.
+fn writes_all(context: &Context<'_>, entry: &TableEntry) -> bool {
+    let table = &context.catalog.tables[&entry.table];
+    table.columns.iter().map(|column| &column.name).eq(entry.columns.iter().map(|column| &column.name))
+}
+
+async fn copy_rows(context: &Context<'_>, into: &str, columns: &str, rows: std::fs::File) -> Result<()> {
+    let mut copy =
+        Copy::start(context.client, &format!("copy {into} ({columns}) from stdin (format binary)")).await?;
+    copy.rows_from(rows).await?;
+    copy.finish().await.map(drop)
+}
+
+pub(super) fn append_integer(out: &mut Vec<u8>, value: Option<i32>) {
     match value {
         Some(value) => {
             out.extend_from_slice(&4_i32.to_be_bytes());

@@ -4,6 +4,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use tokio_postgres::Client;
 
+use super::spool::Spool;
 use crate::codec::{LiveOids, RefusedValue, TableCodec};
 use crate::error::{self, Failure};
 use crate::model::catalog::Table;
@@ -27,7 +28,8 @@ pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
     })
 }
 
-/// Copies all rows of a table into `into`, which has the entry's columns in the codec's order. Columns in `nulled` are sent as null.
+/// Copies all rows of a table into `into`, which has the entry's columns in the codec's order, and notes each in `spool`.
+#[expect(clippy::too_many_arguments, reason = "a COPY has that many ends")]
 pub(super) async fn send(
     client: &Client,
     snapshot: &Snapshot,
@@ -35,6 +37,7 @@ pub(super) async fn send(
     codec: &TableCodec,
     oids: &LiveOids,
     into: &str,
+    mut spool: Option<&mut Spool>,
     observer: &dyn Observer,
 ) -> Result<u64> {
     let subject = entry.table.to_string();
@@ -43,11 +46,19 @@ pub(super) async fn send(
         Copy::start(client, &format!("copy {into} ({}) from stdin (format binary)", codec.column_list()))
             .await?;
     let mut reader = snapshot.rows(entry)?;
+    let (mut buffer, mut noted) = (Vec::new(), Ok(()));
     let mut number: u64 = 0;
     while let Some(row) = reader.next_row()? {
         number += 1;
         let out = copy.row(entry.columns.len());
-        codec.append_row(&row.values, oids, out).map_err(|refused| refused_value(entry, number, &refused))?;
+        let encoded = match &mut spool {
+            None => codec.append_row(&row.values, oids, out),
+            Some(spool) => codec
+                .append_row_and_digest(&row.values, oids, out, &mut buffer)
+                .map(|digest| noted = spool.note(codec, &row, &digest)),
+        };
+        encoded.map_err(|refused| refused_value(entry, number, &refused))?;
+        std::mem::replace(&mut noted, Ok(()))?;
         copy.flush_if_full().await?;
         if number.is_multiple_of(STEP) {
             error::interrupt::check()?;

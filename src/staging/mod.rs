@@ -199,6 +199,8 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
         .access_mode(mode)
         .and_then(|config| config.with("temp_directory", folder.join("spill").to_string_lossy()))
         .and_then(|config| config.with("autoinstall_known_extensions", "false"))
+        // Every table is written whole and read once or twice: choosing a compression costs more than the bytes it saves.
+        .and_then(|config| config.with("force_compression", "uncompressed"))
         .map_err(error::duckdb)?;
     if let Some(memory) = &limits.memory {
         config = config.max_memory(memory).map_err(error::duckdb)?;

@@ -22,6 +22,9 @@ struct Bucket {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Buckets([Bucket; 256]);
 
+/// The buckets of the server, and how many of their rows have the clinic's value in the tenant column.
+type Theirs = (Buckets, u64);
+
 impl Buckets {
     fn empty() -> Self {
         Self([Bucket::default(); 256])
@@ -61,11 +64,12 @@ pub(super) async fn both(
     entry: &TableEntry,
     codec: &TableCodec,
     condition: &str,
-) -> Result<(Buckets, Buckets)> {
+    tenanted: &str,
+) -> Result<(Buckets, Theirs)> {
     std::thread::scope(|scope| {
         let ours = scope.spawn(|| of_snapshot(options.snapshot, entry, codec));
         let theirs = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(of_server(options, entry, codec, condition))
+            tokio::runtime::Handle::current().block_on(of_server(options, entry, codec, condition, tenanted))
         });
         let ours = ours.join().map_err(|_| anyhow!("the thread that reads the snapshot panicked"))?;
         Ok((ours?, theirs?))
@@ -91,25 +95,28 @@ async fn of_server(
     entry: &TableEntry,
     codec: &TableCodec,
     condition: &str,
-) -> Result<Buckets> {
-    let half =
-        |from: u8| format!("sum(('x' || encode(substr(digest, {from}, 8), 'hex'))::bit(64)::bigint)::text");
+    tenanted: &str,
+) -> Result<Theirs> {
+    let half = |from: u8| format!("sum(('x' || substr(digest, {from}, 16))::bit(64)::bigint)::text");
+    // `offset 0` keeps the planner from writing the digest out, and so computing it, for each half.
     let sql = format!(
-        "select bucket, count(*), {}, {} from (select {} as bucket, {} as digest from {} t where {condition}) rows group by bucket",
+        "select bucket, count(*), {}, {}, count(*) filter (where tenanted) from (select {} as bucket, encode({}, 'hex') as digest, \
+         {tenanted} as tenanted from {} t where {condition} offset 0) rows group by bucket",
         half(1),
-        half(9),
+        half(17),
         bucket_sql(&codec.key_sql("t")),
         codec.digest_sql("t"),
         entry.table.quoted(),
     );
-    let mut buckets = Buckets::empty();
+    let (mut buckets, mut of_tenant) = (Buckets::empty(), 0);
     for row in options.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))? {
         let number: i32 = row.get(0);
         let bucket = &mut buckets.0[usize::try_from(number)?];
         bucket.rows = u64::try_from(row.get::<_, i64>(1))?;
         bucket.sums = [row.get::<_, &str>(2).parse()?, row.get::<_, &str>(3).parse()?];
+        of_tenant += u64::try_from(row.get::<_, i64>(4))?;
     }
-    Ok(buckets)
+    Ok((buckets, of_tenant))
 }
 
 #[cfg(test)]

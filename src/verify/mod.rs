@@ -105,7 +105,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .hint(t!("verify.no_ledger_hint", clinic = clinic))
             .into());
     }
-    execute(options.client, "begin transaction isolation level repeatable read").await?;
+    execute(options.client, "begin transaction isolation level repeatable read; set local work_mem = '64MB'")
+        .await?;
     let report = in_transaction(options, observer).await;
     execute(options.client, "rollback").await?;
     report
@@ -157,7 +158,8 @@ async fn table(options: &Options<'_>, population: &Population, entry: &TableEntr
         )
     })?;
     let condition = population.condition(entry, &codec);
-    let (ours, theirs) = buckets::both(options, entry, &codec, &condition).await?;
+    let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
+    let (ours, (theirs, of_tenant)) = buckets::both(options, entry, &codec, &condition, &tenanted).await?;
     let unequal = ours.unequal(&theirs);
     let found = differences::find(options, entry, &codec, &condition, &unequal).await?;
     Ok(TableReport {
@@ -168,7 +170,7 @@ async fn table(options: &Options<'_>, population: &Population, entry: &TableEntr
         target: theirs.count(),
         difference: i64::try_from(theirs.count())? - i64::try_from(entry.rows)?,
         equal: unequal.is_empty(),
-        foreign: population.foreign(options.client, table, entry, &condition).await?,
+        foreign: population.foreign(options.client, table, entry, of_tenant).await?,
         differences: found.listed,
         not_listed: found.not_listed,
     })

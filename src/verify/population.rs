@@ -1,5 +1,7 @@
 //! Whose rows are compared: those that the ledger's completed batches of this clinic wrote.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use tokio_postgres::Client;
 
@@ -13,6 +15,8 @@ use crate::model::manifest::{Manifest, TableEntry, Tenant};
 /// The clinic's completed batches.
 pub(super) struct Population {
     batches: Vec<i32>,
+    /// The ledger's codes of table names.
+    codes: BTreeMap<String, i32>,
     tenant: Option<Tenant>,
 }
 
@@ -25,43 +29,48 @@ impl Population {
             )
             .await
             .map_err(|error| error::postgres(&error))?;
-        Ok(Self { batches: rows.iter().map(|row| row.get(0)).collect(), tenant: manifest.tenant.clone() })
+        let codes = client
+            .query("select name, code from trasvase.name", &[])
+            .await
+            .map_err(|error| error::postgres(&error))?;
+        Ok(Self {
+            batches: rows.iter().map(|row| row.get(0)).collect(),
+            codes: codes.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            tenant: manifest.tenant.clone(),
+        })
     }
 
     /// A condition on alias `t` that holds for the clinic's rows.
     pub(super) fn condition(&self, entry: &TableEntry, codec: &TableCodec) -> String {
-        if self.batches.is_empty() {
+        let (false, Some(code)) = (self.batches.is_empty(), self.codes.get(&entry.table.to_string())) else {
             return "false".to_owned();
-        }
+        };
         let batches = self.batches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // The code as a number, not a query for it: only so may PostgreSQL read the table in parallel.
         format!(
-            "exists (select 1 from trasvase.row_digest d where d.batch in ({batches}) and d.key = {} \
-             and d.target_table = (select code from trasvase.name where name = {}))",
+            "exists (select 1 from trasvase.row_digest d where d.batch in ({batches}) and d.target_table = {code} and d.key = {})",
             codec.key_sql("t"),
-            literal(&entry.table.to_string())
         )
     }
 
-    /// Rows of the clinic, by its tenant column, that no batch wrote.
+    /// A condition on alias `t` that holds for rows with the clinic's value in the tenant column, if there is one.
+    pub(super) fn tenanted(&self, table: &Table) -> Option<String> {
+        let tenant = self.tenant.as_ref().filter(|tenant| table.column(&tenant.column).is_some())?;
+        Some(format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value)))
+    }
+
+    /// Rows of the clinic, by its tenant column, that no batch wrote: all there are but the `ours` that the ledger has.
     pub(super) async fn foreign(
         &self,
         client: &Client,
         table: &Table,
         entry: &TableEntry,
-        condition: &str,
+        ours: u64,
     ) -> Result<Option<u64>> {
-        let Some(tenant) = self.tenant.as_ref().filter(|tenant| table.column(&tenant.column).is_some())
-        else {
-            return Ok(None);
-        };
-        let sql = format!(
-            "select count(*) from {} t where t.{}::text = {} and not {condition}",
-            entry.table.quoted(),
-            quoted(&tenant.column),
-            literal(&tenant.value)
-        );
+        let Some(tenanted) = self.tenanted(table) else { return Ok(None) };
+        let sql = format!("select count(*) from {} t where {tenanted}", entry.table.quoted());
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        Ok(Some(u64::try_from(row.get::<_, i64>(0))?))
+        Ok(Some(u64::try_from(row.get::<_, i64>(0))? - ours))
     }
 
     /// Temporary views named like the tables that show the clinic's rows only, for queries that name tables plainly.

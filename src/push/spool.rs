@@ -1,0 +1,80 @@
+//! The ledger's rows of one table, kept in files without a name while the table's own rows go over the connection, which
+//! takes one COPY at a time. They are encoded for COPY already.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Seek as _, Write as _};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::record::append_integer;
+use crate::codec::{RowHash, TableCodec, append_text};
+use crate::snapshot::Row;
+
+/// What a file takes at a time.
+const BLOCK: usize = 1 << 18;
+
+pub(super) struct Spool {
+    external: BufWriter<File>,
+    digests: BufWriter<File>,
+    row: Vec<u8>,
+    batch: i32,
+    product: i32,
+    table: i32,
+    codes: BTreeMap<String, i32>,
+}
+
+impl Spool {
+    /// Files beside the snapshot, which is as private and on a disk that holds as much.
+    pub(super) fn new(
+        folder: &Path,
+        batch: i32,
+        product: i32,
+        table: i32,
+        codes: BTreeMap<String, i32>,
+    ) -> Result<Self> {
+        let file = || tempfile::tempfile_in(folder).map(|file| BufWriter::with_capacity(BLOCK, file));
+        Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes })
+    }
+
+    /// Notes a row: `external_id` where its origin is known, and `row_digest` as if it were stored as it is sent.
+    pub(super) fn note(&mut self, codec: &TableCodec, row: &Row<'_>, digest: &RowHash) -> Result<()> {
+        let key = codec.key_text(&row.values);
+        let out = &mut self.row;
+        out.clear();
+        out.extend_from_slice(&5_i16.to_be_bytes());
+        append_integer(out, Some(self.batch));
+        append_integer(out, Some(self.table));
+        append_text(out, &key);
+        for _ in ["sent", "stored"] {
+            out.extend_from_slice(&32_i32.to_be_bytes());
+            out.extend_from_slice(digest);
+        }
+        self.digests.write_all(out)?;
+        let origin = row.origin.first().map(AsRef::as_ref);
+        let source = origin.and_then(|origin| self.codes.get(origin.split(':').next()?));
+        let source_id = row.source_id.as_deref().or(origin);
+        let (Some(source), Some(source_id)) = (source, source_id) else { return Ok(()) };
+        out.clear();
+        out.extend_from_slice(&6_i16.to_be_bytes());
+        append_integer(out, Some(self.batch));
+        append_integer(out, Some(self.product));
+        append_integer(out, Some(*source));
+        append_text(out, source_id);
+        append_integer(out, Some(self.table));
+        append_text(out, &key);
+        self.external.write_all(out)?;
+        Ok(())
+    }
+
+    /// Both files, from their beginning: rows of `external_id` and of `row_digest`.
+    pub(super) fn finish(self) -> Result<(File, File)> {
+        let rewound = |writer: BufWriter<File>| -> Result<File> {
+            let mut file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.rewind()?;
+            Ok(file)
+        };
+        Ok((rewound(self.external)?, rewound(self.digests)?))
+    }
+}
