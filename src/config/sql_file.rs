@@ -75,7 +75,7 @@ pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec
 /// product's, the clinic's.
 ///
 /// # Errors
-/// As [`model_files`].
+/// As [`sql_files`].
 pub fn macro_files(project: &Project, clinic: &Clinic) -> Result<Vec<SqlFile>> {
     let mut files = Vec::new();
     for layer in std::iter::once(project.sql_dir()).chain(layers(project, clinic)) {

@@ -1,8 +1,8 @@
 //! `raw` and `map` to `clean`, `golden`, `xref` and `target`: the SQL in git is what runs, and only what changed is
 //! rebuilt (DESIGN §2).
 //!
-//! The files are read into a graph ([`discover`]), bound over empty tables in memory ([`bind`]), compared with what
-//! was built last ([`plan`]), and what differs is built ([`build`]). A fingerprint covers what a result is made of, but
+//! The files are read into a graph (`discover`), bound over empty tables in memory (`bind`), compared with what
+//! was built last ([`plan`]), and what differs is built (`build`). A fingerprint covers what a result is made of, but
 //! not the order of rows: an aggregate or window whose result depends on order has to order by a total key.
 
 mod bind;
