@@ -66,29 +66,22 @@ async fn ask_in_transaction(
     )
     .await?;
     fill(staging, client, oids, shape).await?;
+    let probe = Probe { staging, client, shape };
     for check in &questions.checks {
         let sql =
             format!("select trasvase_n, null::bigint from trasvase_probe where not ({})", check.expression);
-        record(staging, client, shape, &sql, "check", &check.columns, &check.name).await?;
+        probe
+            .record(&sql, &Reason { rule: "check", columns: &check.columns, constraint: &check.name })
+            .await?;
     }
     for index in &questions.unique {
-        let elements: Vec<(String, String)> =
+        let elements: Vec<Element> =
             index.expressions.iter().map(|expression| (expression.clone(), "=".to_owned())).collect();
-        conflicts(
-            staging,
-            client,
-            shape,
-            &elements,
-            index.predicate.as_deref(),
-            "duplicate_key",
-            &index.name,
-        )
-        .await?;
+        probe.conflicts(&elements, index.predicate.as_deref(), "duplicate_key", &index.name).await?;
     }
     for constraint in &questions.exclude {
         if let Some((elements, predicate)) = exclusion(&constraint.definition) {
-            conflicts(staging, client, shape, &elements, predicate.as_deref(), "exclusion", &constraint.name)
-                .await?;
+            probe.conflicts(&elements, predicate.as_deref(), "exclusion", &constraint.name).await?;
         }
     }
     Ok(())
@@ -151,61 +144,121 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
     batch(client, "create index on trasvase_probe (trasvase_n); analyze trasvase_probe").await
 }
 
-/// Rows that meet another row on every element; the first by (file, row) stays, and a row of the target always stays.
-async fn conflicts(
-    staging: &Staging,
-    client: &Client,
-    shape: &TableShape<'_>,
-    elements: &[(String, String)],
-    predicate: Option<&str>,
-    rule: &str,
-    constraint: &str,
-) -> Result<()> {
-    let values = elements
-        .iter()
-        .enumerate()
-        .map(|(n, (sql, _))| format!("{sql} as e{n}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let meets = elements
-        .iter()
-        .enumerate()
-        .map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}"))
-        .collect::<Vec<_>>()
-        .join(" and ");
-    let key = shape.table.primary_key();
-    let keys: String =
-        key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
-    let filter = predicate.unwrap_or("true");
-    let inner = |from: &str, place: &str| {
-        format!("(select {place} as place{keys}, {values} from {from} where {filter})")
-    };
-    let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
-    let same = if same.is_empty() { "false".to_owned() } else { same };
-    let range = range_element(client, elements).await?;
-    let own = inner("trasvase_probe", "trasvase_n");
-    let island = if range.is_some() { "a.island = b.island and" } else { "" };
-    let with_batch = format!(
-        "with own as materialized (select * from {}) select b.place, a.place from own a join own b \
+/// What two rows must not share: an expression, and the operator that compares it.
+type Element = (String, String);
+
+/// The filled copy of a table, and where its answers go.
+struct Probe<'a> {
+    staging: &'a Staging,
+    client: &'a Client,
+    shape: &'a TableShape<'a>,
+}
+
+/// What a row is refused by.
+struct Reason<'a> {
+    rule: &'a str,
+    columns: &'a str,
+    constraint: &'a str,
+}
+
+impl Probe<'_> {
+    /// Rows that meet another row on every element; the first by (file, row) stays, and a row of the target always stays.
+    async fn conflicts(
+        &self,
+        elements: &[Element],
+        predicate: Option<&str>,
+        rule: &str,
+        constraint: &str,
+    ) -> Result<()> {
+        let values = elements
+            .iter()
+            .enumerate()
+            .map(|(n, (sql, _))| format!("{sql} as e{n}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let meets = elements
+            .iter()
+            .enumerate()
+            .map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}"))
+            .collect::<Vec<_>>()
+            .join(" and ");
+        let key = self.shape.table.primary_key();
+        let keys: String =
+            key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
+        let filter = predicate.unwrap_or("true");
+        let inner = |from: &str, place: &str| {
+            format!("(select {place} as place{keys}, {values} from {from} where {filter})")
+        };
+        let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
+        let same = if same.is_empty() { "false".to_owned() } else { same };
+        let range = range_element(self.client, elements).await?;
+        let own = inner("trasvase_probe", "trasvase_n");
+        let island = if range.is_some() { "a.island = b.island and" } else { "" };
+        let with_batch = format!(
+            "with own as materialized (select * from {}) select b.place, a.place from own a join own b \
          on {island} a.place < b.place and {meets} order by b.place, a.place",
-        islands(&own, elements, range)
-    );
-    let both = format!(
-        "(select * from {} t union all select * from {own} o)",
-        inner(&shape.name.quoted(), "null::bigint")
-    );
-    let with_target = format!(
-        "with both_sides as materialized (select * from {}) select b.place, null::bigint from both_sides a join both_sides b \
+            islands(&own, elements, range)
+        );
+        let both = format!(
+            "(select * from {} t union all select * from {own} o)",
+            inner(&self.shape.name.quoted(), "null::bigint")
+        );
+        let with_target = format!(
+            "with both_sides as materialized (select * from {}) select b.place, null::bigint from both_sides a join both_sides b \
          on {island} a.place is null and b.place is not null and {meets} and not ({same})",
-        islands(&both, elements, range)
-    );
-    let columns = elements.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
-    record(staging, client, shape, &with_target, rule, &columns, constraint).await?;
-    record_greedily(staging, client, shape, &with_batch, rule, &columns, constraint).await
+            islands(&both, elements, range)
+        );
+        let columns = elements.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
+        let reason = Reason { rule, columns: &columns, constraint };
+        self.record(&with_target, &reason).await?;
+        self.record_greedily(&with_batch, &reason).await
+    }
+
+    async fn record(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
+        let rows = self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        for row in rows {
+            self.insert_fault(row.get(0), reason, row.get(1))?;
+        }
+        Ok(())
+    }
+
+    /// Of pairs (later, earlier) a later row falls only if the earlier one stands.
+    async fn record_greedily(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
+        let fallen_sql =
+            format!("select n from fault where table_name = {}", literal(&self.shape.name.to_string()));
+        let mut fallen: std::collections::HashSet<i64> =
+            self.staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
+        for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
+            let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
+            if !fallen.contains(&earlier) && fallen.insert(later) {
+                self.insert_fault(later, reason, Some(earlier))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_fault(&self, n: i64, reason: &Reason<'_>, kept: Option<i64>) -> Result<()> {
+        let kept = match kept {
+            Some(kept) => {
+                format!(
+                    "(select 'kept: ' || _ids[1] from {} where _n = {kept})",
+                    self.shape.name.staged("ready")
+                )
+            }
+            None => "null".to_owned(),
+        };
+        self.staging.execute(&format!(
+            "insert into fault values ({}, {n}, {}, {}, {}, {kept})",
+            literal(&self.shape.name.to_string()),
+            literal(reason.rule),
+            literal(reason.columns),
+            literal(reason.constraint),
+        ))
+    }
 }
 
 /// The element of an EXCLUDE that asks whether ranges overlap, where all others ask for equality.
-async fn range_element(client: &Client, elements: &[(String, String)]) -> Result<Option<usize>> {
+async fn range_element(client: &Client, elements: &[Element]) -> Result<Option<usize>> {
     let Some(place) = elements.iter().position(|(_, op)| op == "&&") else { return Ok(None) };
     if elements.iter().enumerate().any(|(n, (_, op))| n != place && op != "=") {
         return Ok(None);
@@ -225,7 +278,7 @@ async fn range_element(client: &Client, elements: &[(String, String)]) -> Result
 
 /// Numbers the rows so that two which overlap have the same `island`: in order of their lower bounds a new island begins
 /// where no earlier range reaches. Without it every row of a room would be compared with every other.
-fn islands(rows: &str, elements: &[(String, String)], range: Option<usize>) -> String {
+fn islands(rows: &str, elements: &[Element], range: Option<usize>) -> String {
     let Some(n) = range else { return format!("{rows} r") };
     let equal: Vec<String> =
         (0..elements.len()).filter(|other| *other != n).map(|other| format!("e{other}")).collect();
@@ -239,74 +292,9 @@ fn islands(rows: &str, elements: &[(String, String)], range: Option<usize>) -> S
     )
 }
 
-async fn record(
-    staging: &Staging,
-    client: &Client,
-    shape: &TableShape<'_>,
-    sql: &str,
-    rule: &str,
-    columns: &str,
-    constraint: &str,
-) -> Result<()> {
-    let rows = client.query(sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    for row in rows {
-        insert_fault(staging, shape, row.get(0), rule, columns, constraint, row.get::<_, Option<i64>>(1))?;
-    }
-    Ok(())
-}
-
-/// Of pairs (later, earlier) a later row falls only if the earlier one stands.
-async fn record_greedily(
-    staging: &Staging,
-    client: &Client,
-    shape: &TableShape<'_>,
-    sql: &str,
-    rule: &str,
-    columns: &str,
-    constraint: &str,
-) -> Result<()> {
-    let fallen_sql = format!("select n from fault where table_name = {}", literal(&shape.name.to_string()));
-    let mut fallen: std::collections::HashSet<i64> =
-        staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
-    for row in client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
-        let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
-        if !fallen.contains(&earlier) && fallen.insert(later) {
-            insert_fault(staging, shape, later, rule, columns, constraint, Some(earlier))?;
-        }
-    }
-    Ok(())
-}
-
-fn insert_fault(
-    staging: &Staging,
-    shape: &TableShape<'_>,
-    n: i64,
-    rule: &str,
-    columns: &str,
-    constraint: &str,
-    kept: Option<i64>,
-) -> Result<()> {
-    let kept = match kept {
-        Some(kept) => {
-            format!("(select 'kept: ' || _ids[1] from {} where _n = {kept})", shape.name.staged("ready"))
-        }
-        None => "null".to_owned(),
-    };
-    staging.execute(&format!(
-        "insert into fault values ({}, {n}, {}, {}, {}, {kept})",
-        literal(&shape.name.to_string()),
-        literal(rule),
-        literal(columns),
-        literal(constraint),
-    ))
-}
-
 async fn batch(client: &Client, sql: &str) -> Result<()> {
     client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
 }
-
-/// What two rows must not share: an expression, and the operator that compares it.
-type Element = (String, String);
 
 /// Elements and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.
 fn exclusion(definition: &str) -> Option<(Vec<Element>, Option<String>)> {

@@ -96,8 +96,13 @@ fn write_item(value: &str, out: &mut String) {
     if !value.is_empty() && !value.bytes().any(special) {
         return out.push_str(value);
     }
+    write_quoted(value, out);
+}
+
+/// Text in double quotes, with quotes and backslashes doubled: `record_out` and `range_deparse` write it alike.
+pub(super) fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
-    for character in value.chars() {
+    for character in text.chars() {
         if matches!(character, '"' | '\\') {
             out.push(character);
         }

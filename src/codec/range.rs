@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::digest::set_length;
 use super::kind::Kind;
 use super::parser::{Parser, is_space};
-use super::{LiveOids, Refusal, float, numeric, temporal};
+use super::{LiveOids, Refusal, composite, float, numeric, temporal};
 
 const EMPTY: u8 = 0x01;
 const LOWER_INCLUSIVE: u8 = 0x02;
@@ -332,12 +332,5 @@ fn write_bound(text: &str, out: &mut String) {
     if !text.is_empty() && !text.bytes().any(special) {
         return out.push_str(text);
     }
-    out.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            out.push(character);
-        }
-        out.push(character);
-    }
-    out.push('"');
+    composite::write_quoted(text, out);
 }

@@ -2,9 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Codec, LiveOids, Refusal, Unsupported};
+use super::{Codec, LiveOids, Refusal, Unsupported, digest};
 use crate::model::catalog::Table;
 use crate::model::ident::quoted;
+use crate::model::manifest::TableEntry;
 
 /// Codecs of the columns that a snapshot writes into one table.
 pub struct TableCodec {
@@ -24,10 +25,7 @@ pub type RowHash = [u8; 32];
 
 impl TableCodec {
     /// Codecs for these columns of a table, matched by this key.
-    ///
-    /// # Errors
-    /// The first column whose type cannot be compared, or that the table does not have.
-    pub fn new(table: &Table, columns: &[String], key: &[String]) -> Result<Self, (String, Unsupported)> {
+    fn new(table: &Table, columns: &[String], key: &[String]) -> Result<Self, (String, Unsupported)> {
         let codecs = columns
             .iter()
             .map(|name| {
@@ -44,6 +42,15 @@ impl TableCodec {
             .map(|name| place(name).ok_or_else(|| (name.clone(), missing(name))))
             .collect::<Result<_, _>>()?;
         Ok(Self { columns: codecs, key })
+    }
+
+    /// Codecs of the columns that an entry of a snapshot holds of a table.
+    ///
+    /// # Errors
+    /// The first column whose type cannot be compared, or that the table does not have.
+    pub fn of_entry(table: &Table, entry: &TableEntry) -> Result<Self, (String, Unsupported)> {
+        let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
+        Self::new(table, &columns, &entry.key)
     }
 
     /// Codecs of all columns of a table, also of those that PostgreSQL fills: for the digest of a row as it is stored.
@@ -186,9 +193,7 @@ pub fn append_field(
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     encode(text, out)?;
-    let length = i32::try_from(out.len() - start - 4).map_err(|_| Refusal::TooLong)?;
-    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
-    Ok(())
+    digest::set_length(out, start)
 }
 
 /// Appends a text field of a COPY row.

@@ -10,6 +10,7 @@ use super::Options;
 use super::plan::Found;
 use crate::config::{Clinic, SourceConfig};
 use crate::error::Failure;
+use crate::model::hex;
 use crate::sources::{self, READER_VERSION, SourceFile, Survey};
 
 /// A source and its files as they are now.
@@ -107,7 +108,7 @@ fn options_hash(config: &SourceConfig) -> String {
     } = config;
     let reading =
         (READER_VERSION, encoding, delimiter, quote, header_row, header_rows, sheet, empty, optional_columns);
-    Sha256::digest(format!("{reading:?}")).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(format!("{reading:?}")))
 }
 
 #[cfg(test)]

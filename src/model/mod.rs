@@ -1,6 +1,9 @@
 //! Plain types that every ring may use: names, the target's catalog, snapshots' manifests, runs.
 
 pub mod catalog;
+mod hex;
 pub mod ident;
 pub mod manifest;
 pub mod run;
+
+pub use hex::hex;

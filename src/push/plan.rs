@@ -99,7 +99,7 @@ pub(super) fn plan(
         tables,
         rebuild,
     };
-    plan.id = crate::snapshot::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
+    plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
     Ok(plan)
 }
 

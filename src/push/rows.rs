@@ -21,8 +21,7 @@ const STEP: u64 = 10_000;
 /// # Errors
 /// A column that the table does not have any more, or whose type cannot be compared.
 pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
-    let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
-    TableCodec::new(table, &columns, &entry.key).map_err(|(column, reason)| {
+    TableCodec::of_entry(table, entry).map_err(|(column, reason)| {
         let message = t!("push.unsupported", table = entry.table, column = column, reason = reason);
         Failure::new(error::Kind::NotComparable, message).into()
     })

@@ -15,6 +15,7 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
+use crate::model::hex;
 use crate::model::ident::TableName;
 use crate::model::manifest::{Manifest, TableEntry};
 
@@ -144,7 +145,7 @@ pub fn hash_file(path: &Path) -> Result<(String, u64)> {
     let mut bytes = 0;
     loop {
         let count = match file.read(&mut block) {
-            Ok(0) => return Ok((hex(&hash.finalize()), bytes)),
+            Ok(0) => return Ok((hex(hash.finalize()), bytes)),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
@@ -156,15 +157,10 @@ pub fn hash_file(path: &Path) -> Result<(String, u64)> {
     }
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id.
 fn manifest_id(manifest: &Manifest) -> Result<String> {
     let unnamed = Manifest { id: String::new(), ..manifest.clone() };
-    Ok(hex(&Sha256::digest(serde_json::to_vec(&unnamed)?)))
+    Ok(hex(Sha256::digest(serde_json::to_vec(&unnamed)?)))
 }
 
 fn damaged(path: &Path) -> anyhow::Error {

@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::encoding::Coding;
 use super::files::SourceFile;
-use super::survey::{BLOCK, Fingerprint, hex};
+use super::survey::{BLOCK, Fingerprint};
 use crate::error::Failure;
+use crate::model::hex;
 
 /// Stands for bytes that could not be decoded.
 pub(super) const BAD: u8 = 0xff;
@@ -68,7 +69,7 @@ impl<R: Read> Decoded<R> {
 
     /// What was read so far; the whole file once [`Decoded::next`] gave `None`.
     pub(super) fn fingerprint(self) -> Fingerprint {
-        let sha256 = self.hash.map(|hash| hex(&hash.finalize())).unwrap_or_default();
+        let sha256 = self.hash.map(|hash| hex(hash.finalize())).unwrap_or_default();
         Fingerprint { bytes: self.bytes, sha256 }
     }
 

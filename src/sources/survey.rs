@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::SourceFile;
 use crate::error::{Failure, interrupt};
+use crate::model::hex;
 
 /// Enough of a file to recognise its dialect.
 const SAMPLE: usize = 256 * 1024;
@@ -85,7 +86,7 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
         sample.extend_from_slice(&block[..room]);
     }
     let kind = recognise(file, &sample)?;
-    let fingerprint = Fingerprint { bytes, sha256: hex(&hash.finalize()) };
+    let fingerprint = Fingerprint { bytes, sha256: hex(hash.finalize()) };
     Ok(Survey { fingerprint, modified, kind, ascii, utf8: utf8.finish(), sample })
 }
 
@@ -95,15 +96,6 @@ impl Survey {
         std::fs::metadata(&file.path)
             .is_ok_and(|now| now.len() == self.fingerprint.bytes && now.modified().ok() == self.modified)
     }
-}
-
-/// Lower-case hex of a digest.
-pub(super) fn hex(digest: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {

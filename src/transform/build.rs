@@ -13,8 +13,8 @@ use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::plan::{Built, Plan, Reason, Shape, Step};
 use super::problem::Problem;
-use super::tree::hex;
 use crate::error::{self, Failure, interrupt};
+use crate::model::hex;
 use crate::model::ident::{literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::Staging;
@@ -72,7 +72,7 @@ pub(super) fn output(staging: &Staging) -> Result<String> {
     for (name, last) in last_builds(staging)?.iter().filter(|(_, last)| last.shape.is_some()) {
         hash.update(format!("{name} {}\n", last.fingerprint));
     }
-    Ok(hex(&hash.finalize()))
+    Ok(hex(hash.finalize()))
 }
 
 /// Builds what the plan says, in its order, and drops what it says.

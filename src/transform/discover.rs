@@ -12,9 +12,10 @@ use super::maps;
 use super::name::Name;
 use super::problem::Problem;
 use super::token::tokens;
-use super::tree::{self, TableUse, hex};
+use super::tree::{self, TableUse};
 use super::workbench::{Workbench, near_text};
 use crate::config::{Clinic, Header, Project, SqlFile, sql_files};
+use crate::model::hex;
 use crate::model::ident::{TableName, literal};
 use crate::staging::Staging;
 
@@ -64,13 +65,13 @@ fn leaves(staging: &Staging, workbench: &Workbench) -> Result<std::collections::
     )?;
     for table in tables {
         let content = source_content(staging, &table)?;
-        leaves.insert(Name::new("raw", &table), hex(&Sha256::digest(content)));
+        leaves.insert(Name::new("raw", &table), hex(Sha256::digest(content)));
     }
     for table in META_TABLES {
         let content: String = workbench.staging().value(&format!(
             "select coalesce(string_agg(t::varchar, chr(10) order by t::varchar), '') from meta.{table} t"
         ))?;
-        leaves.insert(Name::new("meta", table), hex(&Sha256::digest(content)));
+        leaves.insert(Name::new("meta", table), hex(Sha256::digest(content)));
     }
     Ok(leaves)
 }

@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::name::Name;
 use super::problem::Problem;
 use super::token::{Token, closing, statements, tokens};
-use super::tree::{TableUse, Uses, hex};
+use super::tree::{TableUse, Uses};
 use super::workbench::{Fault, Workbench};
 use crate::config::{Clinic, Project, SqlFile, macro_files};
+use crate::model::hex;
 
 /// One macro, all its overloads.
 #[derive(Debug, Clone)]
@@ -179,7 +180,7 @@ fn read_statement(
         statement: file.text[first.start..last.end()].to_owned(),
         start: first.start,
         table,
-        fingerprint: hex(&hash.finalize()),
+        fingerprint: hex(hash.finalize()),
         uses,
         file: file.clone(),
     }))

@@ -12,10 +12,10 @@ use super::graph::{Graph, Kind, Node};
 use super::macros::Macros;
 use super::name::Name;
 use super::problem::Problem;
-use super::tree::hex;
 use super::workbench::Workbench;
 use crate::config::{Clinic, Header, MapPolicy, Project, SqlFile, map_files, shown};
 use crate::error::Failure;
+use crate::model::hex;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
@@ -312,7 +312,7 @@ fn node(name: &str, rows: Vec<(String, Option<String>)>, paths: &str) -> Node {
             header: Header::default(),
         },
         sql: String::new(),
-        tree: hex(&hash.finalize()),
+        tree: hex(hash.finalize()),
         query: None,
         macros: BTreeSet::new(),
         inputs: BTreeSet::new(),

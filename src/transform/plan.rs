@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::graph::{Graph, Kind, Node};
 use super::macros::Macros;
 use super::name::Name;
-use super::tree::hex;
 use super::workbench::near_text;
 use crate::error::Failure;
+use crate::model::hex;
 
 /// What would be done, in order.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -103,7 +103,7 @@ impl Parts {
         for (name, fingerprint) in maps.into_iter().flatten() {
             hash.update(format!("{name} {fingerprint}\n"));
         }
-        hex(&hash.finalize())
+        hex(hash.finalize())
     }
 
     fn reasons(&self, now: &Parts) -> Vec<Reason> {

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hex;
+
 /// Locations that DuckDB does not know are the largest 64-bit number.
 const NOWHERE: u64 = u64::MAX;
 
@@ -72,11 +74,7 @@ pub(super) fn uses(tree: &Value) -> Uses {
 pub(super) fn fingerprint(tree: &Value) -> String {
     let mut tree = tree.clone();
     forget_positions(&mut tree);
-    hex(&Sha256::digest(tree.to_string()))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(tree.to_string()))
 }
 
 /// Expressions of the outermost select list, with their aliases; empty where the query is no plain SELECT.

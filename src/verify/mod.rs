@@ -150,8 +150,7 @@ async fn table(options: &Options<'_>, population: &Population, entry: &TableEntr
             .hint(t!("verify.no_table_hint"))
             .into());
     };
-    let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
-    let codec = TableCodec::new(table, &columns, &entry.key).map_err(|(column, reason)| {
+    let codec = TableCodec::of_entry(table, entry).map_err(|(column, reason)| {
         Failure::new(
             Kind::NotComparable,
             t!("verify.unsupported", table = entry.table, column = column, reason = reason),

@@ -77,8 +77,7 @@ impl Population {
     pub(super) async fn make_views(&self, options: &Options<'_>) -> Result<()> {
         for entry in &options.snapshot.manifest().tables {
             let table = &options.catalog.tables[&entry.table];
-            let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
-            let codec = TableCodec::new(table, &columns, &entry.key)
+            let codec = TableCodec::of_entry(table, entry)
                 .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
             execute(
                 options.client,

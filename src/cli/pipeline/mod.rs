@@ -19,9 +19,9 @@ use super::status::counts_text;
 use super::{check, export, load, push, transform, verify};
 use crate::config::{Clinic, Project};
 use crate::error::{Failure, Kind, interrupt};
+use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::Stage;
-use crate::snapshot;
 use crate::staging::{Access, StageRow, Staging};
 use connection::Connection;
 
@@ -276,7 +276,7 @@ impl Pipeline<'_> {
             Report::Check(report) => {
                 let catalog = self.connection.as_ref().map(|connection| connection.hash(report));
                 let text = format!("{} {catalog:?} {}", hashed(BUILT)?, serde_json::to_string(report)?);
-                Ok(snapshot::hex(&Sha256::digest(text)))
+                Ok(hex(Sha256::digest(text)))
             }
             Report::Export(report) => Ok(report.snapshot.clone()),
             Report::Push(_) | Report::Verify(_) => {

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, Table};
+use crate::model::hex;
 use crate::model::ident::TableName;
 
 pub use difference::difference;
@@ -31,7 +32,7 @@ pub fn hash(catalog: &Catalog, tables: &[TableName]) -> String {
         })
         .collect();
     let text = serde_json::to_vec(&shapes).expect("a catalog has only string keys");
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(text))
 }
 
 /// Writes `schema/<system>.catalog.json`.

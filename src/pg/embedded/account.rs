@@ -12,6 +12,7 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
+use crate::model::hex;
 
 /// The operating-system user as whom the server runs.
 #[derive(Debug, Clone)]
@@ -85,8 +86,7 @@ impl Account {
             return folder.to_owned();
         }
         let digest = Sha256::digest(folder.as_os_str().as_encoded_bytes());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        outside().join(name)
+        outside().join(hex(&digest[..8]))
     }
 
     /// Whether this user may enter every folder above `folder`.
