@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::convert::numeric_modifier;
+use super::probe::matching;
 use crate::model::catalog::{DataType, Table};
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
@@ -68,9 +69,40 @@ pub(super) fn decidable(staging: &Staging, table: &Table, expression: &str) -> R
     Ok(casts.map(|casts| Decided { casts: casts.join(", "), expression: portable }))
 }
 
-/// Rewrites the few spellings of `pg_get_constraintdef` that DuckDB does not take as they are.
+/// Rewrites the few spellings of `pg_get_constraintdef` that DuckDB does not take as they are: names of types, and
+/// `= ANY (ARRAY[...])`, which is what PostgreSQL makes of `IN (...)`.
 fn portable(expression: &str) -> String {
-    expression.replace("::character varying", "::varchar").replace("::bpchar", "::varchar")
+    let expression = expression.replace("::character varying", "::varchar").replace("::bpchar", "::varchar");
+    let lists = list_to_in(&expression, " = ANY (", " in (");
+    list_to_in(&lists, " <> ALL (", " not in (")
+}
+
+/// `x = ANY (ARRAY[a, b])` and `x = ANY ((ARRAY[a, b])::text[])` as `x in (a, b)`; text in quotes stays.
+fn list_to_in(expression: &str, operator: &str, replacement: &str) -> String {
+    let mut out = String::new();
+    let mut rest = expression;
+    while let Some((before, list, after)) = next_list(rest, operator) {
+        out.push_str(&rest[..before]);
+        out.push_str(replacement);
+        out.push_str(list);
+        out.push(')');
+        rest = &rest[after..];
+    }
+    out + rest
+}
+
+/// The first list behind the operator: where the operator stands, the list's elements, and where the text goes on.
+fn next_list<'t>(text: &'t str, operator: &str) -> Option<(usize, &'t str, usize)> {
+    let quoted = |position: usize| text[..position].matches('\'').count() % 2 == 1;
+    let (start, _) = text.match_indices(operator).find(|(position, _)| !quoted(*position))?;
+    let open = start + operator.len() - 1;
+    let close = matching(text, open)?;
+    let inner = &text[open + 1..close];
+    let list = match inner.strip_prefix('(') {
+        Some(cast) => cast.rsplit_once(")::").filter(|(_, name)| matches!(*name, "text[]" | "varchar[]"))?.0,
+        None => inner,
+    };
+    Some((start, list.strip_prefix("ARRAY[")?.strip_suffix(']')?, close + 1))
 }
 
 /// The DuckDB type in which comparisons mean the same as in PostgreSQL.
@@ -104,7 +136,9 @@ fn allowed(node: &Value, table: &Table, columns: &mut Vec<String>) -> bool {
         "COLUMN_REF" => match node["column_names"].as_array().map(Vec::as_slice) {
             Some([Value::String(name)]) => {
                 columns.push(name.clone());
-                table.column(name).is_some_and(|column| decided_type(&column.data_type).is_some())
+                table.column(name).is_some_and(|column| {
+                    !column.nondeterministic && decided_type(&column.data_type).is_some()
+                })
             }
             _ => false,
         },
@@ -165,5 +199,18 @@ mod tests {
     fn the_expression_of_a_check_is_cut_out() {
         assert_eq!(check_expression("CHECK ((a > 0)) NOT VALID"), Some("((a > 0))"));
         assert_eq!(check_expression("UNIQUE (a)"), None);
+    }
+
+    #[test]
+    fn lists_are_written_as_duckdb_reads_them() {
+        assert_eq!(
+            portable(
+                "((sex = ANY (ARRAY['M'::text, ')'::text])) AND (a <> ALL ((ARRAY['x'::character varying])::text[])))"
+            ),
+            "((sex in ('M'::text, ')'::text)) AND (a not in ('x'::varchar)))"
+        );
+        for same in ["(a = ANY (b))", "(a = ' = ANY (ARRAY[1])')", "(a = ANY ((ARRAY[1])::other[]))"] {
+            assert_eq!(portable(same), same);
+        }
     }
 }

@@ -314,7 +314,7 @@ fn exclusion(definition: &str) -> Option<(Vec<Element>, Option<String>)> {
 }
 
 /// The position of the parenthesis that closes the one at `open`; quotes are stepped over.
-fn matching(text: &str, open: usize) -> Option<usize> {
+pub(super) fn matching(text: &str, open: usize) -> Option<usize> {
     let (mut depth, mut quote) = (0, None);
     for (position, c) in text.char_indices().skip_while(|(position, _)| *position < open) {
         match (quote, c) {

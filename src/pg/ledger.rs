@@ -107,16 +107,22 @@ pub async fn complete(client: &Client, batch: &Batch, counts: &serde_json::Value
     Ok(())
 }
 
-/// Marks every running batch as failed whose process is gone (its advisory lock is free); returns their ids.
+/// Marks every running batch as failed whose process is gone (its advisory lock is free), and drops the partitions
+/// that it left unattached; returns their ids.
 pub async fn settle(client: &Client) -> Result<Vec<String>> {
     let rows = client
         .query(
             "update trasvase.batch set status = 'failed', ended_at = clock_timestamp(), notes = 'its process ended without a result' \
-             where status = 'running' and pg_try_advisory_xact_lock($1, number) returning id",
+             where status = 'running' and pg_try_advisory_xact_lock($1, number) returning id, number",
             &[&LOCK_CLASS],
         )
         .await
         .map_err(|error| error::postgres(&error))?;
+    for row in &rows {
+        let number: i32 = row.get(1);
+        let sql = format!("drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}");
+        client.batch_execute(&sql).await.map_err(|error| error::postgres(&error))?;
+    }
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

@@ -24,6 +24,7 @@ pub(super) fn incoming(place: usize) -> String {
 /// Everything a comparison and a load need.
 pub(super) struct Context<'a> {
     pub(super) client: &'a Client,
+    pub(super) aside: Option<&'a Client>,
     pub(super) clinic: &'a Clinic,
     pub(super) snapshot: &'a Snapshot,
     pub(super) catalog: &'a Catalog,

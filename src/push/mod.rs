@@ -38,6 +38,8 @@ pub struct Options<'a> {
     pub clinic: &'a Clinic,
     pub snapshot: &'a Snapshot,
     pub client: &'a Client,
+    /// A second connection to the same database, for the ledger of a first load; without it, one does all.
+    pub aside: Option<&'a Client>,
     pub catalog: &'a Catalog,
     pub oids: &'a LiveOids,
     /// Stop after the plan; nothing is written or locked.
@@ -66,6 +68,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     options.snapshot.verify_files()?;
     let context = Context {
         client: options.client,
+        aside: options.aside,
         clinic: options.clinic,
         snapshot: options.snapshot,
         catalog: options.catalog,

@@ -113,12 +113,12 @@ impl Staging {
 
     /// Runs one or more statements.
     pub fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.execute_batch(sql).map_err(error::duckdb)
+        timed(sql, || self.connection.execute_batch(sql).map_err(error::duckdb))
     }
 
     /// The single value of a query that returns one row and one column.
     pub fn value<T: duckdb::types::FromSql>(&self, sql: &str) -> Result<T> {
-        self.connection.query_row(sql, [], |row| row.get(0)).map_err(error::duckdb)
+        timed(sql, || self.connection.query_row(sql, [], |row| row.get(0)).map_err(error::duckdb))
     }
 
     /// All rows of a query, each turned by `read`.
@@ -127,9 +127,11 @@ impl Staging {
         sql: &str,
         read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
-        let rows = statement.query_map([], read).map_err(error::duckdb)?;
-        rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
+        timed(sql, || {
+            let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
+            let rows = statement.query_map([], read).map_err(error::duckdb)?;
+            rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
+        })
     }
 
     /// Runs `work` in a transaction: committed if it succeeds, rolled back if not.
@@ -191,6 +193,14 @@ impl Staging {
             Ok(())
         })
     }
+}
+
+/// Logs how long a statement took (`--log-level debug`): it names tables and columns, and holds no cell value.
+fn timed<T>(sql: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let begun = std::time::Instant::now();
+    let result = work();
+    tracing::debug!(milliseconds = begun.elapsed().as_millis(), sql, "duckdb");
+    result
 }
 
 fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Result<Connection> {

@@ -8,7 +8,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 use super::Options;
-use crate::config::sql_files;
+use crate::config::{SqlFile, sql_files};
 use crate::error::{self, Failure};
 use crate::model::catalog::{Column, TypeKind};
 use crate::model::ident::{literal, quoted};
@@ -24,22 +24,43 @@ pub struct QueryReport {
     pub equal: bool,
 }
 
-/// Runs every query on both sides.
-pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<QueryReport>> {
+/// One query, and its rows from one side, each as JSON, in order.
+pub(super) type Answer = (SqlFile, Vec<String>);
+
+/// What DuckDB answers to every query over the snapshot.
+pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
     let files = sql_files(options.project, options.clinic, "verify")?;
     let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
-    let mut reports = Vec::new();
-    for file in files {
+    let answer = |file: SqlFile| {
         error::interrupt::check()?;
-        let ours = in_duckdb(&connection, file.query())
-            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
-        let theirs = in_postgres(options, file.query())
-            .await
-            .map_err(|error| Failure::failed(t!("verify.bad_query", name = file.path, error = error)))?;
-        let differing = only_in_one(&ours, &theirs);
-        reports.push(QueryReport { name: file.name, rows: ours.len(), differing, equal: differing == 0 });
+        let rows = in_duckdb(&connection, file.query()).map_err(|error| bad_query(&file, &error))?;
+        Ok((file, rows))
+    };
+    files.into_iter().map(answer).collect()
+}
+
+/// What PostgreSQL answers to the same queries over the clinic's rows.
+pub(super) async fn ask_target(options: &Options<'_>) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    for file in sql_files(options.project, options.clinic, "verify")? {
+        error::interrupt::check()?;
+        let rows = in_postgres(options, file.query()).await.map_err(|error| bad_query(&file, &error))?;
+        answers.push((file, rows));
     }
-    Ok(reports)
+    Ok(answers)
+}
+
+/// Compares the answers of both sides.
+pub(super) fn compare(ours: Vec<Answer>, theirs: &[Answer]) -> Vec<QueryReport> {
+    let report = |((file, ours), (_, theirs)): (Answer, &Answer)| {
+        let differing = only_in_one(&ours, theirs);
+        QueryReport { name: file.name, rows: ours.len(), differing, equal: differing == 0 }
+    };
+    ours.into_iter().zip(theirs).map(report).collect()
+}
+
+fn bad_query(file: &SqlFile, error: &anyhow::Error) -> anyhow::Error {
+    Failure::failed(t!("verify.bad_query", name = file.path, error = error)).into()
 }
 
 /// How many rows only one of two lists has; a row counts as often as it stands there.
@@ -53,7 +74,8 @@ fn only_in_one(left: &[String], right: &[String]) -> usize {
 /// A DuckDB with a typed view of every table of the snapshot.
 fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(error::duckdb)?;
-    connection.execute_batch("set timezone = 'UTC'").map_err(error::duckdb)?;
+    // One thread, since the server works at the same time and a second one would only wait for the first.
+    connection.execute_batch("set timezone = 'UTC'; set threads = 1").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
         connection.execute_batch(&view_sql(options, entry)).map_err(error::duckdb)?;
     }

@@ -1,10 +1,10 @@
 //! 256 buckets of row digests, from the snapshot and from the server.
 //!
-//! A bucket is the first byte of the SHA-256 of the row's key; it holds the number of its rows and, as sums that do not
-//! depend on order, the first and the second 64 bits of their digests (as signed integers, added without overflow).
+//! A bucket is the last byte of the row's digest, so that no second hash is computed for it; it holds the number of its
+//! rows and, as sums that do not depend on order, the first and the second 64 bits of their digests (as signed integers,
+//! added without overflow). A row that differs makes two buckets unequal, that of either side.
 
 use anyhow::{Result, anyhow};
-use sha2::{Digest as _, Sha256};
 
 use super::Options;
 use crate::codec::{RowHash, TableCodec};
@@ -22,16 +22,13 @@ struct Bucket {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Buckets([Bucket; 256]);
 
-/// The buckets of the server, and how many of their rows have the clinic's value in the tenant column.
-type Theirs = (Buckets, u64);
-
 impl Buckets {
     fn empty() -> Self {
         Self([Bucket::default(); 256])
     }
 
-    fn add(&mut self, key: &str, digest: &RowHash) {
-        let bucket = &mut self.0[usize::from(bucket_of(key))];
+    fn add(&mut self, digest: &RowHash) {
+        let bucket = &mut self.0[usize::from(bucket_of(digest))];
         bucket.rows += 1;
         for (sum, half) in bucket.sums.iter_mut().zip(digest.chunks_exact(8)) {
             *sum += i128::from(i64::from_be_bytes(half.try_into().expect("chunks of eight bytes")));
@@ -48,35 +45,18 @@ impl Buckets {
     }
 }
 
-/// The bucket of a key.
-pub(super) fn bucket_of(key: &str) -> u8 {
-    Sha256::digest(key.as_bytes())[0]
+/// The bucket of a row's digest.
+pub(super) fn bucket_of(digest: &RowHash) -> u8 {
+    digest[31]
 }
 
 /// SQL of [`bucket_of`].
-pub(super) fn bucket_sql(key: &str) -> String {
-    format!("get_byte(sha256(convert_to({key}, 'UTF8')), 0)")
+pub(super) fn bucket_sql(digest: &str) -> String {
+    format!("get_byte({digest}, 31)")
 }
 
-/// Buckets of the snapshot and of the server, computed at the same time.
-pub(super) async fn both(
-    options: &Options<'_>,
-    entry: &TableEntry,
-    codec: &TableCodec,
-    condition: &str,
-    tenanted: &str,
-) -> Result<(Buckets, Theirs)> {
-    std::thread::scope(|scope| {
-        let ours = scope.spawn(|| of_snapshot(options.snapshot, entry, codec));
-        let theirs = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(of_server(options, entry, codec, condition, tenanted))
-        });
-        let ours = ours.join().map_err(|_| anyhow!("the thread that reads the snapshot panicked"))?;
-        Ok((ours?, theirs?))
-    })
-}
-
-fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &TableCodec) -> Result<Buckets> {
+/// The buckets of the snapshot's rows.
+pub(super) fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &TableCodec) -> Result<Buckets> {
     let mut buckets = Buckets::empty();
     let mut reader = snapshot.rows(entry)?;
     let mut buffer = Vec::new();
@@ -85,26 +65,26 @@ fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &TableCodec) -> R
         let digest = codec
             .digest(&row.values, &mut buffer)
             .map_err(|refused| anyhow!("{}, {}: {}", entry.file, refused.column, refused.refusal.rule()))?;
-        buckets.add(&codec.key_text(&row.values), &digest);
+        buckets.add(&digest);
     }
     Ok(buckets)
 }
 
-async fn of_server(
+/// The buckets of the server's rows that meet `condition`, and how many of them meet `tenanted`.
+pub(super) async fn of_server(
     options: &Options<'_>,
     entry: &TableEntry,
     codec: &TableCodec,
     condition: &str,
     tenanted: &str,
-) -> Result<Theirs> {
-    let half = |from: u8| format!("sum(('x' || substr(digest, {from}, 16))::bit(64)::bigint)::text");
-    // `offset 0` keeps the planner from writing the digest out, and so computing it, for each half.
+) -> Result<(Buckets, u64)> {
+    // `offset 0` keeps the planner from writing the digest out, and so computing it, three times.
     let sql = format!(
-        "select bucket, count(*), {}, {}, count(*) filter (where tenanted) from (select {} as bucket, encode({}, 'hex') as digest, \
-         {tenanted} as tenanted from {} t where {condition} offset 0) rows group by bucket",
-        half(1),
-        half(17),
-        bucket_sql(&codec.key_sql("t")),
+        "select {} as bucket, count(*), sum(substring(halves for 64)::bigint)::text, \
+         sum(substring(halves from 65)::bigint)::text, count(*) filter (where tenanted) from ( \
+         select digest, ('x' || encode(substring(digest for 16), 'hex'))::bit(128) as halves, tenanted from ( \
+         select {} as digest, {tenanted} as tenanted from {} t where {condition} offset 0) rows) rows group by bucket",
+        bucket_sql("digest"),
         codec.digest_sql("t"),
         entry.table.quoted(),
     );
@@ -124,15 +104,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_do_not_depend_on_order_and_see_a_swapped_digest() {
-        let (a, b) = ([1_u8; 32], [2_u8; 32]);
-        let of = |rows: &[(&str, &RowHash)]| {
+    fn buckets_do_not_depend_on_order_and_see_another_digest() {
+        let (a, b, c) = ([1_u8; 32], [2_u8; 32], [3_u8; 32]);
+        let of = |rows: &[&RowHash]| {
             let mut buckets = Buckets::empty();
-            rows.iter().for_each(|(key, digest)| buckets.add(key, digest));
+            rows.iter().for_each(|digest| buckets.add(digest));
             buckets
         };
-        assert_eq!(of(&[("x", &a), ("y", &b)]), of(&[("y", &b), ("x", &a)]));
-        let swapped = of(&[("x", &b), ("y", &a)]);
-        assert_eq!(of(&[("x", &a), ("y", &b)]).unequal(&swapped).len(), 2);
+        assert_eq!(of(&[&a, &b]), of(&[&b, &a]));
+        assert_eq!(of(&[&a, &b]).unequal(&of(&[&a, &c])), [2, 3]);
+        let mut same_bucket = a;
+        same_bucket[15] = 9;
+        assert_eq!(of(&[&a]).unequal(&of(&[&same_bucket])), [1]);
     }
 }

@@ -55,12 +55,6 @@ pub(super) struct Found {
     pub(super) not_listed: u64,
 }
 
-/// A row of the server: its digest, and whether the ledger has it.
-struct Theirs {
-    digest: Vec<u8>,
-    ours: bool,
-}
-
 /// Names the rows that make buckets unequal.
 pub(super) async fn find(
     options: &Options<'_>,
@@ -78,27 +72,26 @@ pub(super) async fn find(
     let mut buffer = Vec::new();
     let mut differing = Vec::new();
     while let Some(row) = reader.next_row()? {
-        let key = codec.key_text(&row.values);
-        if !unequal.contains(&bucket_of(&key)) {
-            continue;
-        }
         let digest: RowHash = codec
             .digest(&row.values, &mut buffer)
             .map_err(|refused| anyhow!("{}: {}", refused.column, refused.refusal.rule()))?;
+        if !unequal.contains(&bucket_of(&digest)) {
+            continue;
+        }
+        let key = codec.key_text(&row.values);
         let kind = match theirs.remove(&key) {
             None => Kind::Missing,
-            Some(other) if other.digest == digest && other.ours => continue,
-            Some(other) if other.ours => Kind::Different,
-            Some(_) => Kind::Kept,
+            Some(other) if other == digest => continue,
+            Some(_) => Kind::Different,
         };
-        if matches!(kind, Kind::Different | Kind::Kept) && differing.len() < options.most {
+        if differing.len() < options.most {
             let values =
                 row.values.iter().map(|value| value.as_deref().map(str::to_owned)).collect::<Vec<_>>();
             differing.push((key.clone(), values));
         }
         found.add(options, Difference { key, kind, columns: Vec::new() });
     }
-    let mut extra: Vec<String> = theirs.into_iter().filter(|(_, row)| row.ours).map(|(key, _)| key).collect();
+    let mut extra: Vec<String> = theirs.into_keys().collect();
     extra.sort();
     for key in extra {
         found.add(options, Difference { key, kind: Kind::Extra, columns: Vec::new() });
@@ -113,26 +106,28 @@ impl Found {
     }
 }
 
+/// Key and digest of the rows in these buckets that the ledger has.
 async fn server_rows(
     options: &Options<'_>,
     entry: &TableEntry,
     codec: &TableCodec,
     condition: &str,
     unequal: &[u8],
-) -> Result<HashMap<String, Theirs>> {
+) -> Result<HashMap<String, Vec<u8>>> {
     let buckets = unequal.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "select {key}, {}, {condition} from {} t where {} in ({buckets})",
+        "select key, digest from (select {} as key, {} as digest from {} t where {condition} offset 0) rows \
+         where {} in ({buckets})",
+        codec.key_sql("t"),
         codec.digest_sql("t"),
         entry.table.quoted(),
-        bucket_sql(&codec.key_sql("t")),
-        key = codec.key_sql("t"),
+        bucket_sql("digest"),
     );
     let rows = options.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    Ok(rows.iter().map(|row| (row.get(0), Theirs { digest: row.get(1), ours: row.get(2) })).collect())
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Compares the differing rows column by column.
+/// Compares the differing rows column by column. One that no batch wrote and is there all the same was kept.
 async fn name_columns(
     options: &Options<'_>,
     entry: &TableEntry,
@@ -174,6 +169,9 @@ async fn name_columns(
         }
         if let Some(difference) = found.listed.iter_mut().find(|difference| difference.key == key) {
             difference.columns = columns;
+            if difference.kind == Kind::Missing {
+                difference.kind = Kind::Kept;
+            }
         }
     }
     Ok(())

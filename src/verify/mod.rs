@@ -10,7 +10,7 @@ mod control;
 mod differences;
 mod population;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use rust_i18n::t;
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -18,17 +18,22 @@ use tokio_postgres::Client;
 use crate::codec::TableCodec;
 use crate::config::{Clinic, Project};
 use crate::error::{self, Failure, Kind};
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
 use crate::model::manifest::{SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::ledger;
 use crate::snapshot::Snapshot;
+use buckets::Buckets;
 use population::Population;
 
 pub use both_sides::QueryReport;
 pub use control::ControlReport;
 pub use differences::{Difference, Kind as DifferenceKind};
+
+/// A digest costs more than the planner believes, so that workers pay for themselves at once.
+const BEGIN: &str = "begin transaction isolation level repeatable read; set local work_mem = '64MB'; \
+     set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0.01";
 
 /// What to verify and where.
 pub struct Options<'a> {
@@ -98,44 +103,120 @@ impl Report {
 /// # Errors
 /// Nothing was pushed; a snapshot that was changed; a type that cannot be compared ([`Kind::NotComparable`]).
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
-    options.snapshot.verify_files()?;
     if !ledger::exists(options.client).await? {
         let clinic = &options.clinic.name;
         return Err(Failure::failed(t!("verify.no_ledger"))
             .hint(t!("verify.no_ledger_hint", clinic = clinic))
             .into());
     }
-    execute(options.client, "begin transaction isolation level repeatable read; set local work_mem = '64MB'")
-        .await?;
+    execute(options.client, BEGIN).await?;
     let report = in_transaction(options, observer).await;
     execute(options.client, "rollback").await?;
     report
 }
 
+/// What the snapshot says: its tables' buckets, in their order, and its answers to `verify/*.sql`.
+struct OurSide {
+    buckets: Vec<Buckets>,
+    answers: Vec<both_sides::Answer>,
+}
+
+/// A table of the snapshot beside the catalog's, what encodes its rows, and which of the target's rows are compared.
+struct Compared<'a> {
+    entry: &'a TableEntry,
+    table: &'a Table,
+    codec: TableCodec,
+    condition: String,
+}
+
+/// What the server says of the same, and of the control figures.
+struct TheirSide {
+    tables: Vec<TheirTable>,
+    controls: Vec<ControlReport>,
+    answers: Vec<both_sides::Answer>,
+}
+
+struct TheirTable {
+    buckets: Buckets,
+    foreign: Option<u64>,
+}
+
 async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let manifest = options.snapshot.manifest();
     let population = Population::read(options.client, manifest).await?;
+    let compared = manifest
+        .tables
+        .iter()
+        .map(|entry| compared(options, &population, entry))
+        .collect::<Result<Vec<_>>>()?;
+    let (ours, theirs) = both(options, &population, &compared, observer).await?;
     let mut tables = Vec::new();
-    for entry in &manifest.tables {
-        error::interrupt::check()?;
-        let subject = entry.table.to_string();
-        observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
-        let report = table(options, &population, entry).await?;
-        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: report.target });
-        tables.push(report);
+    for ((compared, ours), theirs) in compared.iter().zip(&ours.buckets).zip(theirs.tables) {
+        tables.push(table_report(options, compared, ours, theirs).await?);
     }
     let sources = manifest
         .sources
         .iter()
         .map(|count| SourceReport { complete: complete(count), count: count.clone() })
         .collect();
-    population.make_views(options).await?;
     Ok(Report {
         snapshot: manifest.id.clone(),
         tables,
         sources,
+        controls: theirs.controls,
+        queries: both_sides::compare(ours.answers, &theirs.answers),
+    })
+}
+
+/// Reads the snapshot while the server reads its tables.
+async fn both(
+    options: &Options<'_>,
+    population: &Population,
+    tables: &[Compared<'_>],
+    observer: &dyn Observer,
+) -> Result<(OurSide, TheirSide)> {
+    std::thread::scope(|scope| {
+        let ours = scope.spawn(|| our_side(options, tables));
+        let theirs = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(their_side(options, population, tables, observer))
+        });
+        // A snapshot that was changed is the better news of two.
+        let ours = ours.join().map_err(|_| anyhow!("the thread that reads the snapshot panicked"))??;
+        Ok((ours, theirs?))
+    })
+}
+
+fn our_side(options: &Options<'_>, tables: &[Compared<'_>]) -> Result<OurSide> {
+    options.snapshot.verify_files()?;
+    let buckets = tables
+        .iter()
+        .map(|compared| buckets::of_snapshot(options.snapshot, compared.entry, &compared.codec))
+        .collect::<Result<_>>()?;
+    Ok(OurSide { buckets, answers: both_sides::ask_snapshot(options)? })
+}
+
+async fn their_side(
+    options: &Options<'_>,
+    population: &Population,
+    tables: &[Compared<'_>],
+    observer: &dyn Observer,
+) -> Result<TheirSide> {
+    let mut read = Vec::new();
+    for Compared { entry, table, codec, condition } in tables {
+        error::interrupt::check()?;
+        let subject = entry.table.to_string();
+        observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
+        let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
+        let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, &tenanted).await?;
+        let foreign = population.foreign(options.client, table, entry, of_tenant).await?;
+        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: buckets.count() });
+        read.push(TheirTable { buckets, foreign });
+    }
+    population.make_views(options).await?;
+    Ok(TheirSide {
+        tables: read,
         controls: control::compare(options).await?,
-        queries: both_sides::compare(options).await?,
+        answers: both_sides::ask_target(options).await?,
     })
 }
 
@@ -144,7 +225,11 @@ fn complete(count: &SourceCount) -> bool {
     count.read == count.rejected + count.merged + count.imported + count.skipped + count.filtered
 }
 
-async fn table(options: &Options<'_>, population: &Population, entry: &TableEntry) -> Result<TableReport> {
+fn compared<'a>(
+    options: &Options<'a>,
+    population: &Population,
+    entry: &'a TableEntry,
+) -> Result<Compared<'a>> {
     let Some(table) = options.catalog.table(&entry.table) else {
         return Err(Failure::failed(t!("verify.no_table", table = entry.table))
             .hint(t!("verify.no_table_hint"))
@@ -157,19 +242,28 @@ async fn table(options: &Options<'_>, population: &Population, entry: &TableEntr
         )
     })?;
     let condition = population.condition(entry, &codec);
-    let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
-    let (ours, (theirs, of_tenant)) = buckets::both(options, entry, &codec, &condition, &tenanted).await?;
-    let unequal = ours.unequal(&theirs);
-    let found = differences::find(options, entry, &codec, &condition, &unequal).await?;
+    Ok(Compared { entry, table, codec, condition })
+}
+
+async fn table_report(
+    options: &Options<'_>,
+    compared: &Compared<'_>,
+    ours: &Buckets,
+    theirs: TheirTable,
+) -> Result<TableReport> {
+    let Compared { entry, codec, condition, .. } = compared;
+    let unequal = ours.unequal(&theirs.buckets);
+    let found = differences::find(options, entry, codec, condition, &unequal).await?;
+    let target = theirs.buckets.count();
     Ok(TableReport {
         table: entry.table.clone(),
         source: entry.rows + entry.rejected,
         rejected: entry.rejected,
         expected: entry.rows,
-        target: theirs.count(),
-        difference: i64::try_from(theirs.count())? - i64::try_from(entry.rows)?,
+        target,
+        difference: i64::try_from(target)? - i64::try_from(entry.rows)?,
         equal: unequal.is_empty(),
-        foreign: population.foreign(options.client, table, entry, of_tenant).await?,
+        foreign: theirs.foreign,
         differences: found.listed,
         not_listed: found.not_listed,
     })

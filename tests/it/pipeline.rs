@@ -18,6 +18,7 @@ pub(crate) struct Run {
     pub(crate) project: TestProject,
     pub(crate) clinic: Clinic,
     pub(crate) session: Session,
+    aside: Session,
     catalog: Catalog,
     oids: LiveOids,
     _database: TestDatabase,
@@ -35,7 +36,8 @@ impl Run {
         schema::apply(&mut session, &project.project.schema_file(&clinic.system), None).await.unwrap();
         let catalog = catalog::read(&session.client, None).await.unwrap();
         let oids = LiveOids(catalog::live_oids(&session.client).await.unwrap());
-        Self { project, clinic, session, catalog, oids, _database: database }
+        let aside = database.client().await;
+        Self { project, clinic, session, aside, catalog, oids, _database: database }
     }
 
     pub(crate) fn staging(&self) -> Staging {
@@ -87,6 +89,7 @@ impl Run {
             clinic: &self.clinic,
             snapshot,
             client: &self.session.client,
+            aside: Some(&self.aside.client),
             catalog: &self.catalog,
             oids: &self.oids,
             dry_run: false,

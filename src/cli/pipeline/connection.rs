@@ -18,6 +18,9 @@ use crate::pg::{Canceller, Purpose, Session, Target, catalog, schema};
 /// How often work on the network looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long a second session is waited for, which is a gain and no need.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// An open session with what the catalog says.
 pub(super) struct Connection {
     // Dropped in this order: the session before the runtime that drives it and the server that it talks to.
@@ -69,6 +72,13 @@ impl Connection {
     pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let canceller = self.session.canceller();
         self.runtime.block_on(interruptible(canceller, work))
+    }
+
+    /// Another session of the same target; none where the server, or a pooler before it, lets us have only one.
+    pub(super) fn second(&self) -> Option<Session> {
+        let opened =
+            async { tokio::time::timeout(PATIENCE, Session::open(&self.target, Purpose::Write)).await };
+        self.runtime.block_on(opened).ok()?.ok()
     }
 
     /// The hash of the part of the catalog that a check looked at.

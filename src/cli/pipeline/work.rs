@@ -129,10 +129,12 @@ impl Pipeline<'_> {
 
     fn push_with(&self, snapshot: &Snapshot, dry_run: bool, plan: Option<String>) -> Result<push::Report> {
         let connection = self.connected()?;
+        let aside = if dry_run { None } else { connection.second() };
         let options = push::Options {
             clinic: self.clinic,
             snapshot,
             client: &connection.session.client,
+            aside: aside.as_ref().map(|session| &session.client),
             catalog: &connection.catalog,
             oids: &connection.oids,
             dry_run,

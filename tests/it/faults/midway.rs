@@ -41,6 +41,9 @@ async fn killed_by_the_system() {
     let told = site.run(&["push", "acme"]);
     told.says(0, &["had died with its process; it is marked as failed", "pushed: batch"]);
     assert_eq!(site.batches().await, "failed completed");
+    let partitions = "select string_agg(relname || case when relispartition then '' else ' left' end, ' ' order by relname) \
+                      from pg_class where relnamespace = 'trasvase'::regnamespace and relname ~ '_[0-9]+$' and relkind = 'r'";
+    assert_eq!(site.value(partitions).await, "external_id_2 row_digest_2");
     site.run(&["verify", "acme"]).says(0, &[]);
 }
 
@@ -207,9 +210,8 @@ fn breaking_way(place: Break) -> u16 {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
             let (mut back_from, mut back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            let answers = std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
-            forward(client, server, place);
-            let _ = answers.join();
+            std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
+            std::thread::spawn(move || forward(client, server, place));
         }
     });
     port
@@ -270,5 +272,8 @@ async fn the_commit_itself_lost() {
         &[&format!("batch {batch} had died with its process; it is marked as failed"), "pushed: batch"],
     );
     assert_eq!(site.batches().await, "failed completed");
+    let partitions = "select string_agg(relname || case when relispartition then '' else ' left' end, ' ' order by relname) \
+                      from pg_class where relnamespace = 'trasvase'::regnamespace and relname ~ '_[0-9]+$' and relkind = 'r'";
+    assert_eq!(site.value(partitions).await, "external_id_2 row_digest_2");
     site.run(&["verify", "acme"]).says(0, &[]);
 }
