@@ -204,6 +204,58 @@ async fn disabled_triggers_stay_silent_and_are_enabled_again() {
     assert_eq!(verify.tables[0].differences[0].columns[0].column, "name");
 }
 
+/// Keys of the ledger's rows whose `sent`, and whose `stored`, is the digest of the row as it is now.
+const DIGESTS: &str = "select d.key || ' ' || (d.sent = now.digest) || ' ' || (d.stored = now.digest) \
+     from trasvase.row_digest d join trasvase.name on name.code = d.target_table and name.name = 'person' \
+     left join (select id::text as key, sha256(record_send(row(id, name))) as digest from person) now using (key) order by 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trigger_stores_is_told_from_what_was_sent() {
+    let models = [("person", "select * from (values (1, 'ana'), (2, 'BO')) as t(id, name)")];
+    let plain = "create table person (id int primary key, name text not null)";
+    let tiny = Tiny::new(plain, &models, "").await;
+    tiny.push().await;
+    assert_eq!(tiny.texts(DIGESTS).await, ["1 true true", "2 true true"]);
+
+    for shout in [
+        "create trigger shout before insert on person for each row execute function shout()",
+        "create trigger late after insert on visit for each row execute function late()",
+    ] {
+        let schema = format!(
+            "{plain}; create table visit (id int primary key); \
+             create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$; \
+             create function late() returns trigger language plpgsql as $$ begin update person set name = upper(name); return new; end $$; {shout}"
+        );
+        let models = [models[0], ("visit", "select 7 as id")];
+        let tiny = Tiny::new(&schema, &models, "").await;
+        let (_, snapshot) = tiny.export().await;
+        tiny.run.push(&snapshot).await;
+        assert_eq!(tiny.texts(DIGESTS).await, ["1 false true", "2 true true"], "{shout}");
+        let verified = tiny.run.verify(&snapshot).await;
+        let person = verified.tables.iter().find(|table| table.table.to_string() == "person").unwrap();
+        let differing: Vec<&str> =
+            person.differences.iter().map(|difference| difference.key.as_str()).collect();
+        assert_eq!(differing, ["1"], "verify compares with what was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_a_trigger_does_not_let_in_is_none_of_ours() {
+    let schema = "create table person (id int primary key, name text not null); \
+                  create function keep_out() returns trigger language plpgsql as $$ begin \
+                  if new.id = 2 then return null; end if; return new; end $$; \
+                  create trigger keep_out before insert on person for each row execute function keep_out();";
+    let models = [(
+        "person",
+        "select id, name, 's' || id as _source_id from (values (1, 'ana'), (2, 'BO')) as t(id, name)",
+    )];
+    let tiny = Tiny::new(schema, &models, "").await;
+    let (_, snapshot) = tiny.export().await;
+    let refused = format!("{:#}", tiny.run.try_push(&snapshot).await.unwrap_err());
+    assert!(refused.contains("person") && refused.contains('2') && refused.contains('1'), "{refused}");
+    assert_eq!(tiny.texts("select name from person").await, Vec::<String>::new(), "all or nothing");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn constraints_are_rebuilt_as_they_were_and_kept_where_a_live_table_is_at_the_other_end() {
     let schema = "create table person (id text primary key, email text); \
