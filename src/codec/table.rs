@@ -3,14 +3,21 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Codec, LiveOids, Refusal, Unsupported, digest};
-use crate::model::catalog::Table;
+use crate::model::catalog::{DataType, Table};
 use crate::model::ident::quoted;
 use crate::model::manifest::TableEntry;
 
 /// Codecs of the columns that a snapshot writes into one table.
 pub struct TableCodec {
     columns: Vec<(String, Codec)>,
-    key: Vec<usize>,
+    key: Vec<KeyColumn>,
+}
+
+struct KeyColumn {
+    /// Among the columns.
+    place: usize,
+    /// A cast to text gives the type's output, as it does for most.
+    cast_is_output: bool,
 }
 
 /// A row with a value that the codec refuses: the column's name and the rule.
@@ -39,8 +46,12 @@ impl TableCodec {
         let place = |name: &str| columns.iter().position(|column| column == name);
         let key = key
             .iter()
-            .map(|name| place(name).ok_or_else(|| (name.clone(), missing(name))))
-            .collect::<Result<_, _>>()?;
+            .map(|name| {
+                let (place, column) =
+                    place(name).zip(table.column(name)).ok_or_else(|| (name.clone(), missing(name)))?;
+                Ok(KeyColumn { place, cast_is_output: cast_is_output(&column.data_type) })
+            })
+            .collect::<Result<_, (String, Unsupported)>>()?;
         Ok(Self { columns: codecs, key })
     }
 
@@ -70,7 +81,7 @@ impl TableCodec {
 
     /// Names of the key's columns.
     pub fn key_names(&self) -> impl Iterator<Item = &str> {
-        self.key.iter().map(|place| self.columns[*place].0.as_str())
+        self.key.iter().map(|key| self.columns[key.place].0.as_str())
     }
 
     /// Appends the fields of one row (lengths and bodies, no field count) for `COPY ... (FORMAT binary)`.
@@ -141,11 +152,11 @@ impl TableCodec {
 
     /// The row's key as text: the column's own, or PostgreSQL's array literal of several.
     pub fn key_text<T: AsRef<str>>(&self, values: &[Option<T>]) -> String {
-        let text = |place: &usize| values[*place].as_ref().map_or("", AsRef::as_ref);
+        let text = |key: &KeyColumn| values[key.place].as_ref().map_or("", AsRef::as_ref);
         match self.key.as_slice() {
             [one] => text(one).to_owned(),
             several => {
-                let parts: Vec<String> = several.iter().map(|place| array_element(text(place))).collect();
+                let parts: Vec<String> = several.iter().map(|key| array_element(text(key))).collect();
                 format!("{{{}}}", parts.join(","))
             }
         }
@@ -172,12 +183,24 @@ impl TableCodec {
 
     /// SQL of the row's key as [`TableCodec::key_text`] gives it.
     pub fn key_sql(&self, alias: &str) -> String {
-        let column = |place: &usize| format!("{alias}.{}::text", quoted(&self.columns[*place].0));
+        let column = |key: &KeyColumn| {
+            let name = quoted(&self.columns[key.place].0);
+            if key.cast_is_output {
+                format!("{alias}.{name}::text")
+            } else {
+                format!("format('%s', {alias}.{name})")
+            }
+        };
         match self.key.as_slice() {
             [one] => column(one),
             several => format!("array[{}]::text", several.iter().map(column).collect::<Vec<_>>().join(", ")),
         }
     }
+}
+
+/// Whether `::text` is the type's output function; the others have a cast of their own (`pg_cast` with `text` as target).
+fn cast_is_output(data_type: &DataType) -> bool {
+    !matches!(data_type.undomained().base.as_str(), "bool" | "bpchar" | "char" | "inet" | "cidr")
 }
 
 /// Appends one field of a COPY row: its length, then its bytes; -1 alone for null.

@@ -185,6 +185,27 @@ async fn preserved_integer_keys_move_their_sequence_past_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_of_types_whose_cast_to_text_is_not_their_output_are_matched() {
+    for (data_type, values) in [
+        ("boolean", "(true), (false)"),
+        ("char(4)", "('ab'), ('c')"),
+        ("inet", "('10.0.0.1'), ('10.0.0.0/8')"),
+        ("cidr", "('10.0.0.0/8'), ('10.0.0.1/32')"),
+        ("\"char\"", "('a'), ('b')"),
+        ("timestamptz", "(timestamptz '2024-05-01 10:00:00+02'), (timestamptz '2024-05-01')"),
+    ] {
+        let schema = format!("create table thing (id {data_type} primary key, name text)");
+        let models = [("thing", &*format!("select id, 'x' as name from (values {values}) as t(id)"))];
+        let tiny = Tiny::new(&schema, &models, "").await;
+        assert_eq!(tiny.push().await.plan.writes(), 2, "{data_type}");
+        assert_eq!(tiny.push().await.plan.writes(), 0, "{data_type}");
+        tiny.model("thing", &format!("select id, 'y' as name from (values {values}) as t(id)"));
+        let (_, snapshot) = tiny.export().await;
+        assert_eq!(tiny.run.verify(&snapshot).await.tables[0].differences.len(), 2, "{data_type}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn disabled_triggers_stay_silent_and_are_enabled_again() {
     let schema = "create table person (id text primary key, name text not null); \
                   create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$; \
