@@ -81,7 +81,7 @@ pub async fn reset(session: &mut Session, objects: &[Object]) -> Result<()> {
         .iter()
         .map(|object| format!("drop {} if exists {} cascade;", object.kind, object.name))
         .collect();
-    let sql = format!("begin; set local lock_timeout = '10s'; {} commit", drops.join("\n"));
+    let sql = format!("begin; {} commit", drops.join("\n"));
     if let Err(error) = session.client.batch_execute(&sql).await {
         let failure = session.error(&error);
         // The connection may be the reason, and then there is nothing to roll back.
@@ -117,7 +117,7 @@ fn same(known: &Catalog, live: &Catalog) -> Result<Applied> {
 async fn run(session: &mut Session, sql: &str, file: &Path) -> Result<()> {
     let sql = without_meta_commands(sql);
     let client = &session.client;
-    let begin = "begin; set local trasvase.applying = 'yes'; set local lock_timeout = '10s'";
+    let begin = "begin; set local trasvase.applying = 'yes'";
     client.batch_execute(begin).await.map_err(|error| session.error(&error))?;
     let done = client.batch_execute(&sql).await.map_err(|error| located(session, &error, &sql, file));
     let whole = match done {

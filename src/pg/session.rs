@@ -15,11 +15,13 @@ use super::parameters::Parameters;
 use super::tls;
 use crate::error::{self, Failure};
 
-/// What every session has, so that values have one text form and hidden rows are an error. `search_path` is the server's.
+/// What every session has, so that values have one text form, hidden rows are an error, and nobody waits for a lock for
+/// ever. `search_path` is the server's.
 const SETUP: &str = "\
 set row_security = off; set client_encoding = 'UTF8'; set timezone = 'UTC'; set datestyle = 'ISO, YMD'; \
 set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex'; \
 set standard_conforming_strings = on; set client_min_messages = warning; set statement_timeout = 0; \
+set lock_timeout = '10s'; \
 set idle_in_transaction_session_timeout = 0";
 
 const FACTS: &str = "\

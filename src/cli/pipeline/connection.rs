@@ -11,7 +11,7 @@ use crate::codec::LiveOids;
 use crate::config::{Clinic, Project};
 use crate::error::interrupt;
 use crate::model::catalog::Catalog;
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, literal};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Canceller, Purpose, Session, Target, catalog, schema};
 
@@ -49,6 +49,10 @@ impl Connection {
             let canceller = session.canceller();
             // Reading the catalog waits for whoever locks a table.
             let read = async {
+                if let Some(timeout) = &clinic.load.lock_timeout {
+                    let sql = format!("set lock_timeout = {}", literal(timeout));
+                    session.client.batch_execute(&sql).await.map_err(|error| session.error(&error))?;
+                }
                 let mut live = catalog::read(&session.client, None).await?;
                 let file = project.schema_file(&clinic.system);
                 if target.is_embedded() && live.tables.is_empty() && file.is_file() {

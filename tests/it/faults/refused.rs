@@ -133,6 +133,19 @@ async fn a_lock_that_is_not_given_in_time_is_named_with_its_holder() {
     site.run(&["push", "acme"]).says(0, &["pushed: batch"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_read_in_time_ends_the_command() {
+    let site = Site::exported().await;
+    site.configure("[load]\nlock_timeout = \"200ms\"");
+    site.run(&["push", "acme"]).says(0, &[]);
+    let other = site.holding("lock table visit in access exclusive mode").await;
+    for command in ["check", "verify"] {
+        site.run(&[command, "acme"]).says(1, &["lock timeout"]).hints("lock_timeout");
+    }
+    other.client.batch_execute("rollback").await.unwrap();
+    site.run(&["verify", "acme"]).says(0, &["Equal"]);
+}
+
 /// Makes a role that may make the ledger and has these privileges, and works as it from now on; gives its name.
 async fn work_as_clerk(site: &mut Site, grants: &str) -> String {
     let database = &site.database.name;
