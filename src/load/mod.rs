@@ -108,16 +108,8 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
         books::remove(staging, name)?;
         observer.event(&Event::Note { stage: Stage::Load, text: &t!("load.note.removed", source = name) });
     }
-    let sources = uncompressed(staging, || read(options, &surveyed, &known, &plan, observer))?;
+    let sources = read(options, &surveyed, &known, &plan, observer)?;
     Ok(Report { sources, removed: plan.removed })
-}
-
-/// Raw tables are read once or twice, right after: choosing a compression for them takes as long as all the rest.
-fn uncompressed<T>(staging: &Staging, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    staging.execute("set force_compression = 'uncompressed'")?;
-    let result = work();
-    staging.execute("set force_compression = 'auto'")?;
-    result
 }
 
 fn read(
