@@ -14,6 +14,7 @@ mod macros;
 pub mod maps;
 mod name;
 mod order;
+mod place;
 mod plan;
 mod problem;
 mod token;

@@ -70,7 +70,8 @@ pub(super) fn of_clauses(query: &Value) -> Option<(Forbidden, Option<usize>)> {
         return Some((Forbidden::UnorderedDistinct, offset(target)));
     }
     let limit = find("LIMIT")?;
-    let bound = ["limit", "offset"].iter().filter_map(|bound| limit.get(bound)).find(|bound| !bound.is_null())?;
+    let bound =
+        ["limit", "offset"].iter().filter_map(|bound| limit.get(bound)).find(|bound| !bound.is_null())?;
     // limit 0 is how an empty table is written.
     (bound.pointer("/value/value") != Some(&Value::from(0)))
         .then(|| (Forbidden::UnorderedLimit, offset(bound)))
