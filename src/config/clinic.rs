@@ -93,6 +93,9 @@ pub struct SourceConfig {
     /// The quoting character; `""` for none.
     #[serde(default)]
     pub quote: Option<String>,
+    /// What stands before a quote within quotes, and before itself, such as a backslash; without it quotes are doubled.
+    #[serde(default)]
+    pub escape: Option<char>,
     /// 1-based line (CSV) or row (spreadsheet) of the header; 0 for a file without one, which names columns c1, c2 ...
     #[serde(default)]
     pub header_row: Option<u64>,
