@@ -1,6 +1,6 @@
 //! `clinic.toml`: everything about one clinic that is not SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -58,6 +58,9 @@ pub struct Clinic {
     pub targets: BTreeMap<String, TargetConfig>,
     #[serde(default)]
     pub safety: Safety,
+    /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
+    #[serde(skip)]
+    pub left_out: BTreeSet<TableName>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
