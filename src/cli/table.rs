@@ -53,7 +53,7 @@ impl Table {
     }
 
     /// Its text; none where it has no rows.
-    pub(super) fn finished(&self) -> Option<String> {
+    pub(super) fn finished(self) -> Option<String> {
         (!self.rows.is_empty()).then(|| self.within(usize::from(width())))
     }
 
