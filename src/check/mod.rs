@@ -96,7 +96,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let staging = options.staging;
     staging.execute(ready::FAULT_TABLE)?;
     staging.execute("delete from meta.finding where stage = 'check'")?;
-    let names = shape::target_tables(staging)?;
+    let mut names = shape::target_tables(staging)?;
+    names.retain(|name| !options.clinic.left_out.contains(name));
     if names.is_empty() {
         return Err(Failure::failed(t!("check.nothing"))
             .hint(t!("check.nothing_hint", clinic = options.clinic.name))

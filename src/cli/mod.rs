@@ -23,6 +23,7 @@ mod schema;
 mod signals;
 mod sql;
 mod status;
+mod table;
 mod transform;
 mod usage;
 mod verify;

@@ -1,27 +1,18 @@
 //! The only place that prints. stdout is data, stderr is status; a closed stdout is nobody's fault.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
-use comfy_table::{
-    Attribute, Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, TableStyle,
-};
 use rust_i18n::t;
 use serde::Serialize;
 
 use super::arguments::Format;
+pub(super) use super::table::Table;
 use crate::error::{Failure, Kind};
 
 /// Columns of a table that goes to a file or a pipe.
 const PLAIN_WIDTH: u16 = 80;
-
-/// A line below the headings, and space between columns.
-const STYLE: TableStyle = TableStyle::new()
-    .header_lines(ContentLineStyle::none())
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .content_lines(ContentLineStyle::none());
 
 /// What a command answers, as people read it: lines and tables.
 #[derive(Debug, Default)]
@@ -70,50 +61,6 @@ impl Page {
             text.push('\n');
         }
         text
-    }
-}
-
-/// A table that reads well at 80 columns and without colour.
-pub(super) struct Table {
-    inner: comfy_table::Table,
-    rows: usize,
-}
-
-impl Table {
-    /// A table with these headings.
-    pub(super) fn new<'a>(headings: impl IntoIterator<Item = Cow<'a, str>>) -> Self {
-        let mut inner = comfy_table::Table::new();
-        inner.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-        if !is_terminal() {
-            inner.force_no_tty().set_width(width());
-        }
-        inner.set_header(
-            headings
-                .into_iter()
-                .map(|text| Cell::new(text).add_attribute(Attribute::Bold))
-                .collect::<Vec<_>>(),
-        );
-        Self { inner, rows: 0 }
-    }
-
-    /// Aligns these columns (from 0) to the right: numbers.
-    pub(super) fn right(mut self, columns: &[usize]) -> Self {
-        for column in columns {
-            if let Some(column) = self.inner.column_mut(*column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        self
-    }
-
-    /// Its text; none where it has no rows.
-    fn finished(self) -> Option<String> {
-        (self.rows > 0).then(|| self.inner.trim_fmt())
-    }
-
-    pub(super) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.inner.add_row(cells.into_iter().map(|cell| Cell::new(cell.to_string())).collect::<Vec<_>>());
-        self.rows += 1;
     }
 }
 
@@ -271,13 +218,5 @@ mod tests {
             ["0.3 s", "59.9 s", "1 min 0 s", "2 h 5 min"],
             [345, 59_900, 60_000, 7_500_000].map(duration)
         );
-    }
-
-    #[test]
-    fn a_table_stays_within_80_columns() {
-        let mut table = Table::new(["a".into(), "b".into()]).right(&[0]);
-        table.row(["1".to_owned(), "word ".repeat(60)]);
-        let page = Page::new().table(table).text();
-        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
     }
 }

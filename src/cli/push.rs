@@ -76,7 +76,8 @@ fn plan_page(plan: &Plan) -> Page {
         t!("cli.push.same"),
         t!("cli.push.kept"),
     ])
-    .right(&[2, 3, 4, 5, 6]);
+    .right(&[2, 3, 4, 5, 6])
+    .optional(&[6, 4, 3]);
     for one in &plan.tables {
         let counts = [one.inserts, one.updates, one.deletes, one.unchanged, one.kept].map(output::count);
         let mode = serde_json::to_value(one.mode).ok().and_then(|mode| mode.as_str().map(str::to_owned));

@@ -57,6 +57,10 @@ impl Arguments {
         if first > last {
             return Err(Failure::usage(t!("cli.run.backwards", from = first, until = last)).into());
         }
+        // A snapshot is pushed whole, and what goes into one is what was checked.
+        if self.only.is_some() && first > Stage::Check {
+            return Err(Failure::usage(t!("cli.run.only_unchecked", from = first)).into());
+        }
         let command = "run".to_owned();
         Ok(Wanted {
             command,

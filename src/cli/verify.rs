@@ -96,7 +96,8 @@ fn sources(report: &Report) -> Table {
         t!("cli.verify.filtered"),
         t!("cli.verify.complete"),
     ])
-    .right(&[1, 2, 3, 4, 5, 6]);
+    .right(&[1, 2, 3, 4, 5, 6])
+    .optional(&[5, 3, 6]);
     for one in &report.sources {
         let count = &one.count;
         let counts =

@@ -1,6 +1,6 @@
 //! `clinic.toml`: everything about one clinic that is not SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -58,6 +58,9 @@ pub struct Clinic {
     pub targets: BTreeMap<String, TargetConfig>,
     #[serde(default)]
     pub safety: Safety,
+    /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
+    #[serde(skip)]
+    pub left_out: BTreeSet<TableName>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -93,6 +96,9 @@ pub struct SourceConfig {
     /// The quoting character; `""` for none.
     #[serde(default)]
     pub quote: Option<String>,
+    /// What stands before a quote within quotes, and before itself, such as a backslash; without it quotes are doubled.
+    #[serde(default)]
+    pub escape: Option<char>,
     /// 1-based line (CSV) or row (spreadsheet) of the header; 0 for a file without one, which names columns c1, c2 ...
     #[serde(default)]
     pub header_row: Option<u64>,

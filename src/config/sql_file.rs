@@ -1,6 +1,6 @@
 //! The SQL files that hold for a clinic, in three layers: the system it enters, the product it leaves, its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -8,6 +8,7 @@ use rust_i18n::t;
 
 use super::{Clinic, Project};
 use crate::error::Failure;
+use crate::model::ident::TableName;
 
 /// A file with one query, and what its first comment lines say.
 #[derive(Debug, Clone)]
@@ -25,7 +26,27 @@ impl SqlFile {
     pub fn query(&self) -> &str {
         self.text.trim().trim_end_matches(';')
     }
+
+    /// Whether it names one of these tables after FROM, JOIN or a comma, plainly or in a schema of the staging file.
+    fn reads_any(&self, tables: &BTreeSet<TableName>) -> bool {
+        let code = self.text.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let code = code.collect::<Vec<_>>().join("\n").replace(',', " , ").replace(['(', ')', ';'], " ");
+        let words: Vec<String> =
+            code.split_whitespace().map(|word| word.replace('"', "").to_lowercase()).collect();
+        words.windows(2).any(|pair| {
+            let staged = pair[1].split_once('.').filter(|(schema, _)| STAGED.contains(schema));
+            let table = TableName::from(staged.map_or(pair[1].as_str(), |(_, table)| table));
+            match pair[0].as_str() {
+                "from" | "join" => tables.contains(&table),
+                "," => staged.is_some() && tables.contains(&table),
+                _ => false,
+            }
+        })
+    }
 }
+
+/// Schemas of the staging file that hold a table by the target's name.
+const STAGED: [&str; 3] = ["target", "ready", "reject"];
 
 /// `-- what one row is`, then `-- key: value` lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,14 +82,26 @@ fn entry(line: &str) -> Option<(String, String)> {
     plain.then(|| (key.to_owned(), value.trim().to_owned()))
 }
 
+/// Folders of queries that a run of few tables cannot answer where they read another.
+const QUESTIONS: [&str; 3] = ["checks", "control", "verify"];
+
 /// The `.sql` files of a folder (`clean`, `target`, `checks`, ...) by name: a product's replaces the system's, a
-/// clinic's replaces both.
+/// clinic's replaces both. Of questions, those about a table that the clinic leaves out are not among them, nor are
+/// their other halves (`paid` goes with `paid.target`).
 ///
 /// # Errors
 /// A file without a header, two files of one name in one layer, an unreadable file.
 pub fn sql_files(project: &Project, clinic: &Clinic, folder: &str) -> Result<Vec<SqlFile>> {
     let files = files_of_layers(project, &layers(project, clinic), folder, "sql")?;
-    files.into_values().map(|path| read_file(project, &path)).collect()
+    let files = files.into_values().map(|path| read_file(project, &path));
+    let mut files = files.collect::<Result<Vec<SqlFile>>>()?;
+    if QUESTIONS.contains(&folder) && !clinic.left_out.is_empty() {
+        let whole = |file: &SqlFile| file.name.split('.').next().unwrap_or_default().to_owned();
+        let left_out: BTreeSet<String> =
+            files.iter().filter(|file| file.reads_any(&clinic.left_out)).map(whole).collect();
+        files.retain(|file| !left_out.contains(&whole(file)));
+    }
+    Ok(files)
 }
 
 /// The macro files, in the order in which their definitions replace each other: everyone's, the system's, the
@@ -187,6 +220,34 @@ pub fn shown(project: &Project, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_about_the_tables_that_it_reads() {
+        let left_out = BTreeSet::from(["note".into(), "lml_users.main".into()]);
+        let reads = |text: &str| {
+            let header = Header::default();
+            SqlFile { name: "x".into(), path: "x.sql".into(), text: text.into(), header }.reads_any(&left_out)
+        };
+        for text in [
+            "select 1 from note",
+            "select 1\nFROM\n  Note as n",
+            "select (select count(*) from note)",
+            "with a as (select 1 from target.note) select 1 from a",
+            "select 1 from patient join reject.\"note\" on true",
+            "select 1 from patient p, target.note n",
+            "select 1 from lml_users.main",
+            "select 1 from ready.\"lml_users.main\"",
+        ] {
+            assert!(reads(text), "{text}");
+        }
+        for text in [
+            "-- from note\nselect note, note.a from patient as note",
+            "select 1 from notes join raw.note using (id)",
+            "select a, note from patient",
+        ] {
+            assert!(!reads(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_header_is_the_leading_comment() {

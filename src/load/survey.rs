@@ -100,14 +100,15 @@ fn options_hash(config: &SourceConfig) -> String {
         encoding,
         delimiter,
         quote,
+        escape,
         header_row,
         header_rows,
         sheet,
         empty,
         optional_columns,
     } = config;
-    let reading =
-        (READER_VERSION, encoding, delimiter, quote, header_row, header_rows, sheet, empty, optional_columns);
+    let text = (encoding, delimiter, quote, escape);
+    let reading = (READER_VERSION, text, header_row, header_rows, sheet, empty, optional_columns);
     hex(Sha256::digest(format!("{reading:?}")))
 }
 
@@ -126,6 +127,7 @@ mod tests {
             "encoding = 'utf-8'",
             "delimiter = ';'",
             "quote = ''",
+            "escape = '!'",
             "header_row = 2",
             "header_rows = 2",
             "sheet = 'x'",

@@ -1,12 +1,15 @@
 //! Counts records without csv-core: from quote to quote, and line ends between them.
 
-use memchr::{memchr, memchr2_iter};
+use memchr::{memchr, memchr2, memchr2_iter};
+
+use super::dialect::Bytes;
 
 /// Counts the records of a text, block by block.
 #[derive(Debug)]
 pub(super) struct Counter {
     delimiter: u8,
     quote: Option<u8>,
+    escape: Option<u8>,
     place: Place,
     /// The byte before the next one; a line end at the start of the text.
     previous: u8,
@@ -19,26 +22,34 @@ pub(super) struct Counter {
 enum Place {
     Outside,
     InQuotes,
+    /// The next byte inside quotes neither closes them nor escapes another.
+    AfterEscape,
     /// After a quote inside quotes: it closes them, unless another follows.
     AfterQuote,
 }
 
 impl Counter {
-    pub(super) fn new(delimiter: u8, quote: Option<u8>) -> Self {
-        Self { delimiter, quote, place: Place::Outside, previous: b'\n', open: false, records: 0 }
+    pub(super) fn new(bytes: &Bytes) -> Self {
+        let Bytes { delimiter, quote, escape } = *bytes;
+        Self { delimiter, quote, escape, place: Place::Outside, previous: b'\n', open: false, records: 0 }
     }
 
     pub(super) fn feed(&mut self, mut block: &[u8]) {
         while !block.is_empty() {
             block = match self.place {
                 Place::Outside => self.outside(block),
-                Place::InQuotes => match self.quote.and_then(|quote| memchr(quote, block)) {
+                Place::InQuotes => match self.in_quotes(block) {
                     Some(at) => {
-                        self.place = Place::AfterQuote;
+                        let escapes = Some(block[at]) == self.escape;
+                        self.place = if escapes { Place::AfterEscape } else { Place::AfterQuote };
                         &block[at + 1..]
                     }
                     None => &[],
                 },
+                Place::AfterEscape => {
+                    self.place = Place::InQuotes;
+                    &block[1..]
+                }
                 Place::AfterQuote if Some(block[0]) == self.quote => {
                     self.place = Place::InQuotes;
                     &block[1..]
@@ -54,6 +65,14 @@ impl Counter {
     /// The number of records once the text has ended.
     pub(super) fn finish(self) -> u64 {
         self.records + u64::from(self.open)
+    }
+
+    /// The next quote or escape.
+    fn in_quotes(&self, block: &[u8]) -> Option<usize> {
+        match (self.quote?, self.escape) {
+            (quote, Some(escape)) => memchr2(quote, escape, block),
+            (quote, None) => memchr(quote, block),
+        }
     }
 
     /// Goes on to the next opening quote.
@@ -88,15 +107,16 @@ impl Counter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::TextDialect;
     use super::*;
 
     fn count(text: &str) -> u64 {
         let whole = {
-            let mut counter = Counter::new(b',', Some(b'"'));
+            let mut counter = Counter::new(&TextDialect::plain().bytes());
             counter.feed(text.as_bytes());
             counter.finish()
         };
-        let mut counter = Counter::new(b',', Some(b'"'));
+        let mut counter = Counter::new(&TextDialect::plain().bytes());
         text.as_bytes().chunks(1).for_each(|byte| counter.feed(byte));
         assert_eq!(counter.finish(), whole, "{text:?}");
         whole

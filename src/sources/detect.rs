@@ -55,15 +55,16 @@ pub(super) fn separators(text: &[u8], whole: bool, config: &SourceConfig) -> (ch
     let mut best: Option<(f64, char, Option<char>)> = None;
     for quote in &quotes {
         for delimiter in &delimiters {
-            let dialect = TextDialect { delimiter: *delimiter, quote: *quote, ..TextDialect::plain() };
+            let (delimiter, quote, escape) = (*delimiter, *quote, config.escape);
+            let dialect = TextDialect { delimiter, quote, escape, ..TextDialect::plain() };
             let records = sample(text, whole, &dialect, RECORDS);
             // Single quotes are also apostrophes, so they must be used as quotes throughout.
-            if *quote == Some('\'') && quotes.len() > 1 && !quotes_with_apostrophes(&records) {
+            if quote == Some('\'') && quotes.len() > 1 && !quotes_with_apostrophes(&records) {
                 continue;
             }
             let score = alikeness(&records);
             if best.is_none_or(|(highest, ..)| score > highest + 1e-9) {
-                best = Some((score, *delimiter, *quote));
+                best = Some((score, delimiter, quote));
             }
         }
     }

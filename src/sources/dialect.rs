@@ -23,6 +23,9 @@ pub struct TextDialect {
     pub encoding: String,
     pub delimiter: char,
     pub quote: Option<char>,
+    /// What stands before a quote within quotes, where quotes are not doubled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape: Option<char>,
     /// 1-based line of the header's first record; 0 for none.
     pub header_row: u64,
     /// Records that the header spans.
@@ -41,15 +44,30 @@ pub struct SheetDialect {
     pub date_system: u16,
 }
 
+/// The separating characters; they are ASCII by construction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bytes {
+    pub(super) delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(super) escape: Option<u8>,
+}
+
 impl TextDialect {
     /// Comma, double quotes, UTF-8, header in the first line.
     pub fn plain() -> Self {
-        Self { encoding: "utf-8".to_owned(), delimiter: ',', quote: Some('"'), header_row: 1, header_rows: 1 }
+        Self {
+            encoding: "utf-8".to_owned(),
+            delimiter: ',',
+            quote: Some('"'),
+            escape: None,
+            header_row: 1,
+            header_rows: 1,
+        }
     }
 
-    /// Delimiter and quote as bytes; both are ASCII by construction.
-    pub(super) fn bytes(&self) -> (u8, Option<u8>) {
-        (self.delimiter as u8, self.quote.map(|quote| quote as u8))
+    pub(super) fn bytes(&self) -> Bytes {
+        let byte = |character: char| character as u8;
+        Bytes { delimiter: byte(self.delimiter), quote: self.quote.map(byte), escape: self.escape.map(byte) }
     }
 }
 
@@ -57,7 +75,10 @@ impl fmt::Display for TextDialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let delimiter =
             if self.delimiter == '\t' { "tab".to_owned() } else { format!("'{}'", self.delimiter) };
-        let quote = self.quote.map_or_else(|| "-".to_owned(), |quote| quote.to_string());
+        let mut quote = self.quote.map_or_else(|| "-".to_owned(), |quote| quote.to_string());
+        if let Some(escape) = self.escape {
+            quote = t!("load.dialect.escaped", quote = quote, escape = escape).into_owned();
+        }
         let key = if self.header_row == 0 { "load.dialect.text_alone" } else { "load.dialect.text" };
         let text =
             t!(key, encoding = self.encoding, delimiter = delimiter, quote = quote, row = self.header_row);
@@ -95,6 +116,12 @@ pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
     let same = config.delimiter.is_some() && Some(config.delimiter) == quote;
     if bad_quote || !usable(config.delimiter) || same {
         return Err(Failure::usage(t!("load.bad_dialect", source = source)).into());
+    }
+    // Without a quote that is given, it is one of the two that are detected.
+    let taken = [quote.unwrap_or(Some('"')), config.delimiter, Some('\'').filter(|_| quote.is_none())];
+    let bad_escape = config.escape.is_some() && (taken.contains(&config.escape) || quote == Some(None));
+    if bad_escape || !usable(config.escape) {
+        return Err(Failure::usage(t!("load.bad_escape", source = source)).into());
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod decode;
 mod detect;
 mod dialect;
 mod encoding;
+mod escaped;
 mod files;
 mod grid;
 mod header;

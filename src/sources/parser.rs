@@ -3,6 +3,7 @@
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
 use super::dialect::TextDialect;
+use super::escaped::EscapedReader;
 
 /// A longer record is refused instead of held: a quote that is never closed swallows the rest of its file.
 pub(super) const LONGEST_RECORD: usize = 64 << 20;
@@ -105,9 +106,38 @@ struct Field {
     start: usize,
 }
 
+/// What finds the ends of fields.
+enum Core {
+    Doubled(Box<Reader>),
+    Escaped(EscapedReader),
+}
+
+impl Core {
+    fn of(dialect: &TextDialect) -> Self {
+        let bytes = dialect.bytes();
+        if let (Some(quote), Some(escape)) = (bytes.quote, bytes.escape) {
+            return Core::Escaped(EscapedReader::new(bytes.delimiter, quote, escape));
+        }
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(bytes.delimiter);
+        match bytes.quote {
+            Some(quote) => builder.quote(quote),
+            None => builder.quoting(false),
+        };
+        Core::Doubled(Box::new(builder.build()))
+    }
+
+    fn read_field(&mut self, input: &[u8], output: &mut [u8]) -> (ReadFieldResult, usize, usize) {
+        match self {
+            Core::Doubled(reader) => reader.read_field(input, output),
+            Core::Escaped(reader) => reader.read_field(input, output),
+        }
+    }
+}
+
 /// The state between blocks.
 pub(super) struct Parser {
-    core: Reader,
+    core: Core,
     quote: Option<u8>,
     record: Record,
     field: Field,
@@ -120,16 +150,9 @@ pub(super) struct Parser {
 
 impl Parser {
     pub(super) fn new(dialect: &TextDialect) -> Self {
-        let (delimiter, quote) = dialect.bytes();
-        let mut builder = ReaderBuilder::new();
-        builder.delimiter(delimiter);
-        match quote {
-            Some(quote) => builder.quote(quote),
-            None => builder.quoting(false),
-        };
         Self {
-            core: builder.build(),
-            quote,
+            core: Core::of(dialect),
+            quote: dialect.bytes().quote,
             record: Record::default(),
             field: Field::default(),
             in_record: false,
@@ -244,7 +267,7 @@ impl Parser {
 
     /// Notes the field's end. `raw` is its length without the delimiter, `last` its last byte.
     ///
-    /// In a well-formed quoted field the raw bytes are the value, one quote more for each quote in it, and the two
+    /// csv-core does not say what it forgave. In a well-formed quoted field the raw bytes are the value, one quote more for each quote in it, and the two
     /// around it; and the last is a quote. If text follows the closing quote, csv-core copies that text: either it ends
     /// in no quote, or the quotes in it, which stand single, make the lengths differ.
     fn end_field(&mut self, raw: usize, last: u8, at_end_of_file: bool) {
@@ -256,6 +279,10 @@ impl Parser {
         record.ends.push(record.used);
         record.quoted.push(self.field.quoted);
         let Some(quote) = self.quote.filter(|_| self.field.quoted && record.fault.is_none()) else { return };
+        if let Core::Escaped(reader) = &self.core {
+            record.fault = reader.fault();
+            return;
+        }
         let value = &record.bytes[self.field.start..record.used];
         let quotes = memchr::memchr_iter(quote, value).count();
         let closed = last == quote && raw == value.len() + quotes + 2;
@@ -268,180 +295,4 @@ impl Parser {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use proptest::prelude::*;
-
-    use super::super::count::Counter;
-    use super::*;
-
-    /// A field as it was read: its text and whether it was quoted.
-    type Read = (String, bool);
-
-    #[derive(Debug, Default, PartialEq)]
-    struct Parsed {
-        records: Vec<Vec<Read>>,
-        faults: Vec<Option<Fault>>,
-        lines: Vec<(u64, u64)>,
-        blank: u64,
-    }
-
-    fn parse(text: &[u8], size: usize) -> Parsed {
-        let mut parser = Parser::new(&TextDialect::plain());
-        let mut parsed = Parsed::default();
-        let mut take = |record: &Record| {
-            let fields = record.fields().map(|field| String::from_utf8_lossy(field).into_owned());
-            parsed.records.push(fields.enumerate().map(|(at, text)| (text, record.quoted(at))).collect());
-            parsed.faults.push(record.fault);
-            parsed.lines.push((record.first_line, record.last_line));
-            Ok::<(), Infallible>(())
-        };
-        text.chunks(size).for_each(|chunk| parser.feed(chunk, &mut take).unwrap());
-        parser.finish(&mut take).unwrap();
-        parsed.blank = parser.blank_lines;
-        parsed
-    }
-
-    fn texts(text: &str) -> Vec<Vec<String>> {
-        parse(text.as_bytes(), 7)
-            .records
-            .into_iter()
-            .map(|record| record.into_iter().map(|field| field.0).collect())
-            .collect()
-    }
-
-    #[test]
-    fn an_empty_field_tells_whether_it_was_quoted() {
-        let parsed = parse(b"a,,\"\",\"\"\"\"\n,", 100);
-        let expected = |text: &str, quoted| (text.to_owned(), quoted);
-        assert_eq!(
-            parsed.records,
-            [
-                vec![expected("a", false), expected("", false), expected("", true), expected("\"", true)],
-                vec![expected("", false), expected("", false)],
-            ]
-        );
-        assert_eq!(parsed.faults, [None, None]);
-    }
-
-    #[test]
-    fn what_the_automaton_forgives_is_a_fault() {
-        for (text, fault) in [
-            ("\"abc\"def,1\n", Some(Fault::TextAfterQuote)),
-            ("\"abc\"def\",1\n", Some(Fault::TextAfterQuote)),
-            ("\"a\"\"b\"c\"\"d\"\n", Some(Fault::TextAfterQuote)),
-            ("\"Test \\\" line 3\"\n", Some(Fault::TextAfterQuote)),
-            ("\"abc", Some(Fault::UnterminatedQuote)),
-            ("\"abc\"\"", Some(Fault::UnterminatedQuote)),
-            ("\"", Some(Fault::UnterminatedQuote)),
-            ("1,\"abc\n2,3\n", Some(Fault::UnterminatedQuote)),
-            ("\"abc\"", None),
-            ("\"\"", None),
-            ("\"\"\"\"\"\"", None),
-            ("5\" screen\n", None),
-            ("Juan \"Pepe\" P\n", None),
-        ] {
-            for size in [1, 2, 3, 100] {
-                assert_eq!(parse(text.as_bytes(), size).faults, [fault], "{text:?} in blocks of {size}");
-            }
-        }
-    }
-
-    #[test]
-    fn lines_are_physical_and_blank_ones_no_records() {
-        for end in ["\n", "\r\n", "\r"] {
-            let text = ["", "a,b", "", "\"1", "2\",x", "z,\"y\"", "\"q\",", "", ""].join(end);
-            for size in [1, 2, 100] {
-                let parsed = parse(text.as_bytes(), size);
-                assert_eq!(parsed.lines, [(2, 2), (4, 5), (6, 6), (7, 7)], "{end:?} {size}");
-                assert_eq!(parsed.blank, 3, "{end:?} {size}");
-            }
-        }
-        assert_eq!(
-            texts("a,b\r1,2\r\n3,4\n\"x\r\ny\",5"),
-            [["a", "b"], ["1", "2"], ["3", "4"], ["x\r\ny", "5"]]
-        );
-    }
-
-    #[test]
-    fn line_ends_of_all_kinds_may_be_mixed() {
-        let parsed = parse(b"a\rb\nc\r\nd\r\re\n\rf", 1);
-        assert_eq!(parsed.lines, [(1, 1), (2, 2), (3, 3), (4, 4), (6, 6), (8, 8)]);
-        assert_eq!(parsed.blank, 2);
-    }
-
-    #[test]
-    fn a_record_of_too_many_fields_is_refused_and_the_next_read() {
-        let text = format!("a,b\n{}\nc,d\n", ",".repeat(MOST_FIELDS + 5));
-        let parsed = parse(text.as_bytes(), 1 << 16);
-        assert_eq!(parsed.faults, [None, Some(Fault::TooLong), None]);
-    }
-
-    fn field() -> impl Strategy<Value = (String, bool)> {
-        let text = proptest::collection::vec(
-            prop_oneof![
-                Just('a'),
-                Just(','),
-                Just('"'),
-                Just('\n'),
-                Just('\r'),
-                Just('ñ'),
-                Just(' '),
-                Just('\0')
-            ],
-            0..6,
-        );
-        (text.prop_map(|chars| chars.into_iter().collect()), any::<bool>())
-    }
-
-    fn written(records: &[Vec<Read>], ends: &[&str]) -> (String, Vec<Vec<Read>>) {
-        let (mut text, mut expected) = (String::new(), Vec::new());
-        for (at, record) in records.iter().enumerate() {
-            let mut fields = Vec::new();
-            for (column, (value, wish)) in record.iter().enumerate() {
-                let must = value.contains([',', '"', '\n', '\r']) || (record.len() == 1 && value.is_empty());
-                let quoted = must || *wish;
-                if column > 0 {
-                    text.push(',');
-                }
-                if quoted {
-                    text.push_str(&format!("\"{}\"", value.replace('"', "\"\"")));
-                } else {
-                    text.push_str(value);
-                }
-                fields.push((value.clone(), quoted));
-            }
-            expected.push(fields);
-            text.push_str(ends[at % ends.len()]);
-        }
-        (text, expected)
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_written_is_read_back(
-            records in proptest::collection::vec(proptest::collection::vec(field(), 1..4), 0..6),
-            ends in proptest::sample::select(vec![vec!["\n"], vec!["\r\n"], vec!["\r"], vec!["\n", "\r\n", "\r", "\n\n"]]),
-            size in 1usize..9,
-        ) {
-            let (text, expected) = written(&records, &ends);
-            let parsed = parse(text.as_bytes(), size);
-            prop_assert_eq!(&parsed.records, &expected);
-            prop_assert!(parsed.faults.iter().all(Option::is_none));
-        }
-
-        #[test]
-        fn the_counter_agrees_on_any_text(
-            text in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b','), Just(b'"'), Just(b'\n'), Just(b'\r')], 0..40),
-            size in 1usize..9,
-            count_size in 1usize..9,
-        ) {
-            let mut counter = Counter::new(b',', Some(b'"'));
-            text.chunks(count_size).for_each(|chunk| counter.feed(chunk));
-            let parsed = parse(&text, size);
-            prop_assert_eq!(counter.finish(), parsed.records.len() as u64);
-            prop_assert_eq!(&parse(&text, 100), &parsed);
-        }
-    }
-}
+mod tests;

@@ -111,8 +111,7 @@ impl Text {
     /// Counts the data records from quote to quote and line end to line end.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
         let mut decoded = Decoded::open(&self.file, self.coding)?.hashed();
-        let (delimiter, quote) = self.dialect.bytes();
-        let mut counter = Counter::new(delimiter, quote);
+        let mut counter = Counter::new(&self.dialect.bytes());
         while let Some(block) = decoded.next()? {
             counter.feed(block);
             interrupt::check()?;
@@ -157,8 +156,14 @@ impl<'a> Sample<'a> {
     fn detect(&self, config: &SourceConfig, encoding: &str) -> Result<Reading> {
         let (delimiter, quote) = detect::separators(&self.text, self.whole, config);
         let header_rows = config.header_rows.unwrap_or(1).max(1);
-        let mut dialect =
-            TextDialect { encoding: encoding.to_owned(), delimiter, quote, header_row: 0, header_rows };
+        let mut dialect = TextDialect {
+            encoding: encoding.to_owned(),
+            delimiter,
+            quote,
+            escape: config.escape,
+            header_row: 0,
+            header_rows,
+        };
         let records = self.records(&dialect, RECORDS);
         if records.is_empty() {
             return Err(self.without_records());

@@ -27,7 +27,7 @@ pub(super) fn bind(
     copy_raw_shapes(staging, workbench)?;
     let mut failed: BTreeSet<Name> = BTreeSet::new();
     let mut without_key: BTreeSet<String> = BTreeSet::new();
-    let mut shelf = Shelf::default();
+    let mut shelf = Shelf { macros, tried: BTreeSet::new(), broken: BTreeSet::new() };
     // First those that need no table, so that a mistyped call is told their names.
     let of_text = |found: &&Macro| macros.tables(found).is_empty();
     shelf.create(macros.in_order(macros.names()).into_iter().filter(of_text), workbench, problems);
@@ -44,7 +44,7 @@ pub(super) fn bind(
         shelf.create(macros.in_order(&node.macros), workbench, problems);
         let problem = if !shelf.holds(&node.macros) {
             None
-        } else if let Err(problem) = bind_one(node, workbench) {
+        } else if let Err(problem) = bind_one(node, macros, workbench) {
             Some(problem)
         } else if node.kind != Kind::Model {
             continue;
@@ -65,13 +65,13 @@ pub(super) fn bind(
 }
 
 /// The macros that were tried in the workbench.
-#[derive(Default)]
-struct Shelf {
+struct Shelf<'m> {
+    macros: &'m Macros,
     tried: BTreeSet<String>,
     broken: BTreeSet<String>,
 }
 
-impl Shelf {
+impl Shelf<'_> {
     /// Creates those that were not tried yet; one that calls a broken one is broken too, and not told again.
     fn create<'a>(
         &mut self,
@@ -85,8 +85,8 @@ impl Shelf {
             }
             if found.uses.calls.iter().any(|call| self.broken.contains(&call.name)) {
                 self.broken.insert(found.name.clone());
-            } else if let Err(error) = workbench.try_sql(&found.statement) {
-                problems.push(Problem::of_statement(&found.file, found.lines_above(), &error));
+            } else if let Err(error) = workbench.try_sql(&found.placed()) {
+                problems.push(self.macros.problem_of_macro(found, &error));
                 self.broken.insert(found.name.clone());
             }
         }
@@ -98,14 +98,14 @@ impl Shelf {
     }
 }
 
-fn bind_one(node: &Node, workbench: &Workbench) -> Result<(), Problem> {
+fn bind_one(node: &Node, macros: &Macros, workbench: &Workbench) -> Result<(), Problem> {
     let sql = match node.kind {
         Kind::Map { .. } => {
             format!("create table {} (source_value varchar, target_value varchar)", node.name.quoted())
         }
-        _ => format!("create table {} as\n{}\nwith no data", node.name.quoted(), node.sql),
+        _ => macros.below(&format!("create table {} as\n{}\nwith no data", node.name.quoted(), node.sql)),
     };
-    workbench.try_sql(&sql).map_err(|error| Problem::from_duckdb(&node.file.path, &node.file.text, 1, &error))
+    workbench.try_sql(&sql).map_err(|error| macros.problem_of_model(node, &error))
 }
 
 /// Makes empty `raw` tables like those of the staging file.

@@ -12,7 +12,6 @@ use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::plan::{Built, Plan, Reason, Shape, Step};
-use super::problem::Problem;
 use crate::error::{self, Failure, interrupt};
 use crate::model::hex;
 use crate::model::ident::{literal, quoted};
@@ -99,7 +98,7 @@ pub(super) fn apply(
         let report = called
             .into_iter()
             .try_for_each(|found| stored.create(staging, found))
-            .and_then(|()| build(staging, node, step, shapes.get(&step.name).copied()))
+            .and_then(|()| build(staging, macros, node, step, shapes.get(&step.name).copied()))
             .map_err(|error| stopped(&error, reports.len(), total, step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
@@ -120,9 +119,9 @@ fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> any
     failure.into()
 }
 
-/// The macros of the staging file. Each carries its fingerprint as a comment, so that an unchanged one is left alone.
+/// The macros of the staging file. Each carries a hash of its text as a comment, so that an unchanged one is left alone.
 struct Stored {
-    /// Fingerprint and whether it is a table macro, by name.
+    /// Hash and whether it is a table macro, by name.
     macros: BTreeMap<String, (String, bool)>,
 }
 
@@ -139,16 +138,16 @@ impl Stored {
     /// Creates a macro unless the very same one is there.
     fn create(&mut self, staging: &Staging, wanted: &Macro) -> Result<()> {
         let stored = self.macros.get(&wanted.name);
-        if stored.is_some_and(|(fingerprint, _)| *fingerprint == wanted.fingerprint) {
+        let hash = wanted.placed_hash();
+        if stored.is_some_and(|(known, _)| *known == hash) {
             return Ok(());
         }
         if let Some((_, table)) = stored.filter(|(_, table)| *table != wanted.table) {
             drop_macro(staging, &wanted.name, *table)?;
         }
-        let (name, fingerprint) = (quoted(&wanted.name), literal(&wanted.fingerprint));
-        let kind = macro_kind(wanted.table);
-        staging.execute(&format!("{};\ncomment on {kind} {name} is {fingerprint}", wanted.statement))?;
-        self.macros.insert(wanted.name.clone(), (wanted.fingerprint.clone(), wanted.table));
+        let (name, kind, comment) = (quoted(&wanted.name), macro_kind(wanted.table), literal(&hash));
+        staging.execute(&format!("{};\ncomment on {kind} {name} is {comment}", wanted.placed()))?;
+        self.macros.insert(wanted.name.clone(), (hash, wanted.table));
         Ok(())
     }
 
@@ -160,8 +159,8 @@ impl Stored {
                 self.create(staging, found)?;
             }
         }
-        for (name, (fingerprint, table)) in &self.macros {
-            if !macros.contains(name) && fingerprint.len() == 64 {
+        for (name, (hash, table)) in &self.macros {
+            if !macros.contains(name) && hash.len() == 64 {
                 drop_macro(staging, name, *table)?;
             }
         }
@@ -187,11 +186,17 @@ fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found:
     Ok(true)
 }
 
-fn build(staging: &Staging, node: &Node, step: &Step, before: Option<Shape>) -> Result<ModelReport> {
+fn build(
+    staging: &Staging,
+    macros: &Macros,
+    node: &Node,
+    step: &Step,
+    before: Option<Shape>,
+) -> Result<ModelReport> {
     let started = Instant::now();
     let mut rows: i64 = 0;
     staging.transaction(|| {
-        replace(staging, node, before)?;
+        replace(staging, macros, node, before)?;
         rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
         let milliseconds = i64::try_from(started.elapsed().as_millis())?;
         let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };
@@ -214,7 +219,7 @@ fn build(staging: &Staging, node: &Node, step: &Step, before: Option<Shape>) -> 
 }
 
 /// Makes the table (or view) anew in the open transaction: until it ends, everyone sees the old one.
-fn replace(staging: &Staging, node: &Node, before: Option<Shape>) -> Result<()> {
+fn replace(staging: &Staging, macros: &Macros, node: &Node, before: Option<Shape>) -> Result<()> {
     if let Some(before) = before.filter(|before| *before != node.shape()) {
         drop_shape(staging, &node.name, before)?;
     }
@@ -233,18 +238,18 @@ fn replace(staging: &Staging, node: &Node, before: Option<Shape>) -> Result<()> 
         return Ok(());
     }
     let what = node.shape().as_str();
-    let sql = format!("create or replace {what} {name} as\n{}", node.sql);
-    staging.connection().execute_batch(&sql).map_err(|error| build_failure(node, error))
+    let sql = macros.below(&format!("create or replace {what} {name} as\n{}", node.sql));
+    staging.connection().execute_batch(&sql).map_err(|error| build_failure(node, macros, error))
 }
 
 /// A failure of a model with its place; the message holds no value.
-fn build_failure(node: &Node, error: duckdb::Error) -> anyhow::Error {
+fn build_failure(node: &Node, macros: &Macros, error: duckdb::Error) -> anyhow::Error {
     let whole = error.to_string();
     let safe = error::duckdb(error).to_string();
     if whole.contains("INTERRUPT Error") {
         return anyhow::anyhow!(safe);
     }
-    let problem = Problem::from_duckdb(&node.file.path, &node.file.text, 1, &whole).with_message(&safe);
+    let problem = macros.problem_of_model(node, &whole).with_message(&safe);
     Failure::failed(problem.to_string()).into()
 }
 

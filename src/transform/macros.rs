@@ -23,7 +23,11 @@ pub(super) struct Macro {
     /// `create or replace macro ...`
     pub(super) statement: String,
     /// Byte of the statement in its file.
-    start: usize,
+    pub(super) start: usize,
+    /// Byte of its first overload's body in its file.
+    pub(super) body: usize,
+    /// Bytes of other macros before it, in the order of `in_order`: see `place`.
+    pub(super) position: usize,
     /// It stands in FROM clauses.
     pub(super) table: bool,
     /// Parameters and bodies, without positions, white space and comments.
@@ -43,6 +47,8 @@ impl Macro {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Macros {
     by_name: BTreeMap<String, Macro>,
+    /// Where the positions of all macros end.
+    pub(super) length: usize,
 }
 
 impl Macros {
@@ -71,7 +77,20 @@ impl Macros {
                 problems.push(Problem::at(&found.file, Some(found.start), message));
             }
         }
+        macros.lay_out();
         Ok(macros)
+    }
+
+    /// Gives each macro its position, those that it calls before it.
+    fn lay_out(&mut self) {
+        let order: Vec<String> =
+            self.in_order(self.names()).into_iter().map(|found| found.name.clone()).collect();
+        for name in order {
+            if let Some(found) = self.by_name.get_mut(&name) {
+                found.position = self.length;
+                self.length += found.statement.len() + 1;
+            }
+        }
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -80,6 +99,10 @@ impl Macros {
 
     pub(super) fn get(&self, name: &str) -> Option<&Macro> {
         self.by_name.get(name)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Macro> {
+        self.by_name.values()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
@@ -156,6 +179,8 @@ fn read_statement(
     let mut uses = Uses::default();
     let mut hash = Sha256::new();
     let table = definitions.iter().any(|definition| definition.table);
+    let body =
+        definitions.iter().find_map(|definition| definition.body.first()).map_or(0, |token| token.start);
     for definition in definitions {
         let (Some(from), Some(to)) = (definition.body.first(), definition.body.last()) else {
             return Ok(Err(Fault::new(Some(last.start), t!("transform.not_macro"))));
@@ -179,6 +204,8 @@ fn read_statement(
         name: statement[4].text.trim_matches('"').to_lowercase(),
         statement: file.text[first.start..last.end()].to_owned(),
         start: first.start,
+        body,
+        position: 0,
         table,
         fingerprint: hex(hash.finalize()),
         uses,

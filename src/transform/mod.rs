@@ -3,7 +3,8 @@
 //!
 //! The files are read into a graph (`discover`), bound over empty tables in memory (`bind`), compared with what
 //! was built last ([`plan`]), and what differs is built (`build`). A fingerprint covers what a result is made of, but
-//! not the order of rows: an aggregate or window whose result depends on order has to order by a total key.
+//! not the order of rows: an aggregate or window whose result depends on order has to order by a total key, and is
+//! refused without any (`order`).
 
 mod bind;
 mod build;
@@ -12,6 +13,8 @@ mod graph;
 mod macros;
 pub mod maps;
 mod name;
+mod order;
+mod place;
 mod plan;
 mod problem;
 mod token;

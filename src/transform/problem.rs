@@ -12,13 +12,15 @@ pub(super) struct Problem {
     message: String,
     /// Line number, column (both from 1) and the line itself.
     place: Option<(usize, usize, String)>,
+    /// A line below.
+    note: Option<String>,
 }
 
 impl Problem {
     /// A fault at a byte of the file, or of the file as a whole.
     pub(super) fn at(file: &SqlFile, offset: Option<usize>, message: impl Into<String>) -> Self {
         let place = offset.map(|offset| place(&file.text, offset));
-        Self { path: file.path.clone(), message: message.into(), place }
+        Self { path: file.path.clone(), message: message.into(), place, note: None }
     }
 
     /// A fault that DuckDB reports for a statement which begins with `lines_before` lines of ours and then the file's
@@ -29,14 +31,31 @@ impl Problem {
         })
     }
 
-    /// The same for a statement that begins after `lines_above` lines of its file.
-    pub(super) fn of_statement(file: &SqlFile, lines_above: usize, error: &str) -> Self {
-        Self::marked(&file.path, &file.text, error, |number| Some(number + lines_above))
+    /// The same for a statement below `lines_before` lines of ours that begins after `lines_above` lines of its file.
+    pub(super) fn of_statement(file: &SqlFile, lines_before: usize, lines_above: usize, error: &str) -> Self {
+        Self::marked(&file.path, &file.text, error, |number| {
+            number.checked_sub(lines_before).map(|number| number + lines_above)
+        })
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether it is about this byte of this file.
+    pub(super) fn stands_at(&self, file: &SqlFile, offset: usize) -> bool {
+        self.path == file.path && self.place.as_ref() == Some(&place(&file.text, offset))
     }
 
     /// The same place with another sentence.
     pub(super) fn with_message(mut self, message: &str) -> Self {
-        self.message = split_marked(message).0;
+        self.message = sentence_of(message);
+        self
+    }
+
+    /// The same with a line below.
+    pub(super) fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 
@@ -47,7 +66,7 @@ impl Problem {
             let line = text.lines().nth(number - 1)?;
             Some((number, column(line, &shown, caret), line.to_owned()))
         });
-        Self { path: path.to_owned(), message, place }
+        Self { path: path.to_owned(), message, place, note: None }
     }
 }
 
@@ -59,7 +78,8 @@ impl fmt::Display for Problem {
         writeln!(formatter, "{}:{number}:{column}: {}", self.path, self.message)?;
         let gutter = number.to_string().len();
         writeln!(formatter, "  {number} | {}", line.replace('\t', " "))?;
-        write!(formatter, "  {:gutter$} | {:>column$}", "", "^")
+        write!(formatter, "  {:gutter$} | {:>column$}", "", "^")?;
+        self.note.iter().try_for_each(|note| write!(formatter, "\n  {note}"))
     }
 }
 
@@ -74,6 +94,16 @@ fn place(text: &str, offset: usize) -> (usize, usize, String) {
     let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     (text[..start].matches('\n').count() + 1, text[start..offset].chars().count() + 1, line.to_owned())
+}
+
+/// The line of its statement that DuckDB marks.
+pub(super) fn line(error: &str) -> Option<usize> {
+    split_marked(error).1.map(|(number, ..)| number)
+}
+
+/// DuckDB's message alone, on one line.
+pub(super) fn sentence_of(error: &str) -> String {
+    split_marked(error).0
 }
 
 /// Splits DuckDB's message from its `LINE n: text` and caret lines: line number, the text shown, the caret's position

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::order;
 use crate::model::hex;
 
 /// Locations that DuckDB does not know are the largest 64-bit number.
@@ -41,7 +42,7 @@ pub(super) struct Call {
 }
 
 /// Something that no model may do, whatever its arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Forbidden {
     /// The current date or time.
     Clock,
@@ -53,6 +54,18 @@ pub(super) enum Forbidden {
     Pivot,
     /// `$1`, `?`.
     Parameter,
+    /// `list(x)` with no order inside, by name.
+    UnorderedAggregate(String),
+    /// `row_number() over ()`, by name.
+    UnorderedWindow(String),
+    /// `array(select ...)`.
+    UnorderedArray,
+    /// `distinct on (...)`.
+    UnorderedDistinct,
+    /// `limit`, `offset`.
+    UnorderedLimit,
+    /// `positional join`.
+    PositionalJoin,
 }
 
 /// Everything a query refers to.
@@ -66,7 +79,7 @@ pub(super) struct Uses {
 /// Collects what a tree refers to.
 pub(super) fn uses(tree: &Value) -> Uses {
     let mut uses = Uses::default();
-    walk(tree, &mut Vec::new(), &mut uses);
+    walk(tree, None, &mut Vec::new(), &mut uses);
     uses
 }
 
@@ -102,32 +115,34 @@ fn forget_positions(node: &mut Value) {
     }
 }
 
-/// Walks a node; `scopes` holds the CTE names that are visible.
-fn walk(node: &Value, scopes: &mut Vec<String>, uses: &mut Uses) {
+/// Walks a node; `above` is the nearest known place around it, `scopes` holds the CTE names that are visible.
+fn walk(node: &Value, above: Option<usize>, scopes: &mut Vec<String>, uses: &mut Uses) {
     let visible = scopes.len();
+    let place = offset(node).or(above);
     match node {
         Value::Object(fields) => {
             if let Some(entries) = node.pointer("/cte_map/map").and_then(Value::as_array) {
                 scopes.extend(entries.iter().map(|entry| text(entry, "key").to_lowercase()));
             }
-            look(node, scopes, uses);
+            look(node, place, scopes, uses);
             for (key, value) in fields {
                 // A table function was noted as such; only its arguments are left to see.
                 let of_table = key == "function" && text(node, "type") == "TABLE_FUNCTION";
-                walk(value.get("children").filter(|_| of_table).unwrap_or(value), scopes, uses);
+                walk(value.get("children").filter(|_| of_table).unwrap_or(value), place, scopes, uses);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| walk(item, scopes, uses)),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, place, scopes, uses)),
         _ => {}
     }
     scopes.truncate(visible);
 }
 
 /// Notes what this one node refers to.
-fn look(node: &Value, scopes: &[String], uses: &mut Uses) {
+fn look(node: &Value, place: Option<usize>, scopes: &[String], uses: &mut Uses) {
     if node.get("sample").is_some_and(|sample| !sample.is_null()) {
         uses.forbidden.push((Forbidden::Sample, offset(node)));
     }
+    uses.forbidden.extend(order::of_clauses(node));
     match (text(node, "type"), text(node, "class")) {
         ("BASE_TABLE", _) => look_at_table(node, scopes, uses),
         ("SHOW_REF", _) => uses.forbidden.push((Forbidden::Show, offset(node))),
@@ -137,7 +152,13 @@ fn look(node: &Value, scopes: &[String], uses: &mut Uses) {
                 uses.calls.push(call(function, true));
             }
         }
-        (_, "FUNCTION" | "WINDOW") => uses.calls.push(call(node, false)),
+        ("JOIN", _) if text(node, "ref_type") == "POSITIONAL" => {
+            uses.forbidden.push((Forbidden::PositionalJoin, offset(node)));
+        }
+        (_, "FUNCTION" | "WINDOW") => {
+            uses.calls.push(call(node, false));
+            uses.forbidden.extend(order::of_call(node).map(|what| (what, place)));
+        }
         (_, "PARAMETER") => uses.forbidden.push((Forbidden::Parameter, offset(node))),
         (_, "COLUMN_REF") if clock_word(node) => uses.forbidden.push((Forbidden::Clock, offset(node))),
         _ => {}

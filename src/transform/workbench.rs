@@ -123,14 +123,16 @@ impl Workbench {
 
     /// What a query does that no model may; calls of our own macros are left to their own check.
     pub(super) fn faults(&self, uses: &Uses, is_macro: &dyn Fn(&str) -> bool) -> Vec<Fault> {
-        let forbidden =
-            uses.forbidden.iter().map(|(what, offset)| Fault::new(*offset, forbidden_text(*what)));
+        let forbidden = uses.forbidden.iter().map(|(what, offset)| Fault::new(*offset, forbidden_text(what)));
         let calls = uses
             .calls
             .iter()
             .filter(|call| !is_macro(&call.name))
             .filter_map(|call| self.call_message(call).map(|message| Fault::new(call.offset, message)));
-        forbidden.chain(calls).collect()
+        let mut faults: Vec<Fault> = forbidden.chain(calls).collect();
+        // DuckDB writes array(select ...) with two calls.
+        faults.dedup();
+        faults
     }
 
     fn call_message(&self, call: &Call) -> Option<String> {
@@ -148,13 +150,22 @@ impl Workbench {
     }
 }
 
-fn forbidden_text(what: Forbidden) -> String {
+fn forbidden_text(what: &Forbidden) -> String {
     match what {
         Forbidden::Clock => t!("transform.clock"),
         Forbidden::Sample => t!("transform.sample"),
         Forbidden::Show => t!("transform.not_select"),
         Forbidden::Pivot => t!("transform.pivot"),
         Forbidden::Parameter => t!("transform.parameter"),
+        Forbidden::UnorderedAggregate(name) if name.starts_with("json_group_") => {
+            t!("transform.unordered_json", name = name)
+        }
+        Forbidden::UnorderedAggregate(name) => t!("transform.unordered_aggregate", name = name),
+        Forbidden::UnorderedWindow(name) => t!("transform.unordered_window", name = name),
+        Forbidden::UnorderedArray => t!("transform.unordered_array"),
+        Forbidden::UnorderedDistinct => t!("transform.unordered_distinct"),
+        Forbidden::UnorderedLimit => t!("transform.unordered_limit"),
+        Forbidden::PositionalJoin => t!("transform.positional_join"),
     }
     .into_owned()
 }

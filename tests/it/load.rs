@@ -285,6 +285,41 @@ fn every_refused_record_has_its_line_and_none_is_lost() {
 }
 
 #[test]
+fn quotes_behind_a_backslash_are_read_where_clinic_toml_says_so() {
+    let text = "id,nota,ruta\n1,\"say \\\"no\\\", ok\",\"C:\\tmp\\\\\"\n2,\"a \"\"b\"\"\",x\\\n3,\"\\\"\n\\\"\",\"\"\n";
+    let desk = Desk::with(text);
+    let plain = desk.load().unwrap();
+    assert!(plain.refused() > 0 && desk.rows("from raw.s") != [json!([])], "{plain:?}");
+    let reasons = desk.rows("select distinct reason from meta.load_error where record = 1");
+    assert_eq!(reasons, [json!(["text_after_quote"])]);
+    desk.configure("[sources.s]\nfiles = ['s.csv']\nescape = \"\\\\\"");
+    let report = desk.load().unwrap();
+    assert_eq!(
+        desk.rows("select id, nota, ruta from raw.s order by _id"),
+        [
+            json!(["1", "say \"no\", ok", "C:\\tmp\\"]),
+            json!(["2", "a \"b\"", "x\\"]),
+            json!(["3", "\"\n\"", ""]),
+        ]
+    );
+    let file = &report.sources[0].files[0];
+    assert_eq!((file.loaded, file.refused, file.counted), (3, 0, 3));
+    assert_eq!(file.dialect.to_string(), "ascii, delimiter ',', quote \" escaped by \\, header in line 1");
+    assert!(desk.load().unwrap().unchanged());
+    for wrong in
+        ["escape = ','\ndelimiter = ','", "escape = '\"'", "quote = ''\nescape = '!'", "escape = 'ñ'"]
+    {
+        desk.configure(&format!("[sources.s]\nfiles = ['s.csv']\n{wrong}"));
+        let failure = desk.load().unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.message.contains("escape must be")),
+            (Kind::Usage, true),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn an_empty_field_is_null_and_a_quoted_one_is_text() {
     let desk = Desk::with("a,b,c\n,\"\",x\n");
     desk.load().unwrap();

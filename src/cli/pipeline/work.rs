@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::{Pipeline, Report, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
-use crate::config::LoadMode;
+use crate::config::{Clinic, LoadMode, sql_files};
 use crate::error::Failure;
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
@@ -45,9 +45,8 @@ impl Pipeline<'_> {
         let mut select = self.wanted.select.clone();
         if let Some(only) = &self.wanted.only {
             self.connect(Stage::Transform, Purpose::Read)?;
-            select.extend(
-                with_parents(&self.connected()?.catalog, only)?.iter().map(|name| format!("+target.{name}")),
-            );
+            let names = with_parents(&self.connected()?.catalog, self.clinic, only)?;
+            select.extend(names.iter().map(|name| format!("+target.{name}")));
         }
         let options =
             transform::Options { project: self.project, clinic: self.clinic, staging: self.open()?, select };
@@ -59,7 +58,7 @@ impl Pipeline<'_> {
         let connection = self.connected()?;
         let options = check::Options {
             project: self.project,
-            clinic: self.clinic,
+            clinic: &self.wanted_part()?,
             staging: self.open()?,
             client: &connection.session.client,
             catalog: &connection.catalog,
@@ -85,7 +84,7 @@ impl Pipeline<'_> {
         let (catalog_hash, sources) = checked(staging, &self.clinic.name.to_string())?;
         let options = export::Options {
             project: self.project,
-            clinic: self.clinic,
+            clinic: &self.wanted_part()?,
             staging,
             catalog: &connection.catalog,
             catalog_hash,
@@ -198,9 +197,12 @@ impl Pipeline<'_> {
         self.connect(Stage::Verify, Purpose::Read)?;
         let connection = self.connected()?;
         let snapshot = self.snapshot()?;
+        // A snapshot of few tables stays one for whoever verifies it later.
+        let tables: Vec<TableName> =
+            snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
         let options = verify::Options {
             project: self.project,
-            clinic: self.clinic,
+            clinic: &self.part(&tables)?,
             snapshot: &snapshot,
             client: &connection.session.client,
             catalog: &connection.catalog,
@@ -216,6 +218,31 @@ impl Pipeline<'_> {
             );
         }
         Ok(report)
+    }
+
+    /// The clinic with what `--only` asks for.
+    fn wanted_part(&self) -> Result<Clinic> {
+        match &self.wanted.only {
+            Some(only) => self.part(&with_parents(&self.connected()?.catalog, self.clinic, only)?),
+            None => Ok(self.clinic.clone()),
+        }
+    }
+
+    /// The clinic with these tables only: without the sources that have another as their primary, and without figures
+    /// and questions about others.
+    fn part(&self, names: &[TableName]) -> Result<Clinic> {
+        let mut clinic = self.clinic.clone();
+        let models = sql_files(self.project, &clinic, "target")?;
+        let tables = models.iter().map(|file| TableName::from(file.name.as_str()));
+        clinic.left_out = tables.filter(|table| !names.contains(table)).collect();
+        if clinic.left_out.is_empty() {
+            return Ok(clinic);
+        }
+        let left_out = &clinic.left_out;
+        clinic.sources.retain(|_, source| !source.primary.iter().any(|table| left_out.contains(table)));
+        let questions = sql_files(self.project, &clinic, "control")?;
+        clinic.control.retain(|name, _| questions.iter().any(|file| file.name == format!("{name}.target")));
+        Ok(clinic)
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
@@ -252,12 +279,15 @@ fn checked(staging: &Staging, clinic: &str) -> Result<(String, Vec<SourceCount>)
     Ok((hash, sources))
 }
 
-/// A table and every table that it refers to, by foreign key, however far.
-fn with_parents(catalog: &Catalog, table: &TableName) -> Result<Vec<TableName>> {
+/// A table and every table that it refers to, by foreign key, however far; and the one that names the tenant.
+fn with_parents(catalog: &Catalog, clinic: &Clinic, table: &TableName) -> Result<Vec<TableName>> {
     if catalog.table(table).is_none() {
         return Err(Failure::usage(t!("cli.run.no_table", table = table)).into());
     }
     let mut names = vec![table.clone()];
+    let tenant =
+        clinic.tenant.as_ref().and_then(|tenant| tenant.value.strip_prefix("target.")?.rsplit_once('.'));
+    names.extend(tenant.map(|(table, _)| TableName::from(table)).filter(|tenant| tenant != table));
     let mut next = 0;
     while let Some(name) = names.get(next) {
         let parents = catalog.parents(name);

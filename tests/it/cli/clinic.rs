@@ -283,19 +283,76 @@ fn production_wants_a_clean_rehearsal_and_a_typed_name() {
 }
 
 #[test]
-fn one_table_comes_with_its_parents_only() {
+fn one_table_comes_with_its_parents_through_all_stages() {
     let mini = Mini::new();
-    let (run, code) = mini.json("run mini --only person");
-    assert_eq!(code, 0);
-    let (run_tables, visits) =
-        (run["stages"][2]["report"]["tables"].clone(), run.to_string().contains("target.visit"));
-    assert_eq!(run_tables.as_array().unwrap().len(), 1, "{run_tables}");
-    assert!(!visits);
-    assert_eq!(
-        mini.json("run mini --only visit").0["stages"][2]["report"]["tables"].as_array().unwrap().len(),
-        2
+    // What is asked about visits cannot be answered without them.
+    for (path, text) in [
+        (
+            "checks/visit_twice.sql",
+            "-- visits\n-- severity: critical\nselect id from target.visit group by id having count(*) > 1",
+        ),
+        ("control/visits.sql", "-- visits\nselect '' as key, count(*)::varchar as value from raw.visits"),
+        (
+            "control/visits.reject.sql",
+            "-- visits\nselect '' as key, count(*)::varchar as value from reject.visit",
+        ),
+        ("control/visits.target.sql", "-- visits\nselect '' as key, count(*)::text as value from visit"),
+        ("verify/visits.sql", "-- visits\nselect kind, count(*) as visits from visit group by kind"),
+        ("verify/born.sql", "-- people\nselect count(born) as born from person"),
+    ] {
+        mini.write(&format!("sql/systems/small/{path}"), text);
+    }
+    mini.edit("clinics/mini/clinic.toml", "[load]", "[control.visits]\n\"\" = \"4\"\n\n[load]");
+    // Tables, figures and queries of each stage.
+    let names = |run: &serde_json::Value, list: &str, name: &str| -> Vec<Vec<String>> {
+        let stages = run["stages"].as_array().unwrap().iter();
+        let lists = stages.filter_map(|stage| {
+            let report =
+                if stage["report"][list].is_array() { &stage["report"] } else { &stage["report"]["plan"] };
+            let mut names: Vec<String> =
+                report[list].as_array()?.iter().map(|one| one[name].as_str().unwrap().to_owned()).collect();
+            names.sort();
+            Some(names)
+        });
+        lists.collect()
+    };
+    let only_people = |run: &serde_json::Value| {
+        assert_eq!(names(run, "tables", "table"), vec![vec!["person"]; 4], "{run}");
+        let verified = &run["stages"][5]["report"];
+        assert_eq!(verified["sources"].as_array().unwrap().len(), 1, "{verified}");
+        assert_eq!(
+            (verified["controls"].as_array().unwrap().len(), &verified["queries"][0]["name"]),
+            (2, &"born".into())
+        );
+    };
+    let (first, code) = mini.json("run mini --only person");
+    assert_eq!(code, 0, "{first}");
+    only_people(&first);
+    mini.execute(
+        "do $$ begin assert (select count(*) = 0 from visit) and (select count(*) = 3 from person); end $$",
     );
-    assert_eq!(mini.run(&["run", "mini", "--only", "nope"]).status.code(), Some(2));
+    assert_eq!(mini.json("verify mini").1, 0);
+    // An earlier run of all tables does not come along.
+    let (all, code) = mini.json("run mini");
+    assert_eq!(
+        (code, names(&all, "tables", "table")),
+        (0, vec![vec!["person".into(), "visit".into()]; 4]),
+        "{all}"
+    );
+    mini.edit("clinics/mini/sources/people.csv", "Eva", "Eva María");
+    let (again, code) = mini.json("run mini --only person");
+    assert_eq!(code, 0, "{again}");
+    only_people(&again);
+    assert_eq!(again["stages"][4]["report"]["plan"]["tables"][0]["updates"], 1);
+    mini.execute("do $$ begin assert (select count(*) = 3 from visit); end $$");
+    // A child brings its parent.
+    let (child, code) = mini.json("run mini --only visit");
+    assert_eq!((code, names(&child, "tables", "table")), (0, vec![vec!["person".into(), "visit".into()]; 4]));
+    for wrong in
+        [&["run", "mini", "--only", "nope"][..], &["run", "mini", "--only", "visit", "--from", "push"]]
+    {
+        assert_eq!(mini.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

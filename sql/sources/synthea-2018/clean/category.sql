@@ -6,6 +6,6 @@ select
   null::varchar as record_status,
   null::timestamptz as created_at,
   null::json as extra,
-  list_sort(flatten(list(treatment._ids))) as _ids,
+  list_sort(flatten(list(treatment._ids order by treatment._ids))) as _ids,
 from clean.treatment as treatment
 group by treatment.category_source_id

@@ -19,6 +19,6 @@ select
   null::timestamptz as created_at,
   -- what has no column of its own; kept in record_metadata
   null::json as extra,
-  -- or list(_id) as _ids
+  -- or list(_id order by _id) as _ids
   null::bigint as _id,
 where false
