@@ -74,6 +74,7 @@ pub(super) async fn apply(
         enable_triggers(context, table).await?;
     }
     ledger.attach(context).await?;
+    analyze(context, plan).await?;
     Ok(written)
 }
 
@@ -86,6 +87,16 @@ async fn rebuild(context: &Context<'_>, plan: &Plan) -> Result<()> {
             .with_context(|| t!("push.cannot_rebuild", name = statement.name, table = statement.table))?;
     }
     context.execute("set constraints all immediate").await
+}
+
+/// Gathers statistics of the tables that were empty: without, PostgreSQL plans whatever reads them next (verify, the
+/// product) for empty tables until autovacuum comes by.
+async fn analyze(context: &Context<'_>, plan: &Plan) -> Result<()> {
+    for table in plan.tables.iter().filter(|table| table.direct && context.catalog.tables[&table.table].owned)
+    {
+        context.execute(&format!("analyze {}", table.table.quoted())).await?;
+    }
+    Ok(())
 }
 
 /// Whether every row is stored as it was sent: all went whole and by COPY into empty tables, and no trigger saw them.
