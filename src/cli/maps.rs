@@ -11,6 +11,7 @@ use super::output::{self, Page, Table};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::staging::{Access, Staging};
+use crate::transform::maps;
 
 /// List the values that no map translates, or add them to the maps to be filled in
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,9 @@ impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let (project, clinic) = context.clinic(self.clinic.as_ref())?;
         let staging = Staging::open(&project, &clinic, Access::ReadOnly, &context.limits())?;
+        if let Some(map) = &self.map {
+            maps::known(&staging, map)?;
+        }
         let mut values = unmapped(&staging)?;
         values.retain(|value| self.map.as_ref().is_none_or(|map| *map == value.map));
         if self.export {

@@ -261,37 +261,17 @@ fn report(staging: &Staging, clinic: &Clinic, map: String) -> Result<MapReport> 
     })
 }
 
-/// Untranslated values of a map as CSV to be filled and put beside the map's rows, the most frequent first:
-/// `source_value,target_value,rows`.
-///
-/// # Errors
-/// There is no such map.
-pub fn export(staging: &Staging, map: &str) -> Result<String> {
-    if !staging.has_table("map", map)? {
-        let known: Vec<String> = staging
-            .rows("select table_name from duckdb_tables() where schema_name = 'map'", |row| row.get(0))?;
-        let near = super::workbench::near_text(map, &known);
-        return Err(Failure::usage(t!("transform.no_map", map = map, near = near))
-            .hint(t!("transform.no_map_hint"))
-            .into());
+/// Fails, naming what is near, where the staging file has no such map.
+pub fn known(staging: &Staging, map: &str) -> Result<()> {
+    if staging.has_table("map", map)? {
+        return Ok(());
     }
-    let rows = staging.rows(
-        &format!(
-            "select source_value, sum(count)::bigint from meta.unmapped where map = {} group by 1 order by 2 desc, 1",
-            literal(map)
-        ),
-        |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
-    )?;
-    let mut text = "source_value,target_value,rows\n".to_owned();
-    for (value, count) in rows {
-        text.push_str(&format!("{},,{count}\n", csv_field(&value)));
-    }
-    Ok(text)
-}
-
-fn csv_field(value: &str) -> String {
-    let plain = !value.is_empty() && !value.contains(['"', ',', ';', '\n', '\r']) && value.trim() == value;
-    if plain { value.to_owned() } else { format!("\"{}\"", value.replace('"', "\"\"")) }
+    let names: Vec<String> =
+        staging.rows("select table_name from duckdb_tables() where schema_name = 'map'", |row| row.get(0))?;
+    let near = super::workbench::near_text(map, &names);
+    Err(Failure::usage(t!("transform.no_map", map = map, near = near))
+        .hint(t!("transform.no_map_hint"))
+        .into())
 }
 
 fn node(name: &str, rows: Vec<(String, Option<String>)>, paths: &str) -> Node {
