@@ -58,8 +58,16 @@ impl TableCodec {
     /// Codecs of the columns that an entry of a snapshot holds of a table.
     ///
     /// # Errors
-    /// The first column whose type cannot be compared, or that the table does not have.
+    /// The first column whose type cannot be compared, or is not the one that the snapshot was checked against (it could
+    /// round or cut what the snapshot holds), or that the table does not have.
     pub fn of_entry(table: &Table, entry: &TableEntry) -> Result<Self, (String, Unsupported)> {
+        for checked in &entry.columns {
+            let now = table.column(&checked.name).map(|column| &column.data_type.name);
+            if let Some(now) = now.filter(|now| **now != checked.data_type) {
+                let reason = rust_i18n::t!("codec.type_changed", was = checked.data_type, now = now);
+                return Err((checked.name.clone(), Unsupported::new(now, reason)));
+            }
+        }
         let columns: Vec<String> = entry.columns.iter().map(|column| column.name.clone()).collect();
         Self::new(table, &columns, &entry.key)
     }

@@ -40,11 +40,13 @@ pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
 }
 
 /// What PostgreSQL answers to the same queries over the clinic's rows.
-pub(super) async fn ask_target(options: &Options<'_>) -> Result<Vec<Answer>> {
+pub(super) async fn ask_target(options: &Options<'_>, with_tables: &str) -> Result<Vec<Answer>> {
     let mut answers = Vec::new();
     for file in sql_files(options.project, options.clinic, "verify")? {
         error::interrupt::check()?;
-        let rows = in_postgres(options, file.query()).await.map_err(|error| bad_query(&file, &error))?;
+        let rows = in_postgres(options, with_tables, file.query())
+            .await
+            .map_err(|error| bad_query(&file, &error))?;
         answers.push((file, rows));
     }
     Ok(answers)
@@ -145,9 +147,10 @@ fn in_duckdb(connection: &Connection, body: &str) -> Result<Vec<String>> {
     Ok(rows)
 }
 
-async fn in_postgres(options: &Options<'_>, body: &str) -> Result<Vec<String>> {
+async fn in_postgres(options: &Options<'_>, with_tables: &str, body: &str) -> Result<Vec<String>> {
     let client = options.client;
-    let statement = client.prepare(body).await.map_err(|error| error::postgres(&error))?;
+    let query = format!("{with_tables} select answer.* from (\n{body}\n) answer");
+    let statement = client.prepare(&query).await.map_err(|error| error::postgres(&error))?;
     let columns = statement
         .columns()
         .iter()
@@ -155,7 +158,7 @@ async fn in_postgres(options: &Options<'_>, body: &str) -> Result<Vec<String>> {
         .collect::<Vec<_>>()
         .join(", ");
     let rows = client
-        .query(&format!("select {columns} from (\n{body}\n) answer"), &[])
+        .query(&format!("{with_tables} select {columns} from (\n{body}\n) answer"), &[])
         .await
         .map_err(|error| error::postgres(&error))?;
     let mut rows: Vec<String> = rows

@@ -22,7 +22,7 @@ pub struct ControlReport {
 }
 
 /// Compares every figure of the manifest with `control/<name>.target.sql`, run over the clinic's rows.
-pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<ControlReport>> {
+pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<Vec<ControlReport>> {
     let files = sql_files(options.project, options.clinic, "control")?;
     let mut answers: BTreeMap<String, BTreeMap<String, Option<String>>> = BTreeMap::new();
     let mut reports = Vec::new();
@@ -41,7 +41,7 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<ControlReport>>
             let Some(file) = files.iter().find(|file| file.name == format!("{name}.target")) else {
                 return Err(Failure::usage(t!("verify.no_control", name = name)).into());
             };
-            answers.insert(name.to_owned(), ask(options, file).await?);
+            answers.insert(name.to_owned(), ask(options, with_tables, file).await?);
         }
         let target = answers[name].get(&control.key).cloned().flatten();
         let rejected = rejected.get(&(name, control.key.as_str())).map(|value| (*value).clone());
@@ -58,8 +58,12 @@ pub(super) async fn compare(options: &Options<'_>) -> Result<Vec<ControlReport>>
     Ok(reports)
 }
 
-async fn ask(options: &Options<'_>, file: &SqlFile) -> Result<BTreeMap<String, Option<String>>> {
-    let sql = format!("select key::text, value::text from (\n{}\n) figures", file.query());
+async fn ask(
+    options: &Options<'_>,
+    with_tables: &str,
+    file: &SqlFile,
+) -> Result<BTreeMap<String, Option<String>>> {
+    let sql = format!("{with_tables} select key::text, value::text from (\n{}\n) figures", file.query());
     let rows = options.client.query(&sql, &[]).await.map_err(|error| {
         Failure::failed(t!("verify.bad_query", name = file.path, error = error::postgres(&error)))
     })?;

@@ -212,11 +212,11 @@ async fn their_side(
         observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: buckets.count() });
         read.push(TheirTable { buckets, foreign });
     }
-    population.make_views(options).await?;
+    let with_tables = population::with_tables(tables);
     Ok(TheirSide {
         tables: read,
-        controls: control::compare(options).await?,
-        answers: both_sides::ask_target(options).await?,
+        controls: control::compare(options, &with_tables).await?,
+        answers: both_sides::ask_target(options, &with_tables).await?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tokio_postgres::Client;
 
-use super::{Options, execute};
+use super::Compared;
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::catalog::Table;
@@ -72,24 +72,14 @@ impl Population {
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         Ok(Some(u64::try_from(row.get::<_, i64>(0))? - ours))
     }
+}
 
-    /// Temporary views named like the tables that show the clinic's rows only, for queries that name tables plainly.
-    pub(super) async fn make_views(&self, options: &Options<'_>) -> Result<()> {
-        for entry in &options.snapshot.manifest().tables {
-            let table = &options.catalog.tables[&entry.table];
-            let codec = TableCodec::of_entry(table, entry)
-                .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
-            execute(
-                options.client,
-                &format!(
-                    "create temporary view {} as select t.* from {} t where {}",
-                    quoted(&entry.table.to_string()),
-                    entry.table.quoted(),
-                    self.condition(entry, &codec)
-                ),
-            )
-            .await?;
-        }
-        Ok(())
-    }
+/// A WITH clause that shows only the clinic's rows to a query that names tables plainly; it may stand before any
+/// SELECT, and a server that takes no writes takes it too.
+pub(super) fn with_tables(compared: &[Compared<'_>]) -> String {
+    let shown = |compared: &Compared<'_>| {
+        let (name, table) = (quoted(&compared.entry.table.to_string()), compared.entry.table.quoted());
+        format!("{name} as not materialized (select t.* from {table} t where {})", compared.condition)
+    };
+    format!("with {}", compared.iter().map(shown).collect::<Vec<_>>().join(", "))
 }

@@ -234,6 +234,31 @@ async fn an_edited_snapshot_proves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_column_whose_type_changed_is_not_called_equal() {
+    let site = Site::exported().await;
+    site.run(&["push", "acme"]).says(0, &[]);
+    let narrower = "alter table payment alter amount type numeric(12,0)";
+    site.session().await.client.batch_execute(narrower).await.unwrap();
+    let told = site.run(&["verify", "acme"]);
+    told.says(
+        4,
+        &[
+            "column amount of payment cannot be compared",
+            "it was checked as numeric(12,2) and is numeric(12,0) now",
+        ],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_no_writes_is_verified() {
+    let site = Site::exported().await;
+    site.run(&["push", "acme"]).says(0, &[]);
+    let read_only = format!("alter database {} set default_transaction_read_only = on", site.database.name);
+    site.session().await.client.batch_execute(&read_only).await.unwrap();
+    site.run(&["verify", "acme"]).says(0, &["Equal"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rollback_on_a_failed_verification_is_refused_until_it_exists() {
     let site = Site::new().await;
     site.configure("[safety]\non_verify_failure = \"rollback\"");
