@@ -14,6 +14,7 @@ use crate::config::LoadMode;
 use crate::error;
 use crate::model::catalog::Identity;
 use crate::model::ident::{literal, quoted};
+use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
 use crate::pg::ledger::Batch;
@@ -292,11 +293,14 @@ async fn fill_cycles(
 /// Moves the sequences behind written columns past the largest value; forward only, and with the transaction
 /// (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
 async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
+    // New keys came from their sequence.
+    let came_from_it = |column: &str| entry.keys == Keys::New && entry.key == [column];
     let table = &context.catalog.tables[&entry.table];
     for column in &table.columns {
-        let (Some(sequence), true) =
-            (&column.sequence, entry.columns.iter().any(|written| written.name == column.name))
-        else {
+        let (Some(sequence), true) = (
+            &column.sequence,
+            entry.columns.iter().any(|written| written.name == column.name && !came_from_it(&column.name)),
+        ) else {
             continue;
         };
         let sql = format!(

@@ -57,7 +57,7 @@ impl Run {
         transform::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    pub(crate) async fn check(&self, staging: &Staging) -> check::Report {
+    pub(crate) async fn try_check(&self, staging: &Staging) -> anyhow::Result<check::Report> {
         let options = check::Options {
             project: &self.project.project,
             clinic: &self.clinic,
@@ -66,7 +66,11 @@ impl Run {
             catalog: &self.catalog,
             oids: &self.oids,
         };
-        check::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+        check::run(&options, &Silent).await
+    }
+
+    pub(crate) async fn check(&self, staging: &Staging) -> check::Report {
+        self.try_check(staging).await.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     pub(crate) fn export(&self, staging: &Staging, check: &check::Report) -> Snapshot {
