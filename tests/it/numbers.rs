@@ -39,15 +39,23 @@ async fn rows_that_are_there_keep_their_numbers_also_those_the_sequence_does_not
     let tiny = Tiny::new(SCHEMA, &MODELS, NEW_KEYS).await;
     // Keys below zero of a live system are nobody's placeholders.
     tiny.sql(
-        "insert into person (id, name) overriding system value values (-1, 'Eve'), (-2, 'Max'), (2, 'Zoe'), (3, 'Ivo'); \
+        "insert into person (id, name) overriding system value values (-1, 'Eve'), (-2, 'Max'), (2, 'Zoe'), (3, 'Ivo'), (50, 'Kim'); \
          insert into visit (person_id) values (2)",
     )
     .await;
     let plan = tiny.run.dry_run(&tiny.export().await.1).await;
     assert_eq!((plan.tables[0].inserts, plan.tables[0].unchanged + plan.tables[0].kept), (2, 0));
     tiny.push().await;
-    assert_eq!(tiny.texts(PERSON_IDS).await, ["Max -2", "Eve -1", "Ana 1", "Zoe 2", "Ivo 3", "Bea 4"]);
+    assert_eq!(
+        tiny.texts(PERSON_IDS).await,
+        ["Max -2", "Eve -1", "Ana 1", "Zoe 2", "Ivo 3", "Bea 4", "Kim 50"]
+    );
     assert_eq!(tiny.texts(STORY).await[..2], ["Ana Bea second hello", "Bea first"]);
+    assert_eq!(
+        tiny.texts("select last_value::text from person_id_seq").await,
+        ["4"],
+        "nobody's sequence moves"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,31 @@ async fn cycles_and_self_references_are_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_there_may_come_to_name_rows_that_the_same_push_inserts() {
+    let schema = "create table team (id text primary key, lead_id text); \
+                  create table person (id text primary key, team_id text not null references team, boss_id text references person); \
+                  create table tree (id text primary key, above text references tree); \
+                  alter table team add foreign key (lead_id) references person;";
+    let models = [
+        ("team", "select 't' as id, 'a' as lead_id"),
+        ("person", "select 'a' as id, 't' as team_id, null::varchar as boss_id"),
+        ("tree", "select 'a' as id, null::varchar as above"),
+    ];
+    let tiny = Tiny::new(schema, &models, "[load]\nmode = \"upsert\"\n").await;
+    tiny.push().await;
+    tiny.model("team", "select 't' as id, 'b' as lead_id");
+    tiny.model("person", "select 'a' as id, 't' as team_id, 'b' as boss_id union all select 'b', 't', null");
+    tiny.model("tree", "select 'a' as id, 'b' as above union all select 'b', null");
+    let report = tiny.push().await;
+    let updated: u64 = report.written.values().map(|written| written.updated).sum();
+    assert_eq!(updated, 3);
+    assert_eq!(tiny.texts("select id || lead_id from team").await, ["tb"]);
+    assert_eq!(tiny.texts("select id || coalesce(boss_id, '-') from person order by 1").await, ["ab", "b-"]);
+    assert_eq!(tiny.texts("select id || coalesce(above, '-') from tree order by 1").await, ["ab", "b-"]);
+    assert_eq!(tiny.push().await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn preserved_integer_keys_move_their_sequence_past_them() {
     let schema = "create table visit (id integer generated always as identity primary key, note text);";
     let tiny =
