@@ -10,7 +10,7 @@ use crate::config::Clinic;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::{Keys, Record};
-use crate::pg::{ledger, numbers};
+use crate::pg::numbers;
 use crate::staging;
 
 /// Which of these tables have new keys.
@@ -37,12 +37,12 @@ pub(super) fn decide(options: &Options<'_>, shape: &TableShape<'_>) -> Result<()
     ))
 }
 
-/// Looks up the numbers of rows that were pushed before, into DuckDB's table of numbers, so that PostgreSQL can tell them
-/// from others in its own rows.
+/// Fills DuckDB's table of numbers, so that PostgreSQL decides about rows as they will be, and tells those that were
+/// pushed before from others.
 pub(super) async fn look_up(options: &Options<'_>, shapes: &[TableShape<'_>]) -> Result<()> {
     let connection = options.staging.connection();
     staging::numbers::create(connection)?;
-    if shapes.iter().all(|shape| shape.keys == Keys::Preserve) || !ledger::exists(options.client).await? {
+    if shapes.iter().all(|shape| shape.keys == Keys::Preserve) {
         return Ok(());
     }
     execute(options, "begin").await?;

@@ -16,7 +16,6 @@ pub enum Keys {
 
 impl Keys {
     /// For serde, so that a table without placeholders is written as it always was.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn is_preserve(&self) -> bool {
         *self == Keys::Preserve
     }

@@ -15,6 +15,9 @@ use crate::model::keys::{Numbers, Record};
 /// First half of the advisory lock of a clinic whose rows get numbers.
 const LOCK_CLASS: i32 = 0x7472_7377;
 
+/// A placeholder, and the number that it was given before.
+type Found = (i64, Option<i64>);
+
 /// A table with new keys, and whose rows these are.
 pub struct Table<'a> {
     pub client: &'a Client,
@@ -26,17 +29,12 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The numbers that the ledger knows. A row that it does not know gets one that no row of the target has, below all
-    /// of them. Must run in a transaction.
+    /// The numbers that the ledger knows. A row that it does not know gets one that no row has, but that is not kept for
+    /// it. Must run in a transaction.
     pub async fn known(&self, records: impl Iterator<Item = Result<Record>>) -> Result<Numbers> {
-        let sql = format!("select least(min({}), 0)::bigint from {}", quoted(self.key), self.name.quoted());
-        let row = self.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        let floor: i64 = row.get(0);
         let found = self.look_up(records).await?;
-        let number = |(placeholder, number): (i64, Option<i64>)| {
-            (placeholder, number.unwrap_or(floor.saturating_add(placeholder)))
-        };
-        Ok(Numbers::new(found.into_iter().map(number).collect()))
+        let free = self.free(&found).await?;
+        Ok(fill(found, free))
     }
 
     /// The numbers that the ledger knows, and for the other rows new ones of the sequence, in the order of the
@@ -51,39 +49,69 @@ impl Table<'_> {
         let lock = format!("select pg_advisory_xact_lock({LOCK_CLASS}, hashtext({}))", literal(self.clinic));
         self.client.batch_execute(&lock).await.map_err(|error| error::postgres(&error))?;
         let found = self.look_up(records).await?;
-        let missing = found.iter().filter(|(_, number)| number.is_none()).count();
-        let mut new = self.reserve(sequence, missing).await?.into_iter();
-        let numbered =
-            |(placeholder, number): (i64, Option<i64>)| Some((placeholder, number.or_else(|| new.next())?));
-        Ok(Numbers::new(found.into_iter().filter_map(numbered).collect()))
+        let new = self.reserve(sequence, &found).await?;
+        Ok(fill(found, new))
     }
 
-    /// So many numbers of a sequence, ascending, without those that rows have already: whoever writes keys himself leaves
-    /// the sequence behind.
-    async fn reserve(&self, sequence: &str, count: usize) -> Result<Vec<i64>> {
-        let mut numbers = Vec::with_capacity(count);
-        while numbers.len() < count {
+    /// Numbers for the rows without one, from 1, that neither a row of the table nor another of these has.
+    async fn free(&self, found: &[Found]) -> Result<Vec<i64>> {
+        let given = given(found);
+        let other = |number: &i64| given.binary_search(number).is_err();
+        let (mut free, count) = (Vec::new(), found.len() - given.len());
+        if count == 0 {
+            return Ok(free);
+        }
+        let table = self.name.quoted();
+        let series = format!("generate_series(1::bigint, {} + (select count(*) from {table}))", found.len());
+        let sql = format!(
+            "select number.number from {series} number where {} order by 1 limit {}",
+            self.is_free(),
+            found.len()
+        );
+        self.each(&sql, |row| {
+            free.extend(Some(row.get(0)).filter(other));
+        })
+        .await?;
+        free.truncate(count);
+        Ok(free)
+    }
+
+    /// Numbers of the sequence for the rows without one, ascending, but none that a row has already: whoever writes keys
+    /// himself leaves the sequence behind.
+    async fn reserve(&self, sequence: &str, found: &[Found]) -> Result<Vec<i64>> {
+        let given = given(found);
+        let other = |number: &i64| given.binary_search(number).is_err();
+        let (mut new, count) = (Vec::new(), found.len() - given.len());
+        while new.len() < count {
             error::interrupt::check()?;
             let sql = format!(
-                "select number from (select nextval({}::regclass) as number from generate_series(1, {}) offset 0) new \
-                 where not exists (select 1 from {} t where t.{} = new.number)",
+                "select number.number from (select nextval({}::regclass) as number from generate_series(1, {}) offset 0) number \
+                 where {}",
                 literal(sequence),
-                count - numbers.len(),
-                self.name.quoted(),
-                quoted(self.key),
+                count - new.len(),
+                self.is_free(),
             );
-            self.each(&sql, |row| numbers.push(row.get(0))).await?;
+            self.each(&sql, |row| {
+                new.extend(Some(row.get(0)).filter(other));
+            })
+            .await?;
         }
-        numbers.sort_unstable();
-        Ok(numbers)
+        new.sort_unstable();
+        Ok(new)
+    }
+
+    /// A condition on `number.number`: no row of the table has it.
+    fn is_free(&self) -> String {
+        format!(
+            "not exists (select 1 from {} t where t.{} = number.number)",
+            self.name.quoted(),
+            quoted(self.key)
+        )
     }
 
     /// Each placeholder with the number that the clinic's completed batches gave its record, the first placeholder (-1)
     /// first.
-    async fn look_up(
-        &self,
-        records: impl Iterator<Item = Result<Record>>,
-    ) -> Result<Vec<(i64, Option<i64>)>> {
+    async fn look_up(&self, records: impl Iterator<Item = Result<Record>>) -> Result<Vec<Found>> {
         self.send(records).await?;
         let known = match ledger::exists(self.client).await? {
             true => self.known_sql(),
@@ -146,6 +174,19 @@ impl Table<'_> {
         }
         Ok(())
     }
+}
+
+/// The numbers that were found, in order.
+fn given(found: &[Found]) -> Vec<i64> {
+    let mut given: Vec<i64> = found.iter().filter_map(|(_, number)| *number).collect();
+    given.sort_unstable();
+    given
+}
+
+fn fill(found: Vec<Found>, new: Vec<i64>) -> Numbers {
+    let mut new = new.into_iter();
+    let numbered = |(placeholder, number): Found| Some((placeholder, number.or_else(|| new.next())?));
+    Numbers::new(found.into_iter().filter_map(numbered).collect())
 }
 
 fn append_text(out: &mut Vec<u8>, text: &str) {

@@ -38,7 +38,7 @@ impl Spool {
         Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes })
     }
 
-    /// Notes a row: `external_id` where its origin is known, and `row_digest` as if it were stored as it is sent.
+    /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is sent.
     pub(super) fn note(&mut self, codec: &TableCodec, row: &Row<'_>, digest: &RowHash) -> Result<()> {
         let (key, table) = (codec.key_text(&row.values), self.codes[&self.table]);
         let out = &mut self.row;

@@ -5,7 +5,7 @@ use crate::tiny::Tiny;
 const SCHEMA: &str = "create table person (id integer generated always as identity primary key, name text not null, \
        code text unique, boss_id integer references person); \
      create table visit (id bigserial primary key, person_id integer not null references person, kind text, \
-       unique (person_id, kind)); \
+       unique (person_id, kind), check (id > 0 and person_id > 0)); \
      create table note (visit_id bigint primary key references visit, body text);";
 const NEW_KEYS: &str = "[tables.person]\nkeys = \"new\"\n[tables.visit]\nkeys = \"new\"\n";
 const PERSON: &str = "select -1 as id, 'Ana' as name, 'c1' as code, -2 as boss_id, 'p1' as _source_id \
@@ -22,11 +22,17 @@ const PERSON_IDS: &str = "select name || ' ' || id from person order by person.i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn placeholders_become_numbers_of_the_sequence_in_keys_and_references() {
-    let tiny = Tiny::new(SCHEMA, &MODELS, NEW_KEYS).await;
+    // A reference to a key that is a reference itself, and as part of a key of two columns.
+    let schema = format!(
+        "{SCHEMA} create table reply (note_id bigint references note, n integer, primary key (note_id, n));"
+    );
+    let models = [&MODELS[..], &[("reply", "select -2 as note_id, -5 as n union all select -2, 6")]].concat();
+    let tiny = Tiny::new(&schema, &models, NEW_KEYS).await;
     let report = tiny.push().await;
     assert!(report.plan.tables.iter().all(|table| table.rejected == 0), "{report:#?}");
     assert_eq!(tiny.texts(PERSON_IDS).await, ["Ana 1", "Bea 2"]);
     assert_eq!(tiny.texts(STORY).await, ["Ana Bea second hello", "Bea first"]);
+    assert_eq!(tiny.texts("select note_id || ' ' || n from reply order by n").await, ["2 -5", "2 6"]);
     let known = "select n.name || ' ' || source_id || ' ' || target_key from trasvase.external_id \
                  join trasvase.name n on n.code = target_table order by 1";
     assert_eq!(tiny.texts(known).await, ["person p1 1", "person p2 2", "visit v1 1", "visit v2 2"]);
@@ -196,4 +202,37 @@ async fn a_dry_run_reserves_nothing_and_a_push_that_fails_leaves_a_gap_only() {
     tiny.model("note", NOTE);
     tiny.push().await;
     assert_eq!(tiny.texts(PERSON_IDS).await, ["Ana 3", "Bea 4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_two_sources_are_told_apart_by_their_source() {
+    let model = "select (-row_number() over (order by _id))::integer as id, name, id as _source_id, _id \
+                 from (select * from raw.old union all select * from raw.other) both_sources";
+    let settings =
+        format!("{NEW_KEYS}[sources.old]\nfiles = [\"old.csv\"]\n[sources.other]\nfiles = [\"other.csv\"]\n");
+    let mut tiny = Tiny::new(SCHEMA, &[("person", model)], "").await;
+    tiny.run.project.write("clinics/tiny/old.csv", "id,name\n1,Ana\n2,Bea\n");
+    tiny.run.project.write("clinics/tiny/other.csv", "id,name\n1,Cas\n");
+    tiny.settings(&settings);
+    tiny.push().await;
+    assert_eq!(tiny.texts(PERSON_IDS).await, ["Ana 1", "Bea 2", "Cas 3"]);
+    let kinds = "select n.name || ' ' || source_id || ' ' || target_key from trasvase.external_id \
+                 join trasvase.name n on n.code = type order by 1";
+    assert_eq!(tiny.texts(kinds).await, ["old 1 1", "old 2 2", "other 1 3"]);
+
+    tiny.run.project.write("clinics/tiny/old.csv", "id,name\n0,Abe\n1,Ana\n2,Bea\n");
+    tiny.push().await;
+    assert_eq!(tiny.texts(PERSON_IDS).await, ["Ana 1", "Bea 2", "Cas 3", "Abe 4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_pushes_at_once_do_not_give_a_record_two_numbers() {
+    let schema = "create table person (id serial primary key, name text)";
+    let model = "select -i as id, 'p' || i as name, i as _source_id from range(1, 2001) r(i)";
+    let tiny = Tiny::new(schema, &[("person", model)], "[tables.person]\nkeys = \"new\"\n").await;
+    tiny.sql("insert into person (name) values ('Zoe')").await;
+    let (_, snapshot) = tiny.export().await;
+    let _ = tokio::join!(tiny.run.try_push(&snapshot), tiny.run.push_from_elsewhere(&snapshot));
+    assert_eq!(tiny.texts("select count(*) || ' ' || count(distinct name) from person").await, ["2001 2001"]);
+    assert_eq!(tiny.push().await.batch, None);
 }

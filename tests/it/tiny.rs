@@ -16,10 +16,15 @@ system = "tiny"
 timezone = "Europe/Madrid"
 country = "ES"
 currency = "EUR"
-sources = {}
 "#;
 
-/// A clinic whose models need no sources, run against a schema of its own.
+/// `settings` may name sources.
+fn clinic_toml(settings: &str) -> String {
+    let sources = if settings.contains("[sources.") { "" } else { "sources = {}\n" };
+    format!("{CLINIC}{sources}{settings}")
+}
+
+/// A clinic whose models seldom need sources, run against a schema of its own.
 pub(crate) struct Tiny {
     pub(crate) run: Run,
 }
@@ -29,7 +34,7 @@ impl Tiny {
     pub(crate) async fn new(schema: &str, models: &[(&str, &str)], settings: &str) -> Self {
         let project = support::project(&[]);
         project.write("schema/tiny.sql", schema);
-        project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
+        project.write("clinics/tiny/clinic.toml", &clinic_toml(settings));
         for (table, query) in models {
             write_model(&project, table, query);
         }
@@ -41,12 +46,15 @@ impl Tiny {
     }
 
     pub(crate) fn settings(&mut self, settings: &str) {
-        self.run.project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
+        self.run.project.write("clinics/tiny/clinic.toml", &clinic_toml(settings));
         self.run.clinic = Clinic::read(&self.run.project.project, &"tiny".parse().unwrap()).unwrap();
     }
 
     pub(crate) async fn export(&self) -> (check::Report, Snapshot) {
         let staging = self.run.staging();
+        if !self.run.clinic.sources.is_empty() {
+            self.run.load(&staging);
+        }
         self.run.transform(&staging);
         let check = self.run.check(&staging).await;
         let snapshot = self.run.export(&staging, &check);
