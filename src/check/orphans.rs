@@ -81,15 +81,23 @@ async fn missing_keys(
         columns = list(&key.columns),
         ready = shape.name.staged("ready"),
     ))?;
-    drop_known(staging, client, key).await?;
+    drop_known(staging, client, shape, key).await?;
     staging.value("select count(*) from missing_key")
 }
 
-/// Removes from `temp.missing_key` what PostgreSQL has.
-async fn drop_known(staging: &Staging, client: &Client, key: &ForeignKey) -> Result<()> {
+/// Removes from `temp.missing_key` what PostgreSQL has; a placeholder is a key of the batch alone.
+async fn drop_known(
+    staging: &Staging,
+    client: &Client,
+    shape: &TableShape<'_>,
+    key: &ForeignKey,
+) -> Result<()> {
     let columns = list(&key.columns);
+    let holders = key.columns.iter().filter(|column| shape.placeholders.contains_key(*column));
+    let real: String =
+        holders.map(|column| format!(" and not starts_with({}, '-')", quoted(column))).collect();
     let rows: Vec<Vec<Option<String>>> = staging
-        .rows(&format!("select distinct {columns} from missing_key"), |row| {
+        .rows(&format!("select distinct {columns} from missing_key where true{real}"), |row| {
             (0..key.columns.len()).map(|position| row.get(position)).collect()
         })?;
     for block in rows.chunks(KEYS_AT_ONCE) {

@@ -11,7 +11,7 @@ use crate::error;
 use crate::model::catalog::{Column, Constraint, ConstraintKind, Index, TypeKind};
 use crate::model::ident::{literal, quoted};
 use crate::pg::copy::Copy;
-use crate::staging::Staging;
+use crate::staging::{Staging, numbers};
 
 /// What of a table PostgreSQL must decide.
 #[derive(Default)]
@@ -118,9 +118,16 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
         &format!("copy trasvase_probe ({}, trasvase_n) from stdin (format binary)", names.join(", ")),
     )
     .await?;
+    let values = shape.columns.iter().zip(&names).map(|(column, name)| {
+        let value = format!("ready.{name}");
+        match shape.placeholders.get(&column.column.name) {
+            Some(table) => numbers::with_number(&value, table),
+            None => value,
+        }
+    });
     let sql = format!(
-        "select {}, _n from {} where _n not in (select n from fault where table_name = {}) order by _ids[1], _n",
-        names.join(", "),
+        "select {}, _n from {} ready where _n not in (select n from fault where table_name = {}) order by _ids[1], _n",
+        values.collect::<Vec<_>>().join(", "),
         shape.name.staged("ready"),
         literal(&shape.name.to_string())
     );

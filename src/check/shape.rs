@@ -1,5 +1,6 @@
 //! Does a model's table fit the target's table? Decided by names and types, before any row is looked at.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -11,6 +12,7 @@ use crate::codec::Codec;
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{self, Catalog, Identity};
 use crate::model::ident::{TableName, literal, quoted};
+use crate::model::keys::Keys;
 use crate::staging::Staging;
 
 /// A table of `target` beside its twin in the catalog.
@@ -20,6 +22,9 @@ pub(super) struct TableShape<'c> {
     /// The columns that are written, in the catalog's order.
     pub(super) columns: Vec<ColumnShape<'c>>,
     pub(super) provenance: Provenance,
+    pub(super) keys: Keys,
+    /// The columns that hold placeholders, and of which table.
+    pub(super) placeholders: BTreeMap<String, TableName>,
 }
 
 pub(super) struct ColumnShape<'c> {
@@ -50,9 +55,14 @@ pub(super) fn target_tables(staging: &Staging) -> Result<Vec<TableName>> {
 ///
 /// # Errors
 /// A table or column that the target does not have, a column that PostgreSQL fills itself, a mandatory column that the
-/// model leaves out, types that cannot meet; all of a table's faults in one message. A type that cannot be compared
+/// model leaves out, types that cannot meet, new keys without a sequence; all of a table's faults in one message. A type that cannot be compared
 /// is [`Kind::NotComparable`].
-pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableName) -> Result<TableShape<'c>> {
+pub(super) fn shape<'c>(
+    staging: &Staging,
+    catalog: &'c Catalog,
+    new_keys: &BTreeSet<TableName>,
+    name: &TableName,
+) -> Result<TableShape<'c>> {
     let Some(table) = catalog.table(name) else {
         return Err(Failure::findings(t!("check.no_table", table = name))
             .hint(t!("check.no_table_hint"))
@@ -84,11 +94,23 @@ pub(super) fn shape<'c>(staging: &Staging, catalog: &'c Catalog, name: &TableNam
             },
         }
     }
+    let keys = if new_keys.contains(name) { Keys::New } else { Keys::Preserve };
+    let given = |key: &str| columns.iter().any(|column: &ColumnShape<'_>| column.column.name == key);
+    if keys == Keys::New && !table.sequence_key().is_some_and(|(key, _)| given(key)) {
+        faults.push(t!("check.no_sequence").into_owned());
+    }
     if !faults.is_empty() {
         let message = t!("check.shape", table = name, faults = faults.join("; "));
         return Err(Failure::findings(message).hint(t!("check.shape_hint", table = name)).into());
     }
-    Ok(TableShape { name: name.clone(), table, columns, provenance: provenance(&staged) })
+    let is_new = |table: &TableName| new_keys.contains(table);
+    let holder = |column: &ColumnShape<'_>| {
+        let column = &column.column.name;
+        Some((column.clone(), catalog.new_key_of(name, column, &is_new)?))
+    };
+    let placeholders = columns.iter().filter_map(holder).collect();
+    let provenance = provenance(&staged);
+    Ok(TableShape { name: name.clone(), table, columns, provenance, keys, placeholders })
 }
 
 fn codec(table: &TableName, column: &catalog::Column) -> Result<Codec> {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Project;
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
+use crate::model::keys::Keys;
 
 /// A parsed and validated `clinic.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -144,6 +145,8 @@ pub struct TableConfig {
     pub sync_by: Option<String>,
     /// Per column, what to do with a value that a type modifier would round or trim.
     pub loss: BTreeMap<String, Loss>,
+    /// Whether the integer keys that the models give are the rows' own, or placeholders for new ones.
+    pub keys: Keys,
 }
 
 /// How rows meet rows that are already there (by primary key).

@@ -139,6 +139,7 @@ fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<Tabl
             .map(|(name, data_type)| ColumnEntry { name: name.clone(), data_type: data_type.name.clone() })
             .collect(),
         key: table.primary_key().to_vec(),
+        keys: options.clinic.table(name).keys,
     })
 }
 

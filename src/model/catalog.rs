@@ -1,7 +1,7 @@
 //! What the target database says of its own tables, by name and never by OID: read live by `pg::catalog`, cached in
 //! `schema/<system>.catalog.json`, and used by check, codec, push and verify.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -198,6 +198,27 @@ impl Catalog {
         ordered
     }
 
+    /// The table whose new keys a column holds: its own, or by foreign keys those of another. `is_new` says which tables
+    /// have new keys.
+    pub fn new_key_of(
+        &self,
+        table: &TableName,
+        column: &str,
+        is_new: &dyn Fn(&TableName) -> bool,
+    ) -> Option<TableName> {
+        let (mut seen, mut waiting) = (BTreeSet::new(), vec![(table.clone(), column.to_owned())]);
+        while let Some((name, column)) = waiting.pop() {
+            let Some(table) = self.tables.get(&name) else { continue };
+            if is_new(&name) && table.primary_key() == [column.as_str()] {
+                return Some(name);
+            }
+            if seen.insert((name, column.clone())) {
+                waiting.extend(table.referenced_by(&column));
+            }
+        }
+        None
+    }
+
     /// Tables that `name` references by foreign key, itself excluded.
     pub fn parents(&self, name: &TableName) -> Vec<TableName> {
         self.parents_by(name, |_, _| true)
@@ -240,6 +261,26 @@ impl Table {
             .iter()
             .find(|constraint| constraint.kind == ConstraintKind::PrimaryKey)
             .map_or(&[], |constraint| &constraint.columns)
+    }
+
+    /// The column and the sequence that give new keys: the primary key, if it is one integer column with a sequence.
+    pub fn sequence_key(&self) -> Option<(&str, &str)> {
+        let [name] = self.primary_key() else { return None };
+        let column = self.column(name)?;
+        let integer = matches!(column.data_type.undomained().base.as_str(), "int2" | "int4" | "int8");
+        Some((name, column.sequence.as_deref().filter(|_| integer)?))
+    }
+
+    /// The columns of other tables that a column references.
+    fn referenced_by<'a>(&'a self, column: &'a str) -> impl Iterator<Item = (TableName, String)> + 'a {
+        self.foreign_keys().flat_map(move |constraint| {
+            let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+                return Vec::new();
+            };
+            let pairs = constraint.columns.iter().zip(referenced_columns);
+            let same = pairs.filter(|(ours, _)| *ours == column);
+            same.map(|(_, theirs)| (references.clone(), theirs.clone())).collect()
+        })
     }
 
     pub fn foreign_keys(&self) -> impl Iterator<Item = &Constraint> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ident::{ClinicName, TableName};
+use super::keys::Keys;
 
 /// The manifest of one snapshot. Its id is the SHA-256 (hex) over this manifest without the id, which in turn holds
 /// the hash of every file, so equal content gives an equal id. No clock is in it.
@@ -79,6 +80,9 @@ pub struct TableEntry {
     pub columns: Vec<ColumnEntry>,
     /// Columns of the key that rows are matched by (the primary key).
     pub key: Vec<String>,
+    /// Whether that key is a placeholder until the row is pushed.
+    #[serde(default, skip_serializing_if = "Keys::is_preserve")]
+    pub keys: Keys,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

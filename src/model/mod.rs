@@ -3,6 +3,7 @@
 pub mod catalog;
 mod hex;
 pub mod ident;
+pub mod keys;
 pub mod manifest;
 pub mod run;
 

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod copy;
 pub mod embedded;
 pub mod ledger;
+pub mod numbers;
 mod parameters;
 pub mod privileges;
 pub mod schema;

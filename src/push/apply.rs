@@ -12,8 +12,9 @@ use super::{record, rows};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
-use crate::model::catalog::Identity;
+use crate::model::catalog::{ConstraintKind, Identity};
 use crate::model::ident::{literal, quoted};
+use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
 use crate::pg::ledger::Batch;
@@ -202,12 +203,12 @@ async fn update(
         ))
         .await?;
     let key: Vec<&str> = codec.key_names().collect();
-    let set = codec
-        .column_names()
-        .filter(|name| !key.contains(name))
-        .map(|name| format!("{0} = i.{0}", quoted(name)))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let later = later_columns(context, plan);
+    let at_once = |name: &&str| !key.contains(name) && !later.iter().any(|later| later == name);
+    let set = assignments(codec.column_names().filter(at_once));
+    if set.is_empty() {
+        return context.count(&format!("select count(*) from trasvase_touched_{place}")).await;
+    }
     context
         .count(&format!(
             "with changed as (update {} t set {set} from {incoming} i, trasvase_touched_{place} k \
@@ -261,6 +262,20 @@ async fn insert(
         .await
 }
 
+/// The columns that get their values when all tables are loaded: references of a cycle, and in a table whose rows are
+/// updated those to itself, since the row that one names may be inserted only then.
+fn later_columns(context: &Context<'_>, plan: &TablePlan) -> Vec<String> {
+    let to_itself = context.catalog.tables[&plan.table].foreign_keys().filter(|constraint| {
+        matches!(&constraint.kind, ConstraintKind::ForeignKey { references, .. } if *references == plan.table)
+    });
+    let columns = to_itself.filter(|_| plan.updates > 0).flat_map(|constraint| &constraint.columns);
+    plan.filled_later.iter().chain(columns).cloned().collect()
+}
+
+fn assignments<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!("{0} = i.{0}", quoted(name))).collect::<Vec<_>>().join(", ")
+}
+
 /// Gives the references of a cycle their values, once both ends are there.
 async fn fill_cycles(
     context: &Context<'_>,
@@ -269,22 +284,21 @@ async fn fill_cycles(
     plan: &TablePlan,
     codec: &TableCodec,
 ) -> Result<()> {
-    if plan.filled_later.is_empty() {
+    let key: Vec<&str> = codec.key_names().collect();
+    let later = later_columns(context, plan);
+    let written = |name: &&str| !key.contains(name) && later.iter().any(|later| later == name);
+    let set = assignments(codec.column_names().filter(written));
+    if set.is_empty() {
         return Ok(());
     }
-    let set = plan
-        .filled_later
-        .iter()
-        .map(|name| format!("{0} = i.{0}", quoted(name)))
-        .collect::<Vec<_>>()
-        .join(", ");
     context
         .execute(&format!(
-            "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {}",
+            "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {} and {}",
             entry.table.quoted(),
             incoming(place),
             same_key(codec),
-            codec.key_sql("i")
+            codec.key_sql("i"),
+            differs(codec)
         ))
         .await
 }
@@ -292,11 +306,14 @@ async fn fill_cycles(
 /// Moves the sequences behind written columns past the largest value; forward only, and with the transaction
 /// (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
 async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
+    // New keys came from their sequence.
+    let came_from_it = |column: &str| entry.keys == Keys::New && entry.key == [column];
     let table = &context.catalog.tables[&entry.table];
     for column in &table.columns {
-        let (Some(sequence), true) =
-            (&column.sequence, entry.columns.iter().any(|written| written.name == column.name))
-        else {
+        let (Some(sequence), true) = (
+            &column.sequence,
+            entry.columns.iter().any(|written| written.name == column.name && !came_from_it(&column.name)),
+        ) else {
             continue;
         };
         let sql = format!(

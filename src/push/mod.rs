@@ -7,6 +7,7 @@
 mod apply;
 mod compare;
 mod guard;
+mod numbers;
 mod plan;
 mod rebuild;
 mod record;
@@ -112,6 +113,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
 async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     context.execute("begin").await?;
     let compared = async {
+        let snapshot = numbers::known(context).await?;
+        let context = &Context { snapshot: &snapshot, ..*context };
         let comparisons = compare::compare(context).await?;
         let empty = compare::empty_tables(context, &comparisons).await?;
         anyhow::Ok((comparisons, empty))
@@ -133,7 +136,8 @@ async fn write(
     let lock_timeout = context.clinic.load.lock_timeout.as_deref().unwrap_or("10s");
     context.execute(&format!("begin; {}", apply::settings(lock_timeout))).await?;
     guard::lock(context, plan, lock_timeout).await?;
-    let written = apply::apply(context, plan, batch).await?;
+    let snapshot = numbers::reserved(context).await?;
+    let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
     let counts = serde_json::to_value(&written)?;
     ledger::complete(context.client, batch, &counts).await?;
     error::interrupt::check()?;

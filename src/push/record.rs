@@ -71,7 +71,13 @@ impl<'a> Ledger<'a> {
     /// Where a table's rows are noted while they are sent straight into it.
     pub(super) fn spool(&self, context: &Context<'_>, entry: &TableEntry) -> Result<Spool> {
         let product = self.codes[&context.manifest().product];
-        Spool::new(context.snapshot.folder(), self.batch, product, self.code(entry), self.codes.clone())
+        Spool::new(
+            context.snapshot.folder(),
+            self.batch,
+            product,
+            entry.table.to_string(),
+            self.codes.clone(),
+        )
     }
 
     /// Whether the partitions are written over a connection of their own.
@@ -139,21 +145,21 @@ impl<'a> Ledger<'a> {
         let mut reader = context.snapshot.rows(entry)?;
         let mut buffer = Vec::new();
         let mut number = 0;
-        let table = self.codes[&entry.table.to_string()];
+        let (name, table) = (entry.table.to_string(), self.code(entry));
         while let Some(row) = reader.next_row()? {
             number += 1;
             let digest = codec
                 .digest(&row.values, &mut buffer)
                 .map_err(|refused| rows::refused_value(entry, number, &refused))?;
-            let origin = row.origin.first().and_then(|origin| origin.split(':').next());
+            let external_id = row.external_id(&name);
             let out = copy.row(5);
             append_integer(out, Some(table));
             append_text(out, &codec.key_text(&row.values));
             out.extend_from_slice(&32_i32.to_be_bytes());
             out.extend_from_slice(&digest);
-            append_integer(out, origin.and_then(|source| self.codes.get(source)).copied());
-            match row.source_id.as_deref().or(row.origin.first().map(AsRef::as_ref)) {
-                Some(source_id) => append_text(out, source_id),
+            append_integer(out, external_id.and_then(|(kind, _)| self.codes.get(kind)).copied());
+            match external_id {
+                Some((_, source_id)) => append_text(out, source_id),
                 None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
             }
             copy.flush_if_full().await?;

@@ -21,7 +21,7 @@ pub(super) struct Spool {
     row: Vec<u8>,
     batch: i32,
     product: i32,
-    table: i32,
+    table: String,
     codes: BTreeMap<String, i32>,
 }
 
@@ -31,38 +31,36 @@ impl Spool {
         folder: &Path,
         batch: i32,
         product: i32,
-        table: i32,
+        table: String,
         codes: BTreeMap<String, i32>,
     ) -> Result<Self> {
         let file = || tempfile::tempfile_in(folder).map(|file| BufWriter::with_capacity(BLOCK, file));
         Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes })
     }
 
-    /// Notes a row: `external_id` where its origin is known, and `row_digest` as if it were stored as it is sent.
+    /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is sent.
     pub(super) fn note(&mut self, codec: &TableCodec, row: &Row<'_>, digest: &RowHash) -> Result<()> {
-        let key = codec.key_text(&row.values);
+        let (key, table) = (codec.key_text(&row.values), self.codes[&self.table]);
         let out = &mut self.row;
         out.clear();
         out.extend_from_slice(&5_i16.to_be_bytes());
         append_integer(out, Some(self.batch));
-        append_integer(out, Some(self.table));
+        append_integer(out, Some(table));
         append_text(out, &key);
         for _ in ["sent", "stored"] {
             out.extend_from_slice(&32_i32.to_be_bytes());
             out.extend_from_slice(digest);
         }
         self.digests.write_all(out)?;
-        let origin = row.origin.first().map(AsRef::as_ref);
-        let source = origin.and_then(|origin| self.codes.get(origin.split(':').next()?));
-        let source_id = row.source_id.as_deref().or(origin);
-        let (Some(source), Some(source_id)) = (source, source_id) else { return Ok(()) };
+        let Some((kind, source_id)) = row.external_id(&self.table) else { return Ok(()) };
+        let Some(kind) = self.codes.get(kind) else { return Ok(()) };
         out.clear();
         out.extend_from_slice(&6_i16.to_be_bytes());
         append_integer(out, Some(self.batch));
         append_integer(out, Some(self.product));
-        append_integer(out, Some(*source));
+        append_integer(out, Some(*kind));
         append_text(out, source_id);
-        append_integer(out, Some(self.table));
+        append_integer(out, Some(table));
         append_text(out, &key);
         self.external.write_all(out)?;
         Ok(())

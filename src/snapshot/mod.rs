@@ -4,11 +4,13 @@
 //! `source:file:row`) and `_source_id`. Booleans, int2, int4, json and null stand as JSON, everything else as a string in
 //! PostgreSQL's text output.
 
+mod numbers;
 mod rows;
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -19,6 +21,7 @@ use crate::model::hex;
 use crate::model::ident::TableName;
 use crate::model::manifest::{Manifest, TableEntry};
 
+pub use numbers::Records;
 pub use rows::{Row, RowReader};
 
 /// Version of the snapshot format.
@@ -29,6 +32,7 @@ pub const FORMAT: u32 = 1;
 pub struct Snapshot {
     folder: PathBuf,
     manifest: Manifest,
+    numbered: Arc<numbers::Numbered>,
 }
 
 impl Snapshot {
@@ -45,7 +49,7 @@ impl Snapshot {
         if manifest.format != FORMAT || manifest_id(&manifest)? != manifest.id {
             return Err(damaged(&path));
         }
-        Ok(Self { folder: folder.to_owned(), manifest })
+        Ok(Self { folder: folder.to_owned(), manifest, numbered: Arc::default() })
     }
 
     /// Opens the snapshot whose id begins with `id`, or the latest one (by its `latest` file) where none is given.
@@ -100,9 +104,9 @@ impl Snapshot {
         self.manifest.tables.iter().find(|entry| entry.table == *table)
     }
 
-    /// Reads a table's rows in file order.
+    /// Reads a table's rows in file order, with the numbers that [`Snapshot::numbered`] gave it.
     pub fn rows(&self, entry: &TableEntry) -> Result<RowReader> {
-        RowReader::open(&self.folder.join(&entry.file), entry)
+        RowReader::open(&self.folder.join(&entry.file), entry, self.numbered.get(&entry.table))
     }
 
     /// Hashes every file again and compares with the manifest.

@@ -1,9 +1,11 @@
 //! Reading a snapshot's NDJSON, a row at a time, without copying what needs no unescaping.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -12,6 +14,8 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::Failure;
+use crate::model::ident::TableName;
+use crate::model::keys::{Numbers, placeholder};
 use crate::model::manifest::TableEntry;
 
 /// One row: canonical PostgreSQL text by column, in the manifest's order.
@@ -22,6 +26,16 @@ pub struct Row<'a> {
     pub origin: Vec<Cow<'a, str>>,
     /// The record's natural key in its source.
     pub source_id: Option<Cow<'a, str>>,
+}
+
+impl Row<'_> {
+    /// What the ledger knows the row by: the kind of record (its first one's source; the table, where it comes from
+    /// none), and its id there (its place in the source, where it has no other).
+    pub fn external_id<'s>(&'s self, table: &'s str) -> Option<(&'s str, &'s str)> {
+        let origin = self.origin.first().map(AsRef::as_ref);
+        let source = origin.and_then(|origin: &str| origin.split(':').next());
+        Some((source.unwrap_or(table), self.source_id.as_deref().or(origin)?))
+    }
 }
 
 /// Reads the file of one table.
@@ -37,10 +51,16 @@ struct Column {
     name: String,
     /// The value is JSON itself, so a string keeps its quotes.
     json: bool,
+    /// The numbers of the placeholders that it holds.
+    numbers: Option<Arc<Numbers>>,
 }
 
 impl RowReader {
-    pub(super) fn open(path: &Path, entry: &TableEntry) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        entry: &TableEntry,
+        numbered: Option<&BTreeMap<String, (TableName, Arc<Numbers>)>>,
+    ) -> Result<Self> {
         let file = File::open(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
         let columns = entry
             .columns
@@ -48,6 +68,7 @@ impl RowReader {
             .map(|column| Column {
                 name: column.name.clone(),
                 json: matches!(column.data_type.as_str(), "json" | "jsonb"),
+                numbers: numbered.and_then(|columns| Some(Arc::clone(&columns.get(&column.name)?.1))),
             })
             .collect();
         Ok(Self {
@@ -74,10 +95,21 @@ impl RowReader {
             return Ok(None);
         }
         let visitor = RowVisitor { columns: &self.columns };
-        let row = serde_json::Deserializer::from_str(&self.line).deserialize_map(visitor).map_err(|_| {
-            Failure::failed(t!("snapshot.bad_line", path = self.path.display(), line = self.number))
-                .hint(t!("snapshot.damaged_hint"))
-        })?;
+        let mut row =
+            serde_json::Deserializer::from_str(&self.line).deserialize_map(visitor).map_err(|_| {
+                Failure::failed(t!("snapshot.bad_line", path = self.path.display(), line = self.number))
+                    .hint(t!("snapshot.damaged_hint"))
+            })?;
+        for (column, value) in self.columns.iter().zip(&mut row.values) {
+            let Some(numbers) = &column.numbers else { continue };
+            let Some(placeholder) = value.as_deref().and_then(placeholder) else { continue };
+            let number = numbers.get(placeholder).ok_or_else(|| {
+                let (path, column) = (self.path.display(), &column.name);
+                Failure::failed(t!("snapshot.no_number", path = path, line = self.number, column = column))
+                    .hint(t!("snapshot.no_placeholder_hint"))
+            })?;
+            *value = Some(Cow::Owned(number.to_string()));
+        }
         Ok(Some(row))
     }
 }
@@ -163,6 +195,7 @@ mod tests {
                 column("j", "jsonb"),
             ],
             key: vec!["id".into()],
+            keys: crate::model::keys::Keys::Preserve,
         }
     }
 
@@ -170,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.ndjson");
         File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
-        let reader = RowReader::open(&path, &entry()).unwrap();
+        let reader = RowReader::open(&path, &entry(), None).unwrap();
         (folder, reader)
     }
 

@@ -3,6 +3,7 @@
 mod functions;
 mod local_time;
 mod lock;
+pub mod numbers;
 mod stages;
 
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ use crate::error::{self, Failure};
 use crate::model::catalog::{Column, TypeKind};
 use crate::model::ident::{literal, quoted};
 use crate::model::manifest::TableEntry;
+use crate::staging::numbers;
 
 /// What one query gave on both sides.
 #[derive(Debug, Clone, Serialize)]
@@ -77,6 +78,10 @@ fn only_in_one(left: &[String], right: &[String]) -> usize {
 fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(error::duckdb)?;
     // One thread, since the server works at the same time and a second one would only wait for the first.
+    numbers::create(&connection)?;
+    for (table, of_table) in options.snapshot.numbers() {
+        numbers::add(&connection, table, of_table)?;
+    }
     connection.execute_batch("set timezone = 'UTC'; set threads = 1").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
         connection.execute_batch(&view_sql(options, entry)).map_err(error::duckdb)?;
@@ -94,12 +99,21 @@ fn view_sql(options: &Options<'_>, entry: &TableEntry) -> String {
         })
         .collect::<Vec<_>>()
         .join(", ");
+    let numbered = options.snapshot.numbered_columns(&entry.table);
     let columns = written()
-        .map(|column| format!("{0}::{1} as {0}", quoted(&column.name), duckdb_type(column)))
+        .map(|column| {
+            let name = quoted(&column.name);
+            let value = format!("line.{name}");
+            let value = match numbered.get(column.name.as_str()) {
+                Some(table) => numbers::with_number(&value, table),
+                None => value,
+            };
+            format!("{value}::{} as {name}", duckdb_type(column))
+        })
         .collect::<Vec<_>>()
         .join(", ");
     format!(
-        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = 1073741824)",
+        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = 1073741824) line",
         quoted(&entry.table.to_string()),
         literal(&options.snapshot.folder().join(&entry.file).to_string_lossy()),
     )

@@ -10,6 +10,8 @@ mod control;
 mod differences;
 mod population;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, anyhow};
 use rust_i18n::t;
 use serde::Serialize;
@@ -22,7 +24,7 @@ use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
 use crate::model::manifest::{SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::ledger;
+use crate::pg::{ledger, numbers};
 use crate::snapshot::Snapshot;
 use buckets::Buckets;
 use population::Population;
@@ -142,6 +144,8 @@ struct TheirTable {
 }
 
 async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    let snapshot = numbered(options).await?;
+    let options = &Options { snapshot: &snapshot, ..*options };
     let manifest = options.snapshot.manifest();
     let population = Population::read(options.client, manifest).await?;
     let compared = manifest
@@ -166,6 +170,18 @@ async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Resul
         controls: theirs.controls,
         queries: both_sides::compare(ours.answers, &theirs.answers),
     })
+}
+
+/// The snapshot with the numbers that the ledger knows for its new keys.
+async fn numbered(options: &Options<'_>) -> Result<Snapshot> {
+    let (snapshot, mut numbers) = (options.snapshot, BTreeMap::new());
+    let (clinic, product) = (snapshot.manifest().clinic.as_str(), snapshot.manifest().product.as_str());
+    for entry in snapshot.with_new_keys() {
+        let Some(key) = entry.key.first() else { continue };
+        let table = numbers::Table { client: options.client, clinic, product, name: &entry.table, key };
+        numbers.insert(entry.table.clone(), table.known(snapshot.records(entry)?).await?);
+    }
+    Ok(snapshot.numbered(options.catalog, numbers))
 }
 
 /// Reads the snapshot while the server reads its tables.

@@ -21,7 +21,7 @@ pub(crate) struct Run {
     aside: Session,
     catalog: Catalog,
     oids: LiveOids,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Run {
@@ -37,7 +37,7 @@ impl Run {
         let catalog = catalog::read(&session.client, None).await.unwrap();
         let oids = LiveOids(catalog::live_oids(&session.client).await.unwrap());
         let aside = database.client().await;
-        Self { project, clinic, session, aside, catalog, oids, _database: database }
+        Self { project, clinic, session, aside, catalog, oids, database }
     }
 
     pub(crate) fn staging(&self) -> Staging {
@@ -57,7 +57,7 @@ impl Run {
         transform::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    pub(crate) async fn check(&self, staging: &Staging) -> check::Report {
+    pub(crate) async fn try_check(&self, staging: &Staging) -> anyhow::Result<check::Report> {
         let options = check::Options {
             project: &self.project.project,
             clinic: &self.clinic,
@@ -66,7 +66,11 @@ impl Run {
             catalog: &self.catalog,
             oids: &self.oids,
         };
-        check::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+        check::run(&options, &Silent).await
+    }
+
+    pub(crate) async fn check(&self, staging: &Staging) -> check::Report {
+        self.try_check(staging).await.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     pub(crate) fn export(&self, staging: &Staging, check: &check::Report) -> Snapshot {
@@ -95,6 +99,13 @@ impl Run {
             dry_run: false,
             expected_plan: None,
         }
+    }
+
+    /// A push over a session of its own, as from another machine.
+    pub(crate) async fn push_from_elsewhere(&self, snapshot: &Snapshot) -> anyhow::Result<push::Report> {
+        let session = self.database.client().await;
+        let options = push::Options { client: &session.client, aside: None, ..self.push_options(snapshot) };
+        push::run(&options, &Silent).await
     }
 
     pub(crate) async fn try_push(&self, snapshot: &Snapshot) -> anyhow::Result<push::Report> {

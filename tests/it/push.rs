@@ -1,80 +1,6 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
-use trasvase::check;
-use trasvase::config::Clinic;
-use trasvase::push;
-use trasvase::snapshot::Snapshot;
-
-use crate::pipeline::Run;
-use crate::support;
-
-const CLINIC: &str = r#"
-name = "tiny"
-uid = "01JQY2VR000000000000000000"
-epoch = "2024-01-01T00:00:00Z"
-product = "none"
-system = "tiny"
-timezone = "Europe/Madrid"
-country = "ES"
-currency = "EUR"
-sources = {}
-"#;
-
-/// A clinic whose models need no sources, run against a schema of its own.
-struct Tiny {
-    run: Run,
-}
-
-impl Tiny {
-    /// `models`: table name and its SELECT; `settings` is appended to clinic.toml.
-    async fn new(schema: &str, models: &[(&str, &str)], settings: &str) -> Self {
-        let project = support::project(&[]);
-        project.write("schema/tiny.sql", schema);
-        project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
-        for (table, query) in models {
-            write_model(&project, table, query);
-        }
-        Self { run: Run::in_project(project, "tiny").await }
-    }
-
-    fn model(&self, table: &str, query: &str) {
-        write_model(&self.run.project, table, query);
-    }
-
-    fn settings(&mut self, settings: &str) {
-        self.run.project.write("clinics/tiny/clinic.toml", &format!("{CLINIC}{settings}"));
-        self.run.clinic = Clinic::read(&self.run.project.project, &"tiny".parse().unwrap()).unwrap();
-    }
-
-    async fn export(&self) -> (check::Report, Snapshot) {
-        let staging = self.run.staging();
-        self.run.transform(&staging);
-        let check = self.run.check(&staging).await;
-        let snapshot = self.run.export(&staging, &check);
-        (check, snapshot)
-    }
-
-    async fn push(&self) -> push::Report {
-        let (_, snapshot) = self.export().await;
-        let report = self.run.push(&snapshot).await;
-        let verified = self.run.verify(&snapshot).await;
-        assert!(verified.is_clean(), "{verified:#?}");
-        report
-    }
-
-    async fn sql(&self, sql: &str) {
-        self.run.session.client.batch_execute(sql).await.unwrap();
-    }
-
-    async fn texts(&self, sql: &str) -> Vec<String> {
-        self.run.session.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-    }
-}
-
-fn write_model(project: &support::TestProject, table: &str, query: &str) {
-    let text = format!("-- one {table}\n-- origin: none\n{query}\n");
-    project.write(&format!("clinics/tiny/sql/target/{table}.sql"), &text);
-}
+use crate::tiny::Tiny;
 
 /// Rows of a table as one text each, in key order.
 const PEOPLE: &str = "select id || ' ' || name from person order by id";
@@ -171,6 +97,31 @@ async fn cycles_and_self_references_are_loaded() {
     assert_eq!(report.plan.tables.iter().map(|table| table.rejected).sum::<u64>(), 0);
     assert_eq!(tiny.texts("select id || coalesce(lead_id, '-') from team").await, ["tb"]);
     assert_eq!(tiny.texts("select id || coalesce(boss_id, '-') from person order by 1").await, ["ab", "b-"]);
+    assert_eq!(tiny.push().await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_there_may_come_to_name_rows_that_the_same_push_inserts() {
+    let schema = "create table team (id text primary key, lead_id text); \
+                  create table person (id text primary key, team_id text not null references team, boss_id text references person); \
+                  create table tree (id text primary key, above text references tree); \
+                  alter table team add foreign key (lead_id) references person;";
+    let models = [
+        ("team", "select 't' as id, 'a' as lead_id"),
+        ("person", "select 'a' as id, 't' as team_id, null::varchar as boss_id"),
+        ("tree", "select 'a' as id, null::varchar as above"),
+    ];
+    let tiny = Tiny::new(schema, &models, "[load]\nmode = \"upsert\"\n").await;
+    tiny.push().await;
+    tiny.model("team", "select 't' as id, 'b' as lead_id");
+    tiny.model("person", "select 'a' as id, 't' as team_id, 'b' as boss_id union all select 'b', 't', null");
+    tiny.model("tree", "select 'a' as id, 'b' as above union all select 'b', null");
+    let report = tiny.push().await;
+    let updated: u64 = report.written.values().map(|written| written.updated).sum();
+    assert_eq!(updated, 3);
+    assert_eq!(tiny.texts("select id || lead_id from team").await, ["tb"]);
+    assert_eq!(tiny.texts("select id || coalesce(boss_id, '-') from person order by 1").await, ["ab", "b-"]);
+    assert_eq!(tiny.texts("select id || coalesce(above, '-') from tree order by 1").await, ["ab", "b-"]);
     assert_eq!(tiny.push().await.batch, None);
 }
 
