@@ -71,13 +71,16 @@ impl Snapshot {
     }
 
     /// Gives a finished folder its id: writes the manifest, renames the folder to its id and marks it as the latest.
-    /// Where the same content is there already, the new folder is removed.
+    /// Where the same content is there already, the new folder is removed; where that was damaged since, it is replaced.
     pub fn seal(partial: &Path, snapshots: &Path, mut manifest: Manifest) -> Result<Self> {
         manifest.id = manifest_id(&manifest)?;
         let folder = snapshots.join(&manifest.id);
-        if folder.is_dir() {
+        if Self::open(&folder).and_then(|there| there.verify_files()).is_ok() {
             fs::remove_dir_all(partial)?;
         } else {
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder)?;
+            }
             write_synced(&partial.join("manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
             fs::rename(partial, &folder)
                 .with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;

@@ -77,11 +77,11 @@ fn only_in_one(left: &[String], right: &[String]) -> usize {
 /// A DuckDB with a typed view of every table of the snapshot.
 fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(error::duckdb)?;
-    // One thread, since the server works at the same time and a second one would only wait for the first.
     numbers::create(&connection)?;
     for (table, of_table) in options.snapshot.numbers() {
         numbers::add(&connection, table, of_table)?;
     }
+    // One thread, since the server works at the same time and a second one would only wait for the first.
     connection.execute_batch("set timezone = 'UTC'; set threads = 1").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
         connection.execute_batch(&view_sql(options, entry)).map_err(error::duckdb)?;

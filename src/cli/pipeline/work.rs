@@ -212,10 +212,15 @@ impl Pipeline<'_> {
         let report = connection.block_on(verify::run(&options, &Both(&self.progress, &self.journal)))?;
         if !report.is_clean() {
             let clinic = &self.clinic.name;
-            self.stop = Some(
-                Failure::findings(t!("cli.verify.unequal"))
-                    .hint(format!("trasvase verify {clinic} --format json")),
+            let failure = Failure::findings(t!("cli.verify.unequal"))
+                .hint(format!("trasvase verify {clinic} --format json"));
+            let failure = rewriting_triggers(&report, &connection.catalog).into_iter().fold(
+                failure,
+                |failure, (table, trigger)| {
+                    failure.hint(t!("cli.verify.trigger", table = table, trigger = trigger))
+                },
             );
+            self.stop = Some(failure);
         }
         Ok(report)
     }
@@ -268,6 +273,19 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
+}
+
+/// Tables with differing rows, each with a trigger that may have changed them as they were written.
+fn rewriting_triggers<'a>(report: &'a verify::Report, catalog: &'a Catalog) -> Vec<(&'a TableName, &'a str)> {
+    let differs = |table: &&verify::TableReport| {
+        table.differences.iter().any(|difference| difference.kind == verify::DifferenceKind::Different)
+    };
+    let trigger = |table: &'a verify::TableReport| {
+        let mut triggers = catalog.tables.get(&table.table)?.triggers.iter();
+        let before = triggers.find(|trigger| trigger.enabled && trigger.timing.starts_with("before"))?;
+        Some((&table.table, before.name.as_str()))
+    };
+    report.tables.iter().filter(differs).filter_map(trigger).collect()
 }
 
 /// What the last check wrote down: the catalog it looked at, and the verdicts by source.

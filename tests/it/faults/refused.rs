@@ -234,6 +234,31 @@ async fn an_edited_snapshot_proves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_changes_rows_is_named() {
+    let site = Site::new().await;
+    let shout = "create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$; \
+                 create trigger shout before insert on person for each row execute function shout()";
+    site.session().await.client.batch_execute(shout).await.unwrap();
+    site.run(&["run", "acme"])
+        .says(3, &["differ"])
+        .hints("trigger shout of person")
+        .hints("triggers = \"disable\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_snapshot_is_written_anew() {
+    let site = Site::exported().await;
+    let snapshots = site.path("staging/acme/snapshots");
+    let folder = snapshots.join(std::fs::read_to_string(snapshots.join("latest")).unwrap());
+    for damage in ["data/person.ndjson", "manifest.json"] {
+        std::fs::remove_file(folder.join(damage)).unwrap();
+        site.run(&["push", "acme", "--dry-run"]).says(1, &[]);
+        site.run(&["export", "acme"]).says(0, &[]);
+        site.run(&["push", "acme", "--dry-run"]).says(0, &[]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_column_whose_type_changed_is_not_called_equal() {
     let site = Site::exported().await;
     site.run(&["push", "acme"]).says(0, &[]);
