@@ -35,3 +35,7 @@ create or replace macro parse_decimal_point(t) as
             '([1-9]\d{0,2}(?:[, ''’\x{A0}\x{202F}]\d{3})+)(?:\.-+|\.(\d*))?|([1-9]\d{0,2}(?:[. ''’\x{A0}\x{202F}]\d{3})+),(\d*)|([1-9]\d{0,2}(?:\.\d{3}){2,})'),
             ['s1', 'w1', 'f1', 'w2', 'f2', 'w3', 'w4', 'f4', 's2'])],
         lambda part: decimal_of(part.s1 || part.s2, part.w1 || part.w2 || part.w3 || part.w4, part.f1 || part.f2 || part.f4))[1] end;
+
+-- A whole number, written as parse_decimal takes it (`8`, `8,00`, `1.200`); one with a fraction is NULL, never rounded.
+create or replace macro parse_integer(t) as
+    list_transform([parse_decimal(t)], lambda number: case when number = trunc(number) then cast(number as bigint) end)[1];

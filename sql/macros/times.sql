@@ -48,3 +48,13 @@ create or replace macro parse_timestamp(t) as
         when regexp_full_match(t, '\s*\d{4,5}[.,]\d+\s*') then list_transform([try_cast(replace(t, ',', '.') as double)], lambda number:
             case when number >= 2200 then date '1899-12-30' + to_milliseconds(round(number * 86400000)::bigint) end)[1]
         else timestamp_of(trimmed(t)) end;
+
+-- A length of time in minutes: `45`, `45 min`, `45'`, `1 h`, `1h30`, `1:30`, `01:30:00`, `1 hora y 30 minutos`. Figures alone are minutes; words
+-- (media hora), fractions and seconds are NULL.
+create or replace macro parse_minutes(t) as
+    list_transform([regexp_extract(lower(trimmed(t)),
+            '^(?:(\d{1,2}):([0-5]\d)(?::00)?(?: ?h| ?hrs?)?'
+            || '|(\d{1,2}) ?(?:h|hs|hrs?|horas?)\.?(?: ?(?:y )?([0-5]?\d) ?(?:''|m|mins?|minutos?)?\.?)?'
+            || '|(\d{1,4})(?:[.,]0+)? ?(?:''|m|mins?|minutos?)?\.?)$', ['h1', 'm1', 'h2', 'm2', 'm3'])],
+        lambda part: case when part.h1 || part.h2 || part.m3 <> '' then
+            60 * coalesce(try_cast(part.h1 || part.h2 as int), 0) + coalesce(try_cast(part.m1 || part.m2 || part.m3 as int), 0) end)[1];

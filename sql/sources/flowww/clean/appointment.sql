@@ -10,8 +10,9 @@ source as (
 typed as (
   select
     source.*,
-    local_ts(cast(parse_date("Fecha") + parse_time("Hora") as varchar), clinic.timezone) as starts_at,
-    try_cast(regexp_extract("Duración", '\d+') as integer) as minutes,
+    cast(parse_date("Fecha") + parse_time("Hora") as varchar) as written_at,
+    parse_minutes("Duración") as minutes,
+    clinic.timezone,
   from source
   cross join meta.clinic as clinic
 )
@@ -24,13 +25,17 @@ select
   trimmed("Tratamiento") as treatment_source_id,
   null::varchar as care_plan_source_id,
   state.target_value as status,
-  starts_at,
-  starts_at + to_minutes(minutes) as ends_at,
+  local_ts(written_at, timezone) as starts_at,
+  local_ts(written_at, timezone) + to_minutes(minutes) as ends_at,
   null::varchar as reason,
   "Observaciones" as notes,
   null::varchar as record_status,
   null::timestamptz as created_at,
-  json_merge_patch('{}', json_object('status', case when state.target_value is null then "Estado" end)) as extra,
+  json_merge_patch('{}', json_object(
+    'status', case when state.target_value is null then "Estado" end,
+    'unreadable_duration', case when minutes is null then "Duración" end
+  )) as extra,
   _ids,
+  case local_ts_issue(written_at, timezone) when 'gap' then ['daylight_saving_gap'] end as _repairs,
 from typed
 left join map.appointment_status as state on state.source_value = "Estado"

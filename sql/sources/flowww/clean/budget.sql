@@ -10,11 +10,14 @@ select
   parse_date(budget."Válido hasta") as valid_until,
   null::varchar as currency,
   null::decimal(12,2) as discount,
-  try_cast(parse_decimal(budget."Total") as decimal(12,2)) as total,
+  parse_decimal(budget."Total") as total,
   budget."Observaciones" as notes,
   null::varchar as record_status,
   null::timestamptz as created_at,
-  null::json as extra,
+  case
+    when parse_date(budget."Válido hasta") is null and budget."Válido hasta" is not null
+      then json_object('unreadable_valid_until', budget."Válido hasta")
+  end as extra,
   budget._id,
 from raw.presupuestos as budget
 left join map.budget_status as state on state.source_value = budget."Estado"

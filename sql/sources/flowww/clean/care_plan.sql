@@ -9,14 +9,18 @@ select
   state.target_value as status,
   parse_date(pass."Fecha compra") as starts_on,
   parse_date(pass."Caduca") as ends_on,
-  try_cast(trimmed(pass."Sesiones") as smallint) as session_count,
+  parse_integer(pass."Sesiones") as session_count,
   null::varchar as reason,
   null::varchar as notes,
   null::varchar as record_status,
   null::timestamptz as created_at,
   json_merge_patch('{}', json_object(
-    'sessions_used', try_cast(pass."Consumidas" as integer),
-    'price', cast(parse_decimal(pass."Precio") as decimal(12,2))::varchar
+    'sessions_used', parse_integer(pass."Consumidas"),
+    'price', regexp_replace(parse_decimal(pass."Precio")::varchar, '0{1,2}$', ''),
+    'unreadable_sessions_used', case when parse_integer(pass."Consumidas") is null then pass."Consumidas" end,
+    'unreadable_price', case when parse_decimal(pass."Precio") is null then pass."Precio" end,
+    'unreadable_starts_on', case when parse_date(pass."Fecha compra") is null then pass."Fecha compra" end,
+    'unreadable_ends_on', case when parse_date(pass."Caduca") is null then pass."Caduca" end
   )) as extra,
   pass._id,
 from raw.bonos as pass

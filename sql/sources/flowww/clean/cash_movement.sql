@@ -4,21 +4,25 @@ with
 typed as (
   select
     movement.*,
-    parse_decimal_point("Importe Entrada") as taken_in,
-    parse_decimal_point("Importe Salida") as paid_out,
+    -- an export may write 0 in the column of the other direction
+    nullif(parse_decimal_point("Importe Entrada"), 0) as taken_in,
+    nullif(parse_decimal_point("Importe Salida"), 0) as paid_out,
+    cast(parse_date("Fecha") + parse_time("Hora") as varchar) as written_at,
+    clinic.timezone,
   from raw.caja as movement
+  cross join meta.clinic as clinic
 )
 select
   trimmed("Nº") as source_id,
   trimmed("Caja") as cash_register_source_id,
   null::varchar as payment_source_id,
   case when taken_in is not null then 'IN' when paid_out is not null then 'OUT' end as direction,
-  cast(coalesce(taken_in, paid_out) as decimal(12,2)) as amount,
-  local_ts(cast(parse_date("Fecha") + parse_time("Hora") as varchar), clinic.timezone) as moved_at,
+  coalesce(taken_in, paid_out) as amount,
+  local_ts(written_at, timezone) as moved_at,
   trimmed("Concepto") as concept,
   null::varchar as record_status,
   null::timestamptz as created_at,
   json_merge_patch('{}', json_object('terminal_code', "Cód. TPV", 'user', "Usuario")) as extra,
   _id,
+  case local_ts_issue(written_at, timezone) when 'gap' then ['daylight_saving_gap'] end as _repairs,
 from typed
-cross join meta.clinic as clinic

@@ -51,6 +51,11 @@ final as (
     split_surnames_first(last_names || ', ' || coalesce(first_names, '')) as name,
     landline is not null and landline_number is null as landline_unreadable,
     mobile is not null and mobile_number is null as mobile_unreadable,
+    -- words or further figures beside the number that was read: a second number, an extension, whose it is
+    regexp_matches(landline, '[a-zA-Z]') or length(regexp_replace(landline, '\D', '', 'g')) > 13
+      or right(regexp_replace(landline, '\D', '', 'g'), 6) <> right(landline_number, 6) as landline_says_more,
+    regexp_matches(mobile, '[a-zA-Z]') or length(regexp_replace(mobile, '\D', '', 'g')) > 13
+      or right(regexp_replace(mobile, '\D', '', 'g'), 6) <> right(mobile_number, 6) as mobile_says_more,
   from typed
 )
 select
@@ -72,7 +77,7 @@ select
   trimmed(province) as province,
   trimmed(postal_code) as postal_code,
   country,
-  upper(trimmed(consent)) = 'S' as marketing_consent,
+  parse_yes_no(consent) as marketing_consent,
   notes,
   null::varchar as record_status,
   created_at,
@@ -81,7 +86,14 @@ select
     'unreadable_birth_date', case when birth_date is null then birth end,
     'invalid_national_id', case when national_id is null then identity end,
     'unreadable_phone', case when mobile_unreadable then mobile when landline_unreadable then landline end,
-    'unreadable_email', case when email_address is null then email end
+    'unreadable_landline', case when mobile_unreadable and landline_unreadable then landline end,
+    'phone_as_written', case when mobile_number is not null and mobile_says_more then mobile end,
+    'landline_as_written', case when landline_number is not null and landline_says_more then landline end,
+    'unreadable_email', case when email_address is null then email end,
+    'email_as_written', case when email_address <> email_text(email) then email end,
+    'unreadable_sex', case when parse_sex(sex) is null then sex end,
+    'unreadable_since', case when created_at is null then since end,
+    'unreadable_consent', case when parse_yes_no(consent) is null then consent end
   )) as extra,
   _ids,
   list_filter([

@@ -19,8 +19,13 @@ select
   clean_email("Email") as email,
   phone_e164("Teléfono", country) as phone,
   null::varchar as color,
-  case trimmed("Activo") when 'S' then 'ACTIVE' when 'N' then 'ARCHIVED' end as record_status,
+  case parse_yes_no("Activo") when true then 'ACTIVE' when false then 'ARCHIVED' end as record_status,
   null::timestamptz as created_at,
-  json_merge_patch('{}', json_object('code', trimmed("Código"), 'national_id', coalesce(national_id("NIF", country), "NIF"))) as extra,
+  json_merge_patch('{}', json_object(
+    'code', trimmed("Código"),
+    'national_id', coalesce(national_id("NIF", country), "NIF"),
+    'unreadable_email', case when clean_email("Email") is null then "Email" end,
+    'unreadable_phone', case when phone_e164("Teléfono", country) is null then "Teléfono" end
+  )) as extra,
   _id,
 from typed

@@ -4,7 +4,7 @@ select
   trimmed("Centro") as site_source_id,
   trimmed("Sala") as name,
   null::smallint as capacity,
-  case trimmed("Activa") when 'S' then 'ACTIVE' when 'N' then 'ARCHIVED' end as record_status,
+  case parse_yes_no("Activa") when true then 'ACTIVE' when false then 'ARCHIVED' end as record_status,
   null::timestamptz as created_at,
   json_object('code', trimmed("Código")) as extra,
   _id,

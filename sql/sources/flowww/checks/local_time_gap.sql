@@ -1,0 +1,17 @@
+-- local times that the change to summer time leaves out: they are moved later by its length
+-- severity: warning
+with times as (
+  select _id, cast(parse_date("Fecha") + parse_time("Hora") as varchar) as written_at from raw.citas
+  union all
+  select _id, cast(parse_date("Fecha") + parse_time("Hora") as varchar) as written_at from raw.caja
+  union all
+  select _id, cast(parse_timestamp("Fecha") as varchar) as written_at from raw.cobros
+  union all
+  select _id, cast(parse_timestamp("Fecha") as varchar) as written_at from raw.notas
+  union all
+  select _id, cast(parse_timestamp("Fecha alta") as varchar) as written_at from raw.pacientes
+)
+select times._id, times.written_at
+from times
+cross join meta.clinic as clinic
+where local_ts_issue(times.written_at, clinic.timezone) = 'gap'

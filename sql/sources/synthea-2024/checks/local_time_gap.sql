@@ -1,0 +1,11 @@
+-- local times that the change to summer time leaves out: they are moved later by its length
+-- severity: warning
+with times as (
+  select _id, start || ' 00:00' as written_at from raw.conditions
+  union all
+  select _id, start || ' 00:00' as written_at from raw.allergies
+)
+select times._id, times.written_at
+from times
+cross join meta.clinic as clinic
+where local_ts_issue(times.written_at, clinic.timezone) = 'gap'
