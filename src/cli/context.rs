@@ -1,5 +1,6 @@
 //! What every command works with: the project, the clinic, the limits, the answers' format.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -9,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::arguments::{Format, Global, Level};
+use super::hints;
 use crate::config::{Clinic, Project};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
@@ -17,12 +19,14 @@ use crate::staging::Limits;
 /// The arguments that every command takes, and what follows from them.
 pub(super) struct Context {
     pub(super) global: Global,
+    /// The clinic that the command turned out to be about.
+    clinic: OnceCell<ClinicName>,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Result<Self> {
         tell(global.log_level)?;
-        Ok(Self { global })
+        Ok(Self { global, clinic: OnceCell::new() })
     }
 
     pub(super) fn format(&self) -> Format {
@@ -64,8 +68,14 @@ impl Context {
     pub(super) fn clinic(&self, name: Option<&ClinicName>) -> Result<(Project, Clinic)> {
         let project = self.project()?;
         let name = self.clinic_name(&project, name)?;
+        let _ = self.clinic.set(name.clone());
         let clinic = Clinic::read(&project, &name)?;
         Ok((project, clinic))
+    }
+
+    /// A failure whose hints work as they stand: with this clinic and this target.
+    pub(super) fn completed(&self, error: &anyhow::Error) -> anyhow::Error {
+        hints::completed(error, self.clinic.get(), self.global.target.as_deref())
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -50,7 +50,11 @@ const COUNTRIES: [(&str, &str, &str); 9] = [
 struct Report {
     clinic: ClinicName,
     folder: String,
+    #[serde(skip)]
+    project: String,
     files: Vec<String>,
+    /// What every clinic of the system needs and is not here.
+    missing: Vec<String>,
     next: Vec<String>,
 }
 
@@ -72,7 +76,9 @@ impl Arguments {
         let report = Report {
             clinic: self.clinic.clone(),
             folder: folder.display().to_string(),
+            project: project.root().display().to_string(),
             files,
+            missing: self.missing(&project),
             next: vec![
                 t!("cli.init.next_copy", clinic = self.clinic).into_owned(),
                 t!("cli.init.next_edit", clinic = self.clinic).into_owned(),
@@ -80,6 +86,14 @@ impl Arguments {
             ],
         };
         output::show(context.format(), &report, page)
+    }
+
+    /// The system's SQL and tables, where the project does not have them: `init` makes none.
+    fn missing(&self, project: &Project) -> Vec<String> {
+        let models = project.sql_dir().join("systems").join(&self.system);
+        let needed = [models, project.schema_file(&self.system)];
+        let missing = needed.iter().filter(|path| !path.exists());
+        missing.map(|path| path.strip_prefix(project.root()).unwrap_or(path).display().to_string()).collect()
     }
 
     /// The project here, or a new one in the folder we are in.
@@ -142,6 +156,13 @@ impl Arguments {
 fn page(report: &Report) -> Page {
     let page = Page::new().line(t!("cli.init.made", folder = report.folder));
     let page = report.files.iter().fold(page, |page, file| page.line(format!("  {file}")));
+    let page = match report.missing.as_slice() {
+        [] => page,
+        missing => page
+            .line("")
+            .line(t!("cli.init.missing", what = missing.join(", ")))
+            .line(format!("  → {}", t!("cli.run.no_models_hint", folder = report.project))),
+    };
     let page = page.line("").line(t!("cli.status.next"));
     report.next.iter().enumerate().fold(page, |page, (at, step)| page.line(format!("  {}. {step}", at + 1)))
 }

@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod doctor;
 mod export;
+mod hints;
 mod init;
 mod journal;
 mod language;
@@ -116,7 +117,7 @@ fn parse(arguments: &[OsString]) -> Result<Parsed, Failure> {
 fn dispatch(arguments: Arguments) -> Result<()> {
     signals::watch()?;
     let context = Context::new(arguments.global)?;
-    match arguments.command {
+    let result = match arguments.command {
         None => status::overview(&context),
         Some(Command::Init(arguments)) => arguments.run(&context),
         Some(Command::Load(arguments)) => arguments.run(&context),
@@ -135,7 +136,8 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Doctor(arguments)) => arguments.run(&context),
         Some(Command::Demo(arguments)) => arguments.run(&context),
         Some(Command::Completions(arguments)) => arguments.run(),
-    }
+    };
+    result.map_err(|error| context.completed(&error))
 }
 
 /// Prints the failure, if there is one, and turns the result into the exit code.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -9,7 +11,7 @@ use serde::Serialize;
 
 use super::arguments::Format;
 pub(super) use super::table::Table;
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, interrupt};
 
 /// Columns of a table that goes to a file or a pipe.
 const PLAIN_WIDTH: u16 = 80;
@@ -137,14 +139,37 @@ pub(super) fn confirm_typed(question: &str, word: &str, yes: bool) -> Result<()>
     }
 }
 
+/// Asks for a name to be typed, unless it was given as an option; a yes to everything is not enough.
+pub(super) fn confirm_named(question: &str, name: &str, given: Option<&str>) -> Result<()> {
+    match given {
+        Some(given) if given == name => Ok(()),
+        Some(_) => Err(Failure::usage(t!("cli.wrong_name", name = name)).into()),
+        None if !std::io::stdin().is_terminal() => {
+            Err(Failure::usage(t!("cli.cannot_ask")).hint(t!("cli.confirm_hint", name = name)).into())
+        }
+        None => confirm_typed(question, name, false),
+    }
+}
+
 fn ask(question: &str) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(t!("cli.cannot_ask")).hint(t!("cli.cannot_ask_hint")).into());
     }
     let _ = write!(std::io::stderr(), "{question}").and_then(|()| std::io::stderr().flush());
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    // Reading goes on after a signal, so a thread reads, and Ctrl-C is looked for meanwhile.
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        let _ = send.send(read.map(|_| line.trim().to_owned()));
+    });
+    loop {
+        match receive.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => return Ok(line?),
+            Err(RecvTimeoutError::Timeout) => interrupt::check()?,
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("nobody reads the answer"),
+        }
+    }
 }
 
 /// Whether stdout is a terminal.

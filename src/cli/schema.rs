@@ -10,9 +10,10 @@ use super::context::Context;
 use super::output::{self, Page};
 use crate::config::{Clinic, Project};
 use crate::error::Failure;
-use crate::model::ident::ClinicName;
+use crate::model::ident::{ClinicName, literal};
 use crate::pg::schema::{self, Applied};
 use crate::pg::{Purpose, Session, Target, catalog};
+use crate::staging::{Access, Staging};
 
 /// The target's tables: make them, read them back, take them away
 #[derive(Debug, clap::Args)]
@@ -28,8 +29,8 @@ enum Action {
     Pull(Which),
     /// Make the tables of schema/<system>.sql, or see that they are there
     Apply(Which),
-    /// Drop everything in the system's schemas, and the ledger; shows the list and asks for the database's name
-    Reset(Which),
+    /// Drop everything in the system's schemas, and the ledger; shows the list and asks for a name to be typed
+    Reset(Reset),
 }
 
 #[derive(Debug, clap::Args)]
@@ -38,10 +39,20 @@ struct Which {
     clinic: Option<ClinicName>,
 }
 
+#[derive(Debug, clap::Args)]
+struct Reset {
+    #[command(flatten)]
+    which: Which,
+    /// The clinic's name, in place of typing it; for production --yes is not enough
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
 const EXAMPLES: &str = "Examples:
   trasvase schema apply acme
   trasvase schema pull acme --target rehearsal
-  trasvase schema reset acme";
+  trasvase schema reset acme
+  trasvase schema reset acme --target production --confirm acme";
 
 #[derive(Debug, Serialize)]
 struct Pulled {
@@ -52,17 +63,26 @@ struct Pulled {
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        let (Action::Pull(which) | Action::Apply(which) | Action::Reset(which)) = &self.action;
+        let (Action::Pull(which) | Action::Apply(which) | Action::Reset(Reset { which, .. })) = &self.action;
         let (project, clinic) = context.clinic(which.clinic.as_ref())?;
         let file = project.catalog_file(&clinic.system);
         let purpose = if matches!(self.action, Action::Pull(_)) { Purpose::Read } else { Purpose::Write };
         let target = Target::resolve(&project, Some(&clinic), context.global.target.as_deref())?;
         let runtime = Runtime::new()?;
         let mut session = runtime.block_on(Session::open(&target, purpose))?;
-        match self.action {
+        match &self.action {
             Action::Pull(_) => pull(context, &runtime, &session, &file),
-            Action::Apply(_) => apply(context, &runtime, &mut session, &project, &clinic),
-            Action::Reset(_) => reset(context, &runtime, &mut session, &file),
+            Action::Apply(_) => {
+                if target.production {
+                    let question = t!("cli.schema.apply_question", target = target.name);
+                    output::confirm(&question, context.global.yes)?;
+                }
+                apply(context, &runtime, &mut session, &project, &clinic)
+            }
+            Action::Reset(reset) => {
+                reset.run(context, &runtime, &mut session, &file, (&clinic, &target))?;
+                forget_pushes(context, &project, &clinic, &target)
+            }
         }
     }
 }
@@ -102,23 +122,55 @@ fn apply(
     })
 }
 
-fn reset(context: &Context, runtime: &Runtime, session: &mut Session, file: &Path) -> Result<()> {
-    let known = catalog::load(file)?;
-    let objects = runtime.block_on(schema::resettable(session, known.as_ref()))?;
-    if !objects.is_empty() {
-        for object in &objects {
-            output::status(&format!("  {} {}", object.kind, object.name));
+impl Reset {
+    fn run(
+        &self,
+        context: &Context,
+        runtime: &Runtime,
+        session: &mut Session,
+        file: &Path,
+        (clinic, target): (&Clinic, &Target),
+    ) -> Result<()> {
+        let known = catalog::load(file)?;
+        let objects = runtime.block_on(schema::resettable(session, known.as_ref()))?;
+        if !objects.is_empty() {
+            for object in &objects {
+                output::status(&format!("  {} {}", object.kind, object.name));
+            }
+            let question = t!(
+                "cli.schema.question",
+                count = objects.len(),
+                database = session.database,
+                address = session.address
+            );
+            match (target.production, &self.confirm) {
+                (false, None) => output::confirm_typed(&question, &session.database, context.global.yes)?,
+                (_, given) => output::confirm_named(&question, clinic.name.as_str(), given.as_deref())?,
+            }
+            runtime.block_on(schema::reset(session, &objects))?;
         }
-        let question = t!(
-            "cli.schema.question",
-            count = objects.len(),
-            database = session.database,
-            address = session.address
-        );
-        output::confirm_typed(&question, &session.database, context.global.yes)?;
-        runtime.block_on(schema::reset(session, &objects))?;
+        output::show(context.format(), objects.as_slice(), |objects| {
+            Page::new().line(t!("cli.schema.dropped", count = objects.len()))
+        })
     }
-    output::show(context.format(), objects.as_slice(), |objects| {
-        Page::new().line(t!("cli.schema.dropped", count = objects.len()))
-    })
+}
+
+/// Push and verify of every clinic of the system are to be done again where they were done on this target.
+fn forget_pushes(context: &Context, project: &Project, clinic: &Clinic, target: &Target) -> Result<()> {
+    for name in project.clinics()? {
+        let forgotten = Clinic::read(project, &name).and_then(|other| {
+            if other.system != clinic.system || !project.duckdb_path(&name).is_file() {
+                return Ok(());
+            }
+            let staging = Staging::open(project, &other, Access::Write, &context.limits())?;
+            let here = format!("json_extract_string(counts, '$.target') = {}", literal(&target.name));
+            staging.execute(&format!("delete from meta.stage where stage in ('push', 'verify') and {here}"))
+        });
+        // The tables are gone already: a staging file in use, or another clinic's mistake, is only told.
+        if let Err(error) = forgotten {
+            let reason = Failure::from_anyhow(&error).message;
+            output::status(&t!("cli.schema.not_forgotten", clinic = name, reason = reason));
+        }
+    }
+    Ok(())
 }

@@ -45,14 +45,18 @@ impl Arguments {
         let sql = self.statement()?;
         let access = if self.write { Access::Write } else { Access::ReadOnly };
         let staging = Staging::open(&project, &clinic, access, &context.limits())?;
+        if !self.write {
+            // `copy … to` writes files whatever the staging file is open for; neither can be set back.
+            staging.execute("set enable_external_access = false; set lock_configuration = true")?;
+        }
         match context.format() {
             Format::Table => {
-                let answer = query(&staging, &sql, "columns(*)::varchar", self.limit)?;
+                let answer = self.query(&staging, &sql, "columns(*)::varchar")?;
                 output::show(Format::Table, &(), |()| answer.page())
             }
             // DuckDB writes the JSON too, so that numbers stay numbers and lists stay lists.
             Format::Json => {
-                let answer = query(&staging, &sql, "to_json(answer)::varchar", self.limit)?;
+                let answer = self.query(&staging, &sql, "to_json(answer)::varchar")?;
                 let objects = answer.rows.iter().flatten().flatten().map(|text| serde_json::from_str(text));
                 let objects = objects.collect::<Result<Vec<Value>, _>>().context("DuckDB wrote no JSON")?;
                 output::show(Format::Json, &objects, |_| Page::new())
@@ -69,8 +73,39 @@ impl Arguments {
                 sql
             }
         };
-        let sql = sql.trim().trim_end_matches(';').trim().to_owned();
-        if sql.is_empty() { Err(Failure::usage(t!("cli.sql.empty")).into()) } else { Ok(sql) }
+        let Some(sql) = only_statement(&sql) else {
+            return Err(Failure::usage(t!("cli.sql.several")).into());
+        };
+        let sql = sql.trim();
+        if sql.is_empty() { Err(Failure::usage(t!("cli.sql.empty")).into()) } else { Ok(sql.to_owned()) }
+    }
+
+    /// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be
+    /// wrapped (`create`, `update`, `pragma`) is run as it is, gives nothing, and needs `--write`.
+    fn query(&self, staging: &Staging, sql: &str, select: &str) -> Result<Answer> {
+        let wrapped = format!("select {select} from (\n{sql}\n) answer");
+        let Ok(mut statement) = staging.connection().prepare(&wrapped) else {
+            if !self.write {
+                // What is no query at all is refused; what DuckDB does not understand, it tells itself.
+                staging.connection().prepare(sql).map_err(|error| needs_write(error::duckdb(error)))?;
+                return Err(read_only());
+            }
+            staging.execute(sql)?;
+            return Ok(Answer { columns: Vec::new(), rows: Vec::new() });
+        };
+        let mut found = statement.query([]).map_err(|error| needs_write(error::duckdb(error)))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next().map_err(error::duckdb)? {
+            if self.limit > 0 && rows.len() == self.limit {
+                output::status(&t!("cli.sql.cut", limit = output::count(self.limit as u64)));
+                break;
+            }
+            let width = row.as_ref().column_count();
+            let values = (0..width).map(|column| row.get(column)).collect::<duckdb::Result<Vec<_>>>();
+            rows.push(values.map_err(error::duckdb)?);
+        }
+        drop(found);
+        Ok(Answer { columns: statement.column_names(), rows })
     }
 }
 
@@ -118,33 +153,79 @@ fn shown(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or("∅")
 }
 
-/// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be wrapped
-/// (`create`, `update`, `pragma`) is run as it is and gives nothing.
-fn query(staging: &Staging, sql: &str, select: &str, limit: usize) -> Result<Answer> {
-    let wrapped = format!("select {select} from (\n{sql}\n) answer");
-    let Ok(mut statement) = staging.connection().prepare(&wrapped) else {
-        staging.execute(sql).map_err(needs_write)?;
-        return Ok(Answer { columns: Vec::new(), rows: Vec::new() });
-    };
-    let mut found = statement.query([]).map_err(error::duckdb)?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(error::duckdb)? {
-        if limit > 0 && rows.len() == limit {
-            output::status(&t!("cli.sql.cut", limit = output::count(limit as u64)));
-            break;
-        }
-        let width = row.as_ref().column_count();
-        let values = (0..width).map(|column| row.get(column)).collect::<duckdb::Result<Vec<_>>>();
-        rows.push(values.map_err(error::duckdb)?);
-    }
-    drop(found);
-    Ok(Answer { columns: statement.column_names(), rows })
-}
-
 /// DuckDB's refusal to write, with what to add.
 fn needs_write(error: anyhow::Error) -> anyhow::Error {
-    if error.to_string().contains("read-only mode") {
-        return Failure::usage(t!("cli.sql.read_only")).hint(t!("cli.sql.read_only_hint")).into();
+    let text = error.to_string();
+    if text.contains("read-only mode") || text.contains("disabled by configuration") {
+        return read_only();
     }
     error
+}
+
+fn read_only() -> anyhow::Error {
+    Failure::usage(t!("cli.sql.read_only")).hint(t!("cli.sql.read_only_hint")).into()
+}
+
+/// The statement without the semicolon that ends it, if there is no other: one that is neither in a literal, a name nor
+/// a comment, with more than blanks and comments after it.
+fn only_statement(sql: &str) -> Option<&str> {
+    let mut place = 0;
+    let mut end = None;
+    while let Some(next) = sql[place..].chars().next() {
+        let rest = &sql[place..];
+        let comment = rest.starts_with("--") || rest.starts_with("/*");
+        if end.is_some() && !comment && next != ';' && !next.is_whitespace() {
+            return None;
+        }
+        if next == ';' {
+            end = end.or(Some(place));
+        }
+        place += match next {
+            '\'' | '"' => quoted(rest, next),
+            '-' if comment => rest.find('\n').unwrap_or(rest.len()),
+            '/' if comment => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '$' => dollar_quoted(rest).unwrap_or(1),
+            _ => next.len_utf8(),
+        };
+    }
+    Some(&sql[..end.unwrap_or(sql.len())])
+}
+
+/// Length of what is in quotes, quotes included. A doubled quote is two literals side by side, which is the same here.
+fn quoted(text: &str, quote: char) -> usize {
+    text[1..].find(quote).map_or(text.len(), |end| end + 2)
+}
+
+/// Length of `$tag$ … $tag$`, where the text begins with one.
+fn dollar_quoted(text: &str) -> Option<usize> {
+    let tag = &text[..text[1..].find('$')? + 2];
+    let named = tag[1..tag.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_');
+    named.then(|| text[tag.len()..].find(tag).map_or(text.len(), |end| tag.len() + end + tag.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_told_apart() {
+        for one in [
+            "select ';'",
+            "from a;",
+            "from a; -- all; of it\n",
+            "select 1 /* ; */ as \"a;b\"",
+            "select $x$ ; $x$",
+        ] {
+            assert!(only_statement(one).is_some(), "{one}");
+        }
+        for two in [
+            "select 1; select 2",
+            "from a;;from b",
+            "select 'it''s'; drop table a",
+            "--;\n select 1;\ncopy a to 'b'",
+        ] {
+            assert_eq!(only_statement(two), None);
+        }
+        assert_eq!(only_statement("from a; -- all; of it"), Some("from a"));
+    }
 }

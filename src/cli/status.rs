@@ -5,6 +5,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 use super::context::Context;
+use super::hints;
 use super::output::{self, Page, Table};
 use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
@@ -122,7 +123,8 @@ fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
         Ok(Some(stages)) => {
-            ClinicStatus { clinic: name.clone(), next: next(name, &stages), stages, problem: None }
+            let next = hints::complete(&next(name, &stages), Some(name), context.global.target.as_deref());
+            ClinicStatus { clinic: name.clone(), next, stages, problem: None }
         }
         Err(error) => ClinicStatus {
             clinic: name.clone(),
@@ -195,6 +197,11 @@ fn models_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> bool {
 fn written_at(file: &std::fs::Metadata) -> Option<i64> {
     let since = file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok()
+}
+
+/// Each stage's state by the books alone.
+pub(super) fn states(rows: &[StageRow]) -> Vec<(Stage, State)> {
+    judged(rows, Moved::default()).into_iter().map(|one| (one.stage, one.state)).collect()
 }
 
 /// Each stage's state. A stage is stale when what it read is no longer what the stage before it made, or when a stage

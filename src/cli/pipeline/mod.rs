@@ -14,14 +14,14 @@ use sha2::{Digest as _, Sha256};
 use super::context::Context;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
-use super::progress::Progress;
-use super::status::counts_text;
-use super::{check, export, load, push, transform, verify};
-use crate::config::{Clinic, Project};
+use super::progress::{Both, Progress};
+use super::status::{self, State, counts_text};
+use super::{check, export, hints, load, push, transform, verify};
+use crate::config::{Clinic, Project, sql_files};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
-use crate::model::run::Stage;
+use crate::model::run::{Event, Observer as _, Stage};
 use crate::staging::{Access, StageRow, Staging};
 use connection::Connection;
 
@@ -141,6 +141,8 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         }
     }
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
+    let target = context.global.target.as_deref();
+    outcome.failure = outcome.failure.map(|error| hints::completed(&error, Some(&clinic.name), target));
     let failure = outcome.failure.as_ref().map(Failure::from_anyhow);
     pipeline.journal.finish(outcome.failure.as_ref().map_or(0, exit_code), failure.as_ref());
     Ok(outcome)
@@ -176,6 +178,7 @@ impl Pipeline<'_> {
         {
             return Err(stop.into());
         }
+        self.ready(stage)?;
         let started = Instant::now();
         self.journal.stage_started(stage);
         let done = self.begin(stage).and_then(|()| self.work(stage)).and_then(|report| {
@@ -196,6 +199,55 @@ impl Pipeline<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses what cannot come to anything, before any book is opened.
+    fn ready(&mut self, stage: Stage) -> Result<()> {
+        let clinic = &self.clinic.name;
+        match stage {
+            Stage::Load if self.clinic.sources.is_empty() => {
+                return Err(Failure::usage(t!("cli.run.no_sources", clinic = clinic))
+                    .hint(t!("cli.run.no_sources_hint", clinic = clinic))
+                    .into());
+            }
+            Stage::Transform
+                if sql_files(self.project, self.clinic, "clean")?.is_empty()
+                    && sql_files(self.project, self.clinic, "target")?.is_empty() =>
+            {
+                let (product, system) = (&self.clinic.product, &self.clinic.system);
+                return Err(Failure::usage(t!("cli.run.no_models", product = product, system = system))
+                    .hint(t!("cli.run.no_models_hint", folder = self.project.root().display()))
+                    .into());
+            }
+            _ => {}
+        }
+        // A run has just done the stages before; a snapshot that is named stands for itself.
+        let alone = stage == self.wanted.first && self.wanted.snapshot.is_none();
+        if alone && (Stage::Transform..=Stage::Push).contains(&stage) { self.preceded(stage) } else { Ok(()) }
+    }
+
+    /// A stage must not go on with what a failed one left; what is only out of date is told.
+    fn preceded(&mut self, stage: Stage) -> Result<()> {
+        if !self.project.duckdb_path(&self.clinic.name).is_file() {
+            return Ok(());
+        }
+        self.open_staging(stage)?;
+        let Some(staging) = &self.staging else { return Ok(()) };
+        let clinic = &self.clinic.name;
+        let states = status::states(&staging.stages()?);
+        let before = || states.iter().take_while(|(one, _)| *one < stage);
+        if let Some((failed, _)) = before().find(|(_, state)| *state == State::Failed) {
+            return Err(Failure::usage(t!("cli.run.failed_before", failed = failed, stage = stage))
+                .hint(format!("trasvase run {clinic} --from {failed} --until {stage}"))
+                .hint(format!("trasvase log {clinic} --errors"))
+                .into());
+        }
+        if let Some((stale, _)) = before().find(|(_, state)| *state == State::Stale) {
+            let next = format!("trasvase run {clinic} --from {stale} --until {stage}");
+            let text = t!("cli.run.stale_before", stale = stale, next = next);
+            Both(&self.progress, &self.journal).event(&Event::Warning { stage, text: &text });
+        }
+        Ok(())
     }
 
     fn begin(&mut self, stage: Stage) -> Result<()> {

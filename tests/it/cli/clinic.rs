@@ -82,13 +82,13 @@ const FILES: [(&str, &str); 11] = [
     ),
 ];
 
-struct Mini {
+pub(super) struct Mini {
     folder: tempfile::TempDir,
     database: TestDatabase,
 }
 
 impl Mini {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = support::runtime().block_on(support::database_with(FILES[10].1));
         let mini = Self { folder, database };
@@ -96,30 +96,30 @@ impl Mini {
         mini
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn write(&self, relative: &str, text: &str) {
+    pub(super) fn write(&self, relative: &str, text: &str) {
         let path = self.path().join(relative);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn edit(&self, relative: &str, from: &str, to: &str) {
+    pub(super) fn edit(&self, relative: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path().join(relative)).unwrap();
         assert!(text.contains(from), "{relative} has no {from}");
         self.write(relative, &text.replace(from, to));
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(self.path(), arguments);
         command.env("DATABASE_URL", &self.database.url).env("REHEARSAL_URL", &self.database.url);
         command.env("PRODUCTION_URL", &self.database.url);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
@@ -140,13 +140,13 @@ impl Mini {
         (answer, output.status.code().unwrap())
     }
 
-    fn states(&self) -> Vec<String> {
+    pub(super) fn states(&self) -> Vec<String> {
         let (status, _) = self.json("status mini");
         let stages = status[0]["stages"].as_array().unwrap();
         stages.iter().map(|stage| stage["state"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn execute(&self, sql: &str) {
+    pub(super) fn execute(&self, sql: &str) {
         support::runtime().block_on(async {
             self.database.client().await.client.batch_execute(sql).await.unwrap();
         });

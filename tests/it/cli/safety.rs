@@ -1,0 +1,161 @@
+//! What must not happen by the way: production dropped, files written, stages that go on with what a failed one left.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::clinic::Mini;
+use super::{command, empty, run, staged};
+use crate::support;
+
+#[track_caller]
+fn says(output: &Output, code: i32, parts: &[&str]) {
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "'{part}' is not in:\n{text}");
+    }
+}
+
+#[test]
+fn production_is_reset_by_name_only_and_its_pushes_are_forgotten() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini", "--target", "rehearsal"]), 0, &[]);
+    says(&mini.run(&["run", "mini", "--from", "push", "--target", "production", "--yes"]), 0, &[]);
+    let production = ["schema", "reset", "mini", "--target", "production", "--yes"];
+    says(&mini.run(&production), 2, &["--confirm mini"]);
+    says(&mini.run(&[&production[..], &["--confirm", "other"]].concat()), 2, &[]);
+    mini.execute("do $$ begin assert (select count(*) = 3 from person); end $$");
+    assert_eq!(mini.states(), ["done"; 6]);
+    says(&mini.run(&[&production[..], &["--confirm", "mini"]].concat()), 0, &[]);
+    assert_eq!(mini.states()[3..], ["done", "pending", "pending"]);
+    says(&mini.run(&["schema", "apply", "mini", "--target", "production"]), 2, &["--yes"]);
+    says(&mini.run(&["schema", "apply", "mini", "--target", "production", "--yes"]), 0, &[]);
+}
+
+#[test]
+fn without_write_sql_only_reads() {
+    let folder = staged();
+    let file = folder.path().join("taken.csv");
+    let copy = format!("copy raw.clients to '{}'", file.display());
+    let export = format!("export database '{}'", file.display());
+    let hidden = format!("select 1) a; {copy}; select * from (select 1");
+    let sql = |statement: &str| run(folder.path(), &["sql", "acme", statement]);
+    for statement in [copy.as_str(), export.as_str(), "attach ':memory:' as other", "set threads = 1"] {
+        says(&sql(statement), 2, &["--write"]);
+    }
+    for statement in [hidden.as_str(), "select 1; select 2"] {
+        says(&sql(statement), 2, &["more than one"]);
+    }
+    assert!(!file.exists());
+    says(&sql("select ';' as a; -- one"), 0, &["rows: 1"]);
+    for query in ["show all tables", "describe raw.clients", "summarize raw.clients"] {
+        says(&sql(query), 0, &["rows: "]);
+    }
+}
+
+#[test]
+fn no_stage_goes_on_with_what_a_failed_one_left() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
+    mini.edit("sql/sources/ledger/clean/person.sql", "try_cast(born", "nope(born");
+    says(&mini.run(&["transform", "mini", "--target", "rehearsal"]), 1, &[]);
+    let check = mini.run(&["check", "mini", "--target", "rehearsal"]);
+    says(&check, 2, &["trasvase run mini --from transform --until check --target rehearsal"]);
+    says(&mini.run(&["push", "mini"]), 2, &["--from transform --until push"]);
+    assert_eq!(mini.states()[..3], ["done", "failed", "stale"], "a refusal is no failure of its own");
+    mini.edit("sql/sources/ledger/clean/person.sql", "nope(born", "try_cast(born");
+    mini.edit("sql/sources/ledger/clean/person.sql", "name,", "upper(name) as name,");
+    says(&mini.run(&["transform", "mini"]), 0, &[]);
+    says(&mini.run(&["export", "mini"]), 0, &["trasvase run mini --from check --until export"]);
+    mini.edit("clinics/mini/clinic.toml", "\"50%\"", "\"0\"");
+    says(&mini.run(&["check", "mini"]), 3, &[]);
+    says(&mini.run(&["export", "mini"]), 2, &["check failed"]);
+}
+
+#[test]
+fn hints_name_the_clinic_and_the_target() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
+    mini.execute("drop table visit");
+    let pushed = mini.run(&["push", "mini", "--target", "rehearsal"]);
+    says(&pushed, 1, &["trasvase schema apply mini --target rehearsal"]);
+    let unrehearsed = mini.run(&["status", "--target", "rehearsal"]);
+    says(&unrehearsed, 0, &["trasvase log mini --errors"]);
+}
+
+#[test]
+fn a_project_without_sources_or_sql_says_so() {
+    let folder = empty();
+    let made = run(folder.path(), &["init", "acme"]);
+    says(&made, 0, &["sql/systems/clinicsay, schema/clinicsay.sql", "clone"]);
+    says(&run(folder.path(), &["run"]), 2, &["[sources.NAME]", "clinics/acme/clinic.toml"]);
+    let staged = staged();
+    says(&run(staged.path(), &["transform", "acme"]), 2, &["sql/systems/clinicsay/", "clone"]);
+    let whole = empty();
+    std::fs::create_dir_all(whole.path().join("sql/systems/clinicsay")).unwrap();
+    std::fs::create_dir_all(whole.path().join("schema")).unwrap();
+    std::fs::write(whole.path().join("schema/clinicsay.sql"), "").unwrap();
+    let made = run(whole.path(), &["init", "acme"]);
+    assert!(!String::from_utf8_lossy(&made.stdout).contains("clone"), "{made:?}");
+}
+
+#[test]
+fn the_first_ctrl_c_at_a_question_ends_it() {
+    let mini = Mini::new();
+    // `script` gives the program a terminal, and what it is sent is typed there.
+    let line = format!("{} schema reset mini", env!("CARGO_BIN_EXE_trasvase"));
+    let command = mini.command(&[]);
+    let given: Vec<_> =
+        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    let mut child = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(mini.path())
+        .envs(given)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for an answer");
+    child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    let start = Instant::now();
+    let code = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status.code(),
+            None if start.elapsed() > Duration::from_secs(10) => {
+                child.kill().unwrap();
+                panic!("Ctrl-C is not heard");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!(code, Some(130));
+    mini.execute("do $$ begin assert (select count(*) = 0 from person); end $$");
+}
+
+/// The blocks of README's first clinic, by their language.
+fn example(language: &str) -> String {
+    let text = include_str!("../../../README.md").split("## A clinic in ten minutes").nth(1).unwrap();
+    let block = text.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap();
+    block.lines().map(|line| line.strip_prefix("   ").unwrap_or(line).to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_first_clinic_of_the_readme_goes_all_the_way() {
+    let project = support::project(&[]);
+    let database = support::runtime().block_on(support::database());
+    let here = |arguments: &[&str]| {
+        command(project.path(), arguments).env("DATABASE_URL", &database.url).output().unwrap()
+    };
+    says(&here(&["init", "acme", "--product", "oldsoft", "--country", "ES"]), 0, &[]);
+    project.write("clinics/acme/sources/clients.csv", &example("csv"));
+    let settings = std::fs::read_to_string(project.path().join("clinics/acme/clinic.toml")).unwrap();
+    let sources = format!("[sources]\n{}", example("toml"));
+    project.write("clinics/acme/clinic.toml", &settings.replacen("[sources]\n", &sources, 1));
+    project.write("sql/sources/oldsoft/clean/patient.sql", &example("sql"));
+    says(&here(&["schema", "apply", "acme"]), 0, &[]);
+    says(&here(&["run", "acme"]), 0, &["Equal: every value"]);
+    says(&here(&["sql", "acme", "from target.patient where last_name is not null"]), 0, &["rows: 2"]);
+}
