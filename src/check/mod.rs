@@ -9,6 +9,7 @@ mod orphans;
 mod probe;
 mod ready;
 mod rules;
+mod settings;
 mod shape;
 mod verdict;
 
@@ -54,8 +55,16 @@ pub struct TableReport {
     pub ready: u64,
     pub rejected: u64,
     pub rules: Vec<RuleCount>,
+    /// Of the sources that are about this table, records that load could not read: they count as rejected rows.
+    pub unreadable: Vec<Unreadable>,
     /// More were rejected than `[limits]` allows.
     pub over_limit: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Unreadable {
+    pub source: String,
+    pub records: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -78,7 +87,7 @@ pub struct Finding {
 impl Report {
     /// Tables with more rejects than allowed, and critical checks that found something.
     pub fn stops(&self) -> Vec<String> {
-        let tables = self.tables.iter().filter(|table| table.over_limit).map(|table| table.table.to_string());
+        let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);
         let checks = self
             .findings
             .iter()
@@ -98,6 +107,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     staging.execute(ready::FAULT_TABLE)?;
     staging.execute("delete from meta.finding where stage = 'check'")?;
     let mut names = shape::target_tables(staging)?;
+    settings::validate(options, &names)?;
     names.retain(|name| !options.clinic.left_out.contains(name));
     if names.is_empty() {
         return Err(Failure::failed(t!("check.nothing"))
@@ -341,13 +351,16 @@ fn table_report(clinic: &Clinic, staging: &Staging, shape: &TableShape<'_>) -> R
         ),
         |row| Ok(RuleCount { rule: row.get(0)?, column: row.get(1)?, rows: row.get(2)? }),
     )?;
+    let unreadable = limits::unreadable(staging, clinic, &shape.name)?;
+    let over_limit = limits::exceeded(clinic, &shape.name, rows, rejected, &unreadable)?;
     Ok(TableReport {
         table: shape.name.clone(),
         rows,
         ready: rows - rejected,
         rejected,
         rules,
-        over_limit: limits::exceeded(clinic, &shape.name, rows, rejected)?,
+        unreadable,
+        over_limit,
     })
 }
 

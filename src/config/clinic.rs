@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Deserialize;
 
-use super::Project;
+use super::sql_file::mentions;
+use super::{Project, map_files, near, shown};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::keys::Keys;
@@ -264,7 +265,22 @@ impl Clinic {
         let clinic: Self = toml::from_str(&text)
             .map_err(|error| Failure::usage(t!("config.bad_toml", path = path.display(), error = error)))?;
         clinic.validate(name).with_context(|| path.display().to_string())?;
+        clinic.known_maps(project)?;
         Ok(clinic)
+    }
+
+    /// Refuses settings of a map that has no file and that no model could ask for.
+    fn known_maps(&self, project: &Project) -> Result<()> {
+        for map in self.maps.keys() {
+            let files = map_files(project, self)?;
+            if files.contains_key(&map.to_lowercase()) || mentions(project, self, map)? {
+                continue;
+            }
+            let path = shown(project, &project.clinic_dir(&self.name).join("clinic.toml"));
+            let near = near(map, files.keys());
+            return Err(Failure::usage(t!("config.no_map", path = path, map = map, near = near)).into());
+        }
+        Ok(())
     }
 
     fn default_locale() -> String {

@@ -135,6 +135,31 @@ pub fn map_files(project: &Project, clinic: &Clinic) -> Result<BTreeMap<String, 
     Ok(files)
 }
 
+/// Whether an SQL file that holds for a clinic has this word, in any case.
+///
+/// # Errors
+/// A file or folder that cannot be read.
+pub(super) fn mentions(project: &Project, clinic: &Clinic, word: &str) -> Result<bool> {
+    let mut files = Vec::new();
+    for folder in layers(project, clinic).into_iter().chain([project.sql_dir().join("macros")]) {
+        walk(&folder, "sql", &mut files)?;
+    }
+    let word = word.to_lowercase();
+    let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    for path in files {
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| t!("config.cannot_read", path = shown(project, &path)))?
+            .to_lowercase();
+        let whole = |(at, found): (usize, &str)| {
+            !inside(text[..at].chars().next_back()) && !inside(text[at + found.len()..].chars().next())
+        };
+        if text.match_indices(&word).any(whole) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Files of one kind in several layers by lower-case name; a later layer's replaces an earlier one's.
 ///
 /// # Errors

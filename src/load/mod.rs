@@ -5,6 +5,7 @@
 //! (`table`). A source that fails leaves everything of it as it was.
 
 mod books;
+mod header;
 mod plan;
 mod survey;
 mod table;

@@ -7,6 +7,7 @@ use duckdb::params;
 use rust_i18n::t;
 
 use super::books::{self, Known};
+use super::header;
 use super::survey::Surveyed;
 use super::{FileReport, Options, SourceReport};
 use crate::error::{self, Failure, interrupt};
@@ -73,6 +74,7 @@ impl<'a> Table<'a> {
             return self.create();
         }
         for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
+            let expected = frozen.map(|known| known.columns.clone()).unwrap_or_default();
             let frozen = frozen
                 .map(|known| Frozen { dialect: known.dialect(&file.shown), columns: known.columns.clone() });
             let opened = sources::open(file, survey, &surveyed.config, &frozen.unwrap_or_default())?;
@@ -80,6 +82,9 @@ impl<'a> Table<'a> {
             self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
             if number == 1 {
                 self.columns = opened.columns().to_vec();
+                if header::is_data(&expected, &self.columns) {
+                    return Err(self.not_the_header(file, &expected, &self.columns));
+                }
                 self.create()?;
             } else {
                 self.same_header(file, opened.columns())?;
@@ -109,6 +114,9 @@ impl<'a> Table<'a> {
         else {
             return Ok(());
         };
+        if !header::are_names(&self.columns, columns) {
+            return Err(self.not_the_header(file, &self.columns, columns));
+        }
         let name = |columns: &[String]| {
             columns.get(position).cloned().unwrap_or_else(|| t!("load.no_such_column").into_owned())
         };
@@ -121,6 +129,14 @@ impl<'a> Table<'a> {
             first = self.surveyed.parts[0].0.shown
         ))
         .into())
+    }
+
+    /// What stands in the header's place is not shown: it may be a patient's.
+    fn not_the_header(&self, file: &SourceFile, expected: &[String], found: &[String]) -> anyhow::Error {
+        let missing = header::shown(&header::only(expected, found), header::are_texts(expected));
+        Failure::failed(t!("load.not_the_header", path = file.shown, missing = missing))
+            .hint(t!("load.not_the_header_hint", source = self.surveyed.name))
+            .into()
     }
 
     /// Reads, appends and counts a file at the same time, then holds the three against each other.
@@ -241,13 +257,13 @@ fn reconcile(file: &SourceFile, loaded: u64, counted: u64, totals: &Totals) -> R
 }
 
 fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
-    let only = |these: &[String], those: &[String]| {
-        these.iter().filter(|name| !those.contains(name)).cloned().collect::<Vec<_>>()
-    };
-    let (added, removed) = (only(now, before), only(before, now));
+    let (added, removed) = (header::only(now, before), header::only(before, now));
     let count = (added.len() + removed.len()) as u64;
-    let names = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
-    let detail = || t!("load.detail.columns_changed", added = names(&added), removed = names(&removed));
+    let detail = || {
+        let added = header::shown(&added, header::are_names(before, now));
+        let removed = header::shown(&removed, header::are_texts(before));
+        t!("load.detail.columns_changed", added = added, removed = removed)
+    };
     (count > 0).then(|| Finding::new("columns_changed", Severity::Warning, count).detail(detail()))
 }
 
@@ -278,5 +294,8 @@ mod tests {
         let finding = columns_changed(&names(&["a", "b"]), &names(&["b", "c"])).unwrap();
         assert_eq!((finding.count, finding.detail.as_deref()), (2, Some("new: c; gone: a")));
         assert_eq!(columns_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
+        // A line of values is no header.
+        let finding = columns_changed(&names(&["id", "name", "fee"]), &names(&["Luz", "Ana", "x"])).unwrap();
+        assert_eq!(finding.detail.as_deref(), Some("new: 3 columns; gone: id, name, fee"));
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Decoded<R = File> {
     kept: usize,
     text: Vec<u8>,
     at_start: bool,
+    /// The end was decoded: a decoder may not be asked again after it.
+    ended: bool,
     bytes: u64,
     hash: Option<Sha256>,
 }
@@ -56,6 +58,7 @@ impl<R: Read> Decoded<R> {
             kept: 0,
             text,
             at_start: true,
+            ended: false,
             bytes: 0,
             hash: None,
         }
@@ -79,6 +82,9 @@ impl<R: Read> Decoded<R> {
 
     /// The next block; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>> {
+        if self.ended {
+            return Ok(None);
+        }
         loop {
             if self.kept == self.raw.len() {
                 self.raw.resize(self.raw.len() * 2, 0);
@@ -98,18 +104,19 @@ impl<R: Read> Decoded<R> {
                 return Ok((read > start).then(|| &self.raw[start..read]));
             }
             self.text.clear();
-            let more = self.decode(start, fresh.end, read == 0);
+            self.ended = read == 0;
+            self.decode(start, fresh.end, self.ended);
             if !self.text.is_empty() {
                 return Ok(Some(&self.text));
             }
-            if !more {
+            if self.ended {
                 return Ok(None);
             }
         }
     }
 
-    /// Decodes `raw[start..end]`; false once there is nothing left.
-    fn decode(&mut self, start: usize, end: usize, last: bool) -> bool {
+    /// Decodes `raw[start..end]`, of which the last line waits for its end where lines are looked at one by one.
+    fn decode(&mut self, start: usize, end: usize, last: bool) {
         if !self.coding.refuse_utf8_lines {
             let raw = std::mem::take(&mut self.raw);
             if self.coding.encoding == WINDOWS_1252 {
@@ -119,7 +126,7 @@ impl<R: Read> Decoded<R> {
             }
             self.raw = raw;
             self.kept = 0;
-            return !last;
+            return;
         }
         let mut raw = std::mem::take(&mut self.raw);
         let whole = if last {
@@ -136,7 +143,6 @@ impl<R: Read> Decoded<R> {
         raw.copy_within(whole..end, 0);
         self.kept = end - whole;
         self.raw = raw;
-        !last
     }
 
     /// A line of Windows-1252, or one of UTF-8 whose first special character is marked as bad.
@@ -245,6 +251,10 @@ mod tests {
         let mut lone: Vec<u8> = "\u{feff}ñ".encode_utf16().flat_map(u16::to_le_bytes).collect();
         lone.extend_from_slice(&[0x00, 0xd8, b'x', 0]);
         assert_eq!(decoded(&lone, UTF_16LE, false), "ñ".bytes().chain([BAD, b'x']).collect::<Vec<_>>());
+        // Cut within a unit, and within a pair of units.
+        for cut in [&[0xff, 0xfe, b'a', 0, b'b'][..], &[0xff, 0xfe, b'a', 0, 0x3d, 0xd8]] {
+            assert_eq!(decoded(cut, UTF_16LE, false), [b'a', BAD]);
+        }
     }
 
     #[test]

@@ -57,7 +57,11 @@ pub(super) fn decide(
     if let (None, Some(frozen)) = (given, frozen)
         && frozen != detected
     {
-        let detail = t!("load.detail.drift_encoding", was = frozen.name(), now = detected.name());
+        let (was, now) = (frozen.name(), detected.name());
+        let detail = match usable {
+            Some(_) => t!("load.detail.drift_encoding", was = was, now = now),
+            None => t!("load.detail.drift_encoding_followed", was = was, now = now),
+        };
         findings.push(Finding::new("dialect_drift", Severity::Critical, 1).detail(detail));
     }
     if let Some(given) = given

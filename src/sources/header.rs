@@ -68,7 +68,7 @@ impl Kind {
 }
 
 /// Numbers, dates and times in any usual spelling: at least one digit, and nothing but digits and their punctuation.
-pub(super) fn is_value(text: &str) -> bool {
+pub(crate) fn is_value(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.,:/ %TZ".contains(&byte))
 }

@@ -32,6 +32,7 @@ use crate::config::SourceConfig;
 pub use batch::Origin;
 pub use dialect::{Dialect, SheetDialect, TextDialect, validate};
 pub use files::{SourceFile, find};
+pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 
 /// Changes whenever the readers would read the same file differently; part of every options hash.

@@ -3,6 +3,7 @@
 mod corpus;
 mod desk;
 mod sheets;
+mod strange;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -439,6 +440,11 @@ fn an_encoding_once_found_is_kept() {
     let report = desk.load().unwrap();
     assert_eq!((report.rows(), report.refused()), (1, 1));
     assert_eq!(findings(&report), ["dialect_drift", "mixed_encoding"]);
+    // Between bytes and UTF-16 there is no choice, and the finding says so.
+    desk.write("s.csv", "\u{feff}id;x\n1;ñ\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    let report = desk.load().unwrap();
+    let detail = report.sources[0].findings[0].detail.as_deref();
+    assert_eq!((report.rows(), detail), (1, Some("UTF-8 before, read as UTF-16LE now")));
     // Plain ASCII fits every encoding, so it settles none.
     let desk = Desk::with("id;x\n1;n\n");
     desk.load().unwrap();

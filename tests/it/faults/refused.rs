@@ -21,6 +21,52 @@ fn without_postgres(site: &Site, path: &str) -> Option<Command> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_in_clinic_toml_that_mean_nothing_are_told_with_what_is_near() {
+    let site = Site::new().await;
+    let before = site.tables().await;
+    let file = "clinics/acme/clinic.toml";
+    for (more, parts) in [
+        ("[limits]\nvisitt = \"3\"", ["[limits]", "'visitt'", "visit?"]),
+        ("[tables.persn]\nmode = \"upsert\"", ["[tables]", "'persn'", "person?"]),
+        (
+            "[sources.more]\nfiles = [\"sources/visits.csv\"]\nprimary = \"paymnt\"",
+            ["[sources.more] primary", "'paymnt'", "payment?"],
+        ),
+    ] {
+        site.configure(more);
+        site.run(&["run", "acme"]).says(2, &[&[file][..], &parts].concat());
+    }
+    site.write("clinics/acme/maps/method.csv", "source_value;target_value\na;b\n");
+    site.configure("[maps.metod]\npolicy = \"keep\"");
+    site.run(&["load", "acme"]).says(2, &[file, "[maps.metod]", "did you mean method?"]);
+    site.configure(
+        "[maps.method]\npolicy = \"keep\"\n[limits]\nvisit = \"3\"\n[tables.person]\nmode = \"upsert\"",
+    );
+    assert_eq!(site.tables().await, before);
+    site.run(&["run", "acme"]).says(0, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_read_count_for_the_limits_of_their_table() {
+    let site = Site::new().await;
+    let before = site.tables().await;
+    // Each of another width, so that most rows still have the header's.
+    let ragged = |number: usize| format!("x{number};Quetzalina{}\n", ";".repeat(number + 3));
+    let ragged: String = (1..=7).map(ragged).collect();
+    let people = format!("id;name;born;notes\np1;Ana;;\np2;Luis;;\np3;Pura;;\n{ragged}");
+    site.write("clinics/acme/sources/people.csv", &people);
+    for limits in ["", "[limits]\n\"*\" = \"0\"", "[limits]\nperson = \"6\"", "[limits]\nperson = \"69%\""] {
+        site.configure(limits);
+        site.run(&["run", "acme"]).says(3, &["person (7 records of source people", "meta.load_error"]);
+    }
+    assert_eq!(site.tables().await, before);
+    for limits in ["[limits]\nperson = \"7\"", "[limits]\nperson = \"70%\""] {
+        site.configure(limits);
+        site.run(&["run", "acme"]).says(0, &[]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_postgresql_it_says_what_to_install() {
     let site = Site::new().await;
     let nothing = tempfile::tempdir().unwrap();

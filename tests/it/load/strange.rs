@@ -1,0 +1,63 @@
+//! Files that were cut, and files that begin without their header.
+
+use serde_json::json;
+use trasvase::error::{Failure, Kind};
+
+use super::desk::Desk;
+use super::{GOOD, breaks};
+
+#[test]
+fn utf16_that_was_cut_refuses_its_last_record() {
+    let text: Vec<u8> = "\u{feff}id;x\n1;a\n2;\u{1f600}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    // Within a unit, between the halves of a pair, and within the second half.
+    let whole = "\u{feff}id;x\n1;a\n2;b\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    for bytes in [&whole[..whole.len() - 1], &text[..text.len() - 2], &text[..text.len() - 1]] {
+        let desk = Desk::with(bytes);
+        let report = desk.load().unwrap();
+        assert_eq!((report.rows(), report.refused()), (1, 1));
+        let errors = desk.rows("select record, line, reason from meta.load_error");
+        assert_eq!(errors, [json!(["2", "3", "undecodable_bytes"])]);
+    }
+    let cut = |desk: &Desk| desk.write("s.csv", &text[..7]);
+    breaks(&Desk::with(GOOD), cut, Kind::Failed, &["s.csv: the header at line 1"]);
+}
+
+#[test]
+fn a_record_in_the_headers_place_is_not_shown() {
+    let values = |desk: &Desk, failure: &Failure| {
+        let all = format!("{failure:?} {:?}", desk.everything()[2..].to_vec());
+        ["Luz", "Berta", "600"].iter().any(|value| all.contains(value))
+    };
+    // Parts of one source, known or not.
+    for text in ["4;Luz;600\n5;Berta;700\n", "Luz;Berta;x\n"] {
+        let desk = Desk::new("[sources.s]\nfiles = ['*.csv']");
+        desk.write("a.csv", "id;nombre;tel\n1;Ana;2\n");
+        let wanted = &["b.csv: the line", "missing: id, nombre, tel"];
+        let failure = breaks(&desk, |desk| desk.write("b.csv", text), Kind::Failed, wanted);
+        assert!(!values(&desk, &failure) && failure.hints[0].contains("header_row = 0"), "{failure:?}");
+        let desk = Desk::new("[sources.s]\nfiles = ['*.csv']");
+        desk.write("a.csv", "id;nombre;tel\n1;Ana;2\n");
+        desk.write("b.csv", text);
+        let failure = desk.load().unwrap_err();
+        assert!(
+            failure.message.contains(wanted[1]) && !format!("{failure:?}").contains("Luz"),
+            "{failure:?}"
+        );
+    }
+    // The whole file.
+    let desk = Desk::with("id;nombre;tel\n1;Ana;2\n");
+    let turn = |desk: &Desk| desk.write("s.csv", "4;Luz;600\n5;Berta;700\n");
+    let failure = breaks(&desk, turn, Kind::Failed, &["s.csv: the line", "missing: id, nombre, tel"]);
+    assert!(!values(&desk, &failure), "{failure:?}");
+    desk.write("s.csv", "Luz;Berta;x\nEva;y;z\n");
+    let report = desk.load().unwrap();
+    let detail = report.sources[0].findings.last().unwrap().detail.clone();
+    assert_eq!(detail.as_deref(), Some("new: 3 columns; gone: id, nombre, tel"));
+    // One column that is new among known ones is named.
+    let desk = Desk::with("id;nombre;tel\n1;Ana;2\n");
+    desk.load().unwrap();
+    desk.write("s.csv", "id;nombre;móvil\n1;Ana;2\n");
+    let report = desk.load().unwrap();
+    let detail = report.sources[0].findings.last().unwrap().detail.clone();
+    assert_eq!(detail.as_deref(), Some("new: móvil; gone: tel"));
+}
