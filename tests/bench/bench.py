@@ -158,13 +158,18 @@ class Bench:
 
     def run(self, *limits):
         """From CSV to every value verified, with nothing left over from before."""
+        self.constraints("auto")
         shutil.rmtree(self.project / "staging", ignore_errors=True)
         self.server.fresh("bench", "empty")
         return self.trasvase("bench", "run", "bench", *limits)
 
-    def push(self, constraints):
+    def constraints(self, kind):
+        """What clinic.toml says of them, which is no input of the models."""
         text = re.sub(r"\n\[load\]\nconstraints = .*\n", "", (self.clinic / "clinic.toml").read_text())
-        (self.clinic / "clinic.toml").write_text(text + f'\n[load]\nconstraints = "{constraints}"\n')
+        (self.clinic / "clinic.toml").write_text(text + f'\n[load]\nconstraints = "{kind}"\n')
+
+    def push(self, constraints):
+        self.constraints(constraints)
         self.server.fresh("bench", "empty")
         return self.trasvase("bench", "push", "bench")
 
