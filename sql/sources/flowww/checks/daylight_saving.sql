@@ -1,4 +1,4 @@
--- local times that the change to summer time leaves out: they are moved later by its length
+-- local times that summer time leaves out (moved later by its length) or shows twice (the first is taken)
 -- severity: warning
 with times as (
   select _id, cast(parse_date("Fecha") + parse_time("Hora") as varchar) as written_at from raw.citas
@@ -11,7 +11,7 @@ with times as (
   union all
   select _id, cast(parse_timestamp("Fecha alta") as varchar) as written_at from raw.pacientes
 )
-select times._id, times.written_at
+select times._id, times.written_at, local_ts_issue(times.written_at, clinic.timezone) as issue
 from times
 cross join meta.clinic as clinic
-where local_ts_issue(times.written_at, clinic.timezone) = 'gap'
+where local_ts_issue(times.written_at, clinic.timezone) is not null
