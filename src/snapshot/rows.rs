@@ -44,6 +44,7 @@ pub struct RowReader {
     path: PathBuf,
     columns: Vec<Column>,
     line: String,
+    longest: usize,
     number: u64,
 }
 
@@ -56,6 +57,11 @@ struct Column {
 }
 
 impl RowReader {
+    /// Bytes of the longest line read so far.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
     pub(super) fn open(
         path: &Path,
         entry: &TableEntry,
@@ -76,6 +82,7 @@ impl RowReader {
             path: path.to_owned(),
             columns,
             line: String::new(),
+            longest: 0,
             number: 0,
         })
     }
@@ -91,6 +98,7 @@ impl RowReader {
             .lines
             .read_line(&mut self.line)
             .with_context(|| t!("snapshot.cannot_read", path = self.path.display()))?;
+        self.longest = self.longest.max(self.line.len());
         if read == 0 {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use duckdb::Connection;
+use duckdb::{Config, Connection};
 use rust_i18n::t;
 use serde::Serialize;
 
@@ -28,10 +28,14 @@ pub struct QueryReport {
 /// One query, and its rows from one side, each as JSON, in order.
 pub(super) type Answer = (SqlFile, Vec<String>);
 
-/// What DuckDB answers to every query over the snapshot.
-pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
+/// DuckDB's own limit of a JSON object in bytes. It takes buffers twice as large, so a limit that no row can reach would
+/// take gigabytes.
+const OBJECT: usize = 16 << 20;
+
+/// What DuckDB answers to every query over the snapshot, whose longest row has so many bytes.
+pub(super) fn ask_snapshot(options: &Options<'_>, longest: usize) -> Result<Vec<Answer>> {
     let files = sql_files(options.project, options.clinic, "verify")?;
-    let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
+    let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options, longest)? };
     let answer = |file: SqlFile| {
         error::interrupt::check()?;
         let rows = in_duckdb(&connection, file.query()).map_err(|error| bad_query(&file, &error))?;
@@ -75,8 +79,8 @@ fn only_in_one(left: &[String], right: &[String]) -> usize {
 }
 
 /// A DuckDB with a typed view of every table of the snapshot.
-fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
-    let connection = Connection::open_in_memory().map_err(error::duckdb)?;
+fn snapshot_views(options: &Options<'_>, longest: usize) -> Result<Connection> {
+    let connection = spilling(options)?;
     numbers::create(&connection)?;
     for (table, of_table) in options.snapshot.numbers() {
         numbers::add(&connection, table, of_table)?;
@@ -84,12 +88,23 @@ fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
     // One thread, since the server works at the same time and a second one would only wait for the first.
     connection.execute_batch("set timezone = 'UTC'; set threads = 1").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
-        connection.execute_batch(&view_sql(options, entry)).map_err(error::duckdb)?;
+        connection.execute_batch(&view_sql(options, entry, longest)).map_err(error::duckdb)?;
     }
     Ok(connection)
 }
 
-fn view_sql(options: &Options<'_>, entry: &TableEntry) -> String {
+/// A DuckDB in memory that keeps the run's limit, and spills beside the snapshots.
+fn spilling(options: &Options<'_>) -> Result<Connection> {
+    let folder = options.project.staging_dir(&options.clinic.name).join("spill");
+    let mut config =
+        Config::default().with("temp_directory", folder.to_string_lossy()).map_err(error::duckdb)?;
+    if let Some(memory) = &options.limits.memory {
+        config = config.max_memory(memory).map_err(error::duckdb)?;
+    }
+    Connection::open_in_memory_with_flags(config).map_err(error::duckdb)
+}
+
+fn view_sql(options: &Options<'_>, entry: &TableEntry, longest: usize) -> String {
     let table = &options.catalog.tables[&entry.table];
     let written = || entry.columns.iter().filter_map(|column| table.column(&column.name));
     let read = written()
@@ -113,9 +128,10 @@ fn view_sql(options: &Options<'_>, entry: &TableEntry) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     format!(
-        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = 1073741824) line",
+        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = {}) line",
         quoted(&entry.table.to_string()),
         literal(&options.snapshot.folder().join(&entry.file).to_string_lossy()),
+        OBJECT.max(longest + 1),
     )
 }
 

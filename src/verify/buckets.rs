@@ -55,8 +55,12 @@ pub(super) fn bucket_sql(digest: &str) -> String {
     format!("get_byte({digest}, 31)")
 }
 
-/// The buckets of the snapshot's rows.
-pub(super) fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &TableCodec) -> Result<Buckets> {
+/// The buckets of the snapshot's rows, and the bytes of the longest one.
+pub(super) fn of_snapshot(
+    snapshot: &Snapshot,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<(Buckets, usize)> {
     let mut buckets = Buckets::empty();
     let mut reader = snapshot.rows(entry)?;
     let mut buffer = Vec::new();
@@ -67,7 +71,7 @@ pub(super) fn of_snapshot(snapshot: &Snapshot, entry: &TableEntry, codec: &Table
             .map_err(|refused| anyhow!("{}, {}: {}", entry.file, refused.column, refused.refusal.rule()))?;
         buckets.add(&digest);
     }
-    Ok(buckets)
+    Ok((buckets, reader.longest()))
 }
 
 /// The buckets of the server's rows that meet `condition`, and how many of them meet `tenanted`.

@@ -26,6 +26,7 @@ use crate::model::manifest::{SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{ledger, numbers};
 use crate::snapshot::Snapshot;
+use crate::staging::Limits;
 use buckets::Buckets;
 use population::Population;
 
@@ -44,6 +45,8 @@ pub struct Options<'a> {
     pub snapshot: &'a Snapshot,
     pub client: &'a Client,
     pub catalog: &'a Catalog,
+    /// What DuckDB may use for `verify/*.sql` over the snapshot.
+    pub limits: &'a Limits,
     /// Differing rows carry their values; for a terminal only.
     pub show_values: bool,
     /// At most so many differing rows are named per table.
@@ -204,11 +207,13 @@ async fn both(
 
 fn our_side(options: &Options<'_>, tables: &[Compared<'_>]) -> Result<OurSide> {
     options.snapshot.verify_files()?;
-    let buckets = tables
-        .iter()
-        .map(|compared| buckets::of_snapshot(options.snapshot, compared.entry, &compared.codec))
-        .collect::<Result<_>>()?;
-    Ok(OurSide { buckets, answers: both_sides::ask_snapshot(options)? })
+    let (mut buckets, mut longest) = (Vec::new(), 0);
+    for compared in tables {
+        let (of_table, line) = buckets::of_snapshot(options.snapshot, compared.entry, &compared.codec)?;
+        buckets.push(of_table);
+        longest = longest.max(line);
+    }
+    Ok(OurSide { buckets, answers: both_sides::ask_snapshot(options, longest)? })
 }
 
 async fn their_side(

@@ -133,6 +133,7 @@ impl Run {
             snapshot,
             client: &self.session.client,
             catalog: &self.catalog,
+            limits: &Limits::default(),
             show_values: true,
             most: 20,
         };

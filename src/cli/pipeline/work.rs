@@ -206,6 +206,7 @@ impl Pipeline<'_> {
             snapshot: &snapshot,
             client: &connection.session.client,
             catalog: &connection.catalog,
+            limits: &self.context.limits(),
             show_values: self.wanted.show_values,
             most: self.wanted.most,
         };
