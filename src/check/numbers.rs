@@ -10,7 +10,7 @@ use crate::config::Clinic;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::{Keys, Record};
-use crate::pg::numbers;
+use crate::pg::{execute, numbers};
 use crate::staging;
 
 /// Which of these tables have new keys.
@@ -45,9 +45,9 @@ pub(super) async fn look_up(options: &Options<'_>, shapes: &[TableShape<'_>]) ->
     if shapes.iter().all(|shape| shape.keys == Keys::Preserve) {
         return Ok(());
     }
-    execute(options, "begin").await?;
+    execute(options.client, "begin").await?;
     let found = in_transaction(options, shapes).await;
-    execute(options, "rollback").await?;
+    execute(options.client, "rollback").await?;
     found
 }
 
@@ -93,8 +93,4 @@ fn with_kind(shape: &TableShape<'_>, condition: &str) -> String {
         literal(&shape.name.to_string()),
         shape.name.staged("ready"),
     )
-}
-
-async fn execute(options: &Options<'_>, sql: &str) -> Result<()> {
-    options.client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
 }

@@ -11,6 +11,7 @@ use crate::error;
 use crate::model::catalog::{Column, Constraint, ConstraintKind, Index, TypeKind};
 use crate::model::ident::{literal, quoted};
 use crate::pg::copy::Copy;
+use crate::pg::execute;
 use crate::staging::{Staging, numbers};
 
 /// What of a table PostgreSQL must decide.
@@ -42,9 +43,9 @@ pub(super) async fn ask(
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
 ) -> Result<()> {
-    batch(client, "begin").await?;
+    execute(client, "begin").await?;
     let answered = ask_in_transaction(staging, client, oids, shape, questions).await;
-    batch(client, "rollback").await?;
+    execute(client, "rollback").await?;
     answered
 }
 
@@ -55,7 +56,7 @@ async fn ask_in_transaction(
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
 ) -> Result<()> {
-    batch(
+    execute(
         client,
         &format!(
             "create temporary table trasvase_probe (like {} including defaults including generated) on commit drop; \
@@ -148,7 +149,7 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
         copy.flush_if_full().await?;
     }
     copy.finish().await?;
-    batch(client, "create index on trasvase_probe (trasvase_n); analyze trasvase_probe").await
+    execute(client, "create index on trasvase_probe (trasvase_n); analyze trasvase_probe").await
 }
 
 /// What two rows must not share: an expression, and the operator that compares it.
@@ -297,10 +298,6 @@ fn islands(rows: &str, elements: &[Element], range: Option<usize>) -> String {
          from (select *, bool_or(upper_inf(e{n})) over w as endless, max(upper(e{n})) over w as reach from {rows} r \
          where not isempty(e{n}) window w as {order} rows between unbounded preceding and 1 preceding)) r) r"
     )
-}
-
-async fn batch(client: &Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
 }
 
 /// Elements and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.

@@ -10,6 +10,7 @@ use super::output::{self, Page, Table};
 use crate::error::{self, Failure};
 use crate::model::ident::ClinicName;
 use crate::staging::{Access, Staging};
+use crate::transform::only_statement;
 
 /// Run SQL on a clinic's staging file and print what it gives; nothing is written without --write
 #[derive(Debug, clap::Args)]
@@ -164,68 +165,4 @@ fn needs_write(error: anyhow::Error) -> anyhow::Error {
 
 fn read_only() -> anyhow::Error {
     Failure::usage(t!("cli.sql.read_only")).hint(t!("cli.sql.read_only_hint")).into()
-}
-
-/// The statement without the semicolon that ends it, if there is no other: one that is neither in a literal, a name nor
-/// a comment, with more than blanks and comments after it.
-fn only_statement(sql: &str) -> Option<&str> {
-    let mut place = 0;
-    let mut end = None;
-    while let Some(next) = sql[place..].chars().next() {
-        let rest = &sql[place..];
-        let comment = rest.starts_with("--") || rest.starts_with("/*");
-        if end.is_some() && !comment && next != ';' && !next.is_whitespace() {
-            return None;
-        }
-        if next == ';' {
-            end = end.or(Some(place));
-        }
-        place += match next {
-            '\'' | '"' => quoted(rest, next),
-            '-' if comment => rest.find('\n').unwrap_or(rest.len()),
-            '/' if comment => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '$' => dollar_quoted(rest).unwrap_or(1),
-            _ => next.len_utf8(),
-        };
-    }
-    Some(&sql[..end.unwrap_or(sql.len())])
-}
-
-/// Length of what is in quotes, quotes included. A doubled quote is two literals side by side, which is the same here.
-fn quoted(text: &str, quote: char) -> usize {
-    text[1..].find(quote).map_or(text.len(), |end| end + 2)
-}
-
-/// Length of `$tag$ … $tag$`, where the text begins with one.
-fn dollar_quoted(text: &str) -> Option<usize> {
-    let tag = &text[..text[1..].find('$')? + 2];
-    let named = tag[1..tag.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_');
-    named.then(|| text[tag.len()..].find(tag).map_or(text.len(), |end| tag.len() + end + tag.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_are_told_apart() {
-        for one in [
-            "select ';'",
-            "from a;",
-            "from a; -- all; of it\n",
-            "select 1 /* ; */ as \"a;b\"",
-            "select $x$ ; $x$",
-        ] {
-            assert!(only_statement(one).is_some(), "{one}");
-        }
-        for two in [
-            "select 1; select 2",
-            "from a;;from b",
-            "select 'it''s'; drop table a",
-            "--;\n select 1;\ncopy a to 'b'",
-        ] {
-            assert_eq!(only_statement(two), None);
-        }
-        assert_eq!(only_statement("from a; -- all; of it"), Some("from a"));
-    }
 }

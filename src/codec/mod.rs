@@ -45,7 +45,7 @@ use crate::model::catalog::DataType;
 
 pub use digest::RowDigest;
 pub use refusal::{Refusal, Unsupported};
-pub use table::{RefusedValue, RowHash, TableCodec, append_field, append_text};
+pub use table::{RefusedValue, RowHash, TableCodec, append_field};
 
 use digest::Digest;
 use kind::Kind;

@@ -227,13 +227,6 @@ pub fn append_field(
     digest::set_length(out, start)
 }
 
-/// Appends a text field of a COPY row.
-pub fn append_text(out: &mut Vec<u8>, text: &str) {
-    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
 fn missing(name: &str) -> Unsupported {
     Unsupported::new(name, rust_i18n::t!("codec.no_column"))
 }

@@ -271,8 +271,8 @@ impl Clinic {
 
     /// Refuses settings of a map that has no file and that no model could ask for.
     fn known_maps(&self, project: &Project) -> Result<()> {
+        let files = if self.maps.is_empty() { return Ok(()) } else { map_files(project, self)? };
         for map in self.maps.keys() {
-            let files = map_files(project, self)?;
             if files.contains_key(&map.to_lowercase()) || mentions(project, self, map)? {
                 continue;
             }

@@ -65,3 +65,21 @@ impl Copy {
         self.sink.as_mut().finish().await.map_err(|error| error::postgres(&error))
     }
 }
+
+/// Appends a text field of a row.
+pub fn append_text(out: &mut Vec<u8>, text: &str) {
+    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends an `int4` field of a row.
+pub fn append_integer(out: &mut Vec<u8>, value: Option<i32>) {
+    match value {
+        Some(value) => {
+            out.extend_from_slice(&4_i32.to_be_bytes());
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+    }
+}

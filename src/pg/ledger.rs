@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use tokio_postgres::Client;
 
+use super::execute;
 use crate::error::{self, Failure};
 use crate::model::manifest::Manifest;
 
@@ -121,7 +122,7 @@ pub async fn settle(client: &Client) -> Result<Vec<String>> {
     for row in &rows {
         let number: i32 = row.get(1);
         let sql = format!("drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}");
-        client.batch_execute(&sql).await.map_err(|error| error::postgres(&error))?;
+        execute(client, &sql).await?;
     }
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

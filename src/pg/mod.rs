@@ -16,5 +16,5 @@ mod tls;
 
 pub use backup::backup;
 pub use secret::Secret;
-pub use session::{Canceller, Purpose, Session};
+pub use session::{Canceller, Purpose, Session, execute};
 pub use target::{Target, variable};

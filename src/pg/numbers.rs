@@ -6,8 +6,8 @@ use anyhow::Result;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::{Client, Row};
 
-use super::copy::Copy;
-use super::ledger;
+use super::copy::{Copy, append_text};
+use super::{execute, ledger};
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::{Numbers, Record};
@@ -47,7 +47,7 @@ impl Table<'_> {
         records: impl Iterator<Item = Result<Record>>,
     ) -> Result<Numbers> {
         let lock = format!("select pg_advisory_xact_lock({LOCK_CLASS}, hashtext({}))", literal(self.clinic));
-        self.client.batch_execute(&lock).await.map_err(|error| error::postgres(&error))?;
+        execute(self.client, &lock).await?;
         let found = self.look_up(records).await?;
         let new = self.reserve(sequence, &found).await?;
         Ok(fill(found, new))
@@ -145,7 +145,7 @@ impl Table<'_> {
         let sql = "drop table if exists pg_temp.trasvase_placeholder; \
              create temporary table trasvase_placeholder (placeholder bigint, kind text collate \"C\", source_id text collate \"C\") \
              on commit drop";
-        self.client.batch_execute(sql).await.map_err(|error| error::postgres(&error))?;
+        execute(self.client, sql).await?;
         let mut copy =
             Copy::start(self.client, "copy trasvase_placeholder from stdin (format binary)").await?;
         for record in records {
@@ -158,10 +158,7 @@ impl Table<'_> {
             copy.flush_if_full().await?;
         }
         copy.finish().await?;
-        self.client
-            .batch_execute("analyze trasvase_placeholder")
-            .await
-            .map_err(|error| error::postgres(&error))
+        execute(self.client, "analyze trasvase_placeholder").await
     }
 
     /// Takes the rows of a query one after the other.
@@ -187,10 +184,4 @@ fn fill(found: Vec<Found>, new: Vec<i64>) -> Numbers {
     let mut new = new.into_iter();
     let numbered = |(placeholder, number): Found| Some((placeholder, number.or_else(|| new.next())?));
     Numbers::new(found.into_iter().filter_map(numbered).collect())
-}
-
-fn append_text(out: &mut Vec<u8>, text: &str) {
-    let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
 }

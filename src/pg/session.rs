@@ -141,6 +141,11 @@ impl Session {
     }
 }
 
+/// Runs one or more statements; a failure shows no cell value.
+pub async fn execute(client: &Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
+}
+
 /// Ends the statement that a session is at.
 pub struct Canceller {
     token: CancelToken,

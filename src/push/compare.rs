@@ -14,6 +14,7 @@ use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::run::Observer;
+use crate::pg::execute;
 use crate::snapshot::Snapshot;
 
 /// The temporary table that holds a table's incoming rows.
@@ -38,7 +39,7 @@ impl Context<'_> {
     }
 
     pub(super) async fn execute(&self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
+        execute(self.client, sql).await
     }
 
     pub(super) async fn count(&self, sql: &str) -> Result<u64> {
@@ -264,7 +265,7 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
     while let Some(row) = reader.next_row()? {
         let key = codec.key_text(&row.values);
         let out = copy.row(1);
-        crate::codec::append_text(out, &key);
+        crate::pg::copy::append_text(out, &key);
         copy.flush_if_full().await?;
     }
     copy.finish().await?;

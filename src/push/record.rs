@@ -15,11 +15,11 @@ use tokio_postgres::Client;
 use super::compare::Context;
 use super::rows;
 use super::spool::Spool;
-use crate::codec::{TableCodec, append_text};
-use crate::error;
+use crate::codec::TableCodec;
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
-use crate::pg::copy::Copy;
+use crate::pg::copy::{Copy, append_integer, append_text};
+use crate::pg::execute;
 use crate::pg::ledger::{self, Batch};
 
 /// The partitions of a batch, and the columns of their indexes.
@@ -302,18 +302,4 @@ async fn copy_rows(client: &Client, into: &str, columns: &str, rows: std::fs::Fi
         Copy::start(client, &format!("copy {into} ({columns}) from stdin (format binary)")).await?;
     copy.rows_from(rows).await?;
     copy.finish().await.map(drop)
-}
-
-async fn execute(client: &Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
-}
-
-pub(super) fn append_integer(out: &mut Vec<u8>, value: Option<i32>) {
-    match value {
-        Some(value) => {
-            out.extend_from_slice(&4_i32.to_be_bytes());
-            out.extend_from_slice(&value.to_be_bytes());
-        }
-        None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
-    }
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::record::append_integer;
-use crate::codec::{RowHash, TableCodec, append_text};
+use crate::codec::{RowHash, TableCodec};
+use crate::pg::copy::{append_integer, append_text};
 use crate::snapshot::Row;
 
 /// What a file takes at a time.

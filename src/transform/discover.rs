@@ -13,8 +13,8 @@ use super::name::Name;
 use super::problem::Problem;
 use super::token::tokens;
 use super::tree::{self, TableUse};
-use super::workbench::{Workbench, near_text};
-use crate::config::{Clinic, Header, Project, SqlFile, sql_files};
+use super::workbench::Workbench;
+use crate::config::{Clinic, Header, Project, SqlFile, near, sql_files};
 use crate::model::hex;
 use crate::model::ident::{TableName, literal};
 use crate::staging::Staging;
@@ -233,8 +233,8 @@ fn resolve(graph: &Graph, table: &TableUse, known: &[String]) -> Result<Name, St
         let same: Vec<&str> =
             known.iter().filter(|name| name.ends_with(&ending)).map(String::as_str).collect();
         let near = match same.as_slice() {
-            [] => near_text(&table.table, &table.scope),
-            same => t!("transform.near", names = same.join(", ")).into_owned(),
+            [] => near(&table.table, &table.scope),
+            same => t!("config.near", names = same.join(", ")).into_owned(),
         };
         return Err(t!("transform.no_schema", name = table.table, near = near).into_owned());
     }
@@ -242,7 +242,7 @@ fn resolve(graph: &Graph, table: &TableUse, known: &[String]) -> Result<Name, St
     if table.catalog.is_empty() && (graph.nodes.contains_key(&name) || graph.leaves.contains_key(&name)) {
         return Ok(name);
     }
-    let near = near_text(&name.to_string(), known);
+    let near = near(&name.to_string(), known);
     if !table.catalog.is_empty() {
         let name = format!("{}.{name}", table.catalog);
         return Err(t!("transform.not_readable", name = name, schemas = READABLE, near = near).into_owned());

@@ -13,7 +13,7 @@ use super::macros::Macros;
 use super::name::Name;
 use super::problem::Problem;
 use super::workbench::Workbench;
-use crate::config::{Clinic, Header, MapPolicy, Project, SqlFile, map_files, shown};
+use crate::config::{Clinic, Header, MapPolicy, Project, SqlFile, map_files, near, shown};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::{literal, quoted};
@@ -268,7 +268,7 @@ pub fn known(staging: &Staging, map: &str) -> Result<()> {
     }
     let names: Vec<String> =
         staging.rows("select table_name from duckdb_tables() where schema_name = 'map'", |row| row.get(0))?;
-    let near = super::workbench::near_text(map, &names);
+    let near = near(map, &names);
     Err(Failure::usage(t!("transform.no_map", map = map, near = near))
         .hint(t!("transform.no_map_hint"))
         .into())

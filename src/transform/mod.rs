@@ -27,6 +27,7 @@ use serde::Serialize;
 
 pub use build::ModelReport;
 pub use plan::{Plan, Reason, Step};
+pub(crate) use token::only_statement;
 
 use self::graph::Graph;
 use self::macros::Macros;

@@ -1,4 +1,4 @@
-//! Names of tables in the staging file, and near ones for messages.
+//! Names of tables in the staging file.
 
 use std::fmt;
 
@@ -42,19 +42,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// Up to three of the known names that look like this one, the nearest first.
-pub(super) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
-    let wanted = name.to_lowercase();
-    let allowed = (wanted.chars().count() / 3).max(2);
-    let mut found: Vec<(usize, &str)> = known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&wanted, &known.to_lowercase()), known.as_str()))
-        .filter(|(distance, _)| *distance <= allowed)
-        .collect();
-    found.sort_unstable();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,12 +55,5 @@ mod tests {
         assert_eq!(Name::parse("patient"), None);
         let hostile = Name::new("map", "k'i\"nd; --");
         assert_eq!(Name::parse(&hostile.to_string()), Some(hostile));
-    }
-
-    #[test]
-    fn near_names_come_nearest_first() {
-        let known: Vec<String> = ["raw.pacientes", "raw.citas", "raw.paciente_2"].map(String::from).to_vec();
-        assert_eq!(near("raw.pacientse", &known), ["raw.pacientes", "raw.paciente_2"]);
-        assert!(near("raw.zzzzzz", &known).is_empty());
     }
 }

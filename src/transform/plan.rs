@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::graph::{Graph, Kind, Node};
 use super::macros::Macros;
 use super::name::Name;
-use super::workbench::near_text;
+use crate::config::near;
 use crate::error::Failure;
 use crate::model::hex;
 
@@ -258,7 +258,7 @@ fn selected(graph: &Graph, select: &[String]) -> Result<BTreeSet<Name>> {
         let plain = text.trim_matches('+');
         let name = Name::parse(plain).filter(|name| graph.nodes.contains_key(name)).ok_or_else(|| {
             let known: Vec<String> = graph.nodes.keys().map(ToString::to_string).collect();
-            Failure::usage(t!("transform.no_model", name = plain, near = near_text(plain, &known)))
+            Failure::usage(t!("transform.no_model", name = plain, near = near(plain, &known)))
                 .hint(t!("transform.no_model_hint"))
         })?;
         if above {

@@ -39,6 +39,13 @@ pub(super) fn statements<'a>(tokens: &'a [Token<'a>]) -> Vec<&'a [Token<'a>]> {
     tokens.split(|token| token.is(";")).filter(|statement| !statement.is_empty()).collect()
 }
 
+/// A text that holds one statement, without the semicolon that ends it and what follows; none where there is another.
+pub(crate) fn only_statement(text: &str) -> Option<&str> {
+    let tokens = tokens(text);
+    let Some(end) = tokens.iter().position(|token| token.is(";")) else { return Some(text) };
+    tokens[end..].iter().all(|token| token.is(";")).then(|| &text[..tokens[end].start])
+}
+
 /// The index of the parenthesis that closes the one at `open`.
 pub(super) fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
     let mut depth = 0usize;
@@ -150,5 +157,27 @@ mod tests {
     fn statements_are_split_at_semicolons_only() {
         let found = tokens("select ';'; ; -- ;\nselect 2");
         assert_eq!(statements(&found).len(), 2);
+    }
+
+    #[test]
+    fn statements_are_told_apart() {
+        for one in [
+            "select ';'",
+            "from a;",
+            "from a; -- all; of it\n",
+            "select 1 /* ; */ as \"a;b\"",
+            "select $x$ ; $x$",
+        ] {
+            assert!(only_statement(one).is_some(), "{one}");
+        }
+        for two in [
+            "select 1; select 2",
+            "from a;;from b",
+            "select 'it''s'; drop table a",
+            "--;\n select 1;\ncopy a to 'b'",
+        ] {
+            assert_eq!(only_statement(two), None);
+        }
+        assert_eq!(only_statement("from a; -- all; of it"), Some("from a"));
     }
 }

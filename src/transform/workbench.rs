@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde_json::Value;
 
-use super::name::near;
 use super::tree::{self, Call, Forbidden, Uses};
 use crate::config::Clinic;
 use crate::error;
@@ -182,10 +181,4 @@ fn parse_fault(tree: &Value, sql: &str) -> Fault {
         return Fault::new(Some(pivot.start), t!("transform.pivot"));
     }
     Fault::new(tokens.first().map(|token| token.start), t!("transform.not_select"))
-}
-
-/// `: did you mean raw.pacientes?`, or nothing.
-pub(super) fn near_text<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> String {
-    let found = near(name, known);
-    if found.is_empty() { String::new() } else { t!("transform.near", names = found.join(", ")).into_owned() }
 }

@@ -24,7 +24,7 @@ use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
 use crate::model::manifest::{SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{ledger, numbers};
+use crate::pg::{execute, ledger, numbers};
 use crate::snapshot::Snapshot;
 use crate::staging::Limits;
 use buckets::Buckets;
@@ -288,8 +288,4 @@ async fn table_report(
         differences: found.listed,
         not_listed: found.not_listed,
     })
-}
-
-async fn execute(client: &Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|error| error::postgres(&error))
 }
