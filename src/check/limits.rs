@@ -1,14 +1,17 @@
 //! `[limits]`: how many rejected rows a table may have before `run` stops. Records that load could not read are
-//! rejected rows of the table that their source is about.
+//! rejected rows of the table that their source is about; those of a source that is about none count by themselves.
 
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::{TableReport, Unreadable};
+use super::{Finding, TableReport, Unreadable};
 use crate::config::Clinic;
 use crate::error::Failure;
 use crate::model::ident::{TableName, literal};
 use crate::staging::Staging;
+
+/// The rule of records that load could not read, of a source that is about no table.
+pub(super) const UNREADABLE: &str = "unreadable_records";
 
 /// Rejected rows a table may have: an absolute number or a share of its rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,39 +33,73 @@ pub(super) fn exceeded(
     unreadable: &[Unreadable],
 ) -> Result<bool> {
     let lost: u64 = unreadable.iter().map(|source| source.records).sum();
-    let (rows, rejected) = (rows + lost, rejected + lost);
-    let text =
-        clinic.limits.get(&table.to_string()).or_else(|| clinic.limits.get("*")).map_or("0", String::as_str);
-    Ok(match parse(text)? {
+    over(limit(clinic, Some(table)), rows + lost, rejected + lost)
+}
+
+fn limit<'c>(clinic: &'c Clinic, table: Option<&TableName>) -> &'c str {
+    let own = table.and_then(|table| clinic.limits.get(&table.to_string()));
+    own.or_else(|| clinic.limits.get("*")).map_or("0", String::as_str)
+}
+
+fn over(limit: &str, rows: u64, rejected: u64) -> Result<bool> {
+    Ok(match parse(limit)? {
         Limit::Rows(limit) => rejected > limit,
         Limit::Percent(limit) => rejected as f64 > rows as f64 * limit / 100.0,
     })
 }
 
-/// How many records of each source that is about a table load could not read.
+/// How many records of each source that is about this table load could not read.
 pub(super) fn unreadable(staging: &Staging, clinic: &Clinic, table: &TableName) -> Result<Vec<Unreadable>> {
-    let mut found = Vec::new();
-    for (source, _) in clinic.sources.iter().filter(|(_, settings)| settings.primary.as_ref() == Some(table))
-    {
-        let name = literal(source);
-        let sql =
-            format!("select coalesce(sum(refused), 0)::ubigint from meta.source_file where source = {name}");
-        let records = staging.value(&sql)?;
-        if records > 0 {
-            found.push(Unreadable { source: source.clone(), records });
+    let about = clinic.sources.iter().filter(|(_, settings)| settings.primary.as_ref() == Some(table));
+    let counted = about.map(|(source, _)| {
+        let (_, records) = read_and_refused(staging, source)?;
+        Ok(Unreadable { source: source.clone(), records })
+    });
+    let mut found = counted.collect::<Result<Vec<_>>>()?;
+    found.retain(|source| source.records > 0);
+    Ok(found)
+}
+
+/// The same of the sources that are about no table: more than the limit of `"*"` is critical.
+pub(super) fn unreadable_elsewhere(staging: &Staging, clinic: &Clinic) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (source, _) in clinic.sources.iter().filter(|(_, settings)| settings.primary.is_none()) {
+        let (read, refused) = read_and_refused(staging, source)?;
+        if refused > 0 {
+            let severity = if over(limit(clinic, None), read, refused)? { "critical" } else { "warning" };
+            findings.push(Finding {
+                rule: UNREADABLE.into(),
+                severity: severity.into(),
+                subject: source.clone(),
+                column: None,
+                count: refused,
+            });
         }
     }
-    Ok(found)
+    Ok(findings)
+}
+
+/// A source's records, and those of them that load could not read.
+fn read_and_refused(staging: &Staging, source: &str) -> Result<(u64, u64)> {
+    let sum = |column: &str| {
+        staging.value(&format!(
+            "select coalesce(sum({column}), 0)::ubigint from meta.source_file where source = {}",
+            literal(source)
+        ))
+    };
+    Ok((sum("counted")?, sum("refused")?))
 }
 
 /// The table, and the sources whose unreadable records are among what is too many.
 pub(super) fn stop(table: &TableReport) -> String {
-    let sources = table
-        .unreadable
-        .iter()
-        .map(|one| t!("check.unreadable", source = one.source, records = one.records).into_owned());
+    let sources = table.unreadable.iter().map(|one| stop_of_source(&one.source, one.records));
     let sources = sources.collect::<Vec<_>>().join(", ");
     if sources.is_empty() { table.table.to_string() } else { format!("{} ({sources})", table.table) }
+}
+
+/// A source, and how many of its records are unreadable.
+pub(super) fn stop_of_source(source: &str, records: u64) -> String {
+    t!("check.unreadable", source = source, records = records).into_owned()
 }
 
 fn parse(text: &str) -> Result<Limit> {

@@ -88,11 +88,13 @@ impl Report {
     /// Tables with more rejects than allowed, and critical checks that found something.
     pub fn stops(&self) -> Vec<String> {
         let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);
-        let checks = self
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == "critical")
-            .map(|finding| finding.rule.clone());
+        let checks =
+            self.findings.iter().filter(|finding| finding.severity == "critical").map(
+                |finding| match finding.rule == limits::UNREADABLE {
+                    true => limits::stop_of_source(&finding.subject, finding.count),
+                    false => finding.rule.clone(),
+                },
+            );
         tables.chain(checks).collect()
     }
 }
@@ -159,6 +161,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         });
         tables.push(report);
     }
+    findings.extend(limits::unreadable_elsewhere(staging, options.clinic)?);
     findings.extend(run_checks(options)?);
     write_findings(staging, &findings)?;
     let sources = verdict::decide(staging, options.clinic, &order)?;

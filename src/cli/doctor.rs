@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::context::Context;
+use super::hints;
 use super::output::{self, Page, Table};
 use crate::config::{Clinic, Project};
 use crate::error::Failure;
@@ -60,6 +61,11 @@ impl Finding {
         self
     }
 
+    /// What may propose commands.
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        self.remedies.iter_mut().chain([&mut self.found])
+    }
+
     /// Good with what `found` says of the value, or bad with the failure and its hints.
     fn of<T>(subject: impl Into<String>, result: Result<T>, found: impl FnOnce(T) -> String) -> Self {
         match result {
@@ -87,6 +93,10 @@ impl Arguments {
             }
         }
         findings.extend(of_target(context, &project, clinic.as_ref()));
+        let (name, target) = (clinic.as_ref().map(|clinic| &clinic.name), context.global.target.as_deref());
+        for text in findings.iter_mut().flat_map(Finding::texts) {
+            *text = hints::complete(text, name, target);
+        }
         output::show(context.format(), findings.as_slice(), page)?;
         let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
         match bad {

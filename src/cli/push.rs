@@ -98,6 +98,11 @@ fn plan_page(plan: &Plan) -> Page {
             false => t!("cli.push.triggers", table = one.table, triggers = triggers),
         });
     }
+    let new_keys = plan.tables.iter().filter(|one| one.new_keys).map(|one| one.table.to_string());
+    let new_keys = new_keys.collect::<Vec<_>>().join(", ");
+    if !new_keys.is_empty() {
+        page = page.line(t!("cli.push.new_keys", tables = new_keys));
+    }
     let rebuilt = plan.rebuild.create.len();
     if rebuilt > 0 { page.line(t!("cli.push.rebuilt", count = rebuilt)) } else { page }
 }

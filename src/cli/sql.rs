@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
@@ -56,6 +57,13 @@ impl Arguments {
                 output::show(Format::Table, &(), |()| answer.page())
             }
             // DuckDB writes the JSON too, so that numbers stay numbers and lists stay lists.
+            Format::Json if explains(&sql) => {
+                let answer = self.query(&staging, &sql, "")?;
+                let object = |row: Vec<Option<String>>| answer.columns.iter().cloned().zip(row).collect();
+                let objects: Vec<BTreeMap<String, Option<String>>> =
+                    answer.rows.into_iter().map(object).collect();
+                output::show(Format::Json, &objects, |_| Page::new())
+            }
             Format::Json => {
                 let answer = self.query(&staging, &sql, "to_json(answer)::varchar")?;
                 let objects = answer.rows.iter().flatten().flatten().map(|text| serde_json::from_str(text));
@@ -82,9 +90,13 @@ impl Arguments {
     }
 
     /// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be
-    /// wrapped (`create`, `update`, `pragma`) is run as it is, gives nothing, and needs `--write`.
+    /// wrapped (`create`, `update`, `pragma`) is run as it is, gives nothing, and needs `--write`; an `explain` gives texts
+    /// as it is.
     fn query(&self, staging: &Staging, sql: &str, select: &str) -> Result<Answer> {
-        let wrapped = format!("select {select} from (\n{sql}\n) answer");
+        let wrapped = match explains(sql) {
+            true => sql.to_owned(),
+            false => format!("select {select} from (\n{sql}\n) answer"),
+        };
         let Ok(mut statement) = staging.connection().prepare(&wrapped) else {
             if !self.write {
                 // What is no query at all is refused; what DuckDB does not understand, it tells itself.
@@ -148,6 +160,10 @@ impl Answer {
             })
         })
     }
+}
+
+fn explains(sql: &str) -> bool {
+    sql.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("explain"))
 }
 
 fn shown(value: &Option<String>) -> &str {

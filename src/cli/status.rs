@@ -245,13 +245,14 @@ fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
     }
 }
 
-/// `rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.
+/// `only patient: rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.
 pub(super) fn counts_text(counts: &serde_json::Value) -> String {
+    let only = counts["only"].as_str().map(|table| t!("cli.count.only", table = table));
     let Some(counts) = counts.as_object() else { return String::new() };
     let counts = counts.iter().filter(|(_, value)| value.as_u64() != Some(0));
     let parts = counts
         .filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
-    parts.collect::<Vec<_>>().join(", ")
+    only.unwrap_or_default().into_owned() + &parts.collect::<Vec<_>>().join(", ")
 }
 
 fn count_name(name: &str) -> String {
@@ -317,6 +318,9 @@ mod tests {
 
     #[test]
     fn counts_are_told_flat() {
-        assert_eq!(counts_text(&row(Stage::Load, Ended::Done, None, "a").counts), "rows 2,000, rejected 3");
+        let mut counts = row(Stage::Load, Ended::Done, None, "a").counts;
+        assert_eq!(counts_text(&counts), "rows 2,000, rejected 3");
+        counts["only"] = "patient".into();
+        assert_eq!(counts_text(&counts), "only patient: rows 2,000, rejected 3");
     }
 }

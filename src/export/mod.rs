@@ -4,8 +4,9 @@ mod manifest;
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use rust_i18n::t;
 use serde::Serialize;
 
@@ -99,39 +100,52 @@ fn ready_tables(staging: &Staging) -> Result<Vec<TableName>> {
     })
 }
 
+/// Writes every table; what each file hashes to is found, and the disk waited for, while the next one is written.
 fn write(
     options: &Options<'_>,
     names: &[TableName],
     partial: &Path,
     observer: &dyn Observer,
 ) -> Result<Vec<TableEntry>> {
-    let mut entries = Vec::new();
-    for name in options.catalog.dependency_order(names) {
-        error::interrupt::check()?;
-        let subject = name.to_string();
-        observer.event(&Event::Started { stage: Stage::Export, subject: &subject, total: None });
-        let entry = table(options, &name, partial)?;
-        observer.event(&Event::Finished { stage: Stage::Export, subject: &subject, rows: entry.rows });
-        entries.push(entry);
-    }
-    Ok(entries)
+    thread::scope(|scope| {
+        let mut written = Vec::new();
+        for name in options.catalog.dependency_order(names) {
+            error::interrupt::check()?;
+            let subject = name.to_string();
+            observer.event(&Event::Started { stage: Stage::Export, subject: &subject, total: None });
+            let entry = table(options, &name, partial)?;
+            observer.event(&Event::Finished { stage: Stage::Export, subject: &subject, rows: entry.rows });
+            let path = partial.join(&entry.file);
+            written.push((entry, scope.spawn(move || settle(&path))));
+        }
+        let settled = written.into_iter().map(|(entry, settled)| {
+            let (sha256, bytes) =
+                settled.join().map_err(|_| anyhow!("the thread that hashes {} panicked", entry.file))??;
+            Ok(TableEntry { sha256, bytes, ..entry })
+        });
+        settled.collect()
+    })
 }
 
+/// Waits until a file is on disk; its hash and size.
+fn settle(path: &Path) -> Result<(String, u64)> {
+    crate::staging::private_file(path)?;
+    fs::File::open(path)?.sync_all()?;
+    snapshot::hash_file(path)
+}
+
+/// Writes one table's file; its hash and size are still missing in the entry.
 fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<TableEntry> {
     let staging = options.staging;
     let table = options.catalog.table(name).with_context(|| t!("export.no_table", table = name))?;
     let columns = written_columns(staging, name, table)?;
     let file = format!("data/{}.ndjson", file_name(name));
-    let path = partial.join(&file);
-    staging.execute(&copy_sql(name, &columns, &source_names(staging)?, &path))?;
-    crate::staging::private_file(&path)?;
-    fs::File::open(&path)?.sync_all()?;
-    let (sha256, bytes) = snapshot::hash_file(&path)?;
+    staging.execute(&copy_sql(name, &columns, &source_names(staging)?, &partial.join(&file)))?;
     Ok(TableEntry {
         table: name.clone(),
         file,
-        sha256,
-        bytes,
+        sha256: String::new(),
+        bytes: 0,
         rows: staging.value(&format!("select count(*) from {}", name.staged("ready")))?,
         rejected: staging.value(&format!("select count(*) from {}", name.staged("reject")))?,
         columns: columns

@@ -30,6 +30,18 @@ pub enum Problem {
     HiddenRows,
     /// The ledger's schema `trasvase` is not there and cannot be made.
     NoLedger,
+    /// A sequence that a push moves or draws from, and the role may not.
+    Sequence(String, SequenceUse),
+}
+
+/// What a push does with a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceUse {
+    /// `nextval`
+    Draw,
+    /// `alter sequence ... restart`, which only its owner may.
+    Move,
 }
 
 impl Finding {
@@ -39,7 +51,8 @@ impl Finding {
         match &self.problem {
             Problem::NotOwner => false,
             Problem::Missing(privileges) => privileges.iter().any(|one| one == "SELECT" || one == "INSERT"),
-            Problem::NoTable | Problem::NoSchemaUsage | Problem::HiddenRows | Problem::NoLedger => true,
+            Problem::NoTable | Problem::NoSchemaUsage | Problem::HiddenRows => true,
+            Problem::NoLedger | Problem::Sequence(..) => true,
         }
     }
 
@@ -56,6 +69,12 @@ impl Finding {
             Problem::NotOwner => t!("pg.not_owner", table = table, user = user),
             Problem::HiddenRows => t!("pg.hidden_rows", table = table, user = user),
             Problem::NoLedger => t!("pg.no_ledger", user = user),
+            Problem::Sequence(sequence, SequenceUse::Draw) => {
+                t!("pg.sequence_draw", table = table, sequence = sequence, user = user)
+            }
+            Problem::Sequence(sequence, SequenceUse::Move) => {
+                t!("pg.sequence_move", table = table, sequence = sequence, user = user)
+            }
         };
         text.into_owned()
     }
@@ -93,6 +112,21 @@ pub async fn privileges(client: &Client, tables: &[TableName]) -> Result<Vec<Fin
             .extend(problems(row).into_iter().map(|problem| Finding { table: Some(table.clone()), problem }));
     }
     Ok(findings)
+}
+
+/// What keeps this role from using the sequence (schema-qualified and quoted) of a table, if anything.
+pub async fn sequence(
+    client: &Client,
+    table: &TableName,
+    sequence: &str,
+    wanted: SequenceUse,
+) -> Result<Option<Finding>> {
+    let sql = "select pg_has_role(relowner, 'usage'), has_sequence_privilege(oid, 'usage') \
+               from pg_class where oid = to_regclass($1)";
+    let row = client.query_opt(sql, &[&sequence]).await.map_err(|error| error::postgres(&error))?;
+    let may = row.is_some_and(|row| row.get(if wanted == SequenceUse::Move { 0 } else { 1 }));
+    let problem = || Problem::Sequence(sequence.to_owned(), wanted);
+    Ok((!may).then(|| Finding { table: Some(table.clone()), problem: problem() }))
 }
 
 fn problems(row: &Row) -> Vec<Problem> {

@@ -8,13 +8,12 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{record, rows};
+use super::{numbers, record, rows};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
 use crate::model::catalog::{ConstraintKind, Identity};
 use crate::model::ident::{literal, quoted};
-use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
 use crate::pg::ledger::Batch;
@@ -91,7 +90,7 @@ async fn rebuild(context: &Context<'_>, plan: &Plan) -> Result<()> {
 }
 
 /// Gathers statistics of the tables that were empty: without, PostgreSQL plans whatever reads them next (verify, the
-/// product) for empty tables until autovacuum comes by.
+/// product) for empty tables until autovacuum comes by. A tenth of the usual sample does until then.
 async fn analyze(context: &Context<'_>, plan: &Plan) -> Result<()> {
     for table in plan.tables.iter().filter(|table| table.direct && context.catalog.tables[&table.table].owned)
     {
@@ -306,19 +305,11 @@ async fn fill_cycles(
 /// Moves the sequences behind written columns past the largest value; forward only, and with the transaction
 /// (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
 async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
-    // New keys came from their sequence.
-    let came_from_it = |column: &str| entry.keys == Keys::New && entry.key == [column];
     let table = &context.catalog.tables[&entry.table];
-    for column in &table.columns {
-        let (Some(sequence), true) = (
-            &column.sequence,
-            entry.columns.iter().any(|written| written.name == column.name && !came_from_it(&column.name)),
-        ) else {
-            continue;
-        };
+    for (column, sequence) in numbers::moved(table, entry) {
         let sql = format!(
             "select (select max({}) from {})::bigint, (select case when is_called then last_value else last_value - 1 end from {sequence})",
-            quoted(&column.name),
+            quoted(column),
             entry.table.quoted()
         );
         let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
@@ -346,7 +337,8 @@ async fn enable_triggers(context: &Context<'_>, plan: &TablePlan) -> Result<()> 
 pub(super) fn settings(lock_timeout: &str) -> String {
     format!(
         "set local lock_timeout = {}; set local maintenance_work_mem = '256MB'; set local work_mem = '64MB'; \
-         set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0.01; set local synchronous_commit = on",
+         set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0.01; set local synchronous_commit = on; \
+         set local default_statistics_target = 10",
         literal(lock_timeout)
     )
 }

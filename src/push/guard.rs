@@ -5,12 +5,14 @@ use rust_i18n::t;
 use tokio_postgres::error::SqlState;
 
 use super::compare::Context;
+use super::numbers;
 use super::plan::Plan;
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal};
+use crate::model::keys::Keys;
 use crate::pg;
-use crate::pg::privileges::Problem;
+use crate::pg::privileges::{Problem, SequenceUse};
 
 /// Refuses tables other than those that the snapshot's rows were checked against.
 pub(super) fn catalog_as_checked(context: &Context<'_>, catalog: &Catalog) -> Result<()> {
@@ -28,9 +30,20 @@ pub(super) fn catalog_as_checked(context: &Context<'_>, catalog: &Catalog) -> Re
     Ok(())
 }
 
-/// Refuses a role that may not do what every push does; all that it lacks is said at once.
-pub(super) async fn privileges(context: &Context<'_>) -> Result<()> {
-    let found = pg::privileges::privileges(context.client, &names(context)).await?;
+/// Refuses a role that may not do what every push does, or not what this one does with sequences; all that it lacks is
+/// said at once.
+pub(super) async fn privileges(context: &Context<'_>, plan: &Plan) -> Result<()> {
+    let mut found = pg::privileges::privileges(context.client, &names(context)).await?;
+    for (entry, _) in context.manifest().tables.iter().zip(&plan.tables).filter(|(_, plan)| plan.inserts > 0)
+    {
+        let table = &context.catalog.tables[&entry.table];
+        let moved =
+            numbers::moved(table, entry).into_iter().map(|(_, sequence)| (sequence, SequenceUse::Move));
+        let drawn = table.sequence_key().filter(|_| entry.keys == Keys::New);
+        for (sequence, wanted) in moved.chain(drawn.map(|(_, sequence)| (sequence, SequenceUse::Draw))) {
+            found.extend(pg::privileges::sequence(context.client, &entry.table, sequence, wanted).await?);
+        }
+    }
     let blocking: Vec<_> = found.iter().filter(|finding| finding.blocks()).collect();
     if blocking.is_empty() {
         return Ok(());

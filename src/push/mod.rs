@@ -66,7 +66,8 @@ pub struct Report {
 /// A snapshot whose files were changed; a catalog that is not the one that was checked; a plan other than the expected
 /// one; anything PostgreSQL refuses. In every case the target's tables are as before.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
-    options.snapshot.verify_files()?;
+    let snapshot = options.snapshot.clone();
+    let files = tokio::task::spawn_blocking(move || snapshot.verify_files());
     let context = Context {
         client: options.client,
         aside: options.aside,
@@ -76,15 +77,10 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         oids: options.oids,
         observer,
     };
-    guard::catalog_as_checked(&context, options.catalog)?;
-    let mut settled = Vec::new();
-    if ledger::exists(options.client).await? {
-        ledger::same_clinic(options.client, options.snapshot.manifest()).await?;
-        if !options.dry_run {
-            settled = ledger::settle(options.client).await?;
-        }
-    }
-    let plan = make_plan(&context).await?;
+    let prepared = prepare(&context, options).await;
+    // A snapshot that was changed is the better news of two.
+    files.await??;
+    let (plan, settled) = prepared?;
     if let Some(expected) = &options.expected_plan
         && *expected != plan.id
     {
@@ -95,7 +91,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     if options.dry_run || plan.writes() == 0 {
         return Ok(Report { plan, batch: None, written: BTreeMap::new(), settled });
     }
-    guard::privileges(&context).await?;
+    guard::privileges(&context, &plan).await?;
     ledger::migrate(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest()).await?;
     let written = match write(&context, &plan, &batch).await {
@@ -107,6 +103,19 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     };
     commit(&context, &batch).await?;
     Ok(Report { plan, batch: Some(batch.id), written, settled })
+}
+
+/// Makes the plan, once nothing speaks against a push; and marks what dead processes left behind.
+async fn prepare(context: &Context<'_>, options: &Options<'_>) -> Result<(Plan, Vec<String>)> {
+    guard::catalog_as_checked(context, options.catalog)?;
+    let mut settled = Vec::new();
+    if ledger::exists(options.client).await? {
+        ledger::same_clinic(options.client, options.snapshot.manifest()).await?;
+        if !options.dry_run {
+            settled = ledger::settle(options.client).await?;
+        }
+    }
+    Ok((make_plan(context).await?, settled))
 }
 
 /// Compares in a transaction that leaves no trace.

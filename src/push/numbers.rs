@@ -7,6 +7,8 @@ use rust_i18n::t;
 
 use super::compare::Context;
 use crate::error::Failure;
+use crate::model::catalog;
+use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
 use crate::pg::numbers::Table;
 use crate::snapshot::Snapshot;
@@ -41,4 +43,13 @@ fn table<'a>(context: &Context<'a>, entry: &'a TableEntry) -> Result<(Table<'a>,
     };
     let (clinic, product) = (manifest.clinic.as_str(), manifest.product.as_str());
     Ok((Table { client: context.client, clinic, product, name: &entry.table, key }, sequence))
+}
+
+/// The written columns whose keys did not come from the sequence behind them, with that sequence: it must be moved past
+/// what is written.
+pub(super) fn moved<'a>(table: &'a catalog::Table, entry: &TableEntry) -> Vec<(&'a str, &'a str)> {
+    let came_from_it = |name: &str| entry.keys == Keys::New && entry.key == [name];
+    let written = |name: &str| entry.columns.iter().any(|written| written.name == name);
+    let columns = table.columns.iter().filter(|column| written(&column.name) && !came_from_it(&column.name));
+    columns.filter_map(|column| Some((column.name.as_str(), column.sequence.as_deref()?))).collect()
 }

@@ -12,6 +12,7 @@ use crate::config::{Clinic, Constraints, LoadMode, Triggers};
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::TableName;
+use crate::model::keys::Keys;
 use crate::model::manifest::{Manifest, TableEntry};
 
 /// Below so many rows a rebuild of constraints takes longer than keeping them.
@@ -53,6 +54,8 @@ pub struct TablePlan {
     pub filled_later: Vec<String>,
     /// Rows go straight into the table, since it is empty.
     pub direct: bool,
+    /// Its rows get keys of the target's sequence, or those that the ledger knows them by.
+    pub new_keys: bool,
 }
 
 impl Plan {
@@ -166,6 +169,7 @@ fn table_plan(
         triggers_disabled,
         direct: comparison.empty && filled_later.is_empty(),
         filled_later,
+        new_keys: entry.keys == Keys::New,
     })
 }
 

@@ -52,6 +52,7 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
     for (child, constraint) in &foreign {
         rebuild.drop.push(drop_constraint(child, constraint));
     }
+    let mut plain = Vec::new();
     for name in &eligible {
         let table = &catalog.tables[name];
         let referenced: Vec<&Constraint> = all_foreign_keys(catalog)
@@ -61,11 +62,14 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
             })
             .map(|(_, constraint)| constraint)
             .collect();
-        keys_and_indexes(name, table, referenced.is_empty(), &mut rebuild);
+        plain.extend(keys_and_indexes(name, table, referenced.is_empty(), &mut rebuild));
     }
     for (child, constraint) in &foreign {
         rebuild.create.push(add_constraint(child, constraint));
     }
+    // Indexes come last: PostgreSQL makes them with several processes, while one alone proves the keys and the ledger is
+    // written beside it.
+    rebuild.create.extend(plain);
     rebuild
 }
 
@@ -95,8 +99,14 @@ fn obstacle(catalog: &Catalog, name: &TableName, empty: &BTreeSet<TableName>) ->
     }
 }
 
-/// Unique keys first (a table that is still referenced keeps them), then the other indexes; rebuilt in reverse.
-fn keys_and_indexes(name: &TableName, table: &Table, unreferenced: bool, rebuild: &mut Rebuild) {
+/// Drops unique keys (a table that is still referenced keeps them) and indexes. Makes those first that a foreign key may
+/// refer to; returns what makes the others.
+fn keys_and_indexes(
+    name: &TableName,
+    table: &Table,
+    unreferenced: bool,
+    rebuild: &mut Rebuild,
+) -> Vec<Statement> {
     let key = |constraint: &&Constraint| {
         matches!(
             constraint.kind,
@@ -109,13 +119,16 @@ fn keys_and_indexes(name: &TableName, table: &Table, unreferenced: bool, rebuild
             rebuild.create.push(add_constraint(name, constraint));
         }
     }
+    let mut plain = Vec::new();
     for index in table.indexes.iter().filter(|index| index.constraint.is_none() && index.valid) {
         if unreferenced || !index.unique {
             rebuild.drop.push(drop_index(name, index));
             let sql = index.definition.clone();
-            rebuild.create.push(Statement { table: name.clone(), name: index.name.clone(), sql });
+            let create = Statement { table: name.clone(), name: index.name.clone(), sql };
+            if index.unique { rebuild.create.push(create) } else { plain.push(create) }
         }
     }
+    plain
 }
 
 fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
-use serde::Deserializer as _;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::Failure;
@@ -22,8 +22,8 @@ use crate::model::manifest::TableEntry;
 #[derive(Debug)]
 pub struct Row<'a> {
     pub values: Vec<Option<Cow<'a, str>>>,
-    /// Raw records as `source:file:row`.
-    pub origin: Vec<Cow<'a, str>>,
+    /// The first raw record that it came from, as `source:file:row`.
+    pub origin: Option<Cow<'a, str>>,
     /// The record's natural key in its source.
     pub source_id: Option<Cow<'a, str>>,
 }
@@ -32,8 +32,8 @@ impl Row<'_> {
     /// What the ledger knows the row by: the kind of record (its first one's source; the table, where it comes from
     /// none), and its id there (its place in the source, where it has no other).
     pub fn external_id<'s>(&'s self, table: &'s str) -> Option<(&'s str, &'s str)> {
-        let origin = self.origin.first().map(AsRef::as_ref);
-        let source = origin.and_then(|origin: &str| origin.split(':').next());
+        let origin = self.origin.as_deref();
+        let source = origin.and_then(|origin| origin.split(':').next());
         Some((source.unwrap_or(table), self.source_id.as_deref().or(origin)?))
     }
 }
@@ -135,27 +135,55 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
         let mut values: Vec<Option<Cow<'de, str>>> = Vec::with_capacity(self.columns.len());
-        let mut origin = Vec::new();
-        let mut source_id = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+        let (mut origin, mut source_id) = (None, None);
+        while let Some(key) = map.next_key_seed(Expected(self.columns.get(values.len())))? {
             let raw = map.next_value::<&'de RawValue>()?.get();
-            match self.columns.get(values.len()) {
-                Some(column) if column.name == key => {
-                    values.push(if column.json {
-                        (raw != "null").then_some(Cow::Borrowed(raw))
-                    } else {
-                        text(raw).map_err(A::Error::custom)?
-                    });
-                }
-                None if key == "_origin" => origin = texts(raw).map_err(A::Error::custom)?,
-                None if key == "_source_id" => source_id = text(raw).map_err(A::Error::custom)?,
-                _ => return Err(A::Error::custom("unexpected column")),
+            match key {
+                Key::Column { json: true } => values.push((raw != "null").then_some(Cow::Borrowed(raw))),
+                Key::Column { json: false } => values.push(text(raw).map_err(A::Error::custom)?),
+                Key::Origin => origin = first_text(raw).map_err(A::Error::custom)?,
+                Key::SourceId => source_id = text(raw).map_err(A::Error::custom)?,
             }
         }
         if values.len() != self.columns.len() {
             return Err(A::Error::custom("missing column"));
         }
         Ok(Row { values, origin, source_id })
+    }
+}
+
+/// What a key of a row says that its value is.
+enum Key {
+    Column { json: bool },
+    Origin,
+    SourceId,
+}
+
+/// The column whose name comes next, or none after the last one. Looked at in place: a row has many keys.
+struct Expected<'c>(Option<&'c Column>);
+
+impl<'de> DeserializeSeed<'de> for Expected<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Key, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Expected<'_> {
+    type Value = Key;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the next column's name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
+        match (self.0, key) {
+            (Some(column), key) if column.name == key => Ok(Key::Column { json: column.json }),
+            (None, "_origin") => Ok(Key::Origin),
+            (None, "_source_id") => Ok(Key::SourceId),
+            _ => Err(E::custom("unexpected column")),
+        }
     }
 }
 
@@ -173,9 +201,10 @@ fn text(raw: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
     })
 }
 
-fn texts(raw: &str) -> serde_json::Result<Vec<Cow<'_, str>>> {
+/// The first of a list of texts.
+fn first_text(raw: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
     let parts: Vec<&RawValue> = serde_json::from_str(raw)?;
-    parts.into_iter().map(|part| Ok(text(part.get())?.unwrap_or_default())).collect()
+    parts.first().map_or(Ok(None), |part| text(part.get()))
 }
 
 #[cfg(test)]
@@ -223,7 +252,7 @@ mod tests {
         let row = reader.next_row().unwrap().unwrap();
         let values: Vec<Option<&str>> = row.values.iter().map(Option::as_deref).collect();
         assert_eq!(values, [Some("a\"bñ"), Some("t"), Some("-7"), Some("\"s\"")]);
-        assert_eq!((row.origin[0].as_ref(), row.source_id.as_deref()), ("p:1:2", Some("2")));
+        assert_eq!((row.origin.as_deref(), row.source_id.as_deref()), (Some("p:1:2"), Some("2")));
         let row = reader.next_row().unwrap().unwrap();
         assert_eq!(row.values.iter().map(Option::as_deref).collect::<Vec<_>>(), [Some(""), None, None, None]);
         assert!(reader.next_row().unwrap().is_none());

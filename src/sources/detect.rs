@@ -90,13 +90,9 @@ fn alikeness(records: &[Sampled]) -> f64 {
     alike as f64 / records.len() as f64 + (usual.min(100) as f64) / 1000.0
 }
 
-/// Index of the header's first record in the sample; `None` if the records are data from the first one on.
-pub(super) fn header(records: &[Sampled]) -> Option<usize> {
-    let shapes: Vec<_> = records.iter().map(Sampled::shape).collect();
-    match header::locate(&shapes) {
-        Place::At(index) => Some(index),
-        Place::None => None,
-    }
+/// Where the header's first record is in the sample.
+pub(super) fn header(records: &[Sampled]) -> Place {
+    header::locate(&records.iter().map(Sampled::shape).collect::<Vec<_>>())
 }
 
 /// The usual number of fields, for files without a header.

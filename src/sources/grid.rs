@@ -31,7 +31,7 @@ impl Grid {
         let mut shapes: Vec<_> = sample.iter().map(|row| shape(row, is_1904)).collect();
         let widest = shapes.iter().map(Shape::filled).max().unwrap_or(0);
         shapes.iter_mut().for_each(|shape| shape.width = widest);
-        let Place::At(found) = header::locate(&shapes) else { return None };
+        let (Place::At(found) | Place::Perhaps(found)) = header::locate(&shapes) else { return None };
         Some(self.span(sample.get(found)?.number))
     }
 

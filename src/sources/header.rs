@@ -78,6 +78,8 @@ pub(crate) fn is_value(text: &str) -> bool {
 pub(super) enum Place {
     /// Index into the sample.
     At(usize),
+    /// As `At`, but another record could be it as well.
+    Perhaps(usize),
     /// The first record already holds data.
     None,
 }
@@ -88,7 +90,8 @@ pub(super) enum Place {
 /// narrow. Where that one has gaps and several columns hold mostly values, it is the last record above these values
 /// that has a text in all of those columns. Where that one holds values but one of texts only, no narrower, stands
 /// before it (rows with a field missing or too many), it is the latter. A record of mostly values is data: the file has
-/// no header.
+/// no header. Where enough texts stand before the record that was found, it is only perhaps the header: it may be a row
+/// of data below a header of another width.
 pub(super) fn locate(shapes: &[Shape]) -> Place {
     let usual = usual_width(shapes);
     let dense = |shape: &Shape| shape.filled() * 2 >= usual && shape.filled() >= usual.min(2);
@@ -100,16 +103,17 @@ pub(super) fn locate(shapes: &[Shape]) -> Place {
     {
         return Place::At(found);
     }
-    if shapes[found].count(Kind::Value) > 0 {
-        let texts = |shape: &Shape| shape.count(Kind::Value) == 0 && shape.filled() * 4 >= shape.width * 3;
-        let wide = |shape: &Shape| shape.width + 1 >= usual;
-        if let Some(earlier) =
-            shapes[..found].iter().position(|shape| texts(shape) && wide(shape) && dense(shape))
-        {
-            return Place::At(earlier);
-        }
+    let texts = |shape: &Shape| {
+        shape.count(Kind::Value) == 0 && shape.filled() * 4 >= shape.width * 3 && dense(shape)
+    };
+    let holds_values = shapes[found].count(Kind::Value) > 0;
+    let earlier = shapes[..found].iter().position(texts);
+    match earlier {
+        Some(earlier) if holds_values && shapes[earlier].width + 1 >= usual => Place::At(earlier),
+        _ if shapes[found].looks_like_data() => Place::None,
+        None => Place::At(found),
+        Some(_) => Place::Perhaps(found),
     }
-    if shapes[found].looks_like_data() { Place::None } else { Place::At(found) }
 }
 
 /// The last record that has a text in every column of values, if there are several such columns.
@@ -277,6 +281,16 @@ mod tests {
     #[test]
     fn a_data_row_never_becomes_the_header_for_a_delimiter_too_many() {
         assert_eq!(place(&[&["id", "name"], &["1", "Ana", ""], &["2", "Eva", ""]]), Place::At(0));
+    }
+
+    #[test]
+    fn below_a_header_of_another_width_no_row_of_data_is_sure_to_be_one() {
+        let names: &[&str] = &["id", "name", "note"];
+        let row: &[&str] = &["1", "Ana", "a", "b", "c"];
+        assert_eq!(place(&[names, row, row]), Place::Perhaps(1));
+        let row: &[&str] = &["Ana", "Gil", "a", "b", "c"];
+        assert_eq!(place(&[names, row, row]), Place::Perhaps(1));
+        assert_eq!(place(&[&["Report", "2024"], row, row]), Place::At(1));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::detect::{self, Sampled};
 use super::dialect::TextDialect;
 use super::encoding::{self, Coding};
 use super::files::SourceFile;
-use super::header::{self, Header};
+use super::header::{self, Header, Place};
 use super::parser::{Parser, Record};
 use super::survey::{Fingerprint, Survey};
 use super::{Dialect, Emit, Finding, Frozen, Portion, Severity, Totals, some_of};
@@ -170,7 +170,11 @@ impl<'a> Sample<'a> {
         }
         dialect.header_row = match config.header_row {
             Some(row) => row,
-            None => detect::header(&records).map_or(0, |index| records[index].line),
+            None => match detect::header(&records) {
+                Place::At(index) => records[index].line,
+                Place::None => 0,
+                Place::Perhaps(index) => return Err(self.header_unsure(records[index].line)),
+            },
         };
         let mut reading = self.read_header(dialect)?;
         if reading.dialect.header_row == 0 && config.header_row.is_none() {
@@ -178,6 +182,13 @@ impl<'a> Sample<'a> {
             reading.findings.push(finding.detail(self.file.shown.clone()));
         }
         Ok(reading)
+    }
+
+    /// Names of columns are shown to people, and what stands in their place may be a patient's: it is not guessed.
+    fn header_unsure(&self, line: u64) -> anyhow::Error {
+        Failure::failed(t!("load.header_unsure", path = self.file.shown, line = line))
+            .hint(t!("load.header_unsure_hint"))
+            .into()
     }
 
     /// Nothing but line ends, or a first record that is longer than what is looked at.

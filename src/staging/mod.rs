@@ -212,6 +212,8 @@ fn connect(path: &Path, access: Access, limits: &Limits, folder: &Path) -> Resul
         .and_then(|config| config.with("autoinstall_known_extensions", "false"))
         // Every table is written whole and read once or twice: choosing a compression costs more than the bytes it saves.
         .and_then(|config| config.with("force_compression", "uncompressed"))
+        // Rows are written while the next ones come, not five row groups at a time and the last of them at COMMIT.
+        .and_then(|config| config.with("write_buffer_row_group_count", "1"))
         .map_err(error::duckdb)?;
     if let Some(memory) = &limits.memory {
         config = config.max_memory(memory).map_err(error::duckdb)?;

@@ -82,12 +82,13 @@ pub(super) async fn of_server(
     condition: &str,
     tenanted: &str,
 ) -> Result<(Buckets, u64)> {
-    // `offset 0` keeps the planner from writing the digest out, and so computing it, three times.
+    // The offset keeps the planner from writing the digest out, and so computing it, three times. As a literal without a
+    // type it is a constant from the start: `offset 0` is still to be cast, which forbids workers to add up their parts.
     let sql = format!(
         "select {} as bucket, count(*), sum(substring(halves for 64)::bigint)::text, \
          sum(substring(halves from 65)::bigint)::text, count(*) filter (where tenanted) from ( \
          select digest, ('x' || encode(substring(digest for 16), 'hex'))::bit(128) as halves, tenanted from ( \
-         select {} as digest, {tenanted} as tenanted from {} t where {condition} offset 0) rows) rows group by bucket",
+         select {} as digest, {tenanted} as tenanted from {} t where {condition} offset '0') rows) rows group by bucket",
         bucket_sql("digest"),
         codec.digest_sql("t"),
         entry.table.quoted(),

@@ -144,6 +144,8 @@ struct TheirSide {
 struct TheirTable {
     buckets: Buckets,
     foreign: Option<u64>,
+    /// The table holds no rows but the clinic's.
+    all_ours: bool,
 }
 
 async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
@@ -229,11 +231,13 @@ async fn their_side(
         observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
         let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
         let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, &tenanted).await?;
-        let foreign = population.foreign(options.client, table, entry, of_tenant).await?;
-        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: buckets.count() });
-        read.push(TheirTable { buckets, foreign });
+        let (all, with_tenant) = population.count(options.client, table, entry).await?;
+        let ours = buckets.count();
+        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: ours });
+        let foreign = with_tenant.map(|rows| rows - of_tenant);
+        read.push(TheirTable { buckets, foreign, all_ours: all == ours });
     }
-    let with_tables = population::with_tables(tables);
+    let with_tables = population::with_tables(tables, &read);
     Ok(TheirSide {
         tables: read,
         controls: control::compare(options, &with_tables).await?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tokio_postgres::Client;
 
-use super::Compared;
+use super::{Compared, TheirTable};
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::catalog::Table;
@@ -59,27 +59,32 @@ impl Population {
         Some(format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value)))
     }
 
-    /// Rows of the clinic, by its tenant column, that no batch wrote: all there are but the `ours` that the ledger has.
-    pub(super) async fn foreign(
+    /// How many rows the table has, and how many of them have the clinic's value in the tenant column, if there is one.
+    pub(super) async fn count(
         &self,
         client: &Client,
         table: &Table,
         entry: &TableEntry,
-        ours: u64,
-    ) -> Result<Option<u64>> {
-        let Some(tenanted) = self.tenanted(table) else { return Ok(None) };
-        let sql = format!("select count(*) from {} t where {tenanted}", entry.table.quoted());
+    ) -> Result<(u64, Option<u64>)> {
+        let tenanted = self.tenanted(table);
+        let sql = format!(
+            "select count(*), count(*) filter (where {}) from {} t",
+            tenanted.as_deref().unwrap_or("false"),
+            entry.table.quoted()
+        );
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        Ok(Some(u64::try_from(row.get::<_, i64>(0))? - ours))
+        let of_tenant = u64::try_from(row.get::<_, i64>(1))?;
+        Ok((u64::try_from(row.get::<_, i64>(0))?, tenanted.map(|_| of_tenant)))
     }
 }
 
 /// A WITH clause that shows only the clinic's rows to a query that names tables plainly; it may stand before any
-/// SELECT, and a server that takes no writes takes it too.
-pub(super) fn with_tables(compared: &[Compared<'_>]) -> String {
-    let shown = |compared: &Compared<'_>| {
+/// SELECT, and a server that takes no writes takes it too. A table that holds no other rows is shown as it is.
+pub(super) fn with_tables(compared: &[Compared<'_>], theirs: &[TheirTable]) -> String {
+    let shown = |(compared, theirs): (&Compared<'_>, &TheirTable)| {
         let (name, table) = (quoted(&compared.entry.table.to_string()), compared.entry.table.quoted());
-        format!("{name} as not materialized (select t.* from {table} t where {})", compared.condition)
+        let condition = if theirs.all_ours { "true" } else { &compared.condition };
+        format!("{name} as not materialized (select t.* from {table} t where {condition})")
     };
-    format!("with {}", compared.iter().map(shown).collect::<Vec<_>>().join(", "))
+    format!("with {}", compared.iter().zip(theirs).map(shown).collect::<Vec<_>>().join(", "))
 }

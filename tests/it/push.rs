@@ -1,5 +1,7 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
+use trasvase::error::Failure;
+
 use crate::tiny::Tiny;
 
 /// Rows of a table as one text each, in key order.
@@ -133,6 +135,33 @@ async fn preserved_integer_keys_move_their_sequence_past_them() {
     tiny.push().await;
     tiny.sql("insert into visit (note) values ('after')").await;
     assert_eq!(tiny.texts("select id::text from visit order by visit.id").await, ["7", "41", "42"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_that_the_role_may_not_use_is_told_before_anything_is_written() {
+    let schema = "create table visit (id serial primary key, note text)";
+    for (settings, id, wanted) in
+        [("", 7, "only its owner may"), ("[tables.visit]\nkeys = \"new\"\n", -1, "grant usage on sequence")]
+    {
+        let model = format!("select {id} as id, 'x' as note, 1 as _source_id");
+        let tiny = Tiny::new(schema, &[("visit", &model)], settings).await;
+        let (_, snapshot) = tiny.export().await;
+        assert_eq!(tiny.run.dry_run(&snapshot).await.tables[0].new_keys, id < 0);
+        let grants = "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+                      execute format('create role %I', clerk); \
+                      execute format('grant create on database %I to %I', current_database(), clerk); \
+                      execute format('grant select, insert on visit to %I', clerk); \
+                      execute format('set role %I', clerk); end $$";
+        tiny.sql(grants).await;
+        let failure = Failure::from_anyhow(&tiny.run.try_push(&snapshot).await.unwrap_err());
+        assert!(failure.hints.iter().any(|hint| hint.contains(wanted)), "{failure:?}");
+        tiny.sql("reset role").await;
+        assert_eq!(tiny.texts("select to_regclass('trasvase.batch')::text is null || ''").await, ["true"]);
+        let dropped = "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+                       execute format('drop owned by %I', clerk); execute format('drop role %I', clerk); end $$";
+        tiny.sql(dropped).await;
+        tiny.push().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

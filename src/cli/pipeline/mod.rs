@@ -182,7 +182,10 @@ impl Pipeline<'_> {
         let started = Instant::now();
         self.journal.stage_started(stage);
         let done = self.begin(stage).and_then(|()| self.work(stage)).and_then(|report| {
-            let counts = self.counts(&report);
+            let mut counts = self.counts(&report);
+            if let Some(only) = self.wanted.only.as_ref().filter(|_| stage > Stage::Load) {
+                counts["only"] = only.to_string().into();
+            }
             self.finish(stage, &report, &counts)?;
             Ok((report, counts))
         });
@@ -244,6 +247,7 @@ impl Pipeline<'_> {
         }
         if let Some((stale, _)) = before().find(|(_, state)| *state == State::Stale) {
             let next = format!("trasvase run {clinic} --from {stale} --until {stage}");
+            let next = hints::complete(&next, None, self.context.global.target.as_deref());
             let text = t!("cli.run.stale_before", stale = stale, next = next);
             Both(&self.progress, &self.journal).event(&Event::Warning { stage, text: &text });
         }

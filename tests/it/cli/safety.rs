@@ -53,6 +53,13 @@ fn without_write_sql_only_reads() {
     for query in ["show all tables", "describe raw.clients", "summarize raw.clients"] {
         says(&sql(query), 0, &["rows: "]);
     }
+    says(&sql("explain select * from raw.clients"), 0, &["physical_plan", "rows: 1"]);
+    says(&sql("EXPLAIN ANALYZE select * from raw.clients"), 0, &["rows: 1"]);
+    let plan = run(folder.path(), &["sql", "acme", "explain select 1", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    assert_eq!(plan[0]["explain_key"], "physical_plan");
+    says(&sql(&format!("explain analyze {copy}")), 2, &["--write"]);
+    assert!(!file.exists());
 }
 
 #[test]
@@ -81,6 +88,8 @@ fn hints_name_the_clinic_and_the_target() {
     mini.execute("drop table visit");
     let pushed = mini.run(&["push", "mini", "--target", "rehearsal"]);
     says(&pushed, 1, &["trasvase schema apply mini --target rehearsal"]);
+    let doctor = mini.run(&["doctor", "mini", "--target", "rehearsal"]);
+    says(&doctor, 1, &["trasvase schema apply mini --target rehearsal"]);
     let unrehearsed = mini.run(&["status", "--target", "rehearsal"]);
     says(&unrehearsed, 0, &["trasvase log mini --errors"]);
 }

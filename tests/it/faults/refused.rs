@@ -67,6 +67,21 @@ async fn records_that_cannot_be_read_count_for_the_limits_of_their_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_of_a_source_without_a_table_that_cannot_be_read_stop_a_run_too() {
+    let site = Site::new().await;
+    let before = site.tables().await;
+    site.write("clinics/acme/sources/extra.csv", "id;name\n1;a\n2;b\n3;c\n4;Quetzalina;x\n");
+    let extra = "[sources.extra]\nfiles = ['sources/extra.csv']";
+    for limits in ["", "[limits]\nperson = \"9\"", "[limits]\n\"*\" = \"24%\""] {
+        site.configure(&format!("{extra}\n{limits}"));
+        site.run(&["run", "acme"]).says(3, &["1 records of source extra", "meta.load_error"]);
+    }
+    assert_eq!(site.tables().await, before);
+    site.configure(&format!("{extra}\n[limits]\n\"*\" = \"25%\""));
+    site.run(&["run", "acme"]).says(0, &["unreadable_records"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_postgresql_it_says_what_to_install() {
     let site = Site::new().await;
     let nothing = tempfile::tempdir().unwrap();

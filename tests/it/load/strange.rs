@@ -61,3 +61,21 @@ fn a_record_in_the_headers_place_is_not_shown() {
     let detail = report.sources[0].findings.last().unwrap().detail.clone();
     assert_eq!(detail.as_deref(), Some("new: móvil; gone: tel"));
 }
+
+#[test]
+fn a_row_of_data_is_not_taken_for_the_header_because_most_rows_are_as_wide() {
+    for row in ["4;Luz;600;a;b;c\n", "Luz;Berta;x;a;b;c\n"] {
+        let desk = Desk::with(format!("id;nombre;tel\n{}", row.repeat(9)));
+        let failure = desk.load().unwrap_err();
+        assert!(failure.message.contains("s.csv: it is not clear which line"), "{failure:?}");
+        assert!(
+            failure.message.contains("line 2,") && !format!("{failure:?}").contains("Luz"),
+            "{failure:?}"
+        );
+        assert!(failure.hints[0].contains("header_row = <line>"), "{failure:?}");
+        desk.configure("[sources.s]\nfiles = ['s.csv']\nheader_row = 1");
+        let report = desk.load().unwrap();
+        assert_eq!((report.rows(), report.refused()), (0, 9));
+        assert_eq!(report.sources[0].columns, ["id", "nombre", "tel"]);
+    }
+}

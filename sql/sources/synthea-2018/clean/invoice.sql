@@ -14,7 +14,7 @@ select
   null::varchar as currency,
   null::decimal(12,2) as subtotal,
   null::decimal(12,2) as tax,
-  try_cast(claim.total as decimal(12,2)) as total,
+  parse_decimal_point(claim.total) as total,
   null::varchar as notes,
   null::varchar as record_status,
   null::timestamptz as created_at,

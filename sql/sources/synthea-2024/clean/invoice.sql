@@ -9,7 +9,7 @@ select
   null::varchar as series,
   null::varchar as number,
   case
-    when try_cast(encounter.payer_coverage as decimal(12,2)) >= try_cast(encounter.total_claim_cost as decimal(12,2)) then 'PAID'
+    when parse_decimal_point(encounter.payer_coverage) >= parse_decimal_point(encounter.total_claim_cost) then 'PAID'
     else 'ISSUED'
   end as status,
   timezone(clinic.timezone, try_cast(encounter.stop as timestamptz))::date as issued_on,
@@ -17,7 +17,7 @@ select
   null::varchar as currency,
   null::decimal(12,2) as subtotal,
   null::decimal(12,2) as tax,
-  try_cast(encounter.total_claim_cost as decimal(12,2)) as total,
+  parse_decimal_point(encounter.total_claim_cost) as total,
   null::varchar as notes,
   null::varchar as record_status,
   null::timestamptz as created_at,

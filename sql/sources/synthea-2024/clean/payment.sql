@@ -7,7 +7,7 @@ select
   null::varchar as budget_source_id,
   method.target_value as method,
   try_cast(encounter.stop as timestamptz) as paid_at,
-  try_cast(encounter.payer_coverage as decimal(12,2)) as amount,
+  parse_decimal_point(encounter.payer_coverage) as amount,
   payer.name as reference,
   null::varchar as record_status,
   null::timestamptz as created_at,
@@ -16,4 +16,5 @@ select
 from raw.encounters as encounter
 left join raw.payers as payer on payer.id = encounter.payer
 left join map.payment_method as method on method.source_value = payer.ownership
-where try_cast(encounter.payer_coverage as decimal(12,2)) <> 0
+-- an amount that cannot be read stays, for check to refuse
+where nullif(encounter.payer_coverage, '') is not null and parse_decimal_point(encounter.payer_coverage) is distinct from 0
