@@ -9,6 +9,7 @@ use rust_i18n::t;
 
 use super::convert::{Conversion, conversion};
 use crate::codec::Codec;
+use crate::config::near;
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{self, Catalog, Identity};
 use crate::model::ident::{TableName, literal, quoted};
@@ -72,7 +73,8 @@ pub(super) fn shape<'c>(
     let mut faults = Vec::new();
     for (column, _) in staged.iter().filter(|(column, _)| !column.starts_with('_')) {
         if table.column(column).is_none() {
-            faults.push(t!("check.no_column", column = column, near = near(column, table)).into_owned());
+            let names = table.columns.iter().map(|column| &column.name);
+            faults.push(t!("check.no_column", column = column, near = near(column, names)).into_owned());
         }
     }
     let mut columns = Vec::new();
@@ -147,15 +149,4 @@ fn provenance(staged: &[(String, String)]) -> Provenance {
     let source_id = if has("_source_id") { "_source_id::varchar" } else { "null::varchar" };
     let repairs = if has("_repairs") { "coalesce(_repairs, [])" } else { "[]::varchar[]" };
     Provenance { ids: ids.into(), source_id: source_id.into(), repairs: repairs.into() }
-}
-
-fn near(name: &str, table: &catalog::Table) -> String {
-    table
-        .columns
-        .iter()
-        .map(|column| (strsim::damerau_levenshtein(name, &column.name), column.name.as_str()))
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, near)| t!("check.near", name = near).into_owned())
-        .unwrap_or_default()
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::context::Context;
 use super::hints;
 use super::output::{self, Page, Table};
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Project, sql_files};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::pg::embedded::{self, Binaries, Status, client_program};
@@ -270,7 +271,10 @@ fn connected(context: &Context, project: &Project, clinic: Option<&Clinic>) -> R
             Some(known) => known,
             None => catalog::read(&session.client, None).await?,
         };
-        let tables: Vec<TableName> = catalog.tables.keys().cloned().collect();
+        let models = sql_files(project, clinic, "target")?;
+        let made = models.iter().map(|file| TableName::from(file.name.as_str()));
+        let tables: BTreeSet<TableName> = catalog.tables.keys().cloned().chain(made).collect();
+        let tables: Vec<TableName> = tables.into_iter().collect();
         for problem in privileges::privileges(&session.client, &tables).await? {
             let verdict = if problem.blocks() { Verdict::Bad } else { Verdict::Doubt };
             let subject =

@@ -122,17 +122,7 @@ async fn load_table(
     }
     if plan.direct {
         let mut spool = ledger.spool(context, entry)?;
-        let inserted = rows::send(
-            context.client,
-            context.snapshot,
-            entry,
-            codec,
-            context.oids,
-            &entry.table.quoted(),
-            Some(&mut spool),
-            context.observer,
-        )
-        .await?;
+        let inserted = rows::send(context, entry, codec, &entry.table.quoted(), Some(&mut spool)).await?;
         let written = Written { inserted, ..Written::default() };
         if ledger.is_aside() {
             return Ok((written, Some(spool)));

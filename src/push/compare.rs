@@ -141,17 +141,7 @@ pub(super) async fn stage(
             entry.table.quoted()
         ))
         .await?;
-    rows::send(
-        context.client,
-        context.snapshot,
-        entry,
-        codec,
-        context.oids,
-        &incoming,
-        None,
-        context.observer,
-    )
-    .await?;
+    rows::send(context, entry, codec, &incoming, None).await?;
     context.execute(&format!("analyze {incoming}")).await
 }
 

@@ -2,16 +2,15 @@
 
 use anyhow::Result;
 use rust_i18n::t;
-use tokio_postgres::Client;
 
+use super::compare::Context;
 use super::spool::Spool;
-use crate::codec::{LiveOids, RefusedValue, TableCodec};
+use crate::codec::{RefusedValue, TableCodec};
 use crate::error::{self, Failure};
 use crate::model::catalog::Table;
 use crate::model::manifest::TableEntry;
-use crate::model::run::{Event, Observer, Stage};
+use crate::model::run::{Event, Stage};
 use crate::pg::copy::Copy;
-use crate::snapshot::Snapshot;
 
 /// Rows between two progress events.
 const STEP: u64 = 10_000;
@@ -28,17 +27,14 @@ pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
 }
 
 /// Copies all rows of a table into `into`, which has the entry's columns in the codec's order, and notes each in `spool`.
-#[expect(clippy::too_many_arguments, reason = "a COPY has that many ends")]
 pub(super) async fn send(
-    client: &Client,
-    snapshot: &Snapshot,
+    context: &Context<'_>,
     entry: &TableEntry,
     codec: &TableCodec,
-    oids: &LiveOids,
     into: &str,
     mut spool: Option<&mut Spool>,
-    observer: &dyn Observer,
 ) -> Result<u64> {
+    let Context { client, snapshot, oids, observer, .. } = *context;
     let subject = entry.table.to_string();
     observer.event(&Event::Started { stage: Stage::Push, subject: &subject, total: Some(entry.rows) });
     let mut copy =

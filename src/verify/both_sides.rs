@@ -85,8 +85,7 @@ fn snapshot_views(options: &Options<'_>, longest: usize) -> Result<Connection> {
     for (table, of_table) in options.snapshot.numbers() {
         numbers::add(&connection, table, of_table)?;
     }
-    // One thread, since the server works at the same time and a second one would only wait for the first.
-    connection.execute_batch("set timezone = 'UTC'; set threads = 1").map_err(error::duckdb)?;
+    connection.execute_batch("set timezone = 'UTC'").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
         connection.execute_batch(&view_sql(options, entry, longest)).map_err(error::duckdb)?;
     }

@@ -88,8 +88,8 @@ fn hints_name_the_clinic_and_the_target() {
     mini.execute("drop table visit");
     let pushed = mini.run(&["push", "mini", "--target", "rehearsal"]);
     says(&pushed, 1, &["trasvase schema apply mini --target rehearsal"]);
-    let doctor = mini.run(&["doctor", "mini", "--target", "rehearsal"]);
-    says(&doctor, 1, &["trasvase schema apply mini --target rehearsal"]);
+    let doctor = mini.run(&["doctor", "mini", "--target", "rehearsal", "--format", "json"]);
+    says(&doctor, 3, &["trasvase schema apply mini --target rehearsal"]);
     let unrehearsed = mini.run(&["status", "--target", "rehearsal"]);
     says(&unrehearsed, 0, &["trasvase log mini --errors"]);
 }
