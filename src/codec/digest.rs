@@ -10,6 +10,9 @@ use crate::model::ident::quoted;
 const TEXT: u32 = 25;
 const TEXT_ARRAY: u32 = 1009;
 
+/// What enters a digest is named by core types only.
+static NO_OIDS: LiveOids = LiveOids(std::collections::BTreeMap::new());
+
 /// The form in which a column enters the digest row.
 #[derive(Debug)]
 pub(super) enum Digest {
@@ -67,7 +70,7 @@ impl Digest {
         out.extend_from_slice(&(-1_i32).to_be_bytes());
         let Some(text) = canonical else { return Ok(()) };
         match self {
-            Digest::Direct(_) | Digest::Cast(..) => kind.send(text, &LiveOids::default(), out)?,
+            Digest::Direct(_) | Digest::Cast(..) => kind.send(text, &NO_OIDS, out)?,
             Digest::CastArray(_, element, _) => array::send_as(kind, *element, text, out)?,
             Digest::Text => out.extend_from_slice(text.as_bytes()),
             Digest::TextArray => array::send_as_texts(kind, text, out)?,

@@ -135,3 +135,43 @@ async fn defects_are_found_as_they_were_made_and_the_rest_arrives() {
     let report = run.verify(&snapshot).await;
     assert!(report.is_clean(), "{report:#?}");
 }
+
+/// By check of the product: the source it looks at and the columns whose cells it tells of.
+const READ_OR_TOLD: &[(&str, &str, &[&str])] = &[
+    ("appointment_unreadable", "citas", &["Duración"]),
+    ("budget_line_unreadable", "presupuestos_lineas", &["Línea", "Cantidad", "Dto. %", "IVA %"]),
+    ("budget_unreadable", "presupuestos", &["Válido hasta"]),
+    ("care_plan_unreadable", "bonos", &["Sesiones", "Fecha compra", "Caduca", "Consumidas", "Precio"]),
+    ("cash_movement_unreadable", "caja", &["Importe Entrada", "Importe Salida"]),
+    ("invoice_line_unreadable", "facturas_lineas", &["Línea", "Cantidad", "Dto. %", "IVA %"]),
+    ("invoice_unreadable", "facturas", &["Base", "IVA"]),
+    ("patient_unreadable", "pacientes", &["Sexo", "Fecha alta", "Acepta publicidad"]),
+    ("professional_unreadable", "profesionales", &["Email", "Teléfono", "Activo"]),
+    ("room_unreadable", "salas", &["Activa"]),
+    ("treatment_unreadable", "tratamientos", &["Duración (min)", "Precio", "IVA", "Activo"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_that_the_sql_cannot_read_is_told_column_by_column() {
+    let run = Run::new("senses").await;
+    let staging = run.staging();
+    run.load(&staging);
+    for (_, source, columns) in READ_OR_TOLD {
+        for (place, column) in columns.iter().enumerate() {
+            let record = format!("select _id from raw.{source} order by _id limit 1 offset {place}");
+            let spoil = format!("update raw.{source} set \"{column}\" = '¿quetzal?' where _id = ({record})");
+            staging.execute(&spoil).unwrap();
+        }
+    }
+    run.transform(&staging);
+    let report = run.check(&staging).await;
+    for (check, _, columns) in READ_OR_TOLD {
+        let told = report.findings.iter().find(|finding| finding.rule == *check);
+        assert_eq!(told.map(|finding| finding.count), Some(columns.len() as u64), "{check}");
+    }
+    assert!(!format!("{report:?}").contains("quetzal"));
+    for source in &report.sources {
+        let sum = source.rejected + source.merged + source.imported + source.skipped + source.filtered;
+        assert_eq!(source.read, sum, "{}", source.source);
+    }
+}

@@ -4,7 +4,7 @@ with cells as (
   select record._id, unnest([
     case when cleaned.position is null and trimmed(record."Línea") is not null then 'Línea' end,
     case when cleaned.quantity is null and trimmed(record."Cantidad") is not null then 'Cantidad' end,
-    case when cleaned.discount is null and trimmed(record."Dto. %") is not null then 'Dto. %' end,
+    case when cleaned.discount is null and trimmed(record."Dto. %") is not null and (cleaned.quantity is not null or parse_decimal(record."Dto. %") is null) then 'Dto. %' end,
     case when cleaned.tax_rate is null and trimmed(record."IVA %") is not null then 'IVA %' end
   ]) as column_name
   from raw.facturas_lineas as record
