@@ -72,11 +72,12 @@ impl Failure {
     pub fn from_anyhow(error: &anyhow::Error) -> Self {
         let inner = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
         let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        Self {
-            kind: inner.map_or(Kind::Failed, |failure| failure.kind),
-            message,
-            hints: inner.map(|failure| failure.hints.clone()).unwrap_or_default(),
+        let mut hints = inner.map(|failure| failure.hints.clone()).unwrap_or_default();
+        // Ours, DuckDB's and PostgreSQL's programs all say it in the system's words.
+        if hints.is_empty() && message.contains(nix::errno::Errno::ENOSPC.desc()) {
+            hints.push(rust_i18n::t!("error.no_space_hint").into_owned());
         }
+        Self { kind: inner.map_or(Kind::Failed, |failure| failure.kind), message, hints }
     }
 }
 
@@ -103,5 +104,12 @@ mod tests {
         assert_eq!(failure.kind, Kind::Findings);
         assert_eq!(failure.message, "table patient: two rows");
         assert_eq!(failure.hints, ["trasvase check"]);
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let error =
+            anyhow::Error::from(std::io::Error::from_raw_os_error(nix::libc::ENOSPC)).context("a.ndjson");
+        assert!(Failure::from_anyhow(&error).hints[0].contains("df -h"));
     }
 }

@@ -33,20 +33,23 @@ pub async fn exists(client: &Client) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// Creates the schema or brings it up to this program's version, in one transaction.
+/// Creates the schema or brings it up to this program's version, in one transaction; of two pushes at once one waits.
 ///
 /// # Errors
 /// A ledger made by a newer trasvase, or no privilege to create a schema.
 pub async fn migrate(client: &Client) -> Result<()> {
-    client
-        .batch_execute(
-            "create schema if not exists trasvase; \
-             create table if not exists trasvase.migration (version integer primary key, name text not null, \
-             applied_at timestamptz not null default clock_timestamp())",
-        )
-        .await
-        .map_err(|error| error::postgres(&error))
-        .with_context(|| t!("ledger.cannot_create"))?;
+    // No batch has the number 0.
+    execute(client, &format!("begin; select pg_advisory_xact_lock({LOCK_CLASS}, 0)")).await?;
+    let migrated = in_transaction(client).await;
+    let ended = execute(client, if migrated.is_ok() { "commit" } else { "rollback" }).await;
+    migrated.and(ended)
+}
+
+async fn in_transaction(client: &Client) -> Result<()> {
+    let create = "create schema if not exists trasvase; \
+                  create table if not exists trasvase.migration (version integer primary key, name text not null, \
+                  applied_at timestamptz not null default clock_timestamp())";
+    execute(client, create).await.with_context(|| t!("ledger.cannot_create"))?;
     let row = client
         .query_one("select coalesce(max(version), 0) from trasvase.migration", &[])
         .await
@@ -59,10 +62,8 @@ pub async fn migrate(client: &Client) -> Result<()> {
     }
     for (version, name, sql) in MIGRATIONS.iter().filter(|(version, ..)| *version > applied) {
         let record = format!("insert into trasvase.migration (version, name) values ({version}, '{name}')");
-        client
-            .batch_execute(&format!("begin; {sql}; {record}; commit"))
+        execute(client, &format!("{sql}; {record}"))
             .await
-            .map_err(|error| error::postgres(&error))
             .with_context(|| t!("ledger.cannot_migrate", version = version))?;
     }
     Ok(())

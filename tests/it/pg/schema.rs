@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use trasvase::error::Failure;
 use trasvase::model::ident::TableName;
+use trasvase::pg::ledger;
 use trasvase::pg::privileges::{Problem, privileges};
 use trasvase::pg::schema::{self, Applied};
 use trasvase::pg::{Session, catalog};
@@ -173,4 +174,20 @@ async fn what_a_role_may_not_do_is_found() {
     assert!(findings.iter().all(|finding| finding.problem != Problem::NoLedger));
     other.close().await;
     session.client.batch_execute(&format!("drop owned by {role}; drop role {role}")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_make_one_ledger() {
+    let database = support::database().await;
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let session = database.client().await;
+        making.spawn(async move { ledger::migrate(&session.client).await });
+    }
+    for made in making.join_all().await {
+        made.unwrap();
+    }
+    let count = "select count(*) from trasvase.migration";
+    let rows = database.client().await.client.query_one(count, &[]).await.unwrap();
+    assert_eq!(rows.get::<_, i64>(0), 1);
 }
