@@ -201,7 +201,8 @@ enum Break {
     After,
 }
 
-/// A way to the test's server that breaks at the first `commit` sent by itself; gives its port.
+/// A way to the test's server that breaks at the second `commit` of a connection (the first one makes the ledger); gives
+/// its port.
 fn breaking_way(place: Break) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -219,9 +220,11 @@ fn breaking_way(place: Break) -> u16 {
 
 fn forward(mut client: std::net::TcpStream, mut server: UnixStream, place: Break) {
     let mut block = vec![0; 1 << 16];
+    let mut commits = 0;
     while let Ok(count @ 1..) = client.read(&mut block) {
         // A simple query (Q, length, text, NUL), alone or behind what was still to be sent.
-        if block[..count].ends_with(b"Q\0\0\0\x0bcommit\0") {
+        commits += usize::from(block[..count].ends_with(b"Q\0\0\0\x0bcommit\0"));
+        if commits == 2 {
             if place == Break::After {
                 let _ = client.shutdown(Shutdown::Both);
                 server.write_all(&block[..count]).unwrap();
