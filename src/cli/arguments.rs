@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use rust_i18n::t;
 use tracing::level_filters::LevelFilter;
 
 /// How results are printed.
@@ -74,11 +75,24 @@ pub(super) struct Global {
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
     /// Memory that DuckDB may use, such as 512MB; 80% of the machine's where not given
-    #[arg(long, global = true, value_name = "SIZE")]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory)]
     pub(super) memory_limit: Option<String>,
     /// Threads that DuckDB may use; one a core where not given
     #[arg(long, global = true, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
+}
+
+/// A size as DuckDB takes it: a number and its unit.
+fn memory(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number = digits.trim().parse::<f64>().is_ok_and(|number| number > 0.0);
+    let unit = text[digits.len()..].to_ascii_uppercase();
+    let known = ["KB", "MB", "GB", "TB", "KIB", "MIB", "GIB", "TIB"].contains(&unit.as_str());
+    if number && known {
+        Ok(text.to_owned())
+    } else {
+        Err(t!("cli.usage.bad_memory", text = text).into_owned())
+    }
 }
 
 /// What must be known before the arguments are parsed, since parsing itself may fail and say so.

@@ -14,7 +14,7 @@ use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::run::Observer;
-use crate::pg::execute;
+use crate::pg::{execute, ledger};
 use crate::snapshot::Snapshot;
 
 /// The temporary table that holds a table's incoming rows.
@@ -201,7 +201,7 @@ pub(super) async fn delete_condition(
 ) -> Result<Option<String>> {
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Sync => sync_condition(context, place, entry, codec).await.map(Some),
-        LoadMode::Replace => Ok(Some(replace_condition(context, entry, codec))),
+        LoadMode::Replace => replace_condition(context, entry, codec).await.map(Some),
         _ => Ok(None),
     }
 }
@@ -262,14 +262,16 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
     Ok(format!("pg_temp.{name}"))
 }
 
-fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> String {
+async fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Result<String> {
     let tenant = context
         .manifest()
         .tenant
         .as_ref()
         .filter(|tenant| context.catalog.tables[&entry.table].column(&tenant.column).is_some());
-    match tenant {
+    Ok(match tenant {
         Some(tenant) => format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value)),
+        // Without a ledger no row is known to be the clinic's.
+        None if !ledger::exists(context.client).await? => "false".to_owned(),
         None => format!(
             "{} in (select d.key from trasvase.row_digest d join trasvase.batch b on b.number = d.batch \
              join trasvase.name n on n.code = d.target_table \
@@ -278,5 +280,5 @@ fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &TableCod
             literal(&entry.table.to_string()),
             literal(context.manifest().clinic.as_str())
         ),
-    }
+    })
 }

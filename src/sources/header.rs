@@ -51,9 +51,11 @@ impl Shape {
         self.kinds.get(column).copied().unwrap_or(Kind::Empty)
     }
 
+    /// No first column is called by a number or a date; further ones may be (a year each).
     fn looks_like_data(&self) -> bool {
         let first = self.kinds.iter().find(|kind| **kind != Kind::Empty);
-        first == Some(&Kind::Value) && self.count(Kind::Value) * 2 > self.filled()
+        self.at(0) == Kind::Value
+            || first == Some(&Kind::Value) && self.count(Kind::Value) * 2 > self.filled()
     }
 }
 
@@ -89,8 +91,8 @@ pub(super) enum Place {
 /// It is the first record as wide as most that is filled at least by half: titles and padding above it are sparse or
 /// narrow. Where that one has gaps and several columns hold mostly values, it is the last record above these values
 /// that has a text in all of those columns. Where that one holds values but one of texts only, no narrower, stands
-/// before it (rows with a field missing or too many), it is the latter. A record of mostly values is data: the file has
-/// no header. Where enough texts stand before the record that was found, it is only perhaps the header: it may be a row
+/// before it (rows with a field missing or too many), it is the latter. A record that begins with a value, or holds mostly
+/// values, is data: the file has no header. Where enough texts stand before the record that was found, it is only perhaps the header: it may be a row
 /// of data below a header of another width.
 pub(super) fn locate(shapes: &[Shape]) -> Place {
     let usual = usual_width(shapes);
@@ -110,9 +112,9 @@ pub(super) fn locate(shapes: &[Shape]) -> Place {
     let earlier = shapes[..found].iter().position(texts);
     match earlier {
         Some(earlier) if holds_values && shapes[earlier].width + 1 >= usual => Place::At(earlier),
-        _ if shapes[found].looks_like_data() => Place::None,
-        None => Place::At(found),
         Some(_) => Place::Perhaps(found),
+        None if shapes[found].looks_like_data() => Place::None,
+        None => Place::At(found),
     }
 }
 
@@ -276,6 +278,8 @@ mod tests {
     fn a_file_may_begin_with_data() {
         assert_eq!(place(&[&["1", "null", "0"], &["2", "0", "null"]]), Place::None);
         assert_eq!(place(&[&["01/02/2024", "12,50"], &["02/02/2024", "9,00"]]), Place::None);
+        let row: &[&str] = &["1001", "Maria", "Gil", "1980-01-02"];
+        assert_eq!(place(&[row, row, row]), Place::None);
     }
 
     #[test]

@@ -66,6 +66,31 @@ impl Staging {
         )
     }
 
+    /// Puts back what was written down of a stage before [`Staging::begin_stage`].
+    pub fn restore_stage(&self, stage: Stage, before: Option<&StageRow>) -> Result<()> {
+        self.change_stage("delete from meta.stage where stage = ?", &[&stage.as_str()])?;
+        let Some(row) = before else { return Ok(()) };
+        let status = match row.ended {
+            Ended::Running => "running",
+            Ended::Done => "done",
+            Ended::Failed => "failed",
+        };
+        self.change_stage(
+            "insert into meta.stage (stage, status, input, output, counts, run, started_at, ended_at)
+             values (?, ?, ?, ?, ?, ?, ?::timestamptz, ?::timestamptz)",
+            &[
+                &stage.as_str(),
+                &status,
+                &row.input,
+                &row.output,
+                &row.counts.to_string(),
+                &row.run,
+                &row.started_at,
+                &row.ended_at,
+            ],
+        )
+    }
+
     /// The stages that were ever started, in order.
     pub fn stages(&self) -> Result<Vec<StageRow>> {
         let mut rows = self

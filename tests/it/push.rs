@@ -138,6 +138,16 @@ async fn preserved_integer_keys_move_their_sequence_past_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replace_into_rows_without_a_ledger_deletes_none_of_them() {
+    let models = [("person", "select 'a' as id, 'new' as name")];
+    let tiny = Tiny::new(PERSON, &models, "[load]\nmode = \"replace\"\n").await;
+    tiny.sql("insert into person values ('z', 'there')").await;
+    let report = tiny.push().await;
+    assert_eq!((report.plan.tables[0].inserts, report.plan.tables[0].deletes), (1, 0));
+    assert_eq!(tiny.texts(PEOPLE).await, ["a new", "z there"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sequence_that_the_role_may_not_use_is_told_before_anything_is_written() {
     let schema = "create table visit (id serial primary key, note text)";
     for (settings, id, wanted) in

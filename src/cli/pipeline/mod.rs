@@ -3,6 +3,7 @@
 mod connection;
 mod work;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -179,6 +180,8 @@ impl Pipeline<'_> {
             return Err(stop.into());
         }
         self.ready(stage)?;
+        self.open_staging(stage)?;
+        let before = self.staging.as_ref().map(|staging| row_of(staging, stage)).transpose()?.flatten();
         let started = Instant::now();
         self.journal.stage_started(stage);
         let done = self.begin(stage).and_then(|()| self.work(stage)).and_then(|report| {
@@ -197,7 +200,7 @@ impl Pipeline<'_> {
                 Ok(Done { stage, milliseconds, counts, report })
             }
             Err(error) => {
-                self.fail(stage);
+                self.fail(stage, before.as_ref(), &error);
                 self.journal.stage_failed(stage, milliseconds, &Failure::from_anyhow(&error));
                 Err(error)
             }
@@ -222,11 +225,37 @@ impl Pipeline<'_> {
                     .hint(t!("cli.run.no_models_hint", folder = self.project.root().display()))
                     .into());
             }
+            Stage::Transform => self.has_folders()?,
             _ => {}
         }
         // A run has just done the stages before; a snapshot that is named stands for itself.
         let alone = stage == self.wanted.first && self.wanted.snapshot.is_none();
         if alone && (Stage::Transform..=Stage::Push).contains(&stage) { self.preceded(stage) } else { Ok(()) }
+    }
+
+    /// Refuses a product or a system that has no SQL: its models would be missed by nobody.
+    fn has_folders(&self) -> Result<()> {
+        let (project, clinic) = (self.project, self.clinic);
+        let own = project.clinic_dir(&clinic.name).join("sql");
+        for (setting, name, folder, layer) in [
+            ("product", &clinic.product, project.sql_dir().join("sources"), "clean"),
+            ("system", &clinic.system, project.sql_dir().join("systems"), "target"),
+        ] {
+            if !folder.join(name).is_dir() && !own.join(layer).is_dir() {
+                let shown =
+                    |path: &Path| path.strip_prefix(project.root()).unwrap_or(path).display().to_string();
+                let (folder, own) = (shown(&folder.join(name)), shown(&own.join(layer)));
+                return Err(Failure::usage(t!(
+                    "cli.run.no_folder",
+                    setting = setting,
+                    name = name,
+                    folder = folder
+                ))
+                .hint(t!("cli.run.no_folder_hint", setting = setting, folder = folder, own = own))
+                .into());
+            }
+        }
+        Ok(())
     }
 
     /// A stage must not go on with what a failed one left; what is only out of date is told.
@@ -254,8 +283,7 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn begin(&mut self, stage: Stage) -> Result<()> {
-        self.open_staging(stage)?;
+    fn begin(&self, stage: Stage) -> Result<()> {
         if !self.keeps_books(stage) {
             return Ok(());
         }
@@ -278,11 +306,15 @@ impl Pipeline<'_> {
         }
     }
 
-    /// The stage's own error is the one worth telling, so a failure to write this is only logged.
-    fn fail(&self, stage: Stage) {
-        if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage))
-            && let Err(error) = staging.fail_stage(stage)
-        {
+    /// Marks a stage as failed; one that was only asked wrongly stands as it stood before. The stage's own error is the
+    /// one worth telling, so a failure to write this is only logged.
+    fn fail(&self, stage: Stage, before: Option<&StageRow>, error: &anyhow::Error) {
+        let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage)) else { return };
+        let written = match Failure::from_anyhow(error).kind {
+            Kind::Usage => staging.restore_stage(stage, before),
+            _ => staging.fail_stage(stage),
+        };
+        if let Err(error) = written {
             tracing::warn!(%error, "the stage is not marked as failed");
         }
     }

@@ -82,6 +82,23 @@ fn no_stage_goes_on_with_what_a_failed_one_left() {
 }
 
 #[test]
+fn what_was_asked_wrongly_leaves_every_stage_as_it_was() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let done = ["done"; 6];
+    assert_eq!(mini.states(), done);
+    says(&mini.run(&["transform", "mini", "--select", "clean.nope"]), 2, &["there is no model clean.nope"]);
+    says(&mini.run(&["transform", "mini", "--memory-limit", "abc"]), 2, &["'abc' is no size", "512MB"]);
+    assert_eq!(mini.states(), done);
+    let product = "product = \"ledger\"";
+    mini.edit("clinics/mini/clinic.toml", product, "product = \"leger\"");
+    says(&mini.run(&["transform", "mini"]), 2, &["no folder sql/sources/leger", "clinics/mini/sql/clean"]);
+    mini.edit("clinics/mini/clinic.toml", "product = \"leger\"", product);
+    assert_eq!(mini.states(), done);
+    says(&mini.run(&["push", "mini", "--dry-run"]), 0, &[]);
+}
+
+#[test]
 fn hints_name_the_clinic_and_the_target() {
     let mini = Mini::new();
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
