@@ -65,6 +65,7 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
     }
+    private_folder(&partial)?;
     private_folder(&partial.join("data"))?;
     let known = snapshot::list(&snapshots)?;
     let written = write(options, &names, &partial, observer).and_then(|tables| {

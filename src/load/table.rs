@@ -131,9 +131,9 @@ impl<'a> Table<'a> {
         .into())
     }
 
-    /// What stands in the header's place is not shown: it may be a patient's.
+    /// What stands in the header's place is not shown: it may be a patient's, in either file.
     fn not_the_header(&self, file: &SourceFile, expected: &[String], found: &[String]) -> anyhow::Error {
-        let missing = header::shown(&header::only(expected, found), header::are_texts(expected));
+        let missing = header::shown(&header::only(expected, found), header::are_names(expected, found));
         Failure::failed(t!("load.not_the_header", path = file.shown, missing = missing))
             .hint(t!("load.not_the_header_hint", source = self.surveyed.name))
             .into()
@@ -261,7 +261,7 @@ fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
     let count = (added.len() + removed.len()) as u64;
     let detail = || {
         let added = header::shown(&added, header::are_names(before, now));
-        let removed = header::shown(&removed, header::are_texts(before));
+        let removed = header::shown(&removed, header::are_names(before, now));
         t!("load.detail.columns_changed", added = added, removed = removed)
     };
     (count > 0).then(|| Finding::new("columns_changed", Severity::Warning, count).detail(detail()))
@@ -296,6 +296,6 @@ mod tests {
         assert_eq!(columns_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
         // A line of values is no header.
         let finding = columns_changed(&names(&["id", "name", "fee"]), &names(&["Luz", "Ana", "x"])).unwrap();
-        assert_eq!(finding.detail.as_deref(), Some("new: 3 columns; gone: id, name, fee"));
+        assert_eq!(finding.detail.as_deref(), Some("new: 3 columns; gone: 3 columns"));
     }
 }

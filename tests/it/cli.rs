@@ -256,6 +256,7 @@ fn staging_belongs_to_its_owner_alone() {
     let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("staging/acme"), 0o700);
     assert_eq!(mode("staging/acme/acme.duckdb"), 0o600);
+    assert_eq!(mode("staging/acme/lock"), 0o600);
 }
 
 #[test]

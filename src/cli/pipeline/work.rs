@@ -221,7 +221,14 @@ impl Pipeline<'_> {
                     failure.hint(t!("cli.verify.trigger", table = table, trigger = trigger))
                 },
             );
-            self.stop = Some(failure);
+            let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
+            let hints = [
+                ("cli.verify.kept_hint", tables_with(&report, verify::DifferenceKind::Different, inserted)),
+                ("cli.verify.extra_hint", tables_with(&report, verify::DifferenceKind::Extra, |_| true)),
+            ];
+            let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
+            self.stop =
+                Some(told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables))));
         }
         Ok(report)
     }
@@ -274,6 +281,17 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
+}
+
+/// The tables with such a difference, by name.
+fn tables_with(
+    report: &verify::Report,
+    kind: verify::DifferenceKind,
+    wanted: impl Fn(&TableName) -> bool,
+) -> String {
+    let found = |table: &&verify::TableReport| table.differences.iter().any(|one| one.kind == kind);
+    let tables = report.tables.iter().filter(found).filter(|table| wanted(&table.table));
+    tables.map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Tables with differing rows, each with a trigger that may have changed them as they were written.

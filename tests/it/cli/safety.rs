@@ -99,6 +99,21 @@ fn what_was_asked_wrongly_leaves_every_stage_as_it_was() {
 }
 
 #[test]
+fn what_differs_says_which_mode_would_mend_it() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("update person set name = 'Other' where name = 'Ana'");
+    let told = mini.run(&["verify", "mini"]);
+    says(&told, 3, &["does not hold what the snapshot says"]);
+    assert!(!String::from_utf8_lossy(&told.stderr).contains("mode ="), "{told:?}");
+    mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", "mode = \"insert\"");
+    says(&mini.run(&["verify", "mini"]), 3, &["mode = \"upsert\" in clinic.toml for person"]);
+    mini.edit("clinics/mini/clinic.toml", "mode = \"insert\"", "mode = \"upsert\"");
+    mini.edit("clinics/mini/sources/visits.csv", "11;2;2024-02-06;again\n", "");
+    says(&mini.run(&["run", "mini"]), 3, &["mode = \"sync\"", "(visit)"]);
+}
+
+#[test]
 fn hints_name_the_clinic_and_the_target() {
     let mini = Mini::new();
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
