@@ -10,7 +10,7 @@ pub(super) fn are_names(expected: &[String], columns: &[String]) -> bool {
 }
 
 /// Whether none is a number or a date.
-pub(super) fn are_texts(columns: &[String]) -> bool {
+fn are_texts(columns: &[String]) -> bool {
     !columns.iter().any(|name| is_value(name))
 }
 

@@ -260,8 +260,8 @@ fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
     let (added, removed) = (header::only(now, before), header::only(before, now));
     let count = (added.len() + removed.len()) as u64;
     let detail = || {
-        let added = header::shown(&added, header::are_names(before, now));
-        let removed = header::shown(&removed, header::are_names(before, now));
+        let may_be_shown = header::are_names(before, now);
+        let (added, removed) = (header::shown(&added, may_be_shown), header::shown(&removed, may_be_shown));
         t!("load.detail.columns_changed", added = added, removed = removed)
     };
     (count > 0).then(|| Finding::new("columns_changed", Severity::Warning, count).detail(detail()))

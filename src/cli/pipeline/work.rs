@@ -283,22 +283,23 @@ impl Pipeline<'_> {
     }
 }
 
+fn has(table: &verify::TableReport, kind: verify::DifferenceKind) -> bool {
+    table.differences.iter().any(|difference| difference.kind == kind)
+}
+
 /// The tables with such a difference, by name.
 fn tables_with(
     report: &verify::Report,
     kind: verify::DifferenceKind,
     wanted: impl Fn(&TableName) -> bool,
 ) -> String {
-    let found = |table: &&verify::TableReport| table.differences.iter().any(|one| one.kind == kind);
-    let tables = report.tables.iter().filter(found).filter(|table| wanted(&table.table));
+    let tables = report.tables.iter().filter(|table| has(table, kind) && wanted(&table.table));
     tables.map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Tables with differing rows, each with a trigger that may have changed them as they were written.
 fn rewriting_triggers<'a>(report: &'a verify::Report, catalog: &'a Catalog) -> Vec<(&'a TableName, &'a str)> {
-    let differs = |table: &&verify::TableReport| {
-        table.differences.iter().any(|difference| difference.kind == verify::DifferenceKind::Different)
-    };
+    let differs = |table: &&verify::TableReport| has(table, verify::DifferenceKind::Different);
     let trigger = |table: &'a verify::TableReport| {
         let mut triggers = catalog.tables.get(&table.table)?.triggers.iter();
         let before = triggers.find(|trigger| trigger.enabled && trigger.timing.starts_with("before"))?;
