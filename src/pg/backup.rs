@@ -42,7 +42,9 @@ pub fn backup(target: &Target, tables: &[TableName], path: &Path) -> Result<()> 
         let _ = std::fs::remove_file(&partial);
         let said = String::from_utf8_lossy(&output.stderr);
         let said = parameters.password().scrub(said.lines().next().unwrap_or_default());
-        return Err(Failure::failed(t!("pg.program_failed", program = "pg_dump", said = said)).into());
+        return Err(Failure::failed(t!("pg.program_failed", program = "pg_dump", said = said))
+            .hint(t!("pg.backup_hint"))
+            .into());
     }
     std::fs::rename(&partial, path).with_context(|| t!("pg.cannot_write", path = path.display()))
 }

@@ -71,15 +71,28 @@ impl Binaries {
         if !folder.join("pg_ctl").is_file() {
             return None;
         }
-        let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
-        let major = parse_major(&String::from_utf8_lossy(&output.stdout))?;
+        let major = major(&folder.join("postgres"))?;
         Some(Self { folder, major })
     }
 }
 
-/// A client program of the newest installed server, else its bare name for PATH to find.
+/// The newest client program of this name on the machine (`pg_dump` refuses a server that is newer than itself), else
+/// its bare name. Clients may be installed without a server.
 pub fn client_program(program: &str) -> PathBuf {
-    Binaries::find(None).map_or_else(|_| PathBuf::from(program), |binaries| binaries.client(program))
+    newest_client(&candidates(), program).unwrap_or_else(|| PathBuf::from(program))
+}
+
+fn newest_client(folders: &[PathBuf], program: &str) -> Option<PathBuf> {
+    let clients = folders.iter().map(|folder| folder.join(program));
+    let versions = clients.filter_map(|client| Some((major(&client)?, client)));
+    // Of equals the first, as PATH has it.
+    versions.rev().max_by_key(|(major, _)| *major).map(|(_, client)| client)
+}
+
+/// The major version that a program tells of itself.
+fn major(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    parse_major(&String::from_utf8_lossy(&output.stdout))
 }
 
 fn debian_package(wanted: Option<u32>) -> String {
@@ -130,9 +143,13 @@ mod tests {
 
     /// A folder whose programs only say a version.
     fn fake_server(root: &Path, version: &str) -> PathBuf {
+        fake_programs(root, version, &["initdb", "pg_ctl", "postgres"])
+    }
+
+    fn fake_programs(root: &Path, version: &str, programs: &[&str]) -> PathBuf {
         let folder = root.join(version).join("bin");
         std::fs::create_dir_all(&folder).unwrap();
-        for program in ["initdb", "pg_ctl", "postgres"] {
+        for program in programs {
             let path = folder.join(program);
             std::fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -165,6 +182,16 @@ mod tests {
         assert_eq!(Binaries::among(&all, Some(17)).unwrap().major(), 17);
         let missing = Failure::from_anyhow(&Binaries::among(&all, Some(15)).unwrap_err());
         assert!(missing.hints.iter().any(|hint| hint.contains("postgresql-15")), "{missing:?}");
+    }
+
+    #[test]
+    fn a_newer_client_serves_although_the_server_is_older() {
+        let root = tempfile::tempdir().unwrap();
+        let server = fake_programs(root.path(), "15.2", &["initdb", "pg_ctl", "postgres", "pg_dump"]);
+        let clients = fake_programs(root.path(), "18.1", &["pg_dump"]);
+        let folders = [server.clone(), clients.clone(), fake_programs(root.path(), "16.1", &["pg_dump"])];
+        assert_eq!(newest_client(&folders, "pg_dump"), Some(clients.join("pg_dump")));
+        assert_eq!(newest_client(&[server], "psql"), None);
     }
 
     #[test]
