@@ -8,6 +8,7 @@ use super::pipeline::{self, Wanted};
 use crate::load::{self, Plan, Report};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
+use crate::sources::{Finding, Severity};
 use crate::staging::{Access, Staging};
 
 /// Read a clinic's source files into raw.*: every record, or where it could not be read and why
@@ -75,7 +76,12 @@ fn plan_page(plan: &Plan) -> Page {
 }
 
 pub(super) fn counts(report: &Report) -> Value {
-    json!({ "sources": report.sources.len(), "rows": report.rows(), "refused": report.refused() })
+    json!({
+        "sources": report.sources.len(),
+        "rows": report.rows(),
+        "refused": report.refused(),
+        "cells": report.cells(),
+    })
 }
 
 pub(super) fn page(report: &Report) -> Page {
@@ -98,10 +104,28 @@ pub(super) fn page(report: &Report) -> Page {
             ]);
         }
     }
+    let page = Page::new().table(files).table(findings(report, |_| true));
+    let page =
+        report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
+    cells(page, report).line(match report.unchanged() {
+        true => t!("cli.load.nothing_new"),
+        false => {
+            t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused()))
+        }
+    })
+}
+
+/// What needs a look even among other stages: cells that gave no value, and critical findings.
+pub(super) fn faults(report: &Report) -> Page {
+    let page = Page::new().table(findings(report, |finding| finding.severity == Severity::Critical));
+    cells(page, report)
+}
+
+fn findings(report: &Report, wanted: impl Fn(&Finding) -> bool) -> Table {
     let mut findings =
         Table::new([t!("cli.load.source"), t!("cli.finding"), t!("cli.count"), t!("cli.detail")]).right(&[2]);
     for source in &report.sources {
-        for finding in &source.findings {
+        for finding in source.findings.iter().filter(|finding| wanted(finding)) {
             let detail = [finding.column.as_deref(), finding.detail.as_deref()];
             findings.row([
                 source.name.clone(),
@@ -111,13 +135,13 @@ pub(super) fn page(report: &Report) -> Page {
             ]);
         }
     }
-    let page = Page::new().table(files).table(findings);
-    let page =
-        report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
-    page.line(match report.unchanged() {
-        true => t!("cli.load.nothing_new"),
-        false => {
-            t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused()))
-        }
+    findings
+}
+
+/// How many cells of which files are null although they held something.
+fn cells(page: Page, report: &Report) -> Page {
+    let files = report.sources.iter().flat_map(|source| &source.files).filter(|file| file.cells > 0);
+    files.fold(page, |page, file| {
+        page.line(t!("cli.load.cells", path = file.path, cells = output::count(file.cells)))
     })
 }

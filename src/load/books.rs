@@ -162,8 +162,10 @@ pub(super) fn report(staging: &Staging, source: &str) -> Result<SourceReport> {
     let name = literal(source);
     let files = staging.rows(
         &format!(
-            "select path, bytes, sha256, dialect::varchar, loaded, refused, counted from meta.source_file
-             where source = {name} order by file_number"
+            "select path, bytes, sha256, dialect::varchar, loaded, refused, counted,
+                 (select count(*) from meta.load_error e
+                  where e.source = f.source and e.file_number = f.file_number and e.record is null)
+             from meta.source_file f where source = {name} order by file_number"
         ),
         |row| {
             Ok((
@@ -174,12 +176,13 @@ pub(super) fn report(staging: &Staging, source: &str) -> Result<SourceReport> {
                 row.get(4)?,
                 row.get(5)?,
                 row.get(6)?,
+                row.get(7)?,
             ))
         },
     )?;
     let files = files
         .into_iter()
-        .map(|(dialect, path, bytes, sha256, loaded, refused, counted)| {
+        .map(|(dialect, path, bytes, sha256, loaded, refused, counted, cells)| {
             Ok(FileReport {
                 path,
                 bytes,
@@ -187,6 +190,7 @@ pub(super) fn report(staging: &Staging, source: &str) -> Result<SourceReport> {
                 dialect: serde_json::from_str(&dialect)?,
                 loaded,
                 refused,
+                cells,
                 counted,
             })
         })

@@ -57,6 +57,11 @@ impl Report {
     pub fn refused(&self) -> u64 {
         self.sources.iter().map(|source| source.refused).sum()
     }
+
+    /// Cells that gave no value.
+    pub fn cells(&self) -> u64 {
+        self.sources.iter().flat_map(|source| &source.files).map(|file| file.cells).sum()
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -84,6 +89,8 @@ pub struct FileReport {
     pub dialect: Dialect,
     pub loaded: u64,
     pub refused: u64,
+    /// Cells in `meta.load_error`: their records are in `raw`, with null in their place.
+    pub cells: u64,
     /// Records by an independent count; always `loaded + refused`.
     pub counted: u64,
 }

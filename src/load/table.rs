@@ -175,6 +175,7 @@ impl<'a> Table<'a> {
             dialect: opened.dialect(),
             loaded,
             refused: totals.refused,
+            cells: totals.cells,
             counted,
         });
         Ok(())
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn records_that_do_not_add_up_are_a_failure() {
         let file = SourceFile { shown: "s.csv".to_owned(), path: "s.csv".into() };
-        let totals = Totals { rows: 5, refused: 2, findings: Vec::new() };
+        let totals = Totals { rows: 5, refused: 2, ..Totals::default() };
         assert!(reconcile(&file, 5, 7, &totals).is_ok());
         for (loaded, counted) in [(5, 8), (5, 6), (4, 6), (4, 7), (6, 8)] {
             let failure = Failure::from_anyhow(&reconcile(&file, loaded, counted, &totals).unwrap_err());

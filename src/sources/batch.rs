@@ -149,9 +149,10 @@ impl<'a> Batcher<'a> {
         destroyed.count += 1;
     }
 
-    /// Notes a refusal; one with a record number counts as a record that was refused.
+    /// Notes a refusal; one without a record number is a cell's, whose record is kept.
     pub(super) fn refuse(&mut self, refusal: Refusal, emit: &mut Emit<'_>) -> Result<()> {
         self.totals.refused += u64::from(refusal.record.is_some());
+        self.totals.cells += u64::from(refusal.record.is_none());
         self.refusals.push(refusal);
         if self.refusals.len() >= REFUSALS {
             emit(Portion::Refused(std::mem::take(&mut self.refusals)))?;

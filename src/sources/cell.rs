@@ -19,10 +19,13 @@ pub(super) enum Text {
     /// A day before or after those that spreadsheets know; its number.
     NoDate(String),
     Error(&'static str),
+    /// A formula whose result was not saved.
+    Unsaved,
 }
 
 /// Turns a cell into text. `zeros` is the width of a format such as `00000`; `is_1904` the file's date system.
-pub(super) fn text(data: &Data, zeros: usize, is_1904: bool) -> Text {
+pub(super) fn text(data: Option<&Data>, zeros: usize, is_1904: bool) -> Text {
+    let Some(data) = data else { return Text::Unsaved };
     match data {
         Data::Empty => Text::Empty,
         Data::String(text) => Text::Plain(text.clone()),
@@ -110,6 +113,16 @@ fn iso_duration(iso: &str) -> Option<String> {
     Some(clock(hours.parse().ok()?, minutes.parse().ok()?, whole.parse().ok()?, milli))
 }
 
+/// The error that an ODS shows as this text: `#N/A`, or `Err:502` where other formats have `#VALUE!`.
+pub(super) fn error(text: &str) -> Option<CellErrorType> {
+    use CellErrorType::{Div0, NA, Name, Null, Num, Ref, Value};
+    let code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    match text.strip_prefix("Err:") {
+        Some(number) => code(number).then_some(Value),
+        None => [Div0, NA, Name, Null, Num, Ref, Value].into_iter().find(|error| error_name(error) == text),
+    }
+}
+
 fn error_name(error: &CellErrorType) -> &'static str {
     match error {
         CellErrorType::Div0 => "#DIV/0!",
@@ -141,7 +154,7 @@ mod tests {
     use super::*;
 
     fn plain(data: &Data) -> String {
-        match text(data, 0, false) {
+        match text(Some(data), 0, false) {
             Text::Plain(text) => text,
             other => panic!("{other:?}"),
         }
@@ -162,18 +175,18 @@ mod tests {
         ] {
             assert_eq!(plain(&Data::Float(number)), text);
         }
-        assert_eq!(text(&Data::Float(1.24e15), 0, false), Text::Inexact("1240000000000000".to_owned()));
+        assert_eq!(text(Some(&Data::Float(1.24e15)), 0, false), Text::Inexact("1240000000000000".to_owned()));
     }
 
     #[test]
     fn a_format_of_zeros_keeps_them() {
-        assert_eq!(text(&Data::Float(8001.0), zeros("00000"), false), Text::Plain("08001".to_owned()));
-        assert_eq!(text(&Data::Float(1.5), zeros("00000"), false), Text::Plain("1.5".to_owned()));
+        assert_eq!(text(Some(&Data::Float(8001.0)), zeros("00000"), false), Text::Plain("08001".to_owned()));
+        assert_eq!(text(Some(&Data::Float(1.5)), zeros("00000"), false), Text::Plain("1.5".to_owned()));
         assert_eq!((zeros("0"), zeros("0.00"), zeros("General")), (0, 0, 0));
     }
 
     fn date(number: f64, is_1904: bool) -> Text {
-        text(&Data::DateTime(ExcelDateTime::new(number, DateTime, is_1904)), 0, is_1904)
+        text(Some(&Data::DateTime(ExcelDateTime::new(number, DateTime, is_1904))), 0, is_1904)
     }
 
     #[test]

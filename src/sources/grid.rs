@@ -16,9 +16,12 @@ pub(super) struct Grid {
 pub(super) struct Row {
     /// 0-based.
     pub(super) number: u32,
-    /// Column (0-based), value, and the width of a format of zeros; in column order.
-    pub(super) cells: Vec<(u32, Data, usize)>,
+    /// In column order.
+    pub(super) cells: Vec<Cell>,
 }
+
+/// Column (0-based), value, and the width of a format of zeros. A formula whose result was not saved has no value.
+pub(super) type Cell = (u32, Option<Data>, usize);
 
 const SAMPLE: usize = 100;
 
@@ -77,8 +80,8 @@ impl Grid {
                 over && (merged.start.1..=merged.end.1).contains(&column)
             })
         };
-        let name = |(column, data, _): &(u32, Data, usize)| {
-            matches!(data, Data::String(text) if !header::is_value(text.trim())) && under(*column)
+        let name = |(column, data, _): &Cell| {
+            matches!(data, Some(Data::String(text)) if !header::is_value(text.trim())) && under(*column)
         };
         self.row(number).is_some_and(|row| filled(row).count() > 1 && filled(row).all(name))
     }
@@ -91,10 +94,10 @@ impl Grid {
             .find(|merged| merged.contains(row, column))
             .map_or((row, column), |merged| merged.start);
         let data = self.row(origin.0).and_then(|row| row.cells.iter().find(|cell| cell.0 == origin.1));
-        match data.map(|(_, data, zeros)| cell::text(data, *zeros, is_1904)) {
+        match data.map(|(_, data, zeros)| cell::text(data.as_ref(), *zeros, is_1904)) {
             Some(Text::Plain(text) | Text::Inexact(text) | Text::NoDate(text)) => text,
             Some(Text::Error(error)) => error.to_owned(),
-            Some(Text::Empty) | None => String::new(),
+            Some(Text::Empty | Text::Unsaved) | None => String::new(),
         }
     }
 
@@ -124,16 +127,18 @@ impl Grid {
 }
 
 /// The cells that hold more than white space.
-fn filled(row: &Row) -> impl Iterator<Item = &(u32, Data, usize)> {
-    row.cells.iter().filter(|(_, data, _)| !matches!(data, Data::String(text) if text.trim().is_empty()))
+fn filled(row: &Row) -> impl Iterator<Item = &Cell> {
+    row.cells
+        .iter()
+        .filter(|(_, data, _)| !matches!(data, Some(Data::String(text)) if text.trim().is_empty()))
 }
 
 fn shape(row: &Row, is_1904: bool) -> Shape {
     let mut kinds = vec![Kind::Empty; row.cells.last().map_or(0, |cell| cell.0 as usize + 1)];
     for (column, data, zeros) in filled(row) {
         kinds[*column as usize] = match data {
-            Data::String(text) => Kind::of(text),
-            other if matches!(cell::text(other, *zeros, is_1904), Text::Error(_)) => Kind::Text,
+            Some(Data::String(text)) => Kind::of(text),
+            other if matches!(cell::text(other.as_ref(), *zeros, is_1904), Text::Error(_)) => Kind::Text,
             _ => Kind::Value,
         };
     }

@@ -36,7 +36,7 @@ pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 
 /// Changes whenever the readers would read the same file differently; part of every options hash.
-pub const READER_VERSION: u32 = 1;
+pub const READER_VERSION: u32 = 2;
 
 /// Something about a file that a person should know and that stops nothing by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ impl Finding {
     }
 }
 
-/// A record that could not be read (`record` is known), or a cell that held an error (its record was read).
+/// A record that could not be read (`record` is known), or a cell that gave no value (its record was read).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// 1-based among the file's data records.
@@ -116,6 +116,8 @@ pub type Emit<'a> = dyn FnMut(Portion) -> Result<()> + 'a;
 pub struct Totals {
     pub rows: u64,
     pub refused: u64,
+    /// Cells that gave no value.
+    pub cells: u64,
     pub findings: Vec<Finding>,
 }
 

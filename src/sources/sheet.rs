@@ -1,5 +1,7 @@
 //! Spreadsheets: one sheet becomes a frame of text columns, and that batches.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use polars::prelude::{Column, DataFrame, NamedFrom as _, PlSmallStr, Series};
 use rust_i18n::t;
@@ -8,7 +10,7 @@ use super::batch::{Batcher, Origin};
 use super::cell::{self, Text};
 use super::dialect::SheetDialect;
 use super::files::SourceFile;
-use super::grid::Grid;
+use super::grid::{Cell, Grid};
 use super::header::{self, Header};
 use super::survey::{Fingerprint, Survey, survey};
 use super::workbook::Workbook;
@@ -224,7 +226,7 @@ fn build(
     findings.extend(above(&grid, first_row));
     findings.extend(merged_data(&grid, &dialect.sheet, data_row));
     let counted = grid.rows.iter().filter(|row| row.number >= data_row).count() as u64;
-    let mut filler = Filler::new(&dialect.sheet, is_1904, left, header.names.len());
+    let mut filler = Filler::new(&dialect.sheet, is_1904, left, &header.names);
     for row in grid.rows.into_iter().filter(|row| row.number >= data_row) {
         if row.number % 4096 == 0 {
             interrupt::check()?;
@@ -232,6 +234,7 @@ fn build(
         filler.push(row.number, &row.cells);
     }
     findings.extend(filler.no_dates());
+    findings.extend(filler.without_value());
     let (frame, numbers, refusals, inexact) = filler.frame(&header)?;
     let (file, bytes) = (file.clone(), survey.fingerprint.bytes);
     Ok(Sheet {
@@ -268,36 +271,41 @@ struct Filler<'a> {
     sheet: &'a str,
     is_1904: bool,
     left: u32,
+    names: &'a [String],
     columns: Vec<Vec<Option<String>>>,
     numbers: Vec<u32>,
     refusals: Vec<Refusal>,
     inexact: Vec<(usize, String)>,
     no_dates: (u64, String),
+    /// Cells without a value by reason and column: how many, and where the first is.
+    without_value: BTreeMap<(&'static str, usize), (u64, String)>,
 }
 
 type Frame = (DataFrame, Vec<u32>, Vec<Refusal>, Vec<(usize, String)>);
 
 impl<'a> Filler<'a> {
-    fn new(sheet: &'a str, is_1904: bool, left: u32, width: usize) -> Self {
+    fn new(sheet: &'a str, is_1904: bool, left: u32, names: &'a [String]) -> Self {
         Self {
             sheet,
             is_1904,
             left,
-            columns: vec![Vec::new(); width],
+            names,
+            columns: vec![Vec::new(); names.len()],
             numbers: Vec::new(),
             refusals: Vec::new(),
             inexact: Vec::new(),
             no_dates: (0, String::new()),
+            without_value: BTreeMap::new(),
         }
     }
 
-    fn push(&mut self, row: u32, cells: &[(u32, calamine::Data, usize)]) {
+    fn push(&mut self, row: u32, cells: &[Cell]) {
         self.numbers.push(row);
         let height = self.numbers.len();
         for (column, data, zeros) in cells {
             let index = (column - self.left) as usize;
             let address = || cell::address(self.sheet, row, *column);
-            let text = match cell::text(data, *zeros, self.is_1904) {
+            let text = match cell::text(data.as_ref(), *zeros, self.is_1904) {
                 Text::Empty => None,
                 Text::Plain(text) => Some(text),
                 Text::Inexact(text) => {
@@ -311,10 +319,9 @@ impl<'a> Filler<'a> {
                     self.no_dates.0 += 1;
                     Some(text)
                 }
-                Text::Error(error) => {
-                    let (line, cell, detail) = (u64::from(row) + 1, Some(address()), Some(error.to_owned()));
-                    self.refusals.push(Refusal { record: None, line, cell, reason: "error_cell", detail });
-                    None
+                Text::Error(error) => self.refuse("error_cell", row, *column, error.to_owned()),
+                Text::Unsaved => {
+                    self.refuse("formula_without_result", row, *column, self.names[index].clone())
                 }
             };
             let values = &mut self.columns[index];
@@ -324,6 +331,27 @@ impl<'a> Filler<'a> {
         for values in &mut self.columns {
             values.resize(height, None);
         }
+    }
+
+    /// Notes a cell that gives no value; its record is read, with null in its place.
+    fn refuse(&mut self, reason: &'static str, row: u32, column: u32, detail: String) -> Option<String> {
+        let cell = cell::address(self.sheet, row, column);
+        let index = (column - self.left) as usize;
+        self.without_value.entry((reason, index)).or_insert_with(|| (0, cell.clone())).0 += 1;
+        let (line, cell, detail) = (u64::from(row) + 1, Some(cell), Some(detail));
+        self.refusals.push(Refusal { record: None, line, cell, reason, detail });
+        None
+    }
+
+    fn without_value(&self) -> Vec<Finding> {
+        let finding = |((reason, column), (count, place)): (&(&str, usize), &(u64, String))| {
+            let detail = match *reason {
+                "error_cell" => t!("load.detail.error_cell", place = place),
+                _ => t!("load.detail.formula_without_result", place = place),
+            };
+            Finding::new(reason, Severity::Warning, *count).column(&self.names[*column]).detail(detail)
+        };
+        self.without_value.iter().map(finding).collect()
     }
 
     fn no_dates(&self) -> Option<Finding> {

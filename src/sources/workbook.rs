@@ -1,5 +1,6 @@
 //! Opens a spreadsheet of any format and takes one sheet's cells out of it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +8,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use calamine::{
-    Data, Dimensions, Error, Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Sheets, Xls,
-    XlsError, Xlsb, XlsbError, Xlsx, XlsxError, open_workbook,
+    CellType, Data, DataRef, Dimensions, Error, Ods, OdsError, Range, Reader, Sheet, SheetType, SheetVisible,
+    Sheets, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError, open_workbook,
 };
 use rust_i18n::t;
 
@@ -76,11 +77,9 @@ impl Workbook {
             Sheets::Xlsb(book) => xlsb_grid(book, sheet).map_err(Error::Xlsb),
             Sheets::Xls(book) => {
                 let merged = book.merge_cells_by_sheet_name(sheet).unwrap_or_default();
-                book.worksheet_range(sheet).map(|range| dense_grid(&range, merged)).map_err(Error::Xls)
+                dense(book, sheet).map(|rows| rows.grid(merged)).map_err(Error::Xls)
             }
-            Sheets::Ods(book) => {
-                book.worksheet_range(sheet).map(|range| dense_grid(&range, Vec::new())).map_err(Error::Ods)
-            }
+            Sheets::Ods(book) => dense(book, sheet).map(|rows| rows.grid(Vec::new())).map_err(Error::Ods),
         })?;
         grid.map_err(|error| failure(&SourceFile { shown, path: file.path.clone() }, &error).into())
     }
@@ -170,40 +169,92 @@ fn xlsx_grid(book: &mut Xlsx<Input>, sheet: &str) -> Result<Grid, XlsxError> {
         .iter()
         .map(|style| style.number_format.as_ref().map_or(0, |format| cell::zeros(&format.format_code)))
         .collect();
-    let mut rows = Rows::default();
+    let (mut rows, mut blank) = (Rows::default(), false);
     while let Some((cell, style)) = cells.next_cell_with_style_id()? {
         let zeros = zeros.get(style).copied().unwrap_or(0);
-        rows.add(cell.get_position(), Data::from(cell.get_value().clone()), zeros);
+        let data = Data::from(cell.get_value().clone());
+        blank |= data == Data::Empty;
+        rows.add(cell.get_position(), data, zeros);
+    }
+    // The sheet is only read again where it has cells without a value, most of which have a style and nothing else.
+    drop(cells);
+    if blank {
+        let mut cells = book.worksheet_cells_reader(sheet)?;
+        while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+            if cell.formula.is_some() && cell.value == DataRef::Empty {
+                rows.add_unsaved(cell.pos);
+            }
+        }
     }
     Ok(rows.grid(merged))
 }
 
+/// An XLSB always stores a result; of formulas whose result is an error, the reader gives the formula only.
 fn xlsb_grid(book: &mut Xlsb<Input>, sheet: &str) -> Result<Grid, XlsbError> {
     let mut cells = book.worksheet_cells_reader(sheet)?;
-    let mut rows = Rows::default();
+    let (mut rows, mut filled) = (Rows::default(), HashSet::new());
     while let Some(cell) = cells.next_cell()? {
+        filled.insert(cell.get_position());
         rows.add(cell.get_position(), Data::from(cell.get_value().clone()), 0);
+    }
+    drop(cells);
+    let mut formulas = book.worksheet_cells_reader(sheet)?;
+    loop {
+        match formulas.next_formula() {
+            Ok(Some(cell)) if filled.contains(&cell.get_position()) => {}
+            Ok(Some(cell)) => rows.add_unsaved(cell.get_position()),
+            Ok(None) => break,
+            Err(XlsbError::Io(error)) => return Err(XlsbError::Io(error)),
+            // A formula that the reader does not understand; where it is, is not told.
+            Err(_) => {}
+        }
     }
     Ok(rows.grid(Vec::new()))
 }
 
-fn dense_grid(range: &calamine::Range<Data>, merged: Vec<Dimensions>) -> Grid {
-    let (top, left) = range.start().unwrap_or_default();
+/// Takes a sheet that is read as a whole. An XLS always stores a result, but a text result may be missing.
+fn dense<R: Reader<Input>>(book: &mut R, sheet: &str) -> Result<Rows, R::Error> {
+    let (range, formulas) = (book.worksheet_range(sheet)?, book.worksheet_formula(sheet)?);
     let mut rows = Rows::default();
-    for (row, column, data) in range.used_cells() {
-        rows.add((top + row as u32, left + column as u32), data.clone(), 0);
+    for (position, data) in placed(&range) {
+        let formula = || formulas.get_value(position).is_some_and(|formula| !formula.is_empty());
+        let error = match data {
+            // ODS stores the error of a formula as a text.
+            Data::String(text) if text.starts_with(['#', 'E']) && formula() => cell::error(text),
+            _ => None,
+        };
+        rows.add(position, error.map_or_else(|| data.clone(), Data::Error), 0);
     }
-    rows.grid(merged)
+    for (position, _) in placed(&formulas) {
+        if range.get_value(position).is_none_or(|data| *data == Data::Empty) {
+            rows.add_unsaved(position);
+        }
+    }
+    Ok(rows)
+}
+
+/// The cells in use, each with its row and column in the sheet.
+fn placed<T: CellType>(range: &Range<T>) -> impl Iterator<Item = ((u32, u32), &T)> {
+    let (top, left) = range.start().unwrap_or_default();
+    range.used_cells().map(move |(row, column, data)| ((top + row as u32, left + column as u32), data))
 }
 
 #[derive(Default)]
 struct Rows(Vec<Row>);
 
 impl Rows {
-    fn add(&mut self, (row, column): (u32, u32), data: Data, zeros: usize) {
-        if data == Data::Empty {
-            return;
+    fn add(&mut self, position: (u32, u32), data: Data, zeros: usize) {
+        if data != Data::Empty {
+            self.push(position, Some(data), zeros);
         }
+    }
+
+    /// Notes a formula whose result was not saved.
+    fn add_unsaved(&mut self, position: (u32, u32)) {
+        self.push(position, None, 0);
+    }
+
+    fn push(&mut self, (row, column): (u32, u32), data: Option<Data>, zeros: usize) {
         if self.0.last().is_none_or(|last| last.number != row) {
             self.0.push(Row { number: row, cells: Vec::new() });
         }

@@ -1,6 +1,7 @@
 //! The command line as a person or a script meets it: words, exit codes, files.
 
 mod clinic;
+mod loading;
 mod safety;
 
 use std::collections::BTreeMap;

@@ -434,6 +434,7 @@ impl Outcome {
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic)).table(table);
         // Of many stages, people read what needs a look, and the proof.
         self.stages.iter().fold(page, |page, done| match &done.report {
+            Report::Load(report) => page.add(load::faults(report)),
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
             Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
                 page.add(push::page(report))
