@@ -7,7 +7,7 @@ use rust_i18n::t;
 use serde::Deserialize;
 
 use super::sql_file::mentions;
-use super::{Project, map_files, near, shown};
+use super::{Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::keys::Keys;
@@ -262,8 +262,8 @@ impl Clinic {
         }
         let text = std::fs::read_to_string(&path)
             .with_context(|| t!("config.cannot_read", path = path.display()))?;
-        let clinic: Self = toml::from_str(&text)
-            .map_err(|error| Failure::usage(t!("config.bad_toml", path = path.display(), error = error)))?;
+        let clinic: Self =
+            toml::from_str(&text).map_err(|error| mistake::of(&path.display().to_string(), &error))?;
         clinic.validate(name).with_context(|| path.display().to_string())?;
         clinic.known_maps(project)?;
         Ok(clinic)

@@ -1,6 +1,7 @@
 //! The project's folders and each clinic's `clinic.toml`.
 
 mod clinic;
+mod mistake;
 mod near;
 mod project;
 mod sql_file;
@@ -9,6 +10,6 @@ pub use clinic::{
     Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
     TableConfig, TargetConfig, Triggers,
 };
-pub(crate) use near::near;
+pub(crate) use near::{near, nearest};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

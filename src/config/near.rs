@@ -9,7 +9,7 @@ pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) 
 }
 
 /// Up to three of the known names that look like this one, the nearest first.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     let allowed = (wanted.chars().count() / 3).max(2);
     let mut found: Vec<(usize, &str)> = known

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Options;
 use super::plan::Found;
-use crate::config::{Clinic, SourceConfig};
+use crate::config::{Clinic, SourceConfig, nearest};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::sources::{self, READER_VERSION, SourceFile, Survey};
@@ -47,8 +47,7 @@ pub(super) fn all(options: &Options<'_>) -> Result<Vec<Surveyed>> {
     validate(clinic)?;
     for name in &options.only {
         if !clinic.sources.contains_key(name) {
-            let known = clinic.sources.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(t!("load.unknown_source", name = name, known = known)).into());
+            return Err(unknown(clinic, name).into());
         }
     }
     let folder = options.project.clinic_dir(&clinic.name);
@@ -59,6 +58,15 @@ pub(super) fn all(options: &Options<'_>) -> Result<Vec<Surveyed>> {
         .map(|(number, (name, config))| Ok((number, name, config, sources::find(&folder, name, config)?)))
         .collect::<Result<Vec<_>>>()?;
     found.into_iter().map(|(number, name, config, files)| one(number, name, config, files)).collect()
+}
+
+fn unknown(clinic: &Clinic, name: &str) -> Failure {
+    let known = clinic.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+    let failure = Failure::usage(t!("load.unknown_source", name = name, known = known));
+    match nearest(name, clinic.sources.keys()).first() {
+        Some(near) => failure.hint(format!("trasvase load {} --source {near}", clinic.name)),
+        None => failure.hint(t!("load.unknown_source_hint", clinic = clinic.name, name = name)),
+    }
 }
 
 fn one(number: u64, name: &str, config: &SourceConfig, files: Vec<SourceFile>) -> Result<Surveyed> {

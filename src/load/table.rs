@@ -58,13 +58,16 @@ struct Table<'a> {
     surveyed: &'a Surveyed,
     observer: &'a dyn Observer,
     columns: Vec<String>,
+    /// All names are those of the first file's header.
+    named: bool,
     files: Vec<FileReport>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Table<'a> {
     fn new(options: &'a Options<'a>, surveyed: &'a Surveyed, observer: &'a dyn Observer) -> Self {
-        Self { options, surveyed, observer, columns: Vec::new(), files: Vec::new(), findings: Vec::new() }
+        let (columns, files, findings) = (Vec::new(), Vec::new(), Vec::new());
+        Self { options, surveyed, observer, columns, named: false, files, findings }
     }
 
     fn read(&mut self, frozen: Option<&Known>) -> Result<()> {
@@ -74,22 +77,25 @@ impl<'a> Table<'a> {
             return self.create();
         }
         for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
-            let expected = frozen.map(|known| known.columns.clone()).unwrap_or_default();
-            let frozen = frozen
-                .map(|known| Frozen { dialect: known.dialect(&file.shown), columns: known.columns.clone() });
-            let opened = sources::open(file, survey, &surveyed.config, &frozen.unwrap_or_default())?;
+            let frozen = Frozen {
+                source: surveyed.name.clone(),
+                dialect: frozen.and_then(|known| known.dialect(&file.shown)),
+                columns: frozen.map(|known| known.columns.clone()).unwrap_or_default(),
+            };
+            let expected = &frozen.columns;
+            let opened = sources::open(file, survey, &surveyed.config, &frozen)?;
             let text = t!("load.note.dialect", path = file.shown, dialect = opened.dialect());
             self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
             if number == 1 {
                 self.columns = opened.columns().to_vec();
-                if header::is_data(&expected, &self.columns) {
-                    return Err(self.not_the_header(file, &expected, &self.columns));
+                if header::is_data(expected, &self.columns) {
+                    return Err(self.not_the_header(file, expected, &self.columns));
                 }
                 self.create()?;
-            } else {
-                self.same_header(file, opened.columns())?;
+                self.named = opened.is_named();
             }
-            self.read_file(number, file, survey, &opened)?;
+            let order = self.order(file, &opened)?;
+            self.read_file(number, (file, survey), &opened, order.as_deref())?;
         }
         Ok(())
     }
@@ -107,28 +113,58 @@ impl<'a> Table<'a> {
         ))
     }
 
-    fn same_header(&self, file: &SourceFile, columns: &[String]) -> Result<()> {
-        let longest = self.columns.len().max(columns.len());
-        let Some(position) =
-            (0..longest).find(|position| self.columns.get(*position) != columns.get(*position))
-        else {
-            return Ok(());
-        };
-        if !header::are_names(&self.columns, columns) {
-            return Err(self.not_the_header(file, &self.columns, columns));
+    /// Where each of the table's columns is in a file whose header has them in another order: columns are told by
+    /// their names where the header itself gives each of them one.
+    fn order(&mut self, file: &SourceFile, opened: &Opened) -> Result<Option<Vec<usize>>> {
+        let columns = opened.columns();
+        if columns == self.columns {
+            return Ok(None);
         }
+        let place = |name: &String| columns.iter().position(|column| column == name);
+        let order: Option<Vec<usize>> = self.columns.iter().map(place).collect();
+        match order.filter(|order| order.len() == columns.len() && self.named && opened.is_named()) {
+            Some(order) => {
+                let moved = (0..).zip(&order).filter(|(place, from)| place != *from).count() as u64;
+                let finding = Finding::new("columns_reordered", Severity::Info, moved);
+                self.findings.push(finding.detail(t!("load.detail.columns_reordered", path = file.shown)));
+                Ok(Some(order))
+            }
+            None => Err(self.other_header(file, columns)),
+        }
+    }
+
+    fn other_header(&self, file: &SourceFile, columns: &[String]) -> anyhow::Error {
+        let longest = self.columns.len().max(columns.len());
+        if !header::are_names(&self.columns, columns) {
+            return self.not_the_header(file, &self.columns, columns);
+        }
+        let differs = |position: &usize| self.columns.get(*position) != columns.get(*position);
+        let position = (0..longest).find(differs).unwrap_or(longest);
         let name = |columns: &[String]| {
             columns.get(position).cloned().unwrap_or_else(|| t!("load.no_such_column").into_owned())
         };
-        Err(Failure::failed(t!(
+        let first = &self.surveyed.parts[0].0.shown;
+        let (here, there) = (header::only(columns, &self.columns), header::only(&self.columns, columns));
+        let hint = match here.is_empty() && there.is_empty() {
+            true => t!("load.unnamed_header_hint"),
+            false => t!(
+                "load.other_header_hint",
+                path = file.shown,
+                here = header::shown(&here, true),
+                first = first,
+                there = header::shown(&there, true)
+            ),
+        };
+        Failure::failed(t!(
             "load.other_header",
             path = file.shown,
             position = position + 1,
             column = name(columns),
             other = name(&self.columns),
-            first = self.surveyed.parts[0].0.shown
+            first = first
         ))
-        .into())
+        .hint(hint)
+        .into()
     }
 
     /// What stands in the header's place is not shown: it may be a patient's, in either file.
@@ -140,7 +176,13 @@ impl<'a> Table<'a> {
     }
 
     /// Reads, appends and counts a file at the same time, then holds the three against each other.
-    fn read_file(&mut self, number: u64, file: &SourceFile, survey: &Survey, opened: &Opened) -> Result<()> {
+    fn read_file(
+        &mut self,
+        number: u64,
+        (file, survey): (&SourceFile, &Survey),
+        opened: &Opened,
+        order: Option<&[usize]>,
+    ) -> Result<()> {
         let origin =
             Origin { source_number: self.surveyed.number, file_number: number, shown: file.shown.clone() };
         let (totals, (counted, fingerprint)) = std::thread::scope(|scope| {
@@ -151,7 +193,7 @@ impl<'a> Table<'a> {
                     .read(&origin, &mut |portion| sender.send(portion).map_err(|_| anyhow!("nobody appends")))
             });
             let counter = scope.spawn(|| opened.count());
-            let appended = self.append(&origin, &receiver);
+            let appended = self.append(&origin, order, &receiver);
             // A reader that still sends must not wait for ever.
             drop(receiver);
             let (read, counted) = (joined(reader), joined(counter));
@@ -190,14 +232,20 @@ impl<'a> Table<'a> {
         finding.clone().detail(format!("{}{detail}", file.shown))
     }
 
-    fn append(&self, origin: &Origin, portions: &Receiver<Portion>) -> Result<()> {
+    fn append(&self, origin: &Origin, order: Option<&[usize]>, portions: &Receiver<Portion>) -> Result<()> {
+        // What every table has besides the file's columns comes last.
+        let order =
+            order.map(|order| order.iter().copied().chain(order.len()..order.len() + 3).collect::<Vec<_>>());
         let (connection, source) = (self.options.staging.connection(), &self.surveyed.name);
         let mut rows = connection.appender_to_db(&building(source), "raw").map_err(error::duckdb)?;
         let mut errors = connection.appender_to_db("load_error", "meta").map_err(error::duckdb)?;
         for portion in portions {
             interrupt::check()?;
             match portion {
-                Portion::Rows(batch) => rows.append_record_batch(batch).map_err(error::duckdb)?,
+                Portion::Rows(batch) => {
+                    let batch = order.as_ref().map_or(Ok(batch.clone()), |order| batch.project(order))?;
+                    rows.append_record_batch(batch).map_err(error::duckdb)?;
+                }
                 Portion::Refused(refusals) => {
                     for refusal in refusals {
                         let row = params![

@@ -8,6 +8,7 @@ use duckdb::arrow::datatypes::{DataType, Field, Schema};
 use duckdb::arrow::record_batch::RecordBatch;
 use rust_i18n::t;
 
+use super::census::has_surrogates;
 use super::header::OWN_COLUMNS;
 use super::parser::Record;
 use super::{Emit, Finding, Portion, Refusal, Severity, Totals};
@@ -102,7 +103,8 @@ impl<'a> Batcher<'a> {
             return self.refuse_record(record.first_line, "ragged_row", Some(detail.into_owned()), emit);
         }
         let Some(text) = valid(bytes, ends) else {
-            return self.refuse_record(record.first_line, "undecodable_bytes", None, emit);
+            let surrogates = has_surrogates(bytes).then(|| t!("load.detail.surrogates").into_owned());
+            return self.refuse_record(record.first_line, "undecodable_bytes", surrogates, emit);
         };
         let mut start = 0;
         for (column, end) in ends.iter().enumerate() {

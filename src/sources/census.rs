@@ -36,6 +36,8 @@ impl Lines {
 pub(super) struct Census {
     pub(super) utf8: Lines,
     pub(super) other: Lines,
+    /// UTF-8 but for halves of UTF-16 pairs, which UTF-8 does not have.
+    pub(super) surrogates: Lines,
     /// The file begins with the UTF-8 byte-order mark.
     pub(super) marked: bool,
 }
@@ -82,8 +84,31 @@ impl Census {
         if line.is_ascii() {
             return;
         }
-        if std::str::from_utf8(line).is_ok() { self.utf8.add(number) } else { self.other.add(number) }
+        let lines = match std::str::from_utf8(line) {
+            Ok(_) => &mut self.utf8,
+            Err(_) if has_surrogates(line) => &mut self.surrogates,
+            Err(_) => &mut self.other,
+        };
+        lines.add(number);
     }
+
+    /// Whether the file is meant to be UTF-8, as far as its lines tell.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.marked || self.utf8.count + self.surrogates.count >= self.other.count
+    }
+}
+
+/// Whether bytes are UTF-8 but for halves of UTF-16 pairs (U+D800 to U+DFFF), encoded as if they were characters.
+pub(super) fn has_surrogates(mut bytes: &[u8]) -> bool {
+    let mut found = false;
+    while let Err(error) = std::str::from_utf8(bytes) {
+        match &bytes[error.valid_up_to()..] {
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, rest @ ..] => bytes = rest,
+            _ => return false,
+        }
+        found = true;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -94,6 +119,14 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         Census::take(&SourceFile { shown: "x".to_owned(), path: file.path().into() }).unwrap()
+    }
+
+    #[test]
+    fn halves_of_pairs_are_told_from_other_encodings() {
+        assert!(has_surrogates(b"a\xed\xa0\x80b\xc3\xb1\xed\xbf\xbf"));
+        for bytes in [&b"a"[..], b"\xc3\xb1", b"\xed\xa0", b"\xed\xa0\x80\xf1", b"\xf1", b"\xed\x9f\xbf"] {
+            assert!(!has_surrogates(bytes), "{bytes:?}");
+        }
     }
 
     #[test]

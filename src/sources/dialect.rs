@@ -65,6 +65,18 @@ impl TextDialect {
         }
     }
 
+    /// What to write in clinic.toml so that a file is read as this says and not as another does.
+    pub(super) fn settings(&self, other: &Self) -> String {
+        let toml = |character: Option<char>| toml::Value::String(character.into_iter().collect());
+        let settings = [
+            (self.delimiter != other.delimiter)
+                .then(|| format!("delimiter = {}", toml(Some(self.delimiter)))),
+            (self.quote != other.quote).then(|| format!("quote = {}", toml(self.quote))),
+            (self.header_row != other.header_row).then(|| format!("header_row = {}", self.header_row)),
+        ];
+        settings.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn bytes(&self) -> Bytes {
         let byte = |character: char| character as u8;
         Bytes { delimiter: byte(self.delimiter), quote: self.quote.map(byte), escape: self.escape.map(byte) }

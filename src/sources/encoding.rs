@@ -42,6 +42,7 @@ pub(super) fn decide(
     file: &SourceFile,
     survey: &Survey,
     config: &SourceConfig,
+    source: &str,
     frozen: Option<&str>,
 ) -> Result<(Coding, Vec<Finding>)> {
     let given = config.encoding.as_deref().map(|name| by_name(&file.shown, name)).transpose()?;
@@ -59,7 +60,7 @@ pub(super) fn decide(
     {
         let (was, now) = (frozen.name(), detected.name());
         let detail = match usable {
-            Some(_) => t!("load.detail.drift_encoding", was = was, now = now),
+            Some(_) => t!("load.detail.drift_encoding", was = was, now = now, source = source),
             None => t!("load.detail.drift_encoding_followed", was = was, now = now),
         };
         findings.push(Finding::new("dialect_drift", Severity::Critical, 1).detail(detail));
@@ -74,6 +75,7 @@ pub(super) fn decide(
     }
     if let Some(census) = &census {
         findings.extend(mixed(census, encoding));
+        findings.extend(broken(census, encoding));
         findings.extend(doubtful(survey, census, given.or(usable)));
     }
     let refuse_utf8_lines = given.is_none()
@@ -92,7 +94,7 @@ fn detect(survey: &Survey, census: Option<&Census>) -> &'static Encoding {
         FileKind::Utf16 { little: false } => UTF_16BE,
         _ => match census {
             None => UTF_8,
-            Some(census) if census.marked || census.utf8.count >= census.other.count => UTF_8,
+            Some(census) if census.is_utf8() => UTF_8,
             Some(_) => WINDOWS_1252,
         },
     }
@@ -110,9 +112,19 @@ fn mixed(census: &Census, encoding: &'static Encoding) -> Option<Finding> {
     Some(Finding::new("mixed_encoding", Severity::Critical, strange.count).detail(detail))
 }
 
+/// Halves of pairs are no other encoding, but what some program made of characters such as emoji.
+fn broken(census: &Census, encoding: &'static Encoding) -> Option<Finding> {
+    let lines = &census.surrogates;
+    if encoding != UTF_8 || lines.count == 0 {
+        return None;
+    }
+    let detail = t!("load.detail.lone_surrogates", lines = some_of(&lines.first, lines.count));
+    Some(Finding::new("lone_surrogates", Severity::Critical, lines.count).detail(detail))
+}
+
 /// A file in a third encoding is read as Windows-1252 without an error, so a strong second opinion is worth a finding.
 fn doubtful(survey: &Survey, census: &Census, chosen: Option<&'static Encoding>) -> Option<Finding> {
-    if chosen.is_some() || census.utf8.count >= census.other.count {
+    if chosen.is_some() || census.is_utf8() {
         return None;
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

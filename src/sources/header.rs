@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use rust_i18n::t;
 
+use super::files::SourceFile;
 use super::{Finding, Severity, some_of};
+use crate::error::Failure;
 
 /// The columns that every raw table has besides those of its file.
 pub(super) const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
@@ -185,6 +187,16 @@ pub(super) fn name(texts: &[String]) -> (Header, Vec<Finding>) {
             .push(Finding::new("header_repeated", Severity::Warning, repeated.len() as u64).detail(detail));
     }
     (Header { names }, findings)
+}
+
+/// The failure that no record is where the header should be.
+pub(super) fn no_row(file: &SourceFile, source: &str, row: u64, last: Option<u64>) -> anyhow::Error {
+    let path = &file.shown;
+    let failure = Failure::failed(match last {
+        Some(last) => t!("load.no_header_row_beyond", path = path, row = row, last = last),
+        None => t!("load.no_header_row", path = path, row = row),
+    });
+    failure.hint(t!("load.no_header_row_hint", source = source)).into()
 }
 
 /// `c1`, `c2` ... for a file without a header.

@@ -130,6 +130,8 @@ pub enum Opened {
 /// How an earlier load read the same source.
 #[derive(Debug, Clone, Default)]
 pub struct Frozen {
+    /// Under which name clinic.toml settles it otherwise.
+    pub source: String,
     pub dialect: Option<Dialect>,
     pub columns: Vec<String>,
 }
@@ -156,6 +158,14 @@ impl Opened {
             Opened::Text(text) => &text.header.names,
             Opened::Sheet(sheet) => &sheet.header.names,
         }
+    }
+
+    /// Whether every column has the name that the header gives it: none is made up, and none is numbered because
+    /// another has the same.
+    pub fn is_named(&self) -> bool {
+        let made_up =
+            |finding: &Finding| ["header_empty", "header_repeated"].contains(&finding.rule.as_str());
+        !self.findings().iter().any(made_up)
     }
 
     pub fn dialect(&self) -> Dialect {

@@ -44,12 +44,8 @@ impl Sheet {
         config: &SourceConfig,
         frozen: &Frozen,
     ) -> Result<Self> {
-        let was = match &frozen.dialect {
-            Some(Dialect::Sheet(dialect)) => Some(dialect),
-            _ => None,
-        };
         let mut workbook = Workbook::open(file, survey.kind)?;
-        let (name, mut findings) = choose(file, &workbook, config, was)?;
+        let (name, mut findings) = choose(file, &workbook, config, frozen)?;
         let is_1904 = workbook.is_1904();
         let grid = workbook.grid(file, &name)?;
         if grid.rows.is_empty() {
@@ -107,7 +103,7 @@ fn choose(
     file: &SourceFile,
     workbook: &Workbook,
     config: &SourceConfig,
-    was: Option<&SheetDialect>,
+    frozen: &Frozen,
 ) -> Result<(String, Vec<Finding>)> {
     let sheets = workbook.sheets();
     let names = |shown: bool| -> Vec<&str> {
@@ -135,10 +131,17 @@ fn choose(
             .hint(t!("load.no_sheet_hint", sheets = names(false).join(", ")))
             .into());
     };
-    let frozen = was.map(|was| was.sheet.as_str());
-    let chosen = frozen.filter(|name| there(name)).unwrap_or(first);
-    if let Some(frozen) = frozen.filter(|frozen| *frozen != first) {
-        let detail = t!("load.detail.drift_sheet", was = frozen, now = first);
+    let was = match &frozen.dialect {
+        Some(Dialect::Sheet(was)) => Some(was.sheet.as_str()),
+        _ => None,
+    };
+    let chosen = was.filter(|name| there(name)).unwrap_or(first);
+    if let Some(was) = was.filter(|was| *was != first) {
+        let source = &frozen.source;
+        let detail = match was == chosen {
+            true => t!("load.detail.drift_sheet", was = was, now = first, source = source),
+            false => t!("load.detail.drift_sheet_gone", was = was, now = first),
+        };
         findings.push(Finding::new("dialect_drift", Severity::Warning, 1).detail(detail));
     }
     let others: Vec<_> = names(true).into_iter().filter(|name| *name != chosen).collect();
@@ -166,7 +169,7 @@ fn header_rows(
         }
         let end = row + rows.max(1) - 1;
         if end > last_row {
-            return Err(Failure::failed(t!("load.no_header_row", path = file.shown, row = row)).into());
+            return Err(header::no_row(file, &frozen.source, row, Some(last_row)));
         }
         Ok(Some((u32::try_from(row - 1)?, u32::try_from(end - 1)?)))
     };
@@ -185,10 +188,14 @@ fn header_rows(
         }
         let known = |rows| names(grid, rows, is_1904).0.names == frozen.columns;
         let severity = if known(kept) { Severity::Info } else { Severity::Critical };
-        let now = found.map_or(0, |(first, _)| first + 1);
-        let detail = t!("load.detail.drift_header", was = was.header_row, now = now);
+        let (was, now) = (was.header_row, found.map_or(0, |(first, _)| first + 1));
+        let followed = !known(kept) && known(found);
+        let detail = match followed {
+            true => t!("load.detail.drift_header_followed", was = was, now = now),
+            false => t!("load.detail.drift_header", was = was, now = now, source = frozen.source),
+        };
         findings.push(Finding::new("dialect_drift", severity, 1).detail(detail));
-        return Ok(if !known(kept) && known(found) { found } else { kept });
+        return Ok(if followed { found } else { kept });
     }
     if found.is_none() {
         findings.push(Finding::new("no_header", Severity::Warning, 1).detail(file.shown.clone()));

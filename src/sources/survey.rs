@@ -115,7 +115,7 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
     }
     let body = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Failure::failed(t!("load.empty_file", path = file.shown)).into());
+        return Err(empty(file));
     }
     // Old clinic programs write HTML or XML and call it .xls.
     let start: String = body
@@ -135,6 +135,11 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
         return Err(unsupported("binary"));
     }
     Ok(FileKind::Text)
+}
+
+/// A file that holds nothing.
+pub(super) fn empty(file: &SourceFile) -> anyhow::Error {
+    Failure::failed(t!("load.empty_file", path = file.shown)).hint(t!("load.empty_file_hint")).into()
 }
 
 /// Text of mostly Latin letters in UTF-16 has a zero in every other byte.

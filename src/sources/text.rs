@@ -1,9 +1,12 @@
 //! Delimited text: from the survey to batches.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use rust_i18n::t;
 
 use super::batch::{Batcher, Origin};
+use super::census;
 use super::count::Counter;
 use super::decode::Decoded;
 use super::detect::{self, Sampled};
@@ -12,7 +15,7 @@ use super::encoding::{self, Coding};
 use super::files::SourceFile;
 use super::header::{self, Header, Place};
 use super::parser::{Parser, Record};
-use super::survey::{Fingerprint, Survey};
+use super::survey::{self, Fingerprint, Survey};
 use super::{Dialect, Emit, Finding, Frozen, Portion, Severity, Totals, some_of};
 use crate::config::{Empty, SourceConfig};
 use crate::error::{Failure, interrupt};
@@ -53,13 +56,13 @@ impl Text {
             _ => None,
         };
         let (coding, mut findings) =
-            encoding::decide(file, survey, config, was.map(|dialect| dialect.encoding.as_str()))?;
-        let sample = Sample::take(file, coding)?;
+            encoding::decide(file, survey, config, &frozen.source, was.map(|was| was.encoding.as_str()))?;
+        let sample = Sample::take(file, &frozen.source, coding)?;
         let encoding = encoding::name(coding, survey);
         let detected = sample.detect(config, &encoding);
         let (reading, drift) = match was {
             None => (detected?, None),
-            Some(was) => sample.thaw(&TextDialect { encoding, ..was.clone() }, detected, &frozen.columns)?,
+            Some(was) => sample.thaw(&TextDialect { encoding, ..was.clone() }, detected, frozen)?,
         };
         findings.extend(reading.findings);
         findings.extend(drift);
@@ -131,21 +134,23 @@ fn take(record: &Record, head: &mut u64, batcher: &mut Batcher<'_>, emit: &mut E
 /// The first stretch of a file.
 struct Sample<'a> {
     file: &'a SourceFile,
+    /// The name under which clinic.toml has the file.
+    source: &'a str,
     text: Vec<u8>,
     /// There is nothing after it.
     whole: bool,
 }
 
 impl<'a> Sample<'a> {
-    fn take(file: &'a SourceFile, coding: Coding) -> Result<Self> {
+    fn take(file: &'a SourceFile, source: &'a str, coding: Coding) -> Result<Self> {
         let mut decoded = Decoded::open(file, coding)?;
         let mut text = Vec::new();
         while text.len() <= SAMPLE {
-            let Some(block) = decoded.next()? else { return Ok(Self { file, text, whole: true }) };
+            let Some(block) = decoded.next()? else { return Ok(Self { file, source, text, whole: true }) };
             text.extend_from_slice(block);
         }
         text.truncate(SAMPLE);
-        Ok(Self { file, text, whole: false })
+        Ok(Self { file, source, text, whole: false })
     }
 
     fn records(&self, dialect: &TextDialect, limit: usize) -> Vec<Sampled> {
@@ -193,13 +198,12 @@ impl<'a> Sample<'a> {
 
     /// Nothing but line ends, or a first record that is longer than what is looked at.
     fn without_records(&self) -> anyhow::Error {
-        let path = &self.file.shown;
-        let text = if self.whole {
-            t!("load.empty_file", path = path)
-        } else {
-            t!("load.no_header_row", path = path, row = 1)
-        };
-        Failure::failed(text).into()
+        if self.whole { survey::empty(self.file) } else { self.no_header_row(1, None) }
+    }
+
+    /// `last` is the line of the file's last record, where it is known.
+    fn no_header_row(&self, row: u64, last: Option<u64>) -> anyhow::Error {
+        header::no_row(self.file, self.source, row, last)
     }
 
     /// Reads the header where a dialect says it is.
@@ -214,10 +218,10 @@ impl<'a> Sample<'a> {
         let start = records.iter().position(|record| record.line == dialect.header_row);
         let found = start.and_then(|start| Some((start, records.get(start..start + rows)?)));
         let Some((start, header_records)) = found else {
-            let (path, row) = (&self.file.shown, dialect.header_row);
-            return Err(Failure::failed(t!("load.no_header_row", path = path, row = row)).into());
+            let last = records.last().filter(|last| self.whole && last.line < dialect.header_row);
+            return Err(self.no_header_row(dialect.header_row, last.map(|last| last.line)));
         };
-        let (header, mut findings) = header::name(&joined(self.file, header_records)?);
+        let (header, mut findings) = header::name(&joined(self.file, header_records, &dialect.encoding)?);
         if start > 0 {
             let lines: Vec<u64> = records[..start.min(5)].iter().map(|record| record.line).collect();
             let detail = t!("load.detail.line_list", lines = some_of(&lines, start as u64));
@@ -232,18 +236,34 @@ impl<'a> Sample<'a> {
         &self,
         was: &TextDialect,
         detected: Result<Reading>,
-        columns: &[String],
+        frozen: &Frozen,
     ) -> Result<(Reading, Option<Finding>)> {
-        let known = |reading: &Reading| reading.header.names == columns;
+        let known = |reading: &Reading| reading.header.names == frozen.columns;
         match (self.read_header(was.clone()), detected) {
             (Ok(kept), Ok(detected)) if known(&kept) || !known(&detected) => {
-                let severity = if known(&kept) { Severity::Info } else { Severity::Critical };
-                let drift = drift(&kept.dialect, &detected.dialect, severity);
+                let (was, now) = (&kept.dialect, &detected.dialect);
+                let drift = if known(&kept) {
+                    drift(was, now, Severity::Info, || t!("load.detail.drift_kept", was = was, now = now))
+                } else {
+                    let (source, settings) = (&frozen.source, now.settings(was));
+                    let text = || {
+                        t!(
+                            "load.detail.drift_doubt",
+                            was = was,
+                            now = now,
+                            source = source,
+                            settings = settings
+                        )
+                    };
+                    drift(was, now, Severity::Critical, text)
+                };
                 Ok((kept, drift))
             }
             (Ok(kept), Err(_)) => Ok((kept, None)),
             (_, Ok(detected)) => {
-                let drift = drift(was, &detected.dialect, Severity::Warning);
+                let now = &detected.dialect;
+                let text = || t!("load.detail.drift", was = was, now = now);
+                let drift = drift(was, now, Severity::Warning, text);
                 Ok((detected, drift))
             }
             (Err(_), Err(error)) => Err(error),
@@ -251,23 +271,35 @@ impl<'a> Sample<'a> {
     }
 }
 
-fn drift(was: &TextDialect, now: &TextDialect, severity: Severity) -> Option<Finding> {
-    let detail = || t!("load.detail.drift", was = was, now = now);
+fn drift<'t>(
+    was: &TextDialect,
+    now: &TextDialect,
+    severity: Severity,
+    detail: impl Fn() -> Cow<'t, str>,
+) -> Option<Finding> {
     (was != now).then(|| Finding::new("dialect_drift", severity, 1).detail(detail()))
 }
 
 /// The header's texts; those of several rows joined by a space.
-fn joined(file: &SourceFile, records: &[Sampled]) -> Result<Vec<String>> {
+fn joined(file: &SourceFile, records: &[Sampled], encoding: &str) -> Result<Vec<String>> {
     let width = records.iter().map(|record| record.fields.len()).max().unwrap_or(0);
     let mut texts = vec![String::new(); width];
     for record in records {
         if record.faulty {
-            return Err(Failure::failed(t!("load.bad_header", path = file.shown, line = record.line)).into());
+            return Err(Failure::failed(t!("load.bad_header", path = file.shown, line = record.line))
+                .hint(t!("load.bad_header_hint"))
+                .into());
         }
         for (text, field) in texts.iter_mut().zip(&record.fields) {
             let field = std::str::from_utf8(field).map_err(|_| {
-                Failure::failed(t!("load.undecodable_header", path = file.shown, line = record.line))
-                    .hint(t!("load.undecodable_header_hint"))
+                // In UTF-16, and where half a pair of it was written as UTF-8, no other encoding is the cure.
+                let broken = encoding.starts_with("utf-16") || census::has_surrogates(field);
+                Failure::failed(t!("load.undecodable_header", path = file.shown, line = record.line)).hint(
+                    match broken {
+                        true => t!("load.broken_header_hint"),
+                        false => t!("load.undecodable_header_hint"),
+                    },
+                )
             })?;
             if !text.is_empty() && !field.trim().is_empty() {
                 text.push(' ');

@@ -1,5 +1,6 @@
 //! Sources to raw tables: what is read, what is refused, what is told, and that nothing is lost on the way.
 
+mod advice;
 mod corpus;
 mod desk;
 mod sheets;
@@ -423,7 +424,15 @@ fn a_dialect_once_found_is_kept() {
     desk.write("s.csv", "codigo|total\n1|2\n");
     let report = desk.load().unwrap();
     assert_eq!(findings(&report), ["dialect_drift", "columns_changed"]);
-    assert_eq!(report.sources[0].findings[0].severity, trasvase::sources::Severity::Critical);
+    let drift = &report.sources[0].findings[0];
+    assert_eq!(drift.severity, trasvase::sources::Severity::Critical);
+    assert_eq!(
+        drift.detail.as_deref(),
+        Some(
+            "read as before: ascii, delimiter ',', quote \", header in line 1; but the file seems to be: ascii, \
+             delimiter '|', quote \", header in line 1; if it is, write under [sources.s]: delimiter = \"|\""
+        )
+    );
     assert_eq!(report.sources[0].columns, ["codigo|total"]);
 
     // clinic.toml decides.
@@ -440,6 +449,8 @@ fn an_encoding_once_found_is_kept() {
     let report = desk.load().unwrap();
     assert_eq!((report.rows(), report.refused()), (1, 1));
     assert_eq!(findings(&report), ["dialect_drift", "mixed_encoding"]);
+    let detail = report.sources[0].findings[0].detail.as_deref().unwrap();
+    assert!(detail.ends_with("write under [sources.s]: encoding = \"windows-1252\""), "{detail}");
     // Between bytes and UTF-16 there is no choice, and the finding says so.
     desk.write("s.csv", "\u{feff}id;x\n1;ñ\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
     let report = desk.load().unwrap();

@@ -51,3 +51,39 @@ fn cells_without_a_value_are_counted_by_file() {
     // Among other stages too, which stop here for want of SQL.
     says(&run(folder.path(), &["run", "acme"]), 2, &[count]);
 }
+
+#[test]
+fn a_mistake_in_clinic_toml_has_its_line_and_what_was_meant() {
+    for (sources, parts) in [
+        ("[sources.s]\nfiles = ['s.csv']\ndelimeter = ';'", ["delimeter = ';'", "did you mean delimiter?"]),
+        ("[sources.s]\nfile = ['s.csv']", ["file = ['s.csv']", "did you mean files?"]),
+        ("[tables.patient]\norphan = 'null'", ["orphan = 'null'", "did you mean orphans?"]),
+        ("[tables.patient]\nmode = 'upsrt'", ["mode = 'upsrt'", "did you mean upsert?"]),
+        ("[source.s]\nfiles = ['s.csv']", ["source.s", "did you mean sources?"]),
+        ("[sources.s]\nfiles = 's.csv'", ["expected a sequence", "README.md"]),
+        ("[sources.s\nfiles = ['s.csv']", ["[sources.s", "README.md"]),
+    ] {
+        let folder = clinic(sources);
+        let output = run(folder.path(), &["load", "acme"]);
+        says(&output, 2, &[&["clinics/acme/clinic.toml", "at line ", "README.md"], &parts[..]].concat());
+    }
+}
+
+#[test]
+fn a_delimiter_that_changed_is_told_with_the_setting_to_write() {
+    let folder = clinic("[sources.s]\nfiles = [\"sources/s.csv\"]");
+    put(folder.path(), "s.csv", "id;nombre\n1;Ana\n2;Eva\n");
+    says(&run(folder.path(), &["load", "acme"]), 0, &[]);
+    put(folder.path(), "s.csv", "id,nombre,tel\n1,Ana,600\n2,Eva,700\n");
+    let setting = "if it is, write under [sources.s]: delimiter = \",\"";
+    let output = run(folder.path(), &["load", "acme", "--format", "json"]);
+    says(&output, 0, &[&setting.replace('"', "\\\"")]);
+    // Among other stages it is seen too.
+    says(&run(folder.path(), &["run", "acme"]), 2, &["dialect_drift", "delimiter"]);
+    let path = folder.path().join("clinics/acme/clinic.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let settled = text.replace("[sources.s]\n", "[sources.s]\ndelimiter = \",\"\n");
+    std::fs::write(&path, settled).unwrap();
+    says(&run(folder.path(), &["load", "acme"]), 0, &["columns_changed", "2 records loaded"]);
+    says(&run(folder.path(), &["sql", "acme", "select tel from raw.s"]), 0, &["700"]);
+}
