@@ -263,8 +263,12 @@ fn connected(context: &Context, project: &Project, clinic: Option<&Clinic>) -> R
             database = session.database,
             user = session.user
         );
-        let verdict = if session.read_only { Verdict::Doubt } else { Verdict::Good };
-        let mut findings = vec![Finding::new(t!("cli.doctor.target"), verdict, found)];
+        let mut findings = vec![Finding::new(t!("cli.doctor.target"), Verdict::Good, found)];
+        findings.extend(session.read_only.map(|why| {
+            let found = t!("cli.doctor.read_only", target = target.name, cause = why.cause());
+            let remedy = why.remedy(&session.database, &session.user, &target.origin);
+            Finding::new(t!("cli.doctor.target"), Verdict::Bad, found).remedy(remedy)
+        }));
         let Some(clinic) = clinic else { return Ok(findings) };
         let known = catalog::load(&project.catalog_file(&clinic.system))?;
         let catalog = match known {

@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod numbers;
 mod parameters;
 pub mod privileges;
+mod read_only;
 pub mod schema;
 mod secret;
 mod session;
@@ -15,6 +16,7 @@ mod target;
 mod tls;
 
 pub use backup::backup;
+pub use read_only::ReadOnly;
 pub use secret::Secret;
 pub use session::{Canceller, Purpose, Session, execute};
 pub use target::{Target, variable};

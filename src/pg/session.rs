@@ -12,6 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::Target;
 use super::embedded::OLDEST;
 use super::parameters::Parameters;
+use super::read_only::ReadOnly;
 use super::tls;
 use crate::error::{self, Failure};
 
@@ -26,7 +27,8 @@ set idle_in_transaction_session_timeout = 0";
 
 const FACTS: &str = "\
 select current_setting('server_version_num')::int4, current_database()::text, current_user::text, pg_is_in_recovery(), \
-current_setting('default_transaction_read_only')::bool";
+current_setting('default_transaction_read_only')::bool, \
+(select source from pg_settings where name = 'default_transaction_read_only')";
 
 /// What a session is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,8 @@ pub struct Session {
     pub server_version: u32,
     pub database: String,
     pub user: String,
-    /// A standby, or `default_transaction_read_only`.
-    pub read_only: bool,
+    /// Why nothing may be written, if so.
+    pub read_only: Option<ReadOnly>,
     /// `host:port`, or the socket's folder.
     pub address: String,
     tls: MakeRustlsConnect,
@@ -85,7 +87,7 @@ impl Session {
             server_version: u32::try_from(facts.get::<_, i32>(0))?,
             database: facts.get(1),
             user: facts.get(2),
-            read_only: facts.get::<_, bool>(3) || facts.get::<_, bool>(4),
+            read_only: ReadOnly::of(facts.get(3), facts.get(4), facts.get(5)),
             address: parameters.address(),
             tls,
             connection,
@@ -128,16 +130,17 @@ impl Session {
     }
 
     fn require(&self, purpose: Purpose, target: &Target) -> Result<()> {
-        if purpose == Purpose::Write && self.read_only {
-            return Err(Failure::failed(t!(
+        match self.read_only {
+            Some(why) if purpose == Purpose::Write => Err(Failure::failed(t!(
                 "pg.read_only",
                 address = self.address,
-                database = self.database
+                database = self.database,
+                cause = why.cause()
             ))
-            .hint(t!("pg.read_only_hint", origin = target.origin))
-            .into());
+            .hint(why.remedy(&self.database, &self.user, &target.origin))
+            .into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

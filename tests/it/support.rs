@@ -110,7 +110,8 @@ impl Drop for TestDatabase {
     }
 }
 
-async fn administer(sql: &str) {
+/// Runs SQL beside all tests' databases.
+pub(crate) async fn administer(sql: &str) {
     let target = Target::at("DATABASE_URL", Secret::new(server().url_for("postgres")));
     let session = Session::open(&target, Purpose::Write).await.unwrap();
     session.client.batch_execute(sql).await.unwrap();

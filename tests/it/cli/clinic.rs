@@ -388,6 +388,19 @@ fn doctor_names_what_is_missing_and_what_to_do() {
         broken.0.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "bad").collect();
     let subjects: Vec<_> = bad.iter().map(|finding| finding["subject"].as_str().unwrap()).collect();
     assert_eq!(subjects, ["[sources.people]", "visit"]);
+    let setting = |value: &str| {
+        let database = &mini.database.name;
+        let sql = format!("alter database {database} set default_transaction_read_only = {value}");
+        support::runtime().block_on(support::administer(&sql));
+    };
+    setting("on");
+    let read_only = mini.json("doctor mini").0;
+    setting("off");
+    let target = read_only.as_array().unwrap().iter().find(|finding| {
+        finding["verdict"] == "bad" && finding["found"].as_str().unwrap().contains("not pushed to")
+    });
+    let remedies = format!("{:?}", target.map(|finding| &finding["remedies"]));
+    assert!(remedies.contains("reset default_transaction_read_only"), "{read_only}");
     let secret = mini
         .command(&["doctor"])
         .env("DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/d")

@@ -132,7 +132,7 @@ async fn a_read_only_database_is_not_pushed_to() {
     let read_only =
         |on: &str| format!("alter database {} set default_transaction_read_only = {on}", site.database.name);
     site.session().await.client.batch_execute(&read_only("on")).await.unwrap();
-    site.run(&["push", "acme"]).says(1, &["is read-only"]).hints("DATABASE_URL name the primary");
+    site.run(&["push", "acme"]).says(1, &["is read-only"]).hints("reset default_transaction_read_only");
     site.run(&["push", "acme", "--dry-run"]).says(1, &["read-only transaction"]).hints("primary");
     assert_eq!((site.tables().await, site.batches().await.as_str()), (before, ""));
     let session = site.session().await;

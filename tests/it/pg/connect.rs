@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use trasvase::error::{self, Failure};
 use trasvase::pg::embedded::{Server, ServerOptions};
-use trasvase::pg::{Purpose, Secret, Session, Target};
+use trasvase::pg::{Purpose, ReadOnly, Secret, Session, Target};
 
 use crate::support;
 
@@ -217,9 +217,18 @@ async fn a_read_only_database_is_refused_for_writing_only() {
     let sql = format!("alter database {} set default_transaction_read_only = on", database.name);
     database.client().await.client.batch_execute(&sql).await.unwrap();
     let text = refused(&database.url).await;
-    assert!(text.contains("read-only") && text.contains("TEST_URL"), "{text}");
+    let remedy = format!("alter database \"{}\" reset default_transaction_read_only", database.name);
+    assert!(text.contains("read-only") && text.contains(&remedy), "{text}");
+    let at =
+        |option: &str| Target::at("TEST_URL", Secret::new(format!("{}&options=-c{option}", database.url)));
     let session = Session::open(&database.target(), Purpose::Read).await.unwrap();
-    assert!(session.read_only);
+    assert_eq!(session.read_only, Some(ReadOnly::Database));
+    // The nearest setting holds, and is the one to take away.
+    let none = Session::open(&at("%20default_transaction_read_only%3Doff"), Purpose::Write).await.unwrap();
+    assert_eq!(none.read_only, None);
+    let by_connection = Session::open(&at("%20default_transaction_read_only%3Don"), Purpose::Write).await;
+    let text = format!("{:?}", Failure::from_anyhow(&by_connection.unwrap_err()));
+    assert!(text.contains("set by the connection") && text.contains("PGOPTIONS"), "{text}");
 }
 
 #[tokio::test]

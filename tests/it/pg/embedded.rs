@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
+use trasvase::error::Failure;
 use trasvase::pg::embedded::{self, Server, ServerOptions, Status};
-use trasvase::pg::{Purpose, Secret, Session, Target};
+use trasvase::pg::{Purpose, ReadOnly, Secret, Session, Target};
 
 use crate::support;
 
@@ -54,6 +55,27 @@ fn query(server: &Server, sql: &str) -> String {
         });
         text.unwrap_or_default()
     })
+}
+
+#[test]
+fn a_standby_is_read_and_not_written() {
+    let folder = Folder::new();
+    let settings = vec![("wal_level".to_owned(), "replica".to_owned())];
+    let options = ServerOptions { settings, ..folder.options() };
+    let primary = Server::start(&options).unwrap();
+    let signal = primary.data_dir().join("standby.signal");
+    primary.account().private_file(&signal, "").unwrap();
+    primary.release().unwrap();
+    let standby = Server::start(&options).unwrap();
+    let target = Target::at("TEST_URL", Secret::new(standby.url()));
+    support::runtime().block_on(async {
+        let session = Session::open(&target, Purpose::Read).await.unwrap();
+        assert_eq!(session.read_only, Some(ReadOnly::Standby));
+        let refused = Session::open(&target, Purpose::Write).await.unwrap_err();
+        let failure = Failure::from_anyhow(&refused);
+        assert!(failure.message.contains("is a standby"), "{failure:?}");
+        assert!(failure.hints[0].contains("let TEST_URL name the primary"), "{failure:?}");
+    });
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
@@ -247,7 +269,7 @@ fn data_of_a_version_that_is_not_here_are_left_alone() {
     let version = folder.0.join("data/PG_VERSION");
     let real = fs::read_to_string(&version).unwrap();
     fs::write(&version, "99\n").unwrap();
-    let error = trasvase::error::Failure::from_anyhow(&Server::start(&folder.options()).unwrap_err());
+    let error = Failure::from_anyhow(&Server::start(&folder.options()).unwrap_err());
     assert!(error.message.contains("99") && error.hints[0].contains("postgresql-99"), "{error:?}");
     fs::write(&version, real).unwrap();
     drop(Server::start(&folder.options()).unwrap());
