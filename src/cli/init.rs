@@ -134,7 +134,9 @@ impl Arguments {
             .replace("{system}", &toml_text(&self.system))
             .replace("{timezone}", timezone)
             .replace("{country}", code)
-            .replace("{currency}", currency))
+            .replace("{currency}", currency)
+            // Every clinic of this system has its own row, whose id the other tables carry.
+            .replace("{tenant}", if self.system == "clinicsay" { "" } else { "# " }))
     }
 
     /// Position in [`COUNTRIES`].

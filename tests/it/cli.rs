@@ -149,6 +149,14 @@ fn init_writes_a_clinic_that_is_valid_in_both_languages() {
 }
 
 #[test]
+fn init_leaves_the_tenant_of_another_system_open() {
+    let folder = empty();
+    assert!(run(folder.path(), &["init", "acme", "--system", "other"]).status.success());
+    let settings = std::fs::read_to_string(folder.path().join("clinics/acme/clinic.toml")).unwrap();
+    assert!(settings.contains("\n# [tenant]\n# column = "), "{settings}");
+}
+
+#[test]
 fn init_never_overwrites() {
     let folder = project();
     let path = folder.path().join("clinics/acme/clinic.toml");

@@ -200,3 +200,58 @@ fn no_source_file_tells_where_it_was_written() {
     }
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+/// The settings that clinic.toml may have, as the code names them.
+fn settings() -> BTreeSet<String> {
+    let text = read(&root().join("src/config/clinic.rs"));
+    let fields =
+        text.split("impl ").next().unwrap().lines().filter_map(|line| line.trim().strip_prefix("pub "));
+    let names = fields.filter_map(|field| field.split_once(": ")).map(|(name, _)| name.to_owned());
+    // `targets` is [target.NAME] there, and what is left out is a command's.
+    let hidden = ["left_out", "targets"];
+    names.filter(|name| !hidden.contains(&name.as_str())).chain(["target".to_owned()]).collect()
+}
+
+#[test]
+fn every_setting_is_in_the_reference_and_in_what_init_writes() {
+    let readme = read(&root().join("README.md"));
+    let reference = readme.split("\n## clinic.toml\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let settings = settings();
+    assert!(settings.len() > 40 && settings.contains("sync_by"), "{settings:?}");
+    for name in &settings {
+        let shown = [format!("`{name}`"), format!("[{name}"), format!("`[[{name}]]`")];
+        assert!(shown.iter().any(|shown| reference.contains(shown)), "README.md does not tell of {name}");
+        for language in ["en", "es"] {
+            let template = read(&root().join(format!("src/cli/init/clinic.{language}.toml")));
+            let lines =
+                template.lines().map(|line| line.trim_start_matches("{tenant}").trim_start_matches("# "));
+            let starts = [format!("{name} = "), format!("[{name}"), format!("[[{name}]]")];
+            let mut lines = lines.filter(|line| starts.iter().any(|start| line.starts_with(start)));
+            assert!(lines.next().is_some(), "clinic.{language}.toml does not show {name}");
+        }
+    }
+}
+
+#[test]
+fn what_init_writes_as_a_comment_is_valid_without_its_mark() {
+    for language in ["en", "es"] {
+        let template = read(&root().join(format!("src/cli/init/clinic.{language}.toml")));
+        let filled = template.replace("{uid}", "01HZY3J7QG0000000000000000").replace("{tenant}", "");
+        let filled =
+            filled.replace("{product}", "\"p\"").replace("{system}", "\"s\"").replace("{name}", "acme");
+        let setting = |line: &str| {
+            let name = line.split(" = ").next().unwrap_or_default();
+            line.starts_with('[')
+                || name == "\"\""
+                || (line.contains(" = ") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        };
+        let bare = |line: &str| match line.strip_prefix("# ") {
+            Some(rest) if setting(rest) => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        let text = filled.lines().map(bare).collect::<Vec<_>>().join("\n");
+        let clinic: trasvase::config::Clinic =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((clinic.sources.len(), clinic.targets.len(), clinic.tables.len()), (2, 2, 1), "{text}");
+    }
+}
