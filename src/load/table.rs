@@ -243,7 +243,10 @@ impl<'a> Table<'a> {
             interrupt::check()?;
             match portion {
                 Portion::Rows(batch) => {
-                    let batch = order.as_ref().map_or(Ok(batch.clone()), |order| batch.project(order))?;
+                    let batch = match &order {
+                        Some(order) => batch.project(order)?,
+                        None => batch,
+                    };
                     rows.append_record_batch(batch).map_err(error::duckdb)?;
                 }
                 Portion::Refused(refusals) => {
