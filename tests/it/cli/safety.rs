@@ -199,4 +199,9 @@ fn the_first_clinic_of_the_readme_goes_all_the_way() {
     says(&here(&["schema", "apply", "acme"]), 0, &[]);
     says(&here(&["run", "acme"]), 0, &["Equal: every value"]);
     says(&here(&["sql", "acme", "from target.patient where last_name is not null"]), 0, &["rows: 2"]);
+    // By the tenant that init wrote, a patient whom someone entered by hand is known to be this clinic's.
+    let by_hand = "insert into patient (id, clinic_id, first_name) select repeat('7', 26), clinic_id, 'X' from patient limit 1";
+    support::runtime()
+        .block_on(async { database.client().await.client.batch_execute(by_hand).await.unwrap() });
+    says(&here(&["verify", "acme"]), 0, &["patient: 1 rows of this clinic were written by someone else"]);
 }
