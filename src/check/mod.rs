@@ -118,9 +118,13 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     }
     let order = options.catalog.dependency_order(&names);
     let new_keys = numbers::tables(options.clinic, &order);
+    let models = sql_files(options.project, options.clinic, "target")?;
     let shapes = order
         .iter()
-        .map(|name| shape::shape(staging, options.catalog, &new_keys, name))
+        .map(|name| {
+            let model = models.iter().find(|model| TableName::from(model.name.as_str()) == *name);
+            shape::shape(staging, options.catalog, &new_keys, model, name)
+        })
         .collect::<Result<Vec<_>>>()?;
     forget_missing(staging, &order)?;
     let mut findings = Vec::new();
@@ -164,6 +168,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.extend(limits::unreadable_elsewhere(staging, options.clinic)?);
     findings.extend(run_checks(options)?);
     write_findings(staging, &findings)?;
+    findings.extend(unread(staging, options.clinic)?);
     let sources = verdict::decide(staging, options.clinic, &order)?;
     Ok(Report { tables, sources, findings })
 }
@@ -397,6 +402,28 @@ fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
         }
     }
     Ok(findings)
+}
+
+/// The findings of transform about sources that no target reads.
+const UNREAD: &str = "stage = 'transform' and rule in ('unread_source', 'unused_source')";
+
+fn unread(staging: &Staging, clinic: &Clinic) -> Result<Vec<Finding>> {
+    let mut found = staging.rows(
+        &format!(
+            "select rule, severity, subject, count::ubigint from meta.finding where {UNREAD} order by subject"
+        ),
+        |row| {
+            Ok(Finding {
+                rule: row.get(0)?,
+                severity: row.get(1)?,
+                subject: row.get(2)?,
+                column: None,
+                count: row.get(3)?,
+            })
+        },
+    )?;
+    found.retain(|finding| clinic.sources.contains_key(&finding.subject));
+    Ok(found)
 }
 
 fn write_findings(staging: &Staging, findings: &[Finding]) -> Result<()> {

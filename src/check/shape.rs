@@ -9,7 +9,7 @@ use rust_i18n::t;
 
 use super::convert::{Conversion, conversion};
 use crate::codec::Codec;
-use crate::config::near;
+use crate::config::{SqlFile, near};
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{self, Catalog, Identity};
 use crate::model::ident::{TableName, literal, quoted};
@@ -62,10 +62,14 @@ pub(super) fn shape<'c>(
     staging: &Staging,
     catalog: &'c Catalog,
     new_keys: &BTreeSet<TableName>,
+    model: Option<&SqlFile>,
     name: &TableName,
 ) -> Result<TableShape<'c>> {
+    let path = model.map_or_else(|| format!("target.{name}"), |model| model.path.clone());
     let Some(table) = catalog.table(name) else {
-        return Err(Failure::findings(t!("check.no_table", table = name))
+        let known: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
+        let near = near(&name.to_string(), &known);
+        return Err(Failure::findings(t!("check.no_table", path = path, table = name, near = near))
             .hint(t!("check.no_table_hint"))
             .into());
     };
@@ -74,7 +78,10 @@ pub(super) fn shape<'c>(
     for (column, _) in staged.iter().filter(|(column, _)| !column.starts_with('_')) {
         if table.column(column).is_none() {
             let names = table.columns.iter().map(|column| &column.name);
-            faults.push(t!("check.no_column", column = column, near = near(column, names)).into_owned());
+            let line = model.map_or(1, |model| line_of(model, column));
+            faults.push(
+                t!("check.no_column", column = column, line = line, near = near(column, names)).into_owned(),
+            );
         }
     }
     let mut columns = Vec::new();
@@ -102,8 +109,8 @@ pub(super) fn shape<'c>(
         faults.push(t!("check.no_sequence").into_owned());
     }
     if !faults.is_empty() {
-        let message = t!("check.shape", table = name, faults = faults.join("; "));
-        return Err(Failure::findings(message).hint(t!("check.shape_hint", table = name)).into());
+        let message = t!("check.shape", path = path, table = name, faults = faults.join("; "));
+        return Err(Failure::findings(message).hint(t!("check.shape_hint", path = path)).into());
     }
     let is_new = |table: &TableName| new_keys.contains(table);
     let holder = |column: &ColumnShape<'_>| {
@@ -113,6 +120,13 @@ pub(super) fn shape<'c>(
     let placeholders = columns.iter().filter_map(holder).collect();
     let provenance = provenance(&staged);
     Ok(TableShape { name: name.clone(), table, columns, provenance, keys, placeholders })
+}
+
+/// The last line of a model's text that has a column's name as a word.
+fn line_of(model: &SqlFile, column: &str) -> usize {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    let named = |line: &str| line.split(|c| !inside(c)).any(|word| word.eq_ignore_ascii_case(column));
+    model.text.lines().zip(1..).filter(|(line, _)| named(line)).last().map_or(1, |(_, number)| number)
 }
 
 fn codec(table: &TableName, column: &catalog::Column) -> Result<Codec> {

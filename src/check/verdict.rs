@@ -87,5 +87,9 @@ fn count(staging: &Staging, source: &str) -> Result<SourceCount> {
         imported: of("imported")?,
         skipped: of("skipped")?,
         filtered: of("filtered")?,
+        unread: staging.value(&format!(
+            "select count(*) > 0 from meta.finding where subject = {name} and {}",
+            super::UNREAD
+        ))?,
     })
 }

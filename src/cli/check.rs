@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
+use super::transform;
 use crate::check::Report;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
@@ -88,6 +89,9 @@ pub(super) fn faults(report: &Report, clinic: &ClinicName) -> Page {
         ]);
     }
     let page = Page::new().table(rules).table(findings);
+    let unread = report.findings.iter().filter(|finding| finding.rule == "unread_source");
+    let page =
+        unread.fold(page, |page, one| page.line(transform::left_behind(&one.subject, one.count, None)));
     match report.tables.iter().max_by_key(|table| table.rejected).filter(|table| table.rejected > 0) {
         Some(worst) => {
             let name = worst.table.to_string();

@@ -65,7 +65,22 @@ fn reasons(reasons: &[Reason]) -> String {
 }
 
 pub(super) fn counts(report: &Report) -> Value {
-    json!({ "built": report.built.len(), "unchanged": report.unchanged, "dropped": report.dropped.len() })
+    json!({
+        "built": report.built.len(),
+        "unchanged": report.unchanged,
+        "dropped": report.dropped.len(),
+        "unread": report.unread.iter().filter(|source| source.unused.is_none()).count(),
+    })
+}
+
+/// A source whose records no model takes along: why, or what to type about it.
+pub(super) fn left_behind(source: &str, records: u64, unused: Option<&str>) -> String {
+    let records = output::count(records);
+    match unused {
+        Some(why) => t!("cli.transform.unused", source = source, records = records, why = why),
+        None => t!("cli.transform.unread", source = source, records = records),
+    }
+    .into_owned()
 }
 
 pub(super) fn page(report: &Report) -> Page {
@@ -89,5 +104,9 @@ pub(super) fn page(report: &Report) -> Page {
     let page = Page::new().table(table);
     let page =
         report.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.dropped", model = name)));
+    let page = report
+        .unread
+        .iter()
+        .fold(page, |page, one| page.line(left_behind(&one.source, one.records, one.unused.as_deref())));
     page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
 }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
+use super::transform;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::verify::{ControlReport, DifferenceKind, Report};
+use crate::verify::{ControlReport, DifferenceKind, Report, SourceReport};
 
 /// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
 #[derive(Debug, clap::Args)]
@@ -60,7 +61,7 @@ pub(super) fn counts(report: &Report) -> Value {
 }
 
 pub(super) fn page(report: &Report) -> Page {
-    let page = Page::new().table(tables(report)).table(sources(report));
+    let page = Page::new().table(tables(report)).table(sources(report)).add(left_behind(report));
     let page = page.table(figures(report)).add(differences(report));
     if report.is_clean() { page.line(t!("cli.verify.clean")) } else { page }
 }
@@ -103,9 +104,26 @@ fn sources(report: &Report) -> Table {
         let counts =
             [count.read, count.rejected, count.merged, count.imported, count.skipped, count.filtered];
         let name = [count.source.clone()].into_iter();
-        table.row(name.chain(counts.map(output::count)).chain([yes_or_no(one.complete)]));
+        table.row(name.chain(counts.map(output::count)).chain([whole(one)]));
     }
     table
+}
+
+/// Whether a source's sum holds; one that no model reads is not said to be whole.
+fn whole(source: &SourceReport) -> String {
+    match (source.complete && source.count.unread, &source.unused) {
+        (false, _) => yes_or_no(source.complete),
+        (true, None) => t!("cli.verify.unread").into_owned(),
+        (true, Some(_)) => t!("cli.verify.unused").into_owned(),
+    }
+}
+
+/// What stays behind, and what to type about it.
+fn left_behind(report: &Report) -> Page {
+    let unread = report.sources.iter().filter(|source| source.count.unread);
+    unread.fold(Page::new(), |page, one| {
+        page.line(transform::left_behind(&one.count.source, one.count.read, one.unused.as_deref()))
+    })
 }
 
 /// Control figures and both-sided queries: each that is unequal, and how many of each name are equal.

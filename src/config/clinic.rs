@@ -90,6 +90,9 @@ pub struct SourceConfig {
     /// The target table that decides each row's verdict; none for look-up sources that only feed others.
     #[serde(default)]
     pub primary: Option<TableName>,
+    /// Why no model reads it, where that is meant; such a source has no primary table.
+    #[serde(default)]
+    pub unused: Option<String>,
     /// `utf-8`, `windows-1252`, `utf-16le` ... (WHATWG names); detected where not given.
     #[serde(default)]
     pub encoding: Option<String>,
@@ -321,8 +324,25 @@ impl Clinic {
         for site in &self.sites {
             site.timezone.as_deref().map(parse_zone).transpose()?;
         }
+        for (name, source) in &self.sources {
+            source.validate(name)?;
+        }
         if self.safety.on_verify_failure.as_deref() == Some("rollback") {
             return Err(Failure::usage(t!("config.rollback_not_yet")).into());
+        }
+        Ok(())
+    }
+}
+
+impl SourceConfig {
+    /// A source that is left out has a reason, and is about no table.
+    fn validate(&self, name: &str) -> Result<()> {
+        let Some(reason) = &self.unused else { return Ok(()) };
+        if reason.trim().is_empty() {
+            return Err(Failure::usage(t!("config.unused_why", source = name)).into());
+        }
+        if self.primary.is_some() {
+            return Err(Failure::usage(t!("config.unused_primary", source = name)).into());
         }
         Ok(())
     }

@@ -105,6 +105,7 @@ fn options_hash(config: &SourceConfig) -> String {
     let SourceConfig {
         files: _,
         primary: _,
+        unused: _,
         encoding,
         delimiter,
         quote,

@@ -52,6 +52,9 @@ pub struct SourceCount {
     pub imported: u64,
     pub skipped: u64,
     pub filtered: u64,
+    /// No model of `target` reads the source.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

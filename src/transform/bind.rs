@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rust_i18n::t;
+use serde_json::Value;
 
 use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::problem::Problem;
+use super::token::tokens;
+use super::tree;
 use super::workbench::Workbench;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
@@ -54,7 +57,7 @@ pub(super) fn bind(
                 without_key.insert(name.table.clone());
             }
             let Some(message) = origin_fault(node, &columns) else { continue };
-            Some(Problem::at(&node.file, None, message))
+            Some(Problem::at(&node.file, origin_place(node), message))
         };
         problems.extend(problem);
         failed.insert(name);
@@ -143,7 +146,7 @@ fn leave_out_identity(
             .is_disjoint(&BTreeSet::from([Name::new("golden", &name.table), Name::new("xref", &name.table)]))
         {
             let message = t!("transform.no_source_id", model = clean.name, reader = readers[0]);
-            problems.push(Problem::at(&clean.file, None, message));
+            problems.push(Problem::at(&clean.file, select_place(clean), message));
         }
         failed.insert(name.clone());
         return;
@@ -172,6 +175,28 @@ fn origin_fault(node: &Node, columns: &Columns) -> Option<String> {
         }
     };
     Some(message.into_owned())
+}
+
+/// Where a model selects `_id` or `_ids`, or should.
+fn origin_place(node: &Node) -> Option<usize> {
+    let list = node.query.as_ref().map(|query| tree::select_list(&query.tree)).unwrap_or_default();
+    let named = |item: &&Value| {
+        let column = item["column_names"].as_array().and_then(|names| names.last()?.as_str());
+        let alias = Some(tree::text(item, "alias")).filter(|alias| !alias.is_empty());
+        alias.or(column).is_some_and(|name| matches!(name.to_lowercase().as_str(), "_id" | "_ids"))
+    };
+    list.iter().rfind(named).and_then(tree::offset).or_else(|| select_place(node))
+}
+
+/// The word at which the outermost SELECT begins, else the first of the query.
+fn select_place(node: &Node) -> Option<usize> {
+    let tokens = tokens(&node.file.text);
+    let mut depth = 0_i32;
+    let outermost = tokens.iter().filter(|token| {
+        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
+        depth == 0 && token.is("select")
+    });
+    outermost.last().or(tokens.first()).map(|token| token.start)
 }
 
 /// Column types of a table that was bound, by lower-case name.

@@ -8,6 +8,7 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::culprit::{self, Refused};
 use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
@@ -208,6 +209,10 @@ fn build(
             .execute(record, duckdb::params![step.model, step.version, step.parts.fingerprint(), sql, parts, rows, milliseconds])
             .map(drop)
             .map_err(error::duckdb)
+    })
+    .map_err(|error| match error.downcast::<Refused>() {
+        Ok(refused) => culprit::failure(staging, node, refused).into(),
+        Err(error) => error,
     })?;
     Ok(ModelReport {
         name: step.model.clone(),
@@ -239,18 +244,18 @@ fn replace(staging: &Staging, macros: &Macros, node: &Node, before: Option<Shape
     }
     let what = node.shape().as_str();
     let sql = macros.below(&format!("create or replace {what} {name} as\n{}", node.sql));
-    staging.connection().execute_batch(&sql).map_err(|error| build_failure(node, macros, error))
+    staging.connection().execute_batch(&sql).map_err(|error| refusal(node, macros, error))
 }
 
 /// A failure of a model with its place; the message holds no value.
-fn build_failure(node: &Node, macros: &Macros, error: duckdb::Error) -> anyhow::Error {
+fn refusal(node: &Node, macros: &Macros, error: duckdb::Error) -> anyhow::Error {
     let whole = error.to_string();
     let safe = error::duckdb(error).to_string();
     if whole.contains("INTERRUPT Error") {
         return anyhow::anyhow!(safe);
     }
     let problem = macros.problem_of_model(node, &whole).with_message(&safe);
-    Failure::failed(problem.to_string()).into()
+    Refused { whole, problem }.into()
 }
 
 fn drop_shape(staging: &Staging, name: &Name, shape: Shape) -> Result<()> {

@@ -135,7 +135,7 @@ fn add_model(
     }
     if let Some(first) = graph.nodes.get(&name) {
         let message = t!("config.same_name", first = first.file.path, second = file.path, name = name);
-        problems.push(Problem::at(&file, None, message));
+        problems.push(Problem::at(&file, Some(0), message));
     }
     let node = Node {
         macros: macros.closure(&query.uses),

@@ -181,7 +181,7 @@ pub(super) fn count(staging: &Staging, uses: &[MapUse]) -> Result<()> {
     staging.transaction(|| {
         staging.execute(
             "delete from meta.unmapped; delete from meta.unmapped_row; delete from meta.map_use;
-             delete from meta.finding where stage = 'transform'",
+             delete from meta.finding where stage = 'transform' and rule = 'unmapped_value'",
         )?;
         uses.iter().try_for_each(|found| count_use(staging, found))
     })

@@ -8,6 +8,7 @@
 
 mod bind;
 mod build;
+mod culprit;
 mod discover;
 mod graph;
 mod macros;
@@ -19,6 +20,7 @@ mod plan;
 mod problem;
 mod token;
 mod tree;
+mod unread;
 mod workbench;
 
 use anyhow::Result;
@@ -28,6 +30,7 @@ use serde::Serialize;
 pub use build::ModelReport;
 pub use plan::{Plan, Reason, Step};
 pub(crate) use token::only_statement;
+pub use unread::Unread;
 
 use self::graph::Graph;
 use self::macros::Macros;
@@ -56,6 +59,8 @@ pub struct Report {
     pub dropped: Vec<String>,
     /// Maps with values that they do not translate.
     pub unmapped: Vec<maps::MapReport>,
+    /// Sources that no target reads.
+    pub unread: Vec<Unread>,
     /// Hash over the fingerprints of all models: equal hash, equal models over equal sources.
     pub output: String,
 }
@@ -98,8 +103,10 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     record_maps(options.staging, &prepared.map_uses, !built.is_empty())?;
     let mut unmapped = maps::list(options.staging, options.clinic)?;
     unmapped.retain(|map| map.unmapped_values > 0);
+    let unread = unread::find(&prepared.graph, options.clinic, options.staging)?;
+    unread::record(options.staging, &unread)?;
     let output = build::output(options.staging)?;
-    Ok(Report { built, unchanged, dropped: prepared.plan.dropped, unmapped, output })
+    Ok(Report { built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
 }
 
 /// Counts untranslated values where models were built or the headers or policies changed.
@@ -122,6 +129,7 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     if problems.is_empty() {
         bind::bind(&mut graph, &macros, options.staging, &workbench, &mut problems)?;
     }
+    problems.extend(unread::contradictions(&graph, options.clinic));
     let mut map_uses = Vec::new();
     if problems.is_empty() {
         map_uses = maps::uses(&graph, options.clinic, &macros, &workbench, &mut problems)?;

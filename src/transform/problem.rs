@@ -42,6 +42,10 @@ impl Problem {
         &self.message
     }
 
+    pub(super) fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Whether it is about this byte of this file.
     pub(super) fn stands_at(&self, file: &SqlFile, offset: usize) -> bool {
         self.path == file.path && self.place.as_ref() == Some(&place(&file.text, offset))

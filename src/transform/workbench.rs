@@ -26,6 +26,10 @@ const SESSION_FUNCTIONS: [&str; 7] = [
     "get_block_size",
 ];
 
+/// Words that statements begin with.
+const STATEMENTS: [&str; 10] =
+    ["select", "with", "from", "insert", "create", "update", "delete", "drop", "alter", "copy"];
+
 /// A parsed query.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
@@ -100,24 +104,42 @@ impl Workbench {
 
     /// Parses a text that must be one SELECT.
     pub(super) fn parse(&self, sql: &str) -> Result<std::result::Result<Query, Fault>> {
+        let tree = self.serialized(sql)?;
+        if let Some(second) = self.second_statement(&tree, sql)? {
+            return Ok(Err(Fault::new(Some(second), t!("transform.many_statements"))));
+        }
+        if tree["error"] == Value::Bool(true) {
+            return Ok(Err(parse_fault(&tree, sql)));
+        }
+        if tree["statements"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(Err(Fault::new(None, t!("transform.no_statement"))));
+        }
+        Ok(Ok(Query { fingerprint: tree::fingerprint(&tree), uses: tree::uses(&tree), tree }))
+    }
+
+    /// Where a second statement begins, if one does: behind a semicolon, or, where that was forgotten, at the word that
+    /// DuckDB does not understand while what stands before it is whole. A fault within the first is told first.
+    fn second_statement(&self, tree: &Value, sql: &str) -> Result<Option<usize>> {
+        let tokens = super::token::tokens(sql);
+        let second = super::token::statements(&tokens).get(1).map(|tokens| tokens[0].start);
+        let Some(position) = syntax_error(tree) else { return Ok(second) };
+        if let Some(second) = second.filter(|second| *second <= position) {
+            return Ok(Some(second));
+        }
+        let begins = |word: &&str| tokens.iter().any(|token| token.start == position && token.is(word));
+        let Some(first) = sql.get(..position).filter(|_| STATEMENTS.iter().any(|word| begins(&word))) else {
+            return Ok(None);
+        };
+        Ok((self.serialized(first)?["error"] == Value::Bool(false)).then_some(position))
+    }
+
+    fn serialized(&self, sql: &str) -> Result<Value> {
         let json: String = self
             .staging
             .connection()
             .query_row("select json_serialize_sql(?::varchar)::varchar", [sql], |row| row.get(0))
             .map_err(error::duckdb)?;
-        let tree: Value = serde_json::from_str(&json).context("DuckDB's parse tree is no JSON")?;
-        if tree["error"] == Value::Bool(true) {
-            return Ok(Err(parse_fault(&tree, sql)));
-        }
-        let count = tree["statements"].as_array().map_or(0, Vec::len);
-        if count != 1 {
-            let second =
-                super::token::statements(&super::token::tokens(sql)).get(1).map(|tokens| tokens[0].start);
-            let message =
-                if count == 0 { t!("transform.no_statement") } else { t!("transform.many_statements") };
-            return Ok(Err(Fault::new(second, message)));
-        }
-        Ok(Ok(Query { fingerprint: tree::fingerprint(&tree), uses: tree::uses(&tree), tree }))
+        serde_json::from_str(&json).context("DuckDB's parse tree is no JSON")
     }
 
     /// What a query does that no model may; calls of our own macros are left to their own check.
@@ -169,11 +191,19 @@ fn forbidden_text(what: &Forbidden) -> String {
     .into_owned()
 }
 
+/// The byte that DuckDB's parser does not understand.
+fn syntax_error(tree: &Value) -> Option<usize> {
+    (tree::text(tree, "error_type") == "parser").then(|| position(tree)).flatten()
+}
+
+fn position(tree: &Value) -> Option<usize> {
+    tree["position"].as_str().and_then(|position| position.parse().ok())
+}
+
 /// Reads what `json_serialize_sql` says of a text that it does not take.
 fn parse_fault(tree: &Value, sql: &str) -> Fault {
-    let position = tree["position"].as_str().and_then(|position| position.parse().ok());
     if tree::text(tree, "error_type") == "parser" {
-        return Fault::new(position, tree::text(tree, "error_message"));
+        return Fault::new(position(tree), tree::text(tree, "error_message"));
     }
     // Only SELECTs are serialised: anything else is another statement, or a PIVOT that DuckDB turns into several.
     let tokens = super::token::tokens(sql);

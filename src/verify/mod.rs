@@ -91,6 +91,9 @@ pub struct SourceReport {
     #[serde(flatten)]
     pub count: SourceCount,
     pub complete: bool,
+    /// Of a source that no model reads: why that is meant, as clinic.toml says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused: Option<String>,
 }
 
 impl Report {
@@ -166,7 +169,11 @@ async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Resul
     let sources = manifest
         .sources
         .iter()
-        .map(|count| SourceReport { complete: complete(count), count: count.clone() })
+        .map(|count| SourceReport {
+            complete: complete(count),
+            unused: unused(options.clinic, count),
+            count: count.clone(),
+        })
         .collect();
     Ok(Report {
         snapshot: manifest.id.clone(),
@@ -248,6 +255,10 @@ async fn their_side(
 /// read = rejected + merged + imported + skipped + filtered (DESIGN §1).
 fn complete(count: &SourceCount) -> bool {
     count.read == count.rejected + count.merged + count.imported + count.skipped + count.filtered
+}
+
+fn unused(clinic: &Clinic, count: &SourceCount) -> Option<String> {
+    clinic.sources.get(&count.source).filter(|_| count.unread)?.unused.clone()
 }
 
 fn compared<'a>(

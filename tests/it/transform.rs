@@ -5,6 +5,7 @@ mod maps;
 mod project;
 mod rebuild;
 mod refused;
+mod unread;
 
 use trasvase::error::Failure;
 use trasvase::staging::{Access, Limits, Staging};

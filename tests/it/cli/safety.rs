@@ -205,3 +205,49 @@ fn the_first_clinic_of_the_readme_goes_all_the_way() {
         .block_on(async { database.client().await.client.batch_execute(by_hand).await.unwrap() });
     says(&here(&["verify", "acme"]), 0, &["patient: 1 rows of this clinic were written by someone else"]);
 }
+
+#[test]
+fn a_file_that_no_model_reads_is_told_by_every_stage_until_its_reason_is_given() {
+    let mini = Mini::new();
+    let settings = "[sources.letters]\nfiles = [\"sources/letters.csv\"]\n";
+    mini.edit("clinics/mini/clinic.toml", "[maps.kind]", &format!("{settings}\n[maps.kind]"));
+    mini.write("clinics/mini/sources/letters.csv", "number;text\n1;a\n2;b\n");
+    let advice = "[sources.letters] unused = \"...\"";
+    says(
+        &mini.run(&["run", "mini"]),
+        0,
+        &["sources that no model reads 1", "unread_source", "UNREAD", advice],
+    );
+    says(&mini.run(&["transform", "mini"]), 0, &[advice]);
+    says(&mini.run(&["check", "mini"]), 0, &["unread_source", advice]);
+    says(&mini.run(&["verify", "mini"]), 0, &["UNREAD", "no model reads its 2 records", advice]);
+    let reason = format!("{settings}unused = \"there is no table for letters\"\n");
+    mini.edit("clinics/mini/clinic.toml", settings, &reason);
+    let all = [
+        "unused_source",
+        "left out",
+        "2 records are left out, as clinic.toml says: there is no table for letters",
+    ];
+    let output = mini.run(&["run", "mini"]);
+    says(&output, 0, &all);
+    let text = format!("{output:?}");
+    assert!(!text.contains("UNREAD") && !text.contains("no model reads"), "{text}");
+}
+
+#[test]
+fn a_model_that_does_not_fit_the_target_is_named_with_its_line() {
+    let mini = Mini::new();
+    mini.write(
+        "sql/systems/small/target/persn.sql",
+        "-- one row a person\nselect golden_id as id, _id from golden.person\n",
+    );
+    let wrong = "sql/systems/small/target/persn.sql:1: the target has no table persn, but this model makes it: did you mean person?";
+    says(&mini.run(&["run", "mini", "--until", "check"]), 3, &[wrong]);
+    std::fs::remove_file(mini.path().join("sql/systems/small/target/persn.sql")).unwrap();
+    mini.edit("sql/systems/small/target/visit.sql", "v.kind,", "v.kind as kin,");
+    let wrong = [
+        "sql/systems/small/target/visit.sql: ",
+        "column kin (line 4) does not exist there: did you mean kind?",
+    ];
+    says(&mini.run(&["run", "mini", "--until", "check"]), 3, &wrong);
+}

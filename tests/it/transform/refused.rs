@@ -79,3 +79,61 @@ fn a_model_that_fails_leaves_its_table_and_names_no_value() {
     );
     assert_eq!(case.run(&staging), ["target.patient"]);
 }
+
+/// What is told of a model that fails on a value: the first line of its message, and the hints.
+fn told(case: &Case, model: &str) -> (String, Vec<String>) {
+    case.write("sql/sources/flowww/clean/patient.sql", model);
+    case.write(
+        "sql/systems/clinicsay/target/patient.sql",
+        "-- one patient\nselect golden_id as id, columns('_ids?') from golden.patient\n",
+    );
+    let failure = Failure::from_anyhow(&case.try_run(&case.open(), &[]).unwrap_err());
+    (failure.message.lines().next().unwrap().to_owned(), failure.hints)
+}
+
+#[test]
+fn a_function_that_fails_on_a_value_is_told_with_its_line() {
+    let case = Case::demo();
+    case.write(
+        "sql/macros/text.sql",
+        "-- text\ncreate or replace macro shout(t) as upper(t);\ncreate or replace macro day_of(t) as strptime(t, '%d/%m/%Y');\n",
+    );
+    for (model, place) in [
+        // In a CTE, beside calls that do not fail, of which one does not stand it that `try` is put around it.
+        (
+            "-- one patient\nwith typed as (\n  select id, upper(nombre) as name,\n    strptime(nombre, '%Y') as day,\n    list(_id order by _id) as _ids,\n  from raw.pacientes group by all\n)\nselect id as source_id, name, day, _ids from typed\n",
+            "4:5",
+        ),
+        // In a condition, and behind a cast that would fail too.
+        (
+            "-- one patient\nselect id as source_id, nombre as name, _id,\nfrom raw.pacientes\nwhere length(id) = 1\n  and strptime(trim(nombre), '%Y') is not null\n",
+            "5:7",
+        ),
+        // In a macro: the call.
+        (
+            "-- one patient\nselect id as source_id,\n  nombre as name,\n  day_of(nombre) as day, _id,\nfrom raw.pacientes\n",
+            "4:3",
+        ),
+        // An operator.
+        (
+            "-- one patient\nselect id as source_id, nombre as name, _id,\n  2147483647::integer\n    + length(id)::integer as sum,\nfrom raw.pacientes\n",
+            "4:5",
+        ),
+    ] {
+        let (message, hints) = told(&case, model);
+        assert!(message.starts_with(&format!("sql/sources/flowww/clean/patient.sql:{place}: ")), "{message}");
+        for value in ["ana", "luis", "2147483647"] {
+            assert!(!message.contains(value), "{message}");
+        }
+        assert!(hints[0].contains("try_strptime"), "{hints:?}");
+    }
+}
+
+#[test]
+fn a_failure_that_no_call_explains_is_told_without_a_line() {
+    let case = Case::demo();
+    let model = "-- one patient\nselect source_id, name, _id from (\n  select min(id) as source_id, min(nombre) as name, min(_id) as _id,\n    sum(9e307::double * 100) as much from raw.pacientes\n) where much::tinyint is null\n";
+    let (message, hints) = told(&case, model);
+    assert!(message.starts_with("sql/sources/flowww/clean/patient.sql"), "{message}");
+    assert_eq!(hints.len(), 1);
+}

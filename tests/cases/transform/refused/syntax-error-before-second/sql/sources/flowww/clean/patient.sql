@@ -1,0 +1,3 @@
+-- one patient
+select id as source_id,, _id from raw.pacientes;
+select 2;
