@@ -21,3 +21,10 @@ create or replace macro is_destroyed_code(t) as
 -- Whether text, once its separators are gone, is one and the same digit over and over: what a clerk types to get past a required field.
 create or replace macro is_one_digit(t) as
     length(t) > 1 and replace(t, left(t, 1), '') = '';
+
+-- `name` where a cell says something and nothing could be read from it: for `_repairs`, and for checks that list such cells.
+create or replace macro unread_cell(name, value, cell) as
+    case when value is null and trimmed(cell) is not null then name end;
+
+-- A list without its nulls: names that hold, of a list of `case when ... then name end`.
+create or replace macro without_nulls(names) as list_filter(names, lambda item: item is not null);

@@ -157,6 +157,9 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let mut tables = Vec::new();
     for shape in &shapes {
         ready::split(staging, &shape.name)?;
+        for (repair, count) in ready::repairs(staging, &shape.name)? {
+            findings.push(Finding { rule: repair, ..finding("", "info", shape, None, count) });
+        }
         let report = table_report(options.clinic, staging, shape)?;
         observer.event(&Event::Finished {
             stage: Stage::Check,

@@ -170,6 +170,19 @@ pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
     })
 }
 
+/// What the models repaired in rows that may be pushed: how many rows, by name of the repair. What check itself changed
+/// is told apart.
+pub(super) fn repairs(staging: &Staging, name: &TableName) -> Result<Vec<(String, u64)>> {
+    staging.rows(
+        &format!(
+            "select repair, count(*)::ubigint from (select unnest(_repairs) as repair from {}) \
+             where repair not in ('json_null', 'orphan_emptied') group by 1 order by 1",
+            name.staged("ready")
+        ),
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// State of the codec's scalar function.
 #[derive(Clone)]
 struct CodecState(Arc<Codec>);

@@ -96,7 +96,7 @@ select
     'unreadable_consent', case when parse_yes_no(consent) is null then consent end
   )) as extra,
   _ids,
-  list_filter([
+  without_nulls([
     case when given <> trimmed(given) or surnames <> trimmed(surnames) then 'white_space' end,
     case when full_name <> concat_ws(' ', trimmed(given), trimmed(surnames)) then 'name_case' end,
     case when national_id <> identity then 'national_id_spelling' end,
@@ -111,5 +111,5 @@ select
     case when landline_unreadable or mobile_unreadable then 'phone_unreadable' end,
     case when email_address <> email then 'email_spelling' end,
     case when email is not null and email_address is null then 'email_unreadable' end
-  ], lambda rule: rule is not null) as _repairs,
+  ]) as _repairs,
 from final
