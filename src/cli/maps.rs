@@ -52,6 +52,9 @@ impl Arguments {
         if self.export {
             let added = export(&project.clinic_dir(&clinic.name).join("maps"), &values)?;
             return output::show(context.format(), &added, |added| {
+                if added.is_empty() {
+                    return Page::new().line(t!("cli.maps.none"));
+                }
                 let page = Page::new();
                 let page = added.iter().fold(page, |page, (path, count)| {
                     page.line(t!("cli.maps.added", count = count, path = path))

@@ -127,7 +127,7 @@ impl Workbench {
             return Ok(Some(second));
         }
         let begins = |word: &&str| tokens.iter().any(|token| token.start == position && token.is(word));
-        let Some(first) = sql.get(..position).filter(|_| STATEMENTS.iter().any(|word| begins(&word))) else {
+        let Some(first) = sql.get(..position).filter(|_| STATEMENTS.iter().any(begins)) else {
             return Ok(None);
         };
         Ok((self.serialized(first)?["error"] == Value::Bool(false)).then_some(position))

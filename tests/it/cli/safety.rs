@@ -201,6 +201,7 @@ fn the_first_clinic_of_the_readme_goes_all_the_way() {
     says(&here(&["run", "acme"]), 0, &[&repaired[..], &["Equal: every value"]].concat());
     let kept = "select record_metadata ->> '$.extra.unreadable_birth_date' as birth_date, \
         record_metadata ->> '$.extra.unreadable_phone' as phone from target.patient where len(_repairs) > 0";
+    says(&here(&["maps", "acme", "--export"]), 0, &["every value has its translation"]);
     says(&here(&["sql", "acme", kept]), 0, &["31/02/1990", "6001", "rows: 1"]);
     says(&here(&["sql", "acme", "from target.patient where last_name is not null"]), 0, &["rows: 3"]);
     // Every cell that says something has arrived somewhere.
