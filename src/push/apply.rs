@@ -41,15 +41,17 @@ pub(super) async fn apply(
     }
     let as_sent = stored_as_sent(context, plan);
     let ledger = record::Ledger::open(context, batch, context.aside.filter(|_| as_sent)).await?;
+    disable_triggers(context, plan).await?;
+    let deleted = delete_first(context, plan, &ledger).await?;
     let mut written = BTreeMap::new();
     let (mut staged, mut spools) = (Vec::new(), Vec::new());
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         error::interrupt::check()?;
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
         let (result, spool) =
-            load_table(context, place, entry, table, &codec, &ledger).await.with_context(|| {
-                t!("push.at_table", table = entry.table, done = place, total = plan.tables.len())
-            })?;
+            load_table(context, place, entry, table, &codec, &ledger, deleted.get(&place).copied())
+                .await
+                .with_context(|| at_table(plan, place, place))?;
         spools.extend(spool.map(|spool| (entry, spool)));
         context.observer.event(&Event::Finished {
             stage: Stage::Push,
@@ -109,6 +111,40 @@ fn stored_as_sent(context: &Context<'_>, plan: &Plan) -> bool {
     })
 }
 
+fn at_table(plan: &Plan, place: usize, done: usize) -> std::borrow::Cow<'static, str> {
+    t!("push.at_table", table = plan.tables[place].table, done = done, total = plan.tables.len())
+}
+
+/// Before the first row is touched: a table that a constraint still waits for cannot be altered.
+async fn disable_triggers(context: &Context<'_>, plan: &Plan) -> Result<()> {
+    for table in plan.tables.iter().filter(|table| table.triggers_disabled) {
+        context.execute(&format!("alter table {} disable trigger user", table.table.quoted())).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what the plan deletes, children before their parents; returns how many rows by the table's place. These tables
+/// are staged then.
+async fn delete_first(
+    context: &Context<'_>,
+    plan: &Plan,
+    ledger: &record::Ledger<'_>,
+) -> Result<BTreeMap<usize, u64>> {
+    let mut deleted = BTreeMap::new();
+    for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate().rev() {
+        if table.deletes == 0 {
+            continue;
+        }
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        let work = async {
+            stage(context, place, entry, &codec).await?;
+            delete(context, place, entry, &codec, ledger).await
+        };
+        deleted.insert(place, work.await.with_context(|| at_table(plan, place, 0))?);
+    }
+    Ok(deleted)
+}
+
 async fn load_table(
     context: &Context<'_>,
     place: usize,
@@ -116,10 +152,8 @@ async fn load_table(
     plan: &TablePlan,
     codec: &TableCodec,
     ledger: &record::Ledger<'_>,
+    deleted: Option<u64>,
 ) -> Result<(Written, Option<Spool>)> {
-    if plan.triggers_disabled {
-        context.execute(&format!("alter table {} disable trigger user", entry.table.quoted())).await?;
-    }
     if plan.direct {
         let mut spool = ledger.spool(context, entry)?;
         let inserted = rows::send(context, entry, codec, &entry.table.quoted(), Some(&mut spool)).await?;
@@ -130,8 +164,10 @@ async fn load_table(
         ledger.unspool(context, entry, spool).await?;
         return Ok((written, None));
     }
-    stage(context, place, entry, codec).await?;
-    let deleted = delete(context, place, entry, codec, ledger).await?;
+    if deleted.is_none() {
+        stage(context, place, entry, codec).await?;
+    }
+    let deleted = deleted.unwrap_or_default();
     let updated = update(context, place, entry, plan, codec, ledger).await?;
     let touched = insert(context, place, entry, plan, codec).await?;
     if touched > 0 || updated > 0 {

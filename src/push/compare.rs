@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use super::plan::Comparison;
+use super::referrers::{self, Deletions, Referrer};
 use super::rows;
 use crate::codec::{LiveOids, TableCodec};
 use crate::config::{Clinic, LoadMode};
@@ -53,19 +54,27 @@ impl Context<'_> {
     }
 }
 
+/// What comparing every table gave.
+pub(super) struct Compared {
+    pub(super) tables: BTreeMap<TableName, Comparison>,
+    /// Rows of other tables that keep rows from being deleted.
+    pub(super) referrers: Vec<Referrer>,
+}
+
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
-pub(super) async fn compare(context: &Context<'_>) -> Result<BTreeMap<TableName, Comparison>> {
-    let mut comparisons = BTreeMap::new();
+pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
+    let (mut tables, mut deletions) = (BTreeMap::new(), Deletions::new());
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
         let comparison = if context.is_empty(&entry.table).await? {
             Comparison { empty: true, inserts: entry.rows, ..Comparison::default() }
         } else {
-            compare_filled(context, place, entry).await?
+            compare_filled(context, place, entry, &mut deletions).await?
         };
-        comparisons.insert(entry.table.clone(), comparison);
+        tables.insert(entry.table.clone(), comparison);
     }
-    Ok(comparisons)
+    let referrers = referrers::find(context, &deletions).await?;
+    Ok(Compared { tables, referrers })
 }
 
 /// The tables without rows: of the batch, and those outside it that reference one of its tables.
@@ -84,45 +93,60 @@ pub(super) async fn empty_tables(
     Ok(empty)
 }
 
-async fn compare_filled(context: &Context<'_>, place: usize, entry: &TableEntry) -> Result<Comparison> {
+async fn compare_filled(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    deletions: &mut Deletions,
+) -> Result<Comparison> {
     let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
     stage(context, place, entry, &codec).await?;
-    let mode = context.clinic.load_mode(&entry.table);
-    if mode == LoadMode::Append {
-        return Ok(Comparison { inserts: entry.rows, ..Comparison::default() });
-    }
-    let deletes = match delete_condition(context, place, entry, &codec).await? {
-        Some(condition) => {
-            context
-                .count(&format!("select count(*) from {} t where {condition}", entry.table.quoted()))
-                .await?
+    let deleted = delete_condition(context, place, entry, &codec).await?;
+    let mut comparison = counted(context, place, entry, &codec, deleted.as_deref()).await?;
+    match context.clinic.load_mode(&entry.table) {
+        LoadMode::Append => {
+            let present = entry.rows - comparison.inserts;
+            return Ok(Comparison { inserts: entry.rows, present, ..Comparison::default() });
         }
-        None => 0,
-    };
-    if mode == LoadMode::Replace {
-        return Ok(Comparison { inserts: entry.rows, deletes, ..Comparison::default() });
+        LoadMode::Upsert | LoadMode::Sync if comparison.different > 0 => {
+            comparison.by_column = by_column(context, place, entry, &codec).await?;
+        }
+        _ => {}
     }
+    deletions.extend(deleted.filter(|_| comparison.deletes > 0).map(|deleted| (entry.table.clone(), deleted)));
+    Ok(comparison)
+}
+
+/// Counts a table's incoming rows by what the target holds of them, and its rows that meet the condition of deletion. What
+/// is deleted is not there any more when rows are inserted; but where all of that comes back as it is, nothing is done.
+async fn counted(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    deleted: Option<&str>,
+) -> Result<Comparison> {
+    let table = entry.table.quoted();
     let key = codec.key_names().next().map(quoted).unwrap_or_default();
+    let gone = deleted.unwrap_or("false");
     let sql = format!(
-        "select count(*) filter (where t.{key} is null), count(*) filter (where t.{key} is not null and {differs}) \
-         from {incoming} i left join {table} t on {same}",
-        differs = differs(&codec),
+        "select count(*) filter (where there and not gone), count(*) filter (where there and not gone and differs), \
+         count(*) filter (where gone), count(*) filter (where gone and not differs), \
+         (select count(*) from {table} t where {gone}) from \
+         (select t.{key} is not null as there, ({gone}) is true as gone, t.{key} is not null and {differs} as differs \
+         from {incoming} i left join {table} t on {same} offset 0) rows",
+        differs = differs(codec),
         incoming = incoming(place),
-        table = entry.table.quoted(),
-        same = same_key(&codec),
+        same = same_key(codec),
     );
     let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    let (inserts, different) = (u64::try_from(row.get::<_, i64>(0))?, u64::try_from(row.get::<_, i64>(1))?);
-    let by_column =
-        if different > 0 { by_column(context, place, entry, &codec).await? } else { BTreeMap::new() };
-    Ok(Comparison {
-        empty: false,
-        inserts,
-        different,
-        unchanged: entry.rows - inserts - different,
-        deletes,
-        by_column,
-    })
+    let count = |place| u64::try_from(row.get::<_, i64>(place));
+    let (stays, different, replaced, same, deletes) = (count(0)?, count(1)?, count(2)?, count(3)?, count(4)?);
+    let comparison = Comparison { different, unchanged: stays - different, ..Comparison::default() };
+    if stays + replaced == entry.rows && same == replaced && same == deletes {
+        return Ok(Comparison { unchanged: comparison.unchanged + same, ..comparison });
+    }
+    Ok(Comparison { inserts: entry.rows - stays, deletes, ..comparison })
 }
 
 /// Fills the temporary table of a table's incoming rows.

@@ -11,6 +11,8 @@ mod numbers;
 mod plan;
 mod rebuild;
 mod record;
+mod referrers;
+mod refusal;
 mod rows;
 mod spool;
 
@@ -63,8 +65,8 @@ pub struct Report {
 /// Plans a push and, unless it is a dry run or changes nothing, carries it out.
 ///
 /// # Errors
-/// A snapshot whose files were changed; a catalog that is not the one that was checked; a plan other than the expected
-/// one; anything PostgreSQL refuses. In every case the target's tables are as before.
+/// A snapshot whose files were changed; a catalog that is not the one that was checked; rows in the way of what a load
+/// mode would do; a plan other than the expected one; anything PostgreSQL refuses. In every case the target's tables are as before.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let snapshot = options.snapshot.clone();
     let files = tokio::task::spawn_blocking(move || snapshot.verify_files());
@@ -124,17 +126,18 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     let compared = async {
         let snapshot = numbers::known(context).await?;
         let context = &Context { snapshot: &snapshot, ..*context };
-        let comparisons = compare::compare(context).await?;
-        let empty = compare::empty_tables(context, &comparisons).await?;
-        anyhow::Ok((comparisons, empty))
+        let compared = compare::compare(context).await?;
+        let empty = compare::empty_tables(context, &compared.tables).await?;
+        anyhow::Ok((compared, empty))
     }
     .await;
     let ended = context.execute("rollback").await;
     // Where both fail, the first says why.
-    let (comparisons, empty) = compared?;
+    let (compared, empty) = compared?;
     ended?;
+    refusal::refuse(context.clinic, &compared)?;
     let manifest = context.manifest();
-    plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &comparisons, &empty)
+    plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &compared.tables, &empty)
 }
 
 async fn write(

@@ -73,6 +73,8 @@ pub(super) struct Comparison {
     pub(super) different: u64,
     pub(super) unchanged: u64,
     pub(super) deletes: u64,
+    /// Of rows that are added without looking: those whose key is there.
+    pub(super) present: u64,
     pub(super) by_column: BTreeMap<String, u64>,
 }
 

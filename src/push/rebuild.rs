@@ -131,14 +131,16 @@ fn keys_and_indexes(
     plain
 }
 
-fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {
+/// Every foreign key with the table that has it.
+pub(super) fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {
     catalog
         .tables
         .iter()
         .flat_map(|(name, table)| table.foreign_keys().map(move |constraint| (name, constraint)))
 }
 
-fn parent(constraint: &Constraint) -> &TableName {
+/// The table that a foreign key names.
+pub(super) fn parent(constraint: &Constraint) -> &TableName {
     match &constraint.kind {
         ConstraintKind::ForeignKey { references, .. } => references,
         _ => unreachable!("only foreign keys are asked for their parent"),

@@ -1,5 +1,7 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
+mod plan;
+
 use trasvase::error::Failure;
 
 use crate::tiny::Tiny;
@@ -62,27 +64,6 @@ async fn replace_takes_the_clinics_rows_only() {
     let report = tiny.push().await;
     assert_eq!((report.written["person"].deleted, report.written["person"].inserted), (1, 1));
     assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "y stays"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn append_adds_without_looking_and_all_or_nothing_holds_when_it_cannot() {
-    let tiny =
-        Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "[load]\nmode = \"append\"\n")
-            .await;
-    tiny.sql("insert into person values ('b', 'before')").await;
-    let (_, snapshot) = tiny.export().await;
-    assert_eq!(tiny.run.push(&snapshot).await.written["person"].inserted, 1);
-    let error = tiny.run.try_push(&snapshot).await.unwrap_err();
-    let text = format!("{error:#}");
-    assert!(
-        text.contains("person_pkey") && text.contains("nothing was written") && !text.contains("Ana"),
-        "{text}"
-    );
-    assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "b before"]);
-    assert_eq!(
-        tiny.texts("select status from trasvase.batch order by number").await,
-        ["completed", "failed"]
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,48 @@
+//! What a comparison says a push cannot do: told as a whole, before anybody is asked or anything is written.
+
+use rust_i18n::t;
+
+use super::compare::Compared;
+use super::referrers::Referrer;
+use crate::config::{Clinic, LoadMode};
+use crate::error::Failure;
+use crate::model::ident::TableName;
+
+/// Refuses rows to be added whose keys are there, and rows to be deleted that others refer to.
+pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure> {
+    let present: Vec<(&TableName, u64)> =
+        compared.tables.iter().map(|(table, one)| (table, one.present)).filter(|(_, rows)| *rows > 0).collect();
+    if !present.is_empty() {
+        return Err(appended(clinic, &present));
+    }
+    if compared.referrers.is_empty() { Ok(()) } else { Err(referred_to(clinic, &compared.referrers)) }
+}
+
+fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {
+    let tables = present.iter().map(|(table, rows)| format!("{table} {rows}")).collect::<Vec<_>>().join(", ");
+    Failure::failed(t!("push.present", tables = tables)).hint(t!("push.present_hint", clinic = clinic.name))
+}
+
+fn referred_to(clinic: &Clinic, referrers: &[Referrer]) -> Failure {
+    let lines = referrers.iter().map(|one| {
+        let (of, table, constraint) = (&one.of, &one.table, &one.constraint);
+        let key = match one.on_delete.as_str() {
+            "no action" | "restrict" => "push.referrer",
+            _ => "push.referrer_changed",
+        };
+        t!(key, rows = one.rows, table = table, of = of, constraint = constraint, action = one.on_delete)
+            .into_owned()
+    });
+    let message = t!("push.referred_to", rows = lines.collect::<Vec<_>>().join("; "));
+    let mut tables: Vec<&TableName> = referrers.iter().map(|one| &one.of).collect();
+    tables.dedup();
+    let failure = Failure::failed(message);
+    let failure = tables.into_iter().fold(failure, |failure, table| {
+        let key = match clinic.load_mode(table) {
+            LoadMode::Replace => "push.referred_to_replace_hint",
+            _ => "push.referred_to_sync_hint",
+        };
+        failure.hint(t!(key, table = table))
+    });
+    failure.hint(t!("push.referred_to_hint", clinic = clinic.name))
+}
