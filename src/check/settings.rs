@@ -4,7 +4,7 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::Options;
-use crate::config::{near, shown};
+use crate::config::{LoadMode, near, shown};
 use crate::error::Failure;
 use crate::model::ident::TableName;
 
@@ -30,8 +30,22 @@ pub(super) fn validate(options: &Options<'_>, made: &[TableName]) -> Result<()> 
         })
         .collect();
     if unknown.is_empty() {
-        return Ok(());
+        return synced(options, made);
     }
     let path = shown(options.project, &options.project.clinic_dir(&clinic.name).join("clinic.toml"));
     Err(Failure::usage(t!("check.bad_settings", path = path, faults = unknown.join("; "))).into())
+}
+
+/// Refuses mode `sync` for a table that no foreign key binds to another that a model makes: nothing says whose rows it
+/// would make equal.
+fn synced(options: &Options<'_>, made: &[TableName]) -> Result<()> {
+    for table in made.iter().filter(|name| options.clinic.load_mode(name) == LoadMode::Sync) {
+        let parent = options.clinic.sync_parent(options.catalog, table);
+        if !parent.is_some_and(|(_, parent)| made.contains(&parent)) {
+            return Err(Failure::usage(t!("push.sync_by", table = table))
+                .hint(t!("push.sync_by_hint", table = table))
+                .into());
+        }
+    }
+    Ok(())
 }

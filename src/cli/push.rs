@@ -7,7 +7,7 @@ use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::push::{Plan, Report};
+use crate::push::{Plan, Report, TablePlan};
 
 /// Write a snapshot to PostgreSQL, all or nothing, with every row in the ledger
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,8 @@ fn plan_page(plan: &Plan) -> Page {
     ])
     .right(&[2, 3, 4, 5, 6])
     .optional(&[6, 4, 3]);
-    for one in &plan.tables {
+    let empty = |one: &&TablePlan| one.rows + one.rejected + one.deletes == 0;
+    for one in plan.tables.iter().filter(|one| !empty(one)) {
         let counts = [one.inserts, one.updates, one.deletes, one.unchanged, one.kept].map(output::count);
         let mode = serde_json::to_value(one.mode).ok().and_then(|mode| mode.as_str().map(str::to_owned));
         table.row([one.table.to_string(), mode.unwrap_or_default()].into_iter().chain(counts));
@@ -90,19 +91,46 @@ fn plan_page(plan: &Plan) -> Page {
         let columns = columns.collect::<Vec<_>>().join(", ");
         page = page.line(t!("cli.push.columns", table = one.table, columns = columns));
     }
-    for one in plan.tables.iter().filter(|one| !one.triggers.is_empty()) {
-        let triggers = one.triggers.iter().map(|(name, function)| format!("{name} ({function})"));
-        let triggers = triggers.collect::<Vec<_>>().join(", ");
-        page = page.line(match one.triggers_disabled {
-            true => t!("cli.push.triggers_off", table = one.table, triggers = triggers),
-            false => t!("cli.push.triggers", table = one.table, triggers = triggers),
-        });
+    let without_rows = tables(plan, empty, |one| one.table.to_string());
+    if !without_rows.is_empty() {
+        let count = plan.tables.iter().filter(empty).count();
+        page = page.line(t!("cli.push.without_rows", count = count, tables = without_rows));
     }
-    let new_keys = plan.tables.iter().filter(|one| one.new_keys).map(|one| one.table.to_string());
-    let new_keys = new_keys.collect::<Vec<_>>().join(", ");
-    if !new_keys.is_empty() {
-        page = page.line(t!("cli.push.new_keys", tables = new_keys));
-    }
+    let page = page.add(triggers(plan));
+    let new_keys = tables(plan, |one| one.new_keys, |one| one.table.to_string());
+    let page = if new_keys.is_empty() { page } else { page.line(t!("cli.push.new_keys", tables = new_keys)) };
     let rebuilt = plan.rebuild.create.len();
     if rebuilt > 0 { page.line(t!("cli.push.rebuilt", count = rebuilt)) } else { page }
+}
+
+/// Which triggers will run, which may change what is written, and which have.
+fn triggers(plan: &Plan) -> Page {
+    let name = |one: &TablePlan| one.table.to_string();
+    let firing = |one: &TablePlan| format!("{} ({})", one.table, calls(one));
+    let fire = tables(plan, |one| !one.firing.is_empty(), firing);
+    let count = plan.tables.iter().map(|one| one.firing.len()).sum::<usize>();
+    let rewriting = tables(plan, |one| !one.rewriting.is_empty(), name);
+    let off = tables(plan, |one| one.triggers_disabled && !one.triggers.is_empty(), name);
+    let count_left = |one: &TablePlan| format!("{} {}", one.table, output::count(one.left_by_triggers));
+    let left = tables(plan, |one| one.left_by_triggers > 0, count_left);
+    [
+        (fire.is_empty(), t!("cli.push.triggers", count = count, triggers = fire)),
+        (rewriting.is_empty(), t!("cli.push.rewriting", tables = rewriting)),
+        (off.is_empty(), t!("cli.push.triggers_off", tables = off)),
+        (left.is_empty(), t!("cli.push.left", tables = left)),
+    ]
+    .into_iter()
+    .filter(|(empty, _)| !empty)
+    .fold(Page::new(), |page, (_, text)| page.line(text))
+}
+
+/// A table's firing triggers, each with the function that it calls.
+fn calls(one: &TablePlan) -> String {
+    let firing = one.triggers.iter().filter(|(name, _)| one.firing.contains(name));
+    firing.map(|(name, function)| format!("{name} → {function}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Such tables of a plan, in its order, each as a text.
+fn tables(plan: &Plan, wanted: impl Fn(&&TablePlan) -> bool, text: impl Fn(&TablePlan) -> String) -> String {
+    plan.tables.iter().filter(wanted).map(text).collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,7 @@ use super::transform;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::verify::{ControlReport, DifferenceKind, Report, SourceReport};
+use crate::verify::{Cause, ControlReport, DifferenceKind, Report, SourceReport};
 
 /// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
 #[derive(Debug, clap::Args)]
@@ -177,7 +177,11 @@ fn differences(report: &Report) -> Page {
             let kind = match one.kind {
                 DifferenceKind::Missing => t!("cli.verify.kind_missing"),
                 DifferenceKind::Extra => t!("cli.verify.kind_extra"),
-                DifferenceKind::Different => t!("cli.verify.kind_different"),
+                DifferenceKind::Different => match one.cause {
+                    Some(Cause::Rewritten) => t!("cli.verify.kind_rewritten"),
+                    Some(Cause::Edited) => t!("cli.verify.kind_edited"),
+                    Some(Cause::Unsent) | None => t!("cli.verify.kind_different"),
+                },
                 DifferenceKind::Kept => t!("cli.verify.kind_kept"),
             };
             let columns = one.columns.iter().map(|column| match &column.values {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::sql_file::mentions;
 use super::{Project, map_files, mistake, near, shown};
 use crate::error::Failure;
+use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::keys::Keys;
 
@@ -313,6 +314,22 @@ impl Clinic {
         self.table(name).mode.or(self.load.mode).unwrap_or_default()
     }
 
+    /// Whose rows a table in mode `sync` makes equal: its foreign-key column (`sync_by`, else the first) and the parent that
+    /// it names; none where there is no such key.
+    pub fn sync_parent(&self, catalog: &Catalog, name: &TableName) -> Option<(String, TableName)> {
+        let wanted = self.table(name).sync_by;
+        catalog.table(name)?.foreign_keys().find_map(|constraint| {
+            match (&constraint.kind, constraint.columns.as_slice()) {
+                (ConstraintKind::ForeignKey { references, .. }, [column])
+                    if wanted.as_ref().is_none_or(|wanted| wanted == column) =>
+                {
+                    Some((column.clone(), references.clone()))
+                }
+                _ => None,
+            }
+        })
+    }
+
     fn validate(&self, name: &ClinicName) -> Result<()> {
         if self.name != *name {
             return Err(Failure::usage(t!("config.name_mismatch", inside = self.name, folder = name)).into());
@@ -326,6 +343,10 @@ impl Clinic {
         }
         for (name, source) in &self.sources {
             source.validate(name)?;
+        }
+        // Only a table has parents; those that have none would lose rows by nobody's wish.
+        if self.load.mode == Some(LoadMode::Sync) {
+            return Err(Failure::usage(t!("config.sync_for_all")).hint(t!("config.sync_for_all_hint")).into());
         }
         if self.safety.on_verify_failure.as_deref() == Some("rollback") {
             return Err(Failure::usage(t!("config.rollback_not_yet")).into());

@@ -283,10 +283,26 @@ impl Table {
         })
     }
 
+    /// The enabled triggers that run before a row is written, and so may change it.
+    pub fn rewriting_triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.triggers.iter().filter(|trigger| {
+            trigger.enabled
+                && trigger.timing.starts_with("before")
+                && (trigger.fires_on("insert") || trigger.fires_on("update"))
+        })
+    }
+
     pub fn foreign_keys(&self) -> impl Iterator<Item = &Constraint> {
         self.constraints
             .iter()
             .filter(|constraint| matches!(constraint.kind, ConstraintKind::ForeignKey { .. }))
+    }
+}
+
+impl Trigger {
+    /// Whether it runs on `insert`, `update` or `delete`.
+    pub fn fires_on(&self, event: &str) -> bool {
+        self.timing.split(' ').any(|word| word == event)
     }
 }
 

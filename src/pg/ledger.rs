@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::execute;
 use crate::error::{self, Failure};
+use crate::model::ident::TableName;
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
@@ -135,6 +136,28 @@ pub async fn status(client: &Client, id: &str) -> Result<Option<String>> {
         .await
         .map_err(|error| error::postgres(&error))?;
     Ok(row.map(|row| row.get(0)))
+}
+
+/// A condition on alias `d` of `trasvase.row_digest`: rows of a table that the clinic's completed batches wrote. None where
+/// there is no such batch.
+pub async fn written(client: &Client, clinic: &str, table: &TableName) -> Result<Option<String>> {
+    let row = client
+        .query_one(
+            "select (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed'), \
+             (select code from trasvase.name where name = $2)",
+            &[&clinic, &table.to_string()],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let (batches, code): (Option<Vec<i32>>, Option<i32>) = (row.get(0), row.get(1));
+    Ok(batches.zip(code).map(|(batches, code)| written_by(&batches, code)))
+}
+
+/// A condition on alias `d` of `trasvase.row_digest`: rows of the table with this code that these batches wrote. Numbers,
+/// not queries for them: only so may PostgreSQL read the table in parallel.
+pub fn written_by(batches: &[i32], table: i32) -> String {
+    let batches = batches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("d.batch in ({batches}) and d.target_table = {table}")
 }
 
 /// Gives each name its code, making codes for new names.

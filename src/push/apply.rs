@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
+use super::compare::{Context, delete_condition, differs, incoming, same_key, stage, to_update};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{numbers, record, rows};
+use super::{left, numbers, record, rows};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -218,8 +218,9 @@ async fn update(
     if !matches!(plan.mode, LoadMode::Upsert | LoadMode::Sync) || plan.updates == 0 {
         return Ok(0);
     }
-    let changed =
-        format!("{} t, {incoming} i where {} and {}", entry.table.quoted(), same_key(codec), differs(codec));
+    let left = if plan.left_by_triggers > 0 { left::gather(context, place, entry, codec).await? } else { 0 };
+    let which = to_update(place, codec, left);
+    let changed = format!("{} t, {incoming} i where {} and {which}", entry.table.quoted(), same_key(codec));
     ledger.before_images(context, entry, codec, "update", &changed).await?;
     context
         .execute(&format!(

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::left;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
 use super::rows;
 use crate::codec::{LiveOids, TableCodec};
 use crate::config::{Clinic, LoadMode};
 use crate::error;
-use crate::model::catalog::{Catalog, ConstraintKind};
+use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::run::Observer;
@@ -109,7 +110,11 @@ async fn compare_filled(
             return Ok(Comparison { inserts: entry.rows, present, ..Comparison::default() });
         }
         LoadMode::Upsert | LoadMode::Sync if comparison.different > 0 => {
-            comparison.by_column = by_column(context, place, entry, &codec).await?;
+            comparison.left = left::gather(context, place, entry, &codec).await?;
+            if comparison.different > comparison.left {
+                let which = to_update(place, &codec, comparison.left);
+                comparison.by_column = by_column(context, place, entry, &codec, &which).await?;
+            }
         }
         _ => {}
     }
@@ -132,8 +137,8 @@ async fn counted(
     let sql = format!(
         "select count(*) filter (where there and not gone), count(*) filter (where there and not gone and differs), \
          count(*) filter (where gone), count(*) filter (where gone and not differs), \
-         (select count(*) from {table} t where {gone}) from \
-         (select t.{key} is not null as there, ({gone}) is true as gone, t.{key} is not null and {differs} as differs \
+         (select count(*) from {table} t where {gone}) from (select t.{key} is not null as there, \
+         ({gone}) is true as gone, t.{key} is not null and {differs} as differs \
          from {incoming} i left join {table} t on {same} offset 0) rows",
         differs = differs(codec),
         incoming = incoming(place),
@@ -178,11 +183,21 @@ pub(super) fn differs(codec: &TableCodec) -> String {
     format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
 }
 
+/// Which rows a push updates, on `i`, the incoming row, and `t`, the one that is there: all that differ, but those that
+/// triggers left so.
+pub(super) fn to_update(place: usize, codec: &TableCodec, left: u64) -> String {
+    match left {
+        0 => differs(codec),
+        _ => format!("{} and {}", differs(codec), left::is_other(place, codec)),
+    }
+}
+
 async fn by_column(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
+    which: &str,
 ) -> Result<BTreeMap<String, u64>> {
     let names: Vec<&str> = codec.column_names().collect();
     let counts = (0..names.len())
@@ -200,7 +215,7 @@ async fn by_column(
         incoming(place),
         entry.table.quoted(),
         same_key(codec),
-        differs(codec)
+        which
     );
     let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
     let mut changed = BTreeMap::new();
@@ -236,17 +251,7 @@ async fn sync_condition(
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<String> {
-    let table = &context.catalog.tables[&entry.table];
-    let wanted = context.clinic.table(&entry.table).sync_by;
-    let found =
-        table.foreign_keys().find_map(|constraint| match (&constraint.kind, constraint.columns.as_slice()) {
-            (ConstraintKind::ForeignKey { references, .. }, [column])
-                if wanted.as_ref().is_none_or(|wanted| wanted == column) =>
-            {
-                Some((column.clone(), references.clone()))
-            }
-            _ => None,
-        });
+    let found = context.clinic.sync_parent(context.catalog, &entry.table);
     let parent = found.and_then(|(column, parent)| Some((column, context.snapshot.entry(&parent)?)));
     let Some((column, parent)) = parent else {
         let message = rust_i18n::t!("push.sync_by", table = entry.table);

@@ -7,6 +7,7 @@
 mod apply;
 mod compare;
 mod guard;
+mod left;
 mod numbers;
 mod plan;
 mod rebuild;

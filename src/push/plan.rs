@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::rebuild::{self, Rebuild};
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
 use crate::error::{Failure, Kind};
-use crate::model::catalog::{Catalog, ConstraintKind};
+use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
 use crate::model::ident::TableName;
 use crate::model::keys::Keys;
 use crate::model::manifest::{Manifest, TableEntry};
@@ -42,12 +42,18 @@ pub struct TablePlan {
     pub unchanged: u64,
     /// Already there and different, and left so by the mode.
     pub kept: u64,
+    /// Of the kept ones: rows that stand as triggers left them when an earlier push sent the same.
+    pub left_by_triggers: u64,
     /// How many rows change in each column.
     pub updates_by_column: BTreeMap<String, u64>,
     /// The strongest lock that is taken on the table.
     pub lock: &'static str,
-    /// Enabled user triggers that will run: name and function.
+    /// Enabled user triggers: name and function.
     pub triggers: Vec<(String, String)>,
+    /// The names of those that run by what is done to the table.
+    pub firing: Vec<String>,
+    /// The names of those among them that run before a row is written, and so may change it.
+    pub rewriting: Vec<String>,
     /// Triggers are disabled during the load.
     pub triggers_disabled: bool,
     /// Foreign-key columns of a cycle: loaded as null, then filled.
@@ -75,6 +81,8 @@ pub(super) struct Comparison {
     pub(super) deletes: u64,
     /// Of rows that are added without looking: those whose key is there.
     pub(super) present: u64,
+    /// Of those that differ: rows that stand as triggers left them.
+    pub(super) left: u64,
     pub(super) by_column: BTreeMap<String, u64>,
 }
 
@@ -141,9 +149,17 @@ fn table_plan(
             .into());
     }
     let filled_later = cycle_columns(catalog, name, names, rebuild)?;
-    let updates = if matches!(mode, LoadMode::Upsert | LoadMode::Sync) { comparison.different } else { 0 };
+    let updates = match mode {
+        LoadMode::Upsert | LoadMode::Sync => comparison.different - comparison.left,
+        _ => 0,
+    };
     let triggers_disabled = clinic.table(name).triggers == Triggers::Disable;
     let rebuilt = rebuild.drop.iter().any(|statement| statement.table == *name);
+    let counts = (comparison.inserts, updates, comparison.deletes);
+    let fires = |trigger: &&Trigger| !triggers_disabled && fires(trigger, counts, &filled_later);
+    let names = |trigger: &Trigger| trigger.name.clone();
+    let firing = table.triggers.iter().filter(fires).map(names).collect();
+    let rewriting = table.rewriting_triggers().filter(fires).map(names).collect();
     Ok(TablePlan {
         table: name.clone(),
         mode,
@@ -154,6 +170,7 @@ fn table_plan(
         deletes: comparison.deletes,
         unchanged: comparison.unchanged,
         kept: comparison.different - updates,
+        left_by_triggers: comparison.left,
         updates_by_column: if updates > 0 { comparison.by_column.clone() } else { BTreeMap::new() },
         lock: if rebuilt {
             "ACCESS EXCLUSIVE"
@@ -168,11 +185,20 @@ fn table_plan(
             .filter(|trigger| trigger.enabled)
             .map(|trigger| (trigger.name.clone(), trigger.function.clone()))
             .collect(),
+        firing,
+        rewriting,
         triggers_disabled,
         direct: comparison.empty && filled_later.is_empty(),
         filled_later,
         new_keys: entry.keys == Keys::New,
     })
+}
+
+/// Whether a trigger runs where so many rows are inserted, updated and deleted, and columns are filled later.
+fn fires(trigger: &Trigger, (inserts, updates, deletes): (u64, u64, u64), filled_later: &[String]) -> bool {
+    let fills = inserts > 0 && !filled_later.is_empty();
+    let events = [("insert", inserts > 0), ("update", updates > 0 || fills), ("delete", deletes > 0)];
+    trigger.enabled && events.into_iter().any(|(event, happens)| happens && trigger.fires_on(event))
 }
 
 /// Columns of foreign keys to tables that are loaded later (a cycle), where the key stays and cannot be deferred.

@@ -32,7 +32,7 @@ use population::Population;
 
 pub use both_sides::QueryReport;
 pub use control::ControlReport;
-pub use differences::{Difference, Kind as DifferenceKind};
+pub use differences::{Cause, Difference, Kind as DifferenceKind};
 
 /// A digest costs more than the planner believes, so that workers pay for themselves at once.
 const BEGIN: &str = "begin transaction isolation level repeatable read; set local work_mem = '64MB'; \
@@ -134,6 +134,8 @@ struct Compared<'a> {
     entry: &'a TableEntry,
     table: &'a Table,
     codec: TableCodec,
+    /// The condition of its rows in the ledger, on `d`, if there are any, and in the table, on `t`.
+    written: Option<String>,
     condition: String,
 }
 
@@ -232,7 +234,7 @@ async fn their_side(
     observer: &dyn Observer,
 ) -> Result<TheirSide> {
     let mut read = Vec::new();
-    for Compared { entry, table, codec, condition } in tables {
+    for Compared { entry, table, codec, condition, .. } in tables {
         error::interrupt::check()?;
         let subject = entry.table.to_string();
         observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
@@ -278,7 +280,7 @@ fn compared<'a>(
         )
     })?;
     let condition = population.condition(entry, &codec);
-    Ok(Compared { entry, table, codec, condition })
+    Ok(Compared { entry, table, codec, written: population.written(entry), condition })
 }
 
 async fn table_report(
@@ -287,9 +289,9 @@ async fn table_report(
     ours: &Buckets,
     theirs: TheirTable,
 ) -> Result<TableReport> {
-    let Compared { entry, codec, condition, .. } = compared;
+    let entry = compared.entry;
     let unequal = ours.unequal(&theirs.buckets);
-    let found = differences::find(options, entry, codec, condition, &unequal).await?;
+    let found = differences::find(options, compared, &unequal).await?;
     let target = theirs.buckets.count();
     Ok(TableReport {
         table: entry.table.clone(),

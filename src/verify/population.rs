@@ -11,6 +11,7 @@ use crate::error;
 use crate::model::catalog::Table;
 use crate::model::ident::{literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry, Tenant};
+use crate::pg::ledger;
 
 /// The clinic's completed batches.
 pub(super) struct Population {
@@ -40,17 +41,19 @@ impl Population {
         })
     }
 
+    /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.
+    pub(super) fn written(&self, entry: &TableEntry) -> Option<String> {
+        let code = self.codes.get(&entry.table.to_string()).filter(|_| !self.batches.is_empty());
+        code.map(|code| ledger::written_by(&self.batches, *code))
+    }
+
     /// A condition on alias `t` that holds for the clinic's rows.
     pub(super) fn condition(&self, entry: &TableEntry, codec: &TableCodec) -> String {
-        let (false, Some(code)) = (self.batches.is_empty(), self.codes.get(&entry.table.to_string())) else {
-            return "false".to_owned();
+        let exists = |written| {
+            let key = codec.key_sql("t");
+            format!("exists (select 1 from trasvase.row_digest d where {written} and d.key = {key})")
         };
-        let batches = self.batches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        // The code as a number, not a query for it: only so may PostgreSQL read the table in parallel.
-        format!(
-            "exists (select 1 from trasvase.row_digest d where d.batch in ({batches}) and d.target_table = {code} and d.key = {})",
-            codec.key_sql("t"),
-        )
+        self.written(entry).map_or_else(|| "false".to_owned(), exists)
     }
 
     /// A condition on alias `t` that holds for rows with the clinic's value in the tenant column, if there is one.

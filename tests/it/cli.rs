@@ -128,6 +128,7 @@ fn wrong_configuration_is_told_with_its_place() {
         ("timezone = \"Europe/Madrid\"", "timezone = \"Europe/Madrit\""),
         ("country = \"ES\"", "country = \"ES"),
         ("name = \"acme\"", "name = \"other\""),
+        ("mode = \"insert\"", "mode = \"sync\""),
     ] {
         std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
         text.push_str(&session(here, &["log", "acme"]));

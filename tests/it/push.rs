@@ -1,6 +1,7 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
 mod plan;
+mod triggers;
 
 use trasvase::error::Failure;
 

@@ -215,22 +215,25 @@ impl Pipeline<'_> {
             let clinic = &self.clinic.name;
             let failure = Failure::findings(t!("cli.verify.unequal"))
                 .hint(format!("trasvase verify {clinic} --format json"));
-            let failure = rewriting_triggers(&report, &connection.catalog).into_iter().fold(
-                failure,
-                |failure, (table, trigger)| {
-                    failure.hint(t!("cli.verify.trigger", table = table, trigger = trigger))
-                },
-            );
-            let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
-            let hints = [
-                ("cli.verify.kept_hint", tables_with(&report, verify::DifferenceKind::Different, inserted)),
-                ("cli.verify.extra_hint", tables_with(&report, verify::DifferenceKind::Extra, |_| true)),
-            ];
-            let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
-            self.stop =
-                Some(told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables))));
+            let failure = self.explained(failure, &report, &connection.catalog);
+            self.stop = Some(failure);
         }
         Ok(report)
+    }
+
+    /// The failure with what explains the differences, and what would mend them.
+    fn explained(&self, failure: Failure, report: &verify::Report, catalog: &Catalog) -> Failure {
+        let rewritten = rewriting_triggers(report, catalog);
+        let failure = rewritten.into_iter().fold(failure, |failure, (table, triggers)| {
+            failure.hint(t!("cli.verify.trigger", table = table, triggers = triggers))
+        });
+        let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
+        let hints = [
+            ("cli.verify.kept_hint", tables_with(report, |table, one| inserted(table) && is_older(one))),
+            ("cli.verify.extra_hint", tables_with(report, |_, one| one.kind == verify::DifferenceKind::Extra)),
+        ];
+        let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
+        told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables)))
     }
 
     /// The clinic with what `--only` asks for.
@@ -284,29 +287,31 @@ impl Pipeline<'_> {
     }
 }
 
-fn has(table: &verify::TableReport, kind: verify::DifferenceKind) -> bool {
-    table.differences.iter().any(|difference| difference.kind == kind)
+/// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.
+fn is_older(difference: &verify::Difference) -> bool {
+    difference.kind == verify::DifferenceKind::Different
+        && difference.cause != Some(verify::Cause::Rewritten)
 }
 
 /// The tables with such a difference, by name.
 fn tables_with(
     report: &verify::Report,
-    kind: verify::DifferenceKind,
-    wanted: impl Fn(&TableName) -> bool,
+    wanted: impl Fn(&TableName, &verify::Difference) -> bool,
 ) -> String {
-    let tables = report.tables.iter().filter(|table| has(table, kind) && wanted(&table.table));
-    tables.map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
+    let has = |table: &&verify::TableReport| table.differences.iter().any(|one| wanted(&table.table, one));
+    report.tables.iter().filter(has).map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Tables with differing rows, each with a trigger that may have changed them as they were written.
-fn rewriting_triggers<'a>(report: &'a verify::Report, catalog: &'a Catalog) -> Vec<(&'a TableName, &'a str)> {
-    let differs = |table: &&verify::TableReport| has(table, verify::DifferenceKind::Different);
-    let trigger = |table: &'a verify::TableReport| {
-        let mut triggers = catalog.tables.get(&table.table)?.triggers.iter();
-        let before = triggers.find(|trigger| trigger.enabled && trigger.timing.starts_with("before"))?;
-        Some((&table.table, before.name.as_str()))
+/// Tables with rows that were changed as they were written, each with the triggers that may have done it.
+fn rewriting_triggers<'a>(report: &'a verify::Report, catalog: &Catalog) -> Vec<(&'a TableName, String)> {
+    let rewritten = |one: &verify::Difference| one.cause == Some(verify::Cause::Rewritten);
+    let tables = report.tables.iter().filter(|table| table.differences.iter().any(rewritten));
+    let triggers = |table: &'a verify::TableReport| {
+        let triggers = catalog.tables.get(&table.table)?.rewriting_triggers();
+        let names = triggers.map(|trigger| trigger.name.as_str()).collect::<Vec<_>>().join(", ");
+        Some((&table.table, names)).filter(|(_, names)| !names.is_empty())
     };
-    report.tables.iter().filter(differs).filter_map(trigger).collect()
+    tables.filter_map(triggers).collect()
 }
 
 /// What the last check wrote down: the catalog it looked at, and the verdicts by source.

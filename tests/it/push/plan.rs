@@ -35,6 +35,17 @@ async fn append_is_refused_where_keys_are_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sync_without_parents_is_refused_before_anything_is_done() {
+    let model = [("person", "select 'a' as id, 'Ana' as name")];
+    let mut tiny = Tiny::new(PERSON, &model, "").await;
+    tiny.settings("[tables.person]\nmode = \"sync\"\n");
+    let staging = tiny.run.staging();
+    tiny.run.transform(&staging);
+    let failure = Failure::from_anyhow(&tiny.run.try_check(&staging).await.unwrap_err());
+    assert!(failure.message.contains("person") && failure.hints[0].contains("sync_by"), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replace_counts_what_stays_and_does_nothing_twice() {
     let models = [("person", &*people("('a', 'Ana'), ('b', 'Bea'), ('x', 'Mine'), ('y', 'Yes')"))];
     let tiny = Tiny::new(OF_CLINIC, &models, REPLACE).await;
