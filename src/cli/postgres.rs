@@ -23,6 +23,8 @@ enum Action {
     Start,
     /// Stop it, whoever uses it
     Stop,
+    /// Say whether it runs, and where
+    Status,
     /// Print its connection string, for other programs; it has to run
     Url,
     /// Open psql on it, starting it for as long as that takes
@@ -63,6 +65,17 @@ impl Arguments {
                 let said = if stopped { t!("cli.postgres.stopped") } else { t!("cli.postgres.not_running") };
                 show(context, &Answer { running: false, url: None }, &said)
             }
+            Action::Status => match Server::attach(&folder)? {
+                Some(server) => {
+                    let url = server.url();
+                    show(
+                        context,
+                        &Answer { running: true, url: Some(url.clone()) },
+                        &t!("cli.postgres.started", url = url),
+                    )
+                }
+                None => show(context, &Answer { running: false, url: None }, &t!("cli.postgres.not_running")),
+            },
             Action::Url => {
                 let server = Server::attach(&folder)?.ok_or_else(|| {
                     Failure::failed(t!("cli.postgres.not_running")).hint("trasvase postgres start")

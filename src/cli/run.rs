@@ -2,6 +2,7 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::context::Context;
+use super::hints;
 use super::output::{self, Page};
 use super::pipeline::{self, Outcome, Wanted};
 use crate::config::Clinic;
@@ -79,12 +80,18 @@ pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
     let names = project.clinics()?;
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut failures: Vec<(String, Kind)> = Vec::new();
+    let mut next: Vec<String> = Vec::new();
     for name in &names {
         interrupt::check()?;
         let clinic = Clinic::read(&project, name);
+        // Where a run of it goes on.
+        let mut stage = wanted.first;
         let failure = match clinic.and_then(|clinic| pipeline::run(context, &project, &clinic, wanted)) {
             Ok(mut outcome) => {
                 let failure = outcome.failure.take();
+                let done = |one: &&Stage| outcome.stages.iter().all(|done| done.stage != **one);
+                let left = Stage::ALL.iter().filter(|stage| **stage >= wanted.first).find(done);
+                stage = left.copied().unwrap_or(wanted.last);
                 outcomes.push(outcome);
                 failure
             }
@@ -93,6 +100,7 @@ pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
         if let Some(error) = failure {
             let failure = Failure::from_anyhow(&error);
             failures.push((name.to_string(), failure.kind));
+            next.push(next_command(&failure, name, stage, context.global.target.as_deref()));
             output::failure(
                 &Failure { message: format!("{name}: {}", failure.message), ..failure },
                 context.format(),
@@ -105,5 +113,14 @@ pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
     let Some((_, kind)) = failures.first() else { return Ok(()) };
     let failed = failures.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let text = t!("cli.run.some_failed", count = failures.len(), all = names.len(), names = failed);
-    Err(Failure::new(*kind, text).into())
+    Err(next.into_iter().fold(Failure::new(*kind, text), Failure::hint).into())
+}
+
+/// What to type about a clinic that failed: the command that its failure proposes, else to go on with the stage.
+fn next_command(failure: &Failure, clinic: &ClinicName, stage: Stage, target: Option<&str>) -> String {
+    if let Some(command) = failure.hints.iter().find(|hint| hint.starts_with("trasvase ")) {
+        return command.clone();
+    }
+    let from = if stage == Stage::Load { String::new() } else { format!(" --from {stage}") };
+    hints::complete(&format!("trasvase run {clinic}{from}"), Some(clinic), target)
 }

@@ -43,7 +43,7 @@ struct Which {
 struct Reset {
     #[command(flatten)]
     which: Which,
-    /// The clinic's name, in place of typing it; for production --yes is not enough
+    /// The database's name (for production the clinic's), in place of typing it: --yes is enough for the private server only
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
@@ -52,6 +52,7 @@ const EXAMPLES: &str = "Examples:
   trasvase schema apply acme
   trasvase schema pull acme --target rehearsal
   trasvase schema reset acme
+  trasvase schema reset acme --target rehearsal --confirm acme_rehearsal
   trasvase schema reset acme --target production --confirm acme";
 
 #[derive(Debug, Serialize)]
@@ -143,15 +144,34 @@ impl Reset {
                 database = session.database,
                 address = session.address
             );
-            match (target.production, &self.confirm) {
-                (false, None) => output::confirm_typed(&question, &session.database, context.global.yes)?,
-                (_, given) => output::confirm_named(&question, clinic.name.as_str(), given.as_deref())?,
-            }
+            self.confirmed(&question, context.global.yes, clinic, target, &session.database)?;
             runtime.block_on(schema::reset(session, &objects))?;
         }
         output::show(context.format(), objects.as_slice(), |objects| {
             Page::new().line(t!("cli.schema.dropped", count = objects.len()))
         })
+    }
+}
+
+impl Reset {
+    /// Asks before everything is dropped. A yes to everything is enough for the private server only, which nobody else
+    /// uses: any other database may be the wrong one, left in the environment, so it is named; production by the clinic.
+    fn confirmed(
+        &self,
+        question: &str,
+        yes: bool,
+        clinic: &Clinic,
+        target: &Target,
+        database: &str,
+    ) -> Result<()> {
+        let given = self.confirm.as_deref();
+        if target.production {
+            output::confirm_named(question, clinic.name.as_str(), given)
+        } else if target.is_embedded() && yes && given.is_none() {
+            Ok(())
+        } else {
+            output::confirm_named(question, database, given)
+        }
     }
 }
 

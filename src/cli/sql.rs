@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::arguments::Format;
 use super::context::Context;
 use super::output::{self, Page, Table};
+use crate::config::near;
 use crate::error::{self, Failure};
 use crate::model::ident::ClinicName;
 use crate::staging::{Access, Staging};
@@ -103,7 +104,7 @@ impl Arguments {
                 staging.connection().prepare(sql).map_err(|error| needs_write(error::duckdb(error)))?;
                 return Err(read_only());
             }
-            staging.execute(sql)?;
+            staging.execute(sql).map_err(needs_write)?;
             return Ok(Answer { columns: Vec::new(), rows: Vec::new() });
         };
         let mut found = statement.query([]).map_err(|error| needs_write(error::duckdb(error)))?;
@@ -170,13 +171,37 @@ fn shown(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or("∅")
 }
 
-/// DuckDB's refusal to write, with what to add.
+/// DuckDB's error about a statement: its refusal to write with what to add, its text without names that are no help.
 fn needs_write(error: anyhow::Error) -> anyhow::Error {
     let text = error.to_string();
+    if let Some(text) = without_far_names(&text) {
+        return Failure::failed(text).into();
+    }
     if text.contains("read-only mode") || text.contains("disabled by configuration") {
         return read_only();
     }
     error
+}
+
+/// DuckDB proposes whatever name is least far, also of its own tables; none if there is nothing to leave out.
+fn without_far_names(text: &str) -> Option<String> {
+    let wanted = text.split(" with name ").nth(1)?.split_whitespace().next()?.trim_matches('"');
+    let proposed = |line: &str| line.strip_prefix("Did you mean \"").map(|names| format!("\"{names}"));
+    let sensible = |line: &str| {
+        let names = proposed(line).unwrap_or_default();
+        let mut names = names.split('"').skip(1).step_by(2);
+        names.all(|name| {
+            let (schema, last) = name.rsplit_once('.').unwrap_or(("", name));
+            let own = !["pg_catalog", "information_schema", "system", "temp"].contains(&schema);
+            let wanted = wanted.rsplit('.').next().unwrap_or(wanted);
+            own && !near(wanted, [&last.to_owned()]).is_empty()
+        })
+    };
+    if text.lines().all(|line| proposed(line).is_none() || sensible(line)) {
+        return None;
+    }
+    let lines = text.lines().filter(|line| proposed(line).is_none());
+    Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn read_only() -> anyhow::Error {

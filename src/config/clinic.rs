@@ -346,7 +346,9 @@ impl Clinic {
         }
         // Only a table has parents; those that have none would lose rows by nobody's wish.
         if self.load.mode == Some(LoadMode::Sync) {
-            return Err(Failure::usage(t!("config.sync_for_all")).hint(t!("config.sync_for_all_hint")).into());
+            return Err(Failure::usage(t!("config.sync_for_all"))
+                .hint(t!("config.sync_for_all_hint"))
+                .into());
         }
         if self.safety.on_verify_failure.as_deref() == Some("rollback") {
             return Err(Failure::usage(t!("config.rollback_not_yet")).into());

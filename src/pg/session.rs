@@ -191,7 +191,7 @@ fn explained(error: &Error, parameters: &Parameters, target: &Target) -> Failure
     ));
     match hint(error, &cause, target) {
         Some(hint) => failure.hint(hint),
-        None => failure,
+        None => Failure { hints: Failure::from_anyhow(&error::postgres(error)).hints, ..failure },
     }
 }
 

@@ -118,7 +118,8 @@ async fn compare_filled(
         }
         _ => {}
     }
-    deletions.extend(deleted.filter(|_| comparison.deletes > 0).map(|deleted| (entry.table.clone(), deleted)));
+    deletions
+        .extend(deleted.filter(|_| comparison.deletes > 0).map(|deleted| (entry.table.clone(), deleted)));
     Ok(comparison)
 }
 

@@ -10,8 +10,12 @@ use crate::model::ident::TableName;
 
 /// Refuses rows to be added whose keys are there, and rows to be deleted that others refer to.
 pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure> {
-    let present: Vec<(&TableName, u64)> =
-        compared.tables.iter().map(|(table, one)| (table, one.present)).filter(|(_, rows)| *rows > 0).collect();
+    let present: Vec<(&TableName, u64)> = compared
+        .tables
+        .iter()
+        .map(|(table, one)| (table, one.present))
+        .filter(|(_, rows)| *rows > 0)
+        .collect();
     if !present.is_empty() {
         return Err(appended(clinic, &present));
     }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
-use super::{Compared, Options};
 use super::buckets::{bucket_of, bucket_sql};
+use super::{Compared, Options};
 use crate::codec::{RowHash, TableCodec};
 use crate::error;
 use crate::model::ident::quoted;
@@ -77,11 +77,7 @@ pub(super) struct Found {
 }
 
 /// Names the rows that make buckets unequal.
-pub(super) async fn find(
-    options: &Options<'_>,
-    compared: &Compared<'_>,
-    unequal: &[u8],
-) -> Result<Found> {
+pub(super) async fn find(options: &Options<'_>, compared: &Compared<'_>, unequal: &[u8]) -> Result<Found> {
     if unequal.is_empty() {
         return Ok(Found::default());
     }

@@ -203,10 +203,12 @@ fn the_language_comes_from_the_environment() {
 #[test]
 fn sql_prints_what_it_is_asked() {
     let folder = staged();
-    let lines: [&[&str]; 6] = [
+    let lines: [&[&str]; 8] = [
         &["sql", "acme", "select 'María' as name, 1234.50::decimal(10,2) as amount, null as nothing"],
         &["sql", "acme", "from range(5)", "--limit", "2"],
         &["sql", "acme", "select * from raw.client"],
+        &["sql", "acme", "from zzpatientzz"],
+        &["sql", "acme", "select sumary(id) from raw.clients"],
         &["sql", "acme", "drop table raw.clients"],
         &["sql", "acme", "insert into raw.clients values (2)", "--write"],
         &["sql", "acme", "select count(*) as rows from raw.clients;"],
@@ -241,7 +243,7 @@ fn tree(folder: &Path) -> BTreeMap<String, (SystemTime, u64)> {
 fn commands_that_only_read_write_nothing() {
     for folder in [project(), staged()] {
         let before = tree(folder.path());
-        let lines: [&[&str]; 9] = [
+        let lines: [&[&str]; 10] = [
             &[],
             &["status"],
             &["log", "acme"],
@@ -250,6 +252,7 @@ fn commands_that_only_read_write_nothing() {
             &["doctor", "acme"],
             &["transform", "acme", "--explain"],
             &["postgres", "url"],
+            &["postgres", "status"],
             &["--help"],
         ];
         for line in lines {

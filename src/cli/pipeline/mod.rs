@@ -18,7 +18,7 @@ use super::output::{self, Page, Table};
 use super::progress::{Both, Progress};
 use super::status::{self, State, counts_text};
 use super::{check, export, hints, load, push, transform, verify};
-use crate::config::{Clinic, Project, sql_files};
+use crate::config::{Clinic, Project, near, sql_files};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
@@ -210,6 +210,11 @@ impl Pipeline<'_> {
     /// Refuses what cannot come to anything, before any book is opened.
     fn ready(&mut self, stage: Stage) -> Result<()> {
         let clinic = &self.clinic.name;
+        if stage == self.wanted.first
+            && let Some(only) = &self.wanted.only
+        {
+            self.made(only)?;
+        }
         match stage {
             Stage::Load if self.clinic.sources.is_empty() => {
                 return Err(Failure::usage(t!("cli.run.no_sources", clinic = clinic))
@@ -231,6 +236,17 @@ impl Pipeline<'_> {
         // A run has just done the stages before; a snapshot that is named stands for itself.
         let alone = stage == self.wanted.first && self.wanted.snapshot.is_none();
         if alone && (Stage::Transform..=Stage::Push).contains(&stage) { self.preceded(stage) } else { Ok(()) }
+    }
+
+    /// Refuses a table that no model makes.
+    fn made(&self, table: &TableName) -> Result<()> {
+        let models = sql_files(self.project, self.clinic, "target")?;
+        let names: Vec<String> = models.into_iter().map(|file| file.name).collect();
+        if names.iter().any(|name| TableName::from(name.as_str()) == *table) {
+            return Ok(());
+        }
+        let near = near(&table.to_string(), &names);
+        Err(Failure::usage(t!("cli.run.no_model", table = table, near = near)).into())
     }
 
     /// Refuses a product or a system that has no SQL: its models would be missed by nobody.

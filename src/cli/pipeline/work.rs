@@ -230,7 +230,10 @@ impl Pipeline<'_> {
         let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
         let hints = [
             ("cli.verify.kept_hint", tables_with(report, |table, one| inserted(table) && is_older(one))),
-            ("cli.verify.extra_hint", tables_with(report, |_, one| one.kind == verify::DifferenceKind::Extra)),
+            (
+                "cli.verify.extra_hint",
+                tables_with(report, |_, one| one.kind == verify::DifferenceKind::Extra),
+            ),
         ];
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
         told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables)))
@@ -289,15 +292,11 @@ impl Pipeline<'_> {
 
 /// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.
 fn is_older(difference: &verify::Difference) -> bool {
-    difference.kind == verify::DifferenceKind::Different
-        && difference.cause != Some(verify::Cause::Rewritten)
+    difference.kind == verify::DifferenceKind::Different && difference.cause != Some(verify::Cause::Rewritten)
 }
 
 /// The tables with such a difference, by name.
-fn tables_with(
-    report: &verify::Report,
-    wanted: impl Fn(&TableName, &verify::Difference) -> bool,
-) -> String {
+fn tables_with(report: &verify::Report, wanted: impl Fn(&TableName, &verify::Difference) -> bool) -> String {
     let has = |table: &&verify::TableReport| table.differences.iter().any(|one| wanted(&table.table, one));
     report.tables.iter().filter(has).map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -348,6 +348,10 @@ fn one_table_comes_with_its_parents_through_all_stages() {
     // A child brings its parent.
     let (child, code) = mini.json("run mini --only visit");
     assert_eq!((code, names(&child, "tables", "table")), (0, vec![vec!["person".into(), "visit".into()]; 4]));
+    let near = mini.run(&["run", "mini", "--only", "vist"]);
+    assert_eq!(near.status.code(), Some(2), "{near:?}");
+    let told = String::from_utf8_lossy(&near.stderr);
+    assert!(told.contains("did you mean visit?") && !told.contains("load"), "{told}");
     for wrong in
         [&["run", "mini", "--only", "nope"][..], &["run", "mini", "--only", "visit", "--from", "push"]]
     {
@@ -427,7 +431,12 @@ fn the_schema_is_made_read_and_taken_away() {
     assert_eq!(mini.json("schema apply mini").0, serde_json::json!({"already_there": {"tables": 2}}));
     let unasked = mini.run(&["schema", "reset", "mini"]);
     assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
-    assert_eq!(mini.json("schema reset mini --yes").1, 0);
+    let name = &mini.database.name;
+    let yes = mini.run(&["schema", "reset", "mini", "--yes"]);
+    assert_eq!(yes.status.code(), Some(2), "a yes to everything names no database: {yes:?}");
+    assert!(String::from_utf8_lossy(&yes.stderr).contains(&format!("--confirm {name}")), "{yes:?}");
+    assert_eq!(mini.run(&["schema", "reset", "mini", "--confirm", "mini"]).status.code(), Some(2));
+    assert_eq!(mini.json(&format!("schema reset mini --confirm {name}")).1, 0);
     assert_eq!(mini.json("schema apply mini").0, serde_json::json!({"made": {"tables": 2}}));
 }
 
@@ -440,6 +449,13 @@ fn every_clinic_is_run_and_a_broken_one_stops_no_other() {
     let outcomes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(outcomes[0]["clinic"], "mini");
     assert_eq!(outcomes[0]["stages"].as_array().unwrap().len(), 6);
+    mini.execute("update person set name = 'Other' where name = 'Ana'");
+    mini.edit("sql/sources/ledger/clean/visit.sql", "day::date", "nope(day)");
+    let demo = mini.run(&["demo", "--log-level", "error"]);
+    let told = String::from_utf8_lossy(&demo.stderr);
+    for next in ["→ trasvase run aaa\n", "→ trasvase run mini --from transform\n"] {
+        assert!(told.contains(next), "'{next}' is not in:\n{told}");
+    }
 }
 
 #[test]
@@ -476,9 +492,19 @@ fn the_private_server_is_started_asked_and_stopped() {
     assert!(String::from_utf8_lossy(&url.stdout).starts_with("postgresql://"), "{url:?}");
     let asked = run(&["postgres", "psql", "--", "-Atc", "select 6 * 7"]);
     assert_eq!(String::from_utf8_lossy(&asked.stdout), "42\n", "{asked:?}");
+    let status = run(&["postgres", "status"]);
+    assert!(
+        status.status.success() && String::from_utf8_lossy(&status.stdout).contains("postgresql://"),
+        "{status:?}"
+    );
     let wrong = run(&["postgres", "psql", "--", "-c", "select nope"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert_eq!(run(&["postgres", "stop"]).status.code(), Some(0));
+    let status = run(&["postgres", "status", "--format", "json"]);
+    assert!(
+        status.status.success() && String::from_utf8_lossy(&status.stdout).contains("false"),
+        "{status:?}"
+    );
     assert_eq!(run(&["postgres", "url"]).status.code(), Some(1));
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -114,6 +114,48 @@ fn what_differs_says_which_mode_would_mend_it() {
 }
 
 #[test]
+fn triggers_and_empty_tables_are_one_line_each_and_what_a_trigger_did_is_told() {
+    let mini = Mini::new();
+    mini.execute(
+        "create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$; \
+         create trigger shout before insert or update on person for each row execute function shout(); \
+         create trigger louder before insert on person for each row execute function shout(); \
+         create trigger silent before delete on visit for each row execute function shout()",
+    );
+    mini.write("clinics/mini/sources/visits.csv", "number;person;day;kind\n");
+    let fire = "triggers that fire (2): person (louder → public.shout, shout → public.shout)\n";
+    says(
+        &mini.run(&["run", "mini", "--dry-run"]),
+        0,
+        &[fire, "tables without rows (1): visit\n", "those of person run before"],
+    );
+    let ran = mini.run(&["run", "mini"]);
+    says(
+        &ran,
+        3,
+        &[
+            "was changed as it was written, in name",
+            "by a trigger (louder, shout)",
+            "[tables.person] triggers = \"disable\"",
+        ],
+    );
+    says(&mini.run(&["push", "mini"]), 0, &["nothing to do", "not sent again: person 3"]);
+    mini.edit("clinics/mini/clinic.toml", "[limits]", "[tables.person]\ntriggers = \"disable\"\n\n[limits]");
+    says(
+        &mini.run(&["push", "mini"]),
+        0,
+        &["pushed: batch", "triggers are disabled during the load: person\n"],
+    );
+    says(&mini.run(&["verify", "mini"]), 0, &["Equal"]);
+    mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", "mode = \"insert\"");
+    mini.edit("clinics/mini/clinic.toml", "triggers = \"disable\"", "triggers = \"fire\"");
+    mini.edit("clinics/mini/sources/people.csv", "Luis", "Luisa");
+    let kept = mini.run(&["run", "mini"]);
+    says(&kept, 3, &["differs in name", "mode = \"upsert\" in clinic.toml for person"]);
+    assert!(!String::from_utf8_lossy(&kept.stderr).contains("by a trigger"), "{kept:?}");
+}
+
+#[test]
 fn hints_name_the_clinic_and_the_target() {
     let mini = Mini::new();
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);

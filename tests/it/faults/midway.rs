@@ -63,6 +63,21 @@ async fn its_session_ended_by_an_administrator() {
     pushes_again(&site).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn its_session_ended_while_it_plans() {
+    let site = Site::exported().await;
+    let before = site.tables().await;
+    let other = site.holding("lock table payment in access exclusive mode").await;
+    let push = site.spawn(&["push", "acme"]);
+    site.blocked().await;
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+               where datname = current_database() and wait_event_type = 'Lock'";
+    assert_eq!(site.value(end).await, "1");
+    site.ended(push).says(1, &["57P01"]).hints("run the same command again");
+    other.client.batch_execute("rollback").await.unwrap();
+    assert_eq!((site.tables().await, site.batches().await), (before, String::new()));
+}
+
 /// A server of one test, which it may treat badly.
 struct OwnServer {
     folder: PathBuf,

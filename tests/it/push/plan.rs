@@ -67,7 +67,8 @@ async fn replace_counts_what_stays_and_does_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replace_takes_children_before_their_parents() {
-    let visit = "select 'v' || id as id, 'mine' as clinic_id, id as person_id from (values ('a'), ('b')) as t(id)";
+    let visit =
+        "select 'v' || id as id, 'mine' as clinic_id, id as person_id from (values ('a'), ('b')) as t(id)";
     let models = [("person", &*people("('a', 'Ana'), ('b', 'Bea')")), ("visit", visit)];
     let tiny = Tiny::new(OF_CLINIC, &models, REPLACE).await;
     tiny.push().await;
@@ -93,7 +94,10 @@ async fn rows_that_refer_to_what_would_be_deleted_are_counted_and_named() {
         )
         .await;
         let failure = refused(&tiny).await;
-        for part in ["1 of visit to person (constraint visit_person_id_fkey", "2 of live to person (constraint live_person_id_fkey"] {
+        for part in [
+            "1 of visit to person (constraint visit_person_id_fkey",
+            "2 of live to person (constraint live_person_id_fkey",
+        ] {
             assert!(failure.message.contains(part), "{failure:?}");
         }
         assert_eq!(failure.message.contains("cascade"), changed, "{failure:?}");
@@ -110,7 +114,8 @@ async fn rows_that_refer_to_what_would_be_deleted_are_counted_and_named() {
 async fn a_deferred_key_lets_a_row_be_replaced_but_not_lost() {
     let schema = "create table person (id text primary key, clinic_id text not null, name text not null); \
                   create table live (id text primary key, person_id text references person deferrable)";
-    let person = |rows: &str| format!("select id, 'mine' as clinic_id, name from (values {rows}) as t(id, name)");
+    let person =
+        |rows: &str| format!("select id, 'mine' as clinic_id, name from (values {rows}) as t(id, name)");
     let tiny = Tiny::new(schema, &[("person", &person("('a', 'Ana')"))], REPLACE).await;
     tiny.sql("insert into person values ('a', 'mine', 'old'); insert into live values ('1', 'a')").await;
     tiny.push().await;

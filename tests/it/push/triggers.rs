@@ -11,7 +11,9 @@ const TOUCHED: &str = "create table person (id text primary key, name text not n
 const UPSERT: &str = "[load]\nmode = \"upsert\"\n";
 
 fn person(name: &str) -> String {
-    format!("select id, name, timestamptz '2024-01-01 10:00:00+00' as updated_at from (values ('a', '{name}'), ('b', 'Bea')) as t(id, name)")
+    format!(
+        "select id, name, timestamptz '2024-01-01 10:00:00+00' as updated_at from (values ('a', '{name}'), ('b', 'Bea')) as t(id, name)"
+    )
 }
 
 async fn causes(tiny: &Tiny) -> Vec<(String, Option<Cause>)> {
@@ -29,12 +31,22 @@ async fn rows_that_a_trigger_touched_are_not_sent_for_ever() {
     tiny.model("person", &person("ANA"));
     let (_, snapshot) = tiny.export().await;
     let report = tiny.run.push(&snapshot).await;
-    assert_eq!((report.written["person"].updated, &*report.plan.tables[0].rewriting), (1, &["person_touch".to_owned()][..]));
-    assert_eq!(causes(&tiny).await, [("a".into(), Some(Cause::Rewritten))], "it never turns a difference into equal");
+    assert_eq!(
+        (report.written["person"].updated, &*report.plan.tables[0].rewriting),
+        (1, &["person_touch".to_owned()][..])
+    );
+    assert_eq!(
+        causes(&tiny).await,
+        [("a".into(), Some(Cause::Rewritten))],
+        "it never turns a difference into equal"
+    );
 
     let again = tiny.run.push(&snapshot).await;
     let table = &again.plan.tables[0];
-    assert_eq!((again.batch, table.updates, table.kept, table.left_by_triggers, table.unchanged), (None, 0, 1, 1, 1));
+    assert_eq!(
+        (again.batch, table.updates, table.kept, table.left_by_triggers, table.unchanged),
+        (None, 0, 1, 1, 1)
+    );
     assert_eq!(causes(&tiny).await, [("a".into(), Some(Cause::Rewritten))]);
 
     // Another row's change does not bring it along, and what somebody changed since is sent.
