@@ -4,14 +4,11 @@
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::{Finding, TableReport, Unreadable};
+use super::{About, Finding, TableReport, Unreadable};
 use crate::config::Clinic;
 use crate::error::Failure;
 use crate::model::ident::{TableName, literal};
 use crate::staging::Staging;
-
-/// The rule of records that load could not read, of a source that is about no table.
-pub(super) const UNREADABLE: &str = "unreadable_records";
 
 /// Rejected rows a table may have: an absolute number or a share of its rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +65,8 @@ pub(super) fn unreadable_elsewhere(staging: &Staging, clinic: &Clinic) -> Result
         if refused > 0 {
             let severity = if over(limit(clinic, None), read, refused)? { "critical" } else { "warning" };
             findings.push(Finding {
-                rule: UNREADABLE.into(),
+                about: About::Source,
+                rule: "unreadable_records".into(),
                 severity: severity.into(),
                 subject: source.clone(),
                 column: None,

@@ -74,9 +74,22 @@ pub struct RuleCount {
     pub rows: u64,
 }
 
+/// What a finding's subject is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// A table of the target.
+    Table,
+    /// A source that is about no table, some of whose records load could not read.
+    Source,
+    /// A file of `checks/`.
+    Check,
+}
+
 /// Something worth a look that rejects nothing by itself.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
+    pub about: About,
     pub rule: String,
     pub severity: String,
     pub subject: String,
@@ -88,14 +101,12 @@ impl Report {
     /// Tables with more rejects than allowed, and critical checks that found something.
     pub fn stops(&self) -> Vec<String> {
         let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);
-        let checks =
-            self.findings.iter().filter(|finding| finding.severity == "critical").map(
-                |finding| match finding.rule == limits::UNREADABLE {
-                    true => limits::stop_of_source(&finding.subject, finding.count),
-                    false => finding.rule.clone(),
-                },
-            );
-        tables.chain(checks).collect()
+        let critical = self.findings.iter().filter(|finding| finding.severity == "critical");
+        let others = critical.map(|finding| match finding.about {
+            About::Source => limits::stop_of_source(&finding.subject, finding.count),
+            About::Table | About::Check => finding.rule.clone(),
+        });
+        tables.chain(others).collect()
     }
 }
 
@@ -130,6 +141,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let mut findings = Vec::new();
     for (parent, count) in ghosts::make(options, &order)? {
         findings.push(Finding {
+            about: About::Table,
             rule: "ghost".into(),
             severity: "warning".into(),
             subject: parent.to_string(),
@@ -382,7 +394,8 @@ fn finding(
     column: Option<String>,
     count: u64,
 ) -> Finding {
-    Finding { rule: rule.into(), severity: severity.into(), subject: shape.name.to_string(), column, count }
+    let (rule, severity, subject) = (rule.into(), severity.into(), shape.name.to_string());
+    Finding { about: About::Table, rule, severity, subject, column, count }
 }
 
 /// Runs `checks/*.sql`: each returns the offending rows; `-- severity: critical` in its header stops a run.
@@ -396,6 +409,7 @@ fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
         })?;
         if count > 0 {
             findings.push(Finding {
+                about: About::Check,
                 severity: file.header.value("severity").unwrap_or("warning").to_owned(),
                 rule: file.name,
                 subject: file.path,

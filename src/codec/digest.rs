@@ -1,9 +1,7 @@
 //! The digest of a row: SHA-256 of what `record_send` writes (`src/backend/utils/adt/rowtypes.c`).
 
-use sha2::{Digest as _, Sha256};
-
 use super::kind::Kind;
-use super::{Codec, LiveOids, Refusal, Unsupported, array};
+use super::{LiveOids, Refusal, Unsupported, array};
 use crate::model::catalog::{DataType, TypeKind};
 use crate::model::ident::quoted;
 
@@ -98,40 +96,4 @@ pub(super) fn set_length(out: &mut [u8], start: usize) -> Result<(), Refusal> {
     let length = i32::try_from(out.len() - start - 4).map_err(|_| Refusal::TooLong)?;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
     Ok(())
-}
-
-/// Builds the digest of one row after another in a single buffer: `sha256(record_send(row(c1, c2, ...)))`.
-#[derive(Debug, Clone)]
-pub struct RowDigest {
-    buffer: Vec<u8>,
-}
-
-impl RowDigest {
-    /// A digest of rows with so many columns.
-    pub fn new(columns: usize) -> Self {
-        let columns = i32::try_from(columns).expect("a PostgreSQL row has at most 1664 columns");
-        Self { buffer: columns.to_be_bytes().to_vec() }
-    }
-
-    /// Takes the next column of the row.
-    pub fn column(&mut self, codec: &Codec, canonical: Option<&str>) -> Result<(), Refusal> {
-        codec.digest(canonical, &mut self.buffer)
-    }
-
-    /// Where [`Codec::digest`] and [`Codec::write`] append this row's columns.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
-    }
-
-    /// Gives the row's digest and begins the next row.
-    pub fn finish(&mut self) -> [u8; 32] {
-        let digest = Sha256::digest(&self.buffer).into();
-        self.restart();
-        digest
-    }
-
-    /// Forgets the columns taken so far: after a refused value.
-    pub fn restart(&mut self) {
-        self.buffer.truncate(4);
-    }
 }

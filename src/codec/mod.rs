@@ -3,7 +3,7 @@
 //! A value lives as text in PostgreSQL's *output* form (its canonical text). [`Codec::canonical`] makes that text from any
 //! input PostgreSQL accepts, [`Codec::encode`] turns it into the body that `COPY ... (FORMAT binary)` takes, and
 //! [`Codec::digest`] into what `record_send` writes, so that `sha256(record_send(row(...)))` on the server equals
-//! [`RowDigest`] here. Formats come from PostgreSQL's `src/backend/utils/adt/*.c`; each module names its functions.
+//! [`TableCodec::digest`] here. Formats come from PostgreSQL's `src/backend/utils/adt/*.c`; each module names its functions.
 //!
 //! It accepts less than PostgreSQL on purpose where the meaning depends on the session or the day: `now`, `yesterday`,
 //! `8/1/2020`, zone names and abbreviations other than UTC, hexadecimal floats, and what only newer servers read
@@ -43,7 +43,6 @@ use std::collections::BTreeMap;
 
 use crate::model::catalog::DataType;
 
-pub use digest::RowDigest;
 pub use refusal::{Refusal, Unsupported};
 pub use table::{RefusedValue, RowHash, TableCodec, append_field};
 

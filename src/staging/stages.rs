@@ -15,6 +15,19 @@ pub enum Ended {
     Failed,
 }
 
+impl Ended {
+    const ALL: [Ended; 3] = [Ended::Running, Ended::Done, Ended::Failed];
+
+    /// As it stands in `meta.stage`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Ended::Running => "running",
+            Ended::Done => "done",
+            Ended::Failed => "failed",
+        }
+    }
+}
+
 /// A row of `meta.stage`.
 #[derive(Debug, Clone)]
 pub struct StageRow {
@@ -70,17 +83,12 @@ impl Staging {
     pub fn restore_stage(&self, stage: Stage, before: Option<&StageRow>) -> Result<()> {
         self.change_stage("delete from meta.stage where stage = ?", &[&stage.as_str()])?;
         let Some(row) = before else { return Ok(()) };
-        let status = match row.ended {
-            Ended::Running => "running",
-            Ended::Done => "done",
-            Ended::Failed => "failed",
-        };
         self.change_stage(
             "insert into meta.stage (stage, status, input, output, counts, run, started_at, ended_at)
              values (?, ?, ?, ?, ?, ?, ?::timestamptz, ?::timestamptz)",
             &[
                 &stage.as_str(),
-                &status,
+                &row.ended.as_str(),
                 &row.input,
                 &row.output,
                 &row.counts.to_string(),
@@ -113,11 +121,8 @@ impl Staging {
             )?
             .into_iter()
             .map(|(stage, status, input, output, counts, run, started_at, ended_at)| {
-                let ended = match status.as_str() {
-                    "done" => Ended::Done,
-                    "failed" => Ended::Failed,
-                    _ => Ended::Running,
-                };
+                let known = Ended::ALL.into_iter().find(|ended| ended.as_str() == status);
+                let ended = known.unwrap_or(Ended::Running);
                 let counts =
                     counts.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
                 Ok(StageRow {

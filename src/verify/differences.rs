@@ -201,13 +201,12 @@ async fn name_columns(
     Ok(())
 }
 
+/// By key, the digest of each row that was sent, and that of the whole row as it was stored.
+type Sent = HashMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
+
 /// What the clinic's batches sent under these keys, and what was stored of it.
-async fn sent(
-    options: &Options<'_>,
-    compared: &Compared<'_>,
-    keys: &[&str],
-) -> Result<HashMap<String, Vec<(Vec<u8>, Vec<u8>)>>> {
-    let mut sent: HashMap<String, Vec<(Vec<u8>, Vec<u8>)>> = HashMap::new();
+async fn sent(options: &Options<'_>, compared: &Compared<'_>, keys: &[&str]) -> Result<Sent> {
+    let mut sent = Sent::new();
     let Some(written) = &compared.written else { return Ok(sent) };
     let sql = format!(
         "select d.key, d.sent, d.stored from trasvase.row_digest d where {written} and d.key = any($1)"
@@ -219,12 +218,7 @@ async fn sent(
 }
 
 /// How a row came to differ: `digest` is the snapshot's, `now` that of the whole row as it is.
-fn cause(
-    sent: &HashMap<String, Vec<(Vec<u8>, Vec<u8>)>>,
-    key: &str,
-    digest: &RowHash,
-    now: Option<&[u8]>,
-) -> Cause {
+fn cause(sent: &Sent, key: &str, digest: &RowHash, now: Option<&[u8]>) -> Cause {
     let ours = || sent.get(key).into_iter().flatten().filter(|(sent, _)| sent == digest);
     if ours().next().is_none() {
         Cause::Unsent

@@ -5,7 +5,8 @@ mod oracle;
 mod values;
 
 use oracle::{Strictness, check, check_as};
-use trasvase::codec::{Codec, RowDigest};
+use sha2::{Digest as _, Sha256};
+use trasvase::codec::Codec;
 use trasvase::model::ident::{TableName, quoted};
 use trasvase::pg::catalog;
 use values::*;
@@ -285,12 +286,12 @@ async fn a_row_of_many_columns_and_nulls_has_the_servers_digest() {
         ],
         [Some("b"), None, None, None, None, None],
     ];
-    let mut digest = RowDigest::new(names.len());
     for (values, row) in rows.iter().zip(client.query(&sql, &[]).await.unwrap()) {
+        let mut digested = i32::try_from(names.len()).unwrap().to_be_bytes().to_vec();
         for (codec, value) in codecs.iter().zip(values) {
-            digest.column(codec, *value).unwrap();
+            codec.digest(*value, &mut digested).unwrap();
         }
-        assert_eq!(digest.finish().as_slice(), row.get::<_, &[u8]>(0));
+        assert_eq!(Sha256::digest(&digested).as_slice(), row.get::<_, &[u8]>(0));
     }
 }
 

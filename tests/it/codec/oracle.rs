@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use futures_util::SinkExt as _;
 
+use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
-use trasvase::codec::{Codec, LiveOids, RowDigest, SESSION};
+use trasvase::codec::{Codec, LiveOids, SESSION};
 use trasvase::model::catalog::DataType;
 use trasvase::model::ident::TableName;
 use trasvase::pg::catalog;
@@ -142,7 +143,6 @@ impl Oracle {
         canonical: &[Option<String>],
     ) {
         let mut copy = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
-        let mut digest = RowDigest::new(1);
         let mut digests = Vec::new();
         for (number, text) in canonical.iter().enumerate() {
             let Some(text) = text else {
@@ -151,12 +151,14 @@ impl Oracle {
             };
             copy.extend_from_slice(&[0, 2, 0, 0, 0, 4]);
             copy.extend_from_slice(&(number as i32).to_be_bytes());
-            if let Err(refusal) = codec.write(Some(text), &self.oids, &mut copy, digest.buffer()) {
+            // The count of a row's columns, then each.
+            let mut digested = vec![0, 0, 0, 1];
+            if let Err(refusal) = codec.write(Some(text), &self.oids, &mut copy, &mut digested) {
                 return self
                     .problems
                     .push(format!("{type_name} {:?}: not encoded: {refusal}", inputs[number]));
             }
-            digests.push(Some(hex(&digest.finish())));
+            digests.push(Some(hex(&Sha256::digest(&digested))));
             match codec.canonical(text) {
                 Ok(again)
                     if matches!(again.text, Cow::Borrowed(_)) && again.text == *text && !again.lossy => {}
