@@ -301,8 +301,8 @@ async fn a_trigger_that_changes_rows_is_named() {
                  create trigger shout before insert on person for each row execute function shout()";
     site.session().await.client.batch_execute(shout).await.unwrap();
     site.run(&["run", "acme"])
-        .says(3, &["differ"])
-        .hints("trigger shout of person")
+        .says(3, &["was changed as it was written, in name"])
+        .hints("rows of person were changed as they were written, by a trigger (shout)")
         .hints("triggers = \"disable\"");
 }
 
