@@ -80,7 +80,7 @@ pub struct RuleCount {
 pub enum About {
     /// A table of the target.
     Table,
-    /// A source that is about no table, some of whose records load could not read.
+    /// A source: records of it that load could not read, or that no model reads.
     Source,
     /// A file of `checks/`.
     Check,
@@ -431,6 +431,7 @@ fn unread(staging: &Staging, clinic: &Clinic) -> Result<Vec<Finding>> {
         ),
         |row| {
             Ok(Finding {
+                about: About::Source,
                 rule: row.get(0)?,
                 severity: row.get(1)?,
                 subject: row.get(2)?,
