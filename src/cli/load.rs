@@ -71,7 +71,7 @@ fn plan_page(plan: &Plan) -> Page {
             step.reason.map_or_else(|| t!("cli.unchanged").into_owned(), |reason| reason.to_string()),
         ]);
     }
-    let page = Page::new().table(table);
+    let page = unnamed(Page::new().table(table), &plan.unnamed);
     plan.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)))
 }
 
@@ -81,6 +81,7 @@ pub(super) fn counts(report: &Report) -> Value {
         "rows": report.rows(),
         "refused": report.refused(),
         "cells": report.cells(),
+        "unnamed": report.unnamed.len(),
     })
 }
 
@@ -107,7 +108,7 @@ pub(super) fn page(report: &Report) -> Page {
     let page = Page::new().table(files).table(findings(report, |_| true));
     let page =
         report.removed.iter().fold(page, |page, name| page.line(t!("cli.load.removed", source = name)));
-    cells(page, report).line(match report.unchanged() {
+    unnamed(cells(page, report), &report.unnamed).line(match report.unchanged() {
         true => t!("cli.load.nothing_new"),
         false => {
             t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused()))
@@ -115,10 +116,10 @@ pub(super) fn page(report: &Report) -> Page {
     })
 }
 
-/// What needs a look even among other stages: cells that gave no value, and critical findings.
+/// What needs a look even among other stages: cells that gave no value, forgotten files, and critical findings.
 pub(super) fn faults(report: &Report) -> Page {
     let page = Page::new().table(findings(report, |finding| finding.severity == Severity::Critical));
-    cells(page, report)
+    unnamed(cells(page, report), &report.unnamed)
 }
 
 fn findings(report: &Report, wanted: impl Fn(&Finding) -> bool) -> Table {
@@ -144,4 +145,9 @@ fn cells(page: Page, report: &Report) -> Page {
     files.fold(page, |page, file| {
         page.line(t!("cli.load.cells", path = file.path, cells = output::count(file.cells)))
     })
+}
+
+/// Files that lie there and are no part of any source.
+fn unnamed(page: Page, files: &[String]) -> Page {
+    files.iter().fold(page, |page, path| page.line(t!("cli.load.unnamed", path = path)))
 }

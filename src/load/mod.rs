@@ -22,7 +22,7 @@ use self::survey::Surveyed;
 use crate::config::{Clinic, Project};
 use crate::error::interrupt;
 use crate::model::run::{Event, Observer, Stage};
-use crate::sources::{Dialect, Finding};
+use crate::sources::{self, Dialect, Finding};
 use crate::staging::Staging;
 
 /// What to load.
@@ -42,6 +42,8 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// Sources that are no longer in clinic.toml, whose tables were dropped.
     pub removed: Vec<String>,
+    /// Files in the clinic's `sources/` that no section of clinic.toml names: nothing of them is loaded.
+    pub unnamed: Vec<String>,
 }
 
 impl Report {
@@ -117,7 +119,7 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
         observer.event(&Event::Note { stage: Stage::Load, text: &t!("load.note.removed", source = name) });
     }
     let sources = read(options, &surveyed, &known, &plan, observer)?;
-    Ok(Report { sources, removed: plan.removed })
+    Ok(Report { sources, removed: plan.removed, unnamed: plan.unnamed })
 }
 
 fn read(
@@ -154,6 +156,8 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     let known = books::known(options.staging)?;
     let found = surveyed.iter().map(Surveyed::found).collect::<Vec<_>>();
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
-    let plan = plan::decide(&found, &known, &configured, options.force);
+    let unnamed =
+        sources::unnamed(&options.project.clinic_dir(&options.clinic.name), &options.clinic.sources);
+    let plan = plan::decide(&found, &known, &configured, unnamed, options.force);
     Ok((surveyed, known, plan))
 }

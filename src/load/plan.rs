@@ -14,6 +14,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Loaded sources that clinic.toml no longer names; their tables would be dropped.
     pub removed: Vec<String>,
+    /// Files in the clinic's `sources/` that no section of clinic.toml names.
+    pub unnamed: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +68,7 @@ pub(super) fn decide(
     found: &[Found],
     known: &BTreeMap<String, Known>,
     configured: &[&str],
+    unnamed: Vec<String>,
     force: bool,
 ) -> Plan {
     let step = |found: &Found| Step {
@@ -76,7 +79,7 @@ pub(super) fn decide(
         reason: reason(found, known.get(&found.source), force),
     };
     let gone = known.keys().filter(|name| !configured.contains(&name.as_str()));
-    Plan { steps: found.iter().map(step).collect(), removed: gone.cloned().collect() }
+    Plan { steps: found.iter().map(step).collect(), removed: gone.cloned().collect(), unnamed }
 }
 
 fn reason(found: &Found, known: Option<&Known>, force: bool) -> Option<Reason> {
@@ -118,7 +121,8 @@ mod tests {
     fn why(change: impl Fn(&mut Known), force: bool) -> Option<Reason> {
         let mut known = known();
         change(&mut known);
-        decide(&[found()], &BTreeMap::from([("s".to_owned(), known)]), &["s"], force).steps[0].reason
+        decide(&[found()], &BTreeMap::from([("s".to_owned(), known)]), &["s"], Vec::new(), force).steps[0]
+            .reason
     }
 
     #[test]
@@ -131,12 +135,15 @@ mod tests {
         assert_eq!(why(|known| known.options_hash = "p".to_owned(), false), Some(Reason::OptionsChanged));
         assert_eq!(why(|known| known.number = 2, false), Some(Reason::NumberMoved));
         assert_eq!(why(|known| known.has_table = false, false), Some(Reason::TableMissing));
-        assert_eq!(decide(&[found()], &BTreeMap::new(), &["s"], false).steps[0].reason, Some(Reason::New));
+        assert_eq!(
+            decide(&[found()], &BTreeMap::new(), &["s"], Vec::new(), false).steps[0].reason,
+            Some(Reason::New)
+        );
     }
 
     #[test]
     fn what_clinic_toml_no_longer_names_goes() {
         let all = BTreeMap::from([("s".to_owned(), known()), ("old".to_owned(), known())]);
-        assert_eq!(decide(&[], &all, &["s"], false).removed, ["old"]);
+        assert_eq!(decide(&[], &all, &["s"], Vec::new(), false).removed, ["old"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Which files a source is made of.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,6 +9,10 @@ use rust_i18n::t;
 
 use crate::config::SourceConfig;
 use crate::error::Failure;
+
+/// As a shell does it: `*` goes into no folder and finds no hidden file.
+const OPTIONS: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// One file of a source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,14 +45,47 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
     Ok(found)
 }
 
+/// What load can read, by the ends of files' names.
+const KINDS: [&str; 8] = ["csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods"];
+
+/// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
+pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
+    let patterns: Vec<Pattern> = sources
+        .values()
+        .flat_map(|source| &source.files)
+        .filter_map(|glob| Pattern::new(glob).ok())
+        .collect();
+    let everything = format!("{}/sources/**/*", Pattern::escape(&folder.to_string_lossy()));
+    let files = glob::glob_with(&everything, OPTIONS).into_iter().flatten().flatten();
+    files
+        .filter(|path| path.is_file() && is_of_a_kind(path))
+        .filter_map(|path| {
+            let shown = path.strip_prefix(folder).unwrap_or(&path);
+            let is_named = |pattern: &Pattern| {
+                pattern.matches_path_with(shown, OPTIONS) || pattern.matches_path_with(&path, OPTIONS)
+            };
+            (!patterns.iter().any(is_named)).then(|| shown.to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
+fn is_of_a_kind(path: &Path) -> bool {
+    let end = path.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
+    KINDS.contains(&end.as_str()) && !is_lock(path)
+}
+
+/// `~$name.xlsx` is the lock that a spreadsheet program leaves beside an open file.
+fn is_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("~$"))
+}
+
 fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
     // A clinic's folder may hold a character that globs give a meaning.
     let rooted = match Path::new(pattern).is_absolute() {
         true => pattern.to_owned(),
         false => format!("{}/{pattern}", Pattern::escape(&folder.to_string_lossy())),
     };
-    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    let paths = glob::glob_with(&rooted, options).map_err(|error| {
+    let paths = glob::glob_with(&rooted, OPTIONS).map_err(|error| {
         Failure::usage(t!("load.bad_glob", source = source, glob = pattern, error = error.msg))
     })?;
     let mut found = Vec::new();
@@ -55,9 +93,7 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
         let path = path.map_err(|error| {
             Failure::failed(t!("load.cannot_read", path = error.path().display(), error = error.error()))
         })?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // `~$name.xlsx` is the lock that a spreadsheet program leaves beside an open file.
-        if name.starts_with("~$") && pattern.contains('*') {
+        if is_lock(&path) && pattern.contains('*') {
             continue;
         }
         let shown = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
@@ -109,6 +145,22 @@ mod tests {
         let found = find(folder.path(), "s", &config(&["*.csv", "b.csv"])).unwrap();
         let shown: Vec<_> = found.iter().map(|file| file.shown.as_str()).collect();
         assert_eq!(shown, ["a.csv", "b.csv"]);
+    }
+
+    #[test]
+    fn files_that_no_glob_matches_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("sources/old.csv")).unwrap();
+        for name in ["a.csv", "~$a.xlsx", ".c.csv", "LICENCE", "notes.md", "more.XLSX", "old.csv/b.csv"] {
+            std::fs::write(folder.path().join("sources").join(name), "x").unwrap();
+        }
+        let named = |globs: &[&str]| BTreeMap::from([("s".to_owned(), config(globs))]);
+        assert_eq!(
+            unnamed(folder.path(), &named(&["sources/*.csv"])),
+            ["sources/more.XLSX", "sources/old.csv/b.csv"]
+        );
+        let absolute = folder.path().join("sources/more.XLSX");
+        assert!(unnamed(folder.path(), &named(&["sources/**/*.csv", absolute.to_str().unwrap()])).is_empty());
     }
 
     #[test]

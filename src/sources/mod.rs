@@ -31,7 +31,7 @@ use crate::config::SourceConfig;
 
 pub use batch::Origin;
 pub use dialect::{Dialect, SheetDialect, TextDialect, validate};
-pub use files::{SourceFile, find};
+pub use files::{SourceFile, find, unnamed};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 

@@ -30,6 +30,21 @@ fn says(output: &Output, code: i32, parts: &[&str]) {
 }
 
 #[test]
+fn a_file_that_no_section_names_is_told() {
+    let folder = clinic("[sources.visits]\nfiles = [\"sources/visits*.csv\"]");
+    put(folder.path(), "visits_1.csv", "id;name\n1;x\n");
+    put(folder.path(), "invoices.csv", "id;total\n1;2\n");
+    let told = "sources/invoices.csv: no section of clinic.toml names this file";
+    says(&run(folder.path(), &["load", "acme", "--explain"]), 0, &[told]);
+    says(&run(folder.path(), &["load", "acme"]), 0, &[told, "1 records loaded"]);
+    says(&run(folder.path(), &["load", "acme", "--source", "visits"]), 0, &[told]);
+    let named = clinic("[sources.all]\nfiles = [\"sources/*.csv\"]");
+    put(named.path(), "invoices.csv", "id;total\n1;2\n");
+    let output = run(named.path(), &["load", "acme"]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("no section"), "{output:?}");
+}
+
+#[test]
 fn cells_without_a_value_are_counted_by_file() {
     let folder = clinic("[sources.caja]\nfiles = [\"sources/*.xlsx\"]");
     let book = include_bytes!("../../cases/load/formulas-without-results-xlsx/caja.xlsx");
