@@ -80,6 +80,8 @@ pub struct RuleCount {
 pub enum About {
     /// A table of the target.
     Table,
+    /// A table of the target, some of whose rows its models repaired.
+    Repair,
     /// A source: records of it that load could not read, or that no model reads.
     Source,
     /// A file of `checks/`.
@@ -104,7 +106,7 @@ impl Report {
         let critical = self.findings.iter().filter(|finding| finding.severity == "critical");
         let others = critical.map(|finding| match finding.about {
             About::Source => limits::stop_of_source(&finding.subject, finding.count),
-            About::Table | About::Check => finding.rule.clone(),
+            About::Table | About::Repair | About::Check => finding.rule.clone(),
         });
         tables.chain(others).collect()
     }
@@ -152,33 +154,26 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.retain(|finding: &Finding| finding.count > 0);
     let mut questions = Vec::new();
     for shape in &shapes {
-        error::interrupt::check()?;
-        observer.event(&Event::Started {
-            stage: Stage::Check,
-            subject: &shape.name.to_string(),
-            total: None,
-        });
-        questions.push(values(options, shape, &mut findings)?);
+        started(observer, shape)?;
+        let asked = values(options, shape, &mut findings)?;
+        let rows = staging.value(&format!("select count(*) from {}", shape.name.staged("ready")))?;
+        finished(observer, shape, rows);
+        questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
-    for (shape, questions) in shapes.iter().zip(questions) {
-        error::interrupt::check()?;
+    for (shape, (questions, rows)) in shapes.iter().zip(questions) {
+        started(observer, shape)?;
         relations(options, shape, questions, &mut findings).await?;
+        finished(observer, shape, rows);
     }
     settle_cycles(options, &shapes, &mut findings).await?;
     let mut tables = Vec::new();
     for shape in &shapes {
         ready::split(staging, &shape.name)?;
         for (repair, count) in ready::repairs(staging, &shape.name)? {
-            findings.push(Finding { rule: repair, ..finding("", "info", shape, None, count) });
+            findings.push(Finding { about: About::Repair, ..finding(&repair, "info", shape, None, count) });
         }
-        let report = table_report(options.clinic, staging, shape)?;
-        observer.event(&Event::Finished {
-            stage: Stage::Check,
-            subject: &shape.name.to_string(),
-            rows: report.ready,
-        });
-        tables.push(report);
+        tables.push(table_report(options.clinic, staging, shape)?);
     }
     findings.extend(limits::unreadable_elsewhere(staging, options.clinic)?);
     findings.extend(run_checks(options)?);
@@ -186,6 +181,16 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.extend(unread(staging, options.clinic)?);
     let sources = verdict::decide(staging, options.clinic, &order)?;
     Ok(Report { tables, sources, findings })
+}
+
+fn started(observer: &dyn Observer, shape: &TableShape<'_>) -> Result<()> {
+    error::interrupt::check()?;
+    observer.event(&Event::Started { stage: Stage::Check, subject: &shape.name.to_string(), total: None });
+    Ok(())
+}
+
+fn finished(observer: &dyn Observer, shape: &TableShape<'_>, rows: u64) {
+    observer.event(&Event::Finished { stage: Stage::Check, subject: &shape.name.to_string(), rows });
 }
 
 /// Drops `ready` and `reject` tables whose model is gone, so that nothing stale is exported.

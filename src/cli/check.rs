@@ -6,7 +6,7 @@ use super::context::Context;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
 use super::transform;
-use crate::check::Report;
+use crate::check::{About, Finding, Report};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 
@@ -31,10 +31,14 @@ impl Arguments {
 
 pub(super) fn counts(report: &Report) -> Value {
     let sum = |of: fn(&crate::check::TableReport) -> u64| report.tables.iter().map(of).sum::<u64>();
+    let (repairs, findings): (Vec<_>, Vec<_>) =
+        report.findings.iter().partition(|finding| finding.about == About::Repair);
+    let count = |found: Vec<&Finding>| found.iter().map(|finding| finding.count).sum::<u64>();
     json!({
         "ready": sum(|table| table.ready),
         "rejected": sum(|table| table.rejected),
-        "findings": report.findings.iter().map(|finding| finding.count).sum::<u64>(),
+        "repairs": count(repairs),
+        "findings": count(findings),
         "verdicts": report.sources,
     })
 }
