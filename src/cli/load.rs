@@ -149,5 +149,8 @@ fn cells(page: Page, report: &Report) -> Page {
 
 /// Files that lie there and are no part of any source.
 fn unnamed(page: Page, files: &[String]) -> Page {
-    files.iter().fold(page, |page, path| page.line(t!("cli.load.unnamed", path = path)))
+    match files {
+        [] => page,
+        files => page.line(t!("cli.load.unnamed", paths = files.join(", "))),
+    }
 }

@@ -1,15 +1,16 @@
 //! Whose rows are compared: those that the ledger's completed batches of this clinic wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::{Compared, TheirTable};
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::catalog::Table;
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry, Tenant};
 use crate::pg::ledger;
 
@@ -18,6 +19,8 @@ pub(super) struct Population {
     batches: Vec<i32>,
     /// The ledger's codes of table names.
     codes: BTreeMap<String, i32>,
+    /// Tables into which a batch inserted every row of this very snapshot.
+    inserted: BTreeSet<TableName>,
     tenant: Option<Tenant>,
 }
 
@@ -25,11 +28,18 @@ impl Population {
     pub(super) async fn read(client: &Client, manifest: &Manifest) -> Result<Self> {
         let rows = client
             .query(
-                "select number from trasvase.batch where clinic = $1 and status = 'completed' order by number",
-                &[&manifest.clinic.as_str()],
+                "select number, case when snapshot = $2 then counts::text end from trasvase.batch \
+                 where clinic = $1 and status = 'completed' order by number",
+                &[&manifest.clinic.as_str(), &manifest.id],
             )
             .await
             .map_err(|error| error::postgres(&error))?;
+        let counts = rows.iter().filter_map(|row| row.get::<_, Option<&str>>(1)).map(serde_json::from_str);
+        let counts = counts.collect::<serde_json::Result<Vec<Value>>>()?;
+        let inserted = |entry: &&TableEntry| {
+            let name = entry.table.to_string();
+            counts.iter().any(|counts| counts[&name]["inserted"] == entry.rows)
+        };
         let codes = client
             .query("select name, code from trasvase.name", &[])
             .await
@@ -37,8 +47,15 @@ impl Population {
         Ok(Self {
             batches: rows.iter().map(|row| row.get(0)).collect(),
             codes: codes.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            inserted: manifest.tables.iter().filter(inserted).map(|entry| entry.table.clone()).collect(),
             tenant: manifest.tenant.clone(),
         })
+    }
+
+    /// The ledger holds every row of the snapshot's table. A table that is bucket for bucket the snapshot then holds the
+    /// clinic's rows and no others, without a join that says so.
+    pub(super) fn holds_all(&self, entry: &TableEntry) -> bool {
+        self.inserted.contains(&entry.table)
     }
 
     /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.

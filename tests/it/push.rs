@@ -68,6 +68,29 @@ async fn replace_takes_the_clinics_rows_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_row_in_place_of_ours_is_seen_though_the_table_has_as_many() {
+    let schema = "create table person (id text primary key, clinic_id text not null, name text not null);";
+    let models = [(
+        "person",
+        "select 'a' as id, 'mine' as clinic_id, 'Ana' as name union all select 'b', 'mine', 'Bea'",
+    )];
+    let settings = "[tenant]\ncolumn = \"clinic_id\"\nvalue = \"mine\"\n";
+    let tiny = Tiny::new(schema, &models, settings).await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let verified = tiny.run.verify(&snapshot).await;
+    assert!(verified.is_clean() && verified.tables[0].foreign == Some(0), "{verified:?}");
+    tiny.sql("delete from person where id = 'b'; insert into person values ('c', 'mine', 'Cid')").await;
+    let table = &tiny.run.verify(&snapshot).await.tables[0];
+    assert_eq!((table.target, table.difference, table.foreign), (1, -1, Some(1)));
+    let keys: Vec<&str> = table.differences.iter().map(|difference| difference.key.as_str()).collect();
+    assert_eq!(keys, ["b"]);
+    tiny.sql("insert into person values ('b', 'mine', 'Bea')").await;
+    let table = &tiny.run.verify(&snapshot).await.tables[0];
+    assert_eq!((table.target, table.foreign, table.equal), (2, Some(1), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cycles_and_self_references_are_loaded() {
     let schema = "create table team (id text primary key, lead_id text); \
                   create table person (id text primary key, team_id text not null references team, boss_id text references person); \
