@@ -35,7 +35,7 @@ pub(super) fn make(options: &Options<'_>, tables: &[TableName]) -> Result<Vec<(T
     Ok(made)
 }
 
-/// The rows of a table as its models and its ghosts give them, with `_n`: the place in `target`, below zero for a ghost.
+/// The rows of a table as its models and its ghosts give them, with `_n`: the `rowid` in `target`, below zero for a ghost.
 pub(super) fn source(staging: &Staging, table: &TableName) -> Result<String> {
     let rows = format!("select *, rowid as _n from {}", table.staged("target"));
     let name = ghost_table(table);

@@ -31,7 +31,7 @@ pub(super) fn decide(options: &Options<'_>, shape: &TableShape<'_>) -> Result<()
          where _source_id is null and {standing}; \
          insert into fault select {table}, _n, 'same_source_id', null, null, 'kept: ' || coalesce(kept::varchar, '') from ( \
            select _n, row_number() over same_id as place, first_value(_ids[1]) over same_id as kept \
-           from ({}) standing window same_id as (partition by _kind, _source_id order by _ids[1], _n)) where place > 1",
+           from ({}) standing window same_id as (partition by _kind, _source_id order by _place)) where place > 1",
         with_kind(shape, &standing),
         key = quoted(key),
     ))
@@ -88,7 +88,7 @@ fn key<'s>(shape: &'s TableShape<'_>) -> Option<&'s str> {
 /// The rows with `_kind`, the kind of record that the ledger will know them as: see `snapshot::Row::external_id`.
 fn with_kind(shape: &TableShape<'_>, condition: &str) -> String {
     format!(
-        "select ready.*, coalesce(source.source, {}) as _kind from {} ready \
+        "select ready.*, ready.rowid as _place, coalesce(source.source, {}) as _kind from {} ready \
          left join meta.source source on source.number = ready._ids[1] >> 50 where {condition}",
         literal(&shape.name.to_string()),
         shape.name.staged("ready"),

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::ready;
 use super::rules::{ForeignKey, foreign_keys};
 use super::shape::TableShape;
 use crate::config::{Orphans, TableConfig};
@@ -192,5 +193,6 @@ fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) 
         shape.name.staged("ready"),
         matches_missing(key)
     ))?;
+    ready::put_in_order(staging, shape)?;
     Ok(count)
 }

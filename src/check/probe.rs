@@ -60,7 +60,7 @@ async fn ask_in_transaction(
         client,
         &format!(
             "create temporary table trasvase_probe (like {} including defaults including generated) on commit drop; \
-             alter table trasvase_probe add column trasvase_n bigint; {}",
+             alter table trasvase_probe add column trasvase_place bigint; {}",
             shape.name.quoted(),
             loosen(shape)
         ),
@@ -69,8 +69,10 @@ async fn ask_in_transaction(
     fill(staging, client, oids, shape).await?;
     let probe = Probe { staging, client, shape };
     for check in &questions.checks {
-        let sql =
-            format!("select trasvase_n, null::bigint from trasvase_probe where not ({})", check.expression);
+        let sql = format!(
+            "select trasvase_place, null::bigint from trasvase_probe where not ({})",
+            check.expression
+        );
         probe
             .record(&sql, &Reason { rule: "check", columns: &check.columns, constraint: &check.name })
             .await?;
@@ -116,7 +118,7 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
     let names: Vec<String> = shape.columns.iter().map(|column| quoted(&column.column.name)).collect();
     let mut copy = Copy::start(
         client,
-        &format!("copy trasvase_probe ({}, trasvase_n) from stdin (format binary)", names.join(", ")),
+        &format!("copy trasvase_probe ({}, trasvase_place) from stdin (format binary)", names.join(", ")),
     )
     .await?;
     let values = shape.columns.iter().zip(&names).map(|(column, name)| {
@@ -127,7 +129,7 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
         }
     });
     let sql = format!(
-        "select {}, _n from {} ready where _n not in (select n from fault where table_name = {}) order by _ids[1], _n",
+        "select {}, rowid from {} ready where _n not in (select n from fault where table_name = {}) order by rowid",
         values.collect::<Vec<_>>().join(", "),
         shape.name.staged("ready"),
         literal(&shape.name.to_string())
@@ -143,13 +145,13 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
             })
             .map_err(|refusal| anyhow::anyhow!("{}: {}", column.column.name, refusal.rule()))?;
         }
-        let n: i64 = row.get(names.len()).map_err(error::duckdb)?;
+        let place: i64 = row.get(names.len()).map_err(error::duckdb)?;
         out.extend_from_slice(&8_i32.to_be_bytes());
-        out.extend_from_slice(&n.to_be_bytes());
+        out.extend_from_slice(&place.to_be_bytes());
         copy.flush_if_full().await?;
     }
     copy.finish().await?;
-    execute(client, "create index on trasvase_probe (trasvase_n); analyze trasvase_probe").await
+    execute(client, "create index on trasvase_probe (trasvase_place); analyze trasvase_probe").await
 }
 
 /// What two rows must not share: an expression, and the operator that compares it.
@@ -200,7 +202,7 @@ impl Probe<'_> {
         let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
         let same = if same.is_empty() { "false".to_owned() } else { same };
         let range = range_element(self.client, elements).await?;
-        let own = inner("trasvase_probe", "trasvase_n");
+        let own = inner("trasvase_probe", "trasvase_place");
         let island = if range.is_some() { "a.island = b.island and" } else { "" };
         let with_batch = format!(
             "with own as materialized (select * from {}) select b.place, a.place from own a join own b \
@@ -232,8 +234,11 @@ impl Probe<'_> {
 
     /// Of pairs (later, earlier) a later row falls only if the earlier one stands.
     async fn record_greedily(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
-        let fallen_sql =
-            format!("select n from fault where table_name = {}", literal(&self.shape.name.to_string()));
+        let fallen_sql = format!(
+            "select rowid from {} where _n in (select n from fault where table_name = {})",
+            self.shape.name.staged("ready"),
+            literal(&self.shape.name.to_string())
+        );
         let mut fallen: std::collections::HashSet<i64> =
             self.staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
         for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
@@ -245,18 +250,15 @@ impl Probe<'_> {
         Ok(())
     }
 
-    fn insert_fault(&self, n: i64, reason: &Reason<'_>, kept: Option<i64>) -> Result<()> {
+    /// Refuses the row at one place in `ready` for the one at another, if given.
+    fn insert_fault(&self, place: i64, reason: &Reason<'_>, kept: Option<i64>) -> Result<()> {
+        let ready = self.shape.name.staged("ready");
         let kept = match kept {
-            Some(kept) => {
-                format!(
-                    "(select 'kept: ' || _ids[1] from {} where _n = {kept})",
-                    self.shape.name.staged("ready")
-                )
-            }
+            Some(kept) => format!("(select 'kept: ' || _ids[1] from {ready} where rowid = {kept})"),
             None => "null".to_owned(),
         };
         self.staging.execute(&format!(
-            "insert into fault values ({}, {n}, {}, {}, {}, {kept})",
+            "insert into fault select {}, _n, {}, {}, {}, {kept} from {ready} where rowid = {place}",
             literal(&self.shape.name.to_string()),
             literal(reason.rule),
             literal(reason.columns),

@@ -2,6 +2,9 @@
 //!
 //! While a table is checked, `ready` holds all its rows and `temp.fault` names the refused ones; [`split`] then moves
 //! those to `reject.<table>`, as the model gave them, with their reasons.
+//!
+//! A row's `rowid` in `ready` is its place by (file, row), the same in every run: `target` is built by several threads,
+//! so its own order is not. What rewrites rows puts them back in order ([`put_in_order`]).
 
 use std::sync::Arc;
 
@@ -26,7 +29,7 @@ pub(super) const FAULT_TABLE: &str = "create or replace temp table fault (table_
      column_name varchar, constraint_name varchar, detail varchar)";
 
 /// Fills `ready.<table>` and the faults that single values have. Columns: the table's own in canonical text, then
-/// `_n` (the row's place in `target`), `_ids`, `_source_id`, `_repairs`.
+/// `_n` (the row's `rowid` in `target`), `_ids`, `_source_id`, `_repairs`.
 pub(super) fn build(staging: &Staging, shape: &TableShape<'_>, settings: &TableConfig) -> Result<()> {
     for (position, column) in shape.columns.iter().enumerate() {
         if matches!(column.conversion, Conversion::Codec { .. }) {
@@ -37,7 +40,9 @@ pub(super) fn build(staging: &Staging, shape: &TableShape<'_>, settings: &TableC
                 .map_err(error::duckdb)?;
         }
     }
-    staging.execute(&build_sql(shape, settings, &ghosts::source(staging, &shape.name)?))?;
+    let source = ghosts::source(staging, &shape.name)?;
+    let order = order(staging, shape, &format!("select {} as _ids from ({source})", shape.provenance.ids))?;
+    staging.execute(&build_sql(shape, settings, &source, &order))?;
     staging.execute(&value_faults_sql(&shape.name))?;
     staging.execute(&format!("alter table {} drop column _refused", shape.name.staged("ready")))
 }
@@ -46,7 +51,22 @@ fn codec_name(position: usize) -> String {
     format!("trasvase_codec_{position}")
 }
 
-fn build_sql(shape: &TableShape<'_>, settings: &TableConfig, source: &str) -> String {
+/// By (file, row) of the first record; where several rows have the same or none, what they hold decides.
+fn order(staging: &Staging, shape: &TableShape<'_>, rows: &str) -> Result<String> {
+    let ties: bool = staging.value(&format!("select count(*) > count(distinct _ids[1]) from ({rows})"))?;
+    let columns = shape.columns.iter().map(|column| format!(", {}", quoted(&column.column.name)));
+    let rest: String = columns.filter(|_| ties).collect();
+    Ok(if ties { format!("_ids[1]{rest}, _ids, _source_id") } else { "_ids[1]".to_owned() })
+}
+
+/// Writes the table anew after rows were updated: DuckDB moves a row whose lists change to the end.
+pub(super) fn put_in_order(staging: &Staging, shape: &TableShape<'_>) -> Result<()> {
+    let ready = shape.name.staged("ready");
+    let order = order(staging, shape, &format!("select _ids from {ready}"))?;
+    staging.execute(&format!("create or replace table {ready} as from {ready} order by {order}"))
+}
+
+fn build_sql(shape: &TableShape<'_>, settings: &TableConfig, source: &str, order: &str) -> String {
     let coded: Vec<String> = shape
         .columns
         .iter()
@@ -70,7 +90,7 @@ fn build_sql(shape: &TableShape<'_>, settings: &TableConfig, source: &str) -> St
         "create or replace table {ready} as \
          select {values}, _n, _ids, {source_id} as _source_id, {repairs} as _repairs, {refused} as _refused \
          from (select *, {ids} as _ids{coded} from ({source})) as source \
-         order by _ids[1], _n",
+         order by {order}",
         ready = shape.name.staged("ready"),
         values = values.join(", "),
         ids = shape.provenance.ids,
@@ -150,6 +170,9 @@ pub(super) fn json_nulls(staging: &Staging, shape: &TableShape<'_>) -> Result<Ve
             changed.push((column.column.name.clone(), count));
         }
     }
+    if !changed.is_empty() {
+        put_in_order(staging, shape)?;
+    }
     Ok(changed)
 }
 
@@ -164,7 +187,7 @@ pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
             "create or replace table {reject} as select source.* exclude (_n), ready._ids as _record_ids, errors._errors \
              from (select n, list({{'rule': rule, 'column_name': column_name, 'constraint_name': constraint_name, 'detail': detail}} \
                    order by rule, column_name, constraint_name) as _errors from fault where table_name = {table} group by n) errors \
-             join ({source}) source on source._n = errors.n join {ready} ready on ready._n = errors.n order by errors.n"
+             join ({source}) source on source._n = errors.n join {ready} ready on ready._n = errors.n order by ready.rowid"
         ))?;
         staging.execute(&format!("delete from {ready} where _n in (select n from fault where table_name = {table})"))
     })

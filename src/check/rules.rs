@@ -60,11 +60,11 @@ pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, f
     let table = literal(&shape.name.to_string());
     // Keys that are there twice are few: only their rows are put in order.
     staging.execute(&format!(
-        "insert into fault with standing as (select {keys}, _n, _ids from {ready} where {present} and ({filter}) \
+        "insert into fault with standing as (select {keys}, _n, _ids, rowid as _place from {ready} where {present} and ({filter}) \
            and _n not in (select n from fault where table_name = {table})) \
          select {table}, _n, 'duplicate_key', {column}, {constraint}, 'kept: ' || kept from ( \
-           select _n, row_number() over (w order by _ids[1], _n) as place, \
-             coalesce(first_value(_ids[1]) over (w order by _ids[1], _n)::varchar, '') as kept \
+           select _n, row_number() over (w order by _place) as place, \
+             coalesce(first_value(_ids[1]) over (w order by _place)::varchar, '') as kept \
            from standing semi join (select {keys} from standing group by all having count(*) > 1) twice on {same} \
            window w as (partition by {keys_of})) where place > 1",
         column = literal(&columns.join(", ")),

@@ -10,6 +10,7 @@ mod generator;
 mod guards;
 mod load;
 mod numbers;
+mod order;
 mod pg;
 mod pipeline;
 mod push;
