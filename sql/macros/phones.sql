@@ -58,13 +58,24 @@ create or replace macro phone_part(t, n) as
         '[/;,|\n\r\t]|\s(?:[yoeuóYOEUÓ]|-|–)\s|ext|EXT|Ext|int\.|Int\.|anexo|Anexo|ANEXO', '|', 'g'),
         '+', '|+'), '\.0$|[^\d+|]', '', 'g'), '\|+', '|', 'g'), '|'), '|', n);
 
+-- The number of a cell that holds nothing else, without +; NULL where words, signs or further figures stand beside it.
+create or replace macro phone_alone(t, country) as
+    case when not regexp_matches(t, '[^\d\s+.()\-–\x{A0}\x{202F}]|\d[^\d]*\+')
+        then phone_of(regexp_replace(t, '\.0$|[^\d+]', '', 'g'), country) end;
+
+-- The first number among what a cell holds, without +: its first three parts are tried, then its halves.
+create or replace macro phone_among(t, country) as
+    case when regexp_matches(t, '\d(?:\D*\d){6}') and not is_destroyed_code(t) then coalesce(
+        phone_of(phone_part(t, 1), country), phone_of(phone_part(t, 2), country), phone_of(phone_part(t, 3), country),
+        phone_first_half(regexp_replace(t, '\D', '', 'g'), country)) end;
+
 -- The first number of a cell that is valid in its country, as E.164 (`+34600123456`). A number with + or 00 keeps its own country;
 -- without it is one of `country` (ISO 3166, two letters). Too short or long, of no known range, filler and numbers that a spreadsheet
--- destroyed (6.12E+08) are NULL. The whole cell is tried first, then its first three parts, then its halves.
+-- destroyed (6.12E+08) are NULL. The whole cell is tried first, then its parts.
 create or replace macro phone_e164(t, country) as
-    '+' || coalesce(
-        case when not regexp_matches(t, '[^\d\s+.()\-–\x{A0}\x{202F}]|\d[^\d]*\+')
-            then phone_of(regexp_replace(t, '\.0$|[^\d+]', '', 'g'), country) end,
-        case when regexp_matches(t, '\d(?:\D*\d){6}') and not is_destroyed_code(t) then coalesce(
-            phone_of(phone_part(t, 1), country), phone_of(phone_part(t, 2), country), phone_of(phone_part(t, 3), country),
-            phone_first_half(regexp_replace(t, '\D', '', 'g'), country)) end);
+    '+' || coalesce(phone_alone(t, country), phone_among(t, country));
+
+-- Whether `phone_e164` reads a number from the cell and leaves something: a second number, an extension, whose it is. Keep such a
+-- cell as it was written, and name it in `_repairs`.
+create or replace macro phone_says_more(t, country) as
+    case when t is not null then phone_alone(t, country) is null and phone_among(t, country) is not null end;

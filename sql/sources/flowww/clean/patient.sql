@@ -51,11 +51,8 @@ final as (
     split_surnames_first(last_names || ', ' || coalesce(first_names, '')) as name,
     landline is not null and landline_number is null as landline_unreadable,
     mobile is not null and mobile_number is null as mobile_unreadable,
-    -- words or further figures beside the number that was read: a second number, an extension, whose it is
-    regexp_matches(landline, '[a-zA-Z]') or length(regexp_replace(landline, '\D', '', 'g')) > 13
-      or right(regexp_replace(landline, '\D', '', 'g'), 6) <> right(landline_number, 6) as landline_says_more,
-    regexp_matches(mobile, '[a-zA-Z]') or length(regexp_replace(mobile, '\D', '', 'g')) > 13
-      or right(regexp_replace(mobile, '\D', '', 'g'), 6) <> right(mobile_number, 6) as mobile_says_more,
+    phone_says_more(landline, country) as landline_says_more,
+    phone_says_more(mobile, country) as mobile_says_more,
   from typed
 )
 select
@@ -87,8 +84,8 @@ select
     'invalid_national_id', case when national_id is null then identity end,
     'unreadable_phone', case when mobile_unreadable then mobile when landline_unreadable then landline end,
     'unreadable_landline', case when mobile_unreadable and landline_unreadable then landline end,
-    'phone_as_written', case when mobile_number is not null and mobile_says_more then mobile end,
-    'landline_as_written', case when landline_number is not null and landline_says_more then landline end,
+    'phone_as_written', case when mobile_says_more then mobile end,
+    'landline_as_written', case when landline_says_more then landline end,
     'unreadable_email', case when email_address is null then email end,
     'email_as_written', case when email_address <> email_text(email) then email end,
     'unreadable_sex', case when parse_sex(sex) is null then sex end,
@@ -109,6 +106,7 @@ select
         or mobile_number is not null and not regexp_full_match(mobile, '\d{9}') then 'phone_spelling'
     end,
     case when landline_unreadable or mobile_unreadable then 'phone_unreadable' end,
+    case when landline_says_more or mobile_says_more then 'phone_says_more' end,
     case when email_address <> email then 'email_spelling' end,
     case when email is not null and email_address is null then 'email_unreadable' end
   ]) as _repairs,

@@ -25,7 +25,9 @@ select
     'code', trimmed("Código"),
     'national_id', coalesce(national_id("NIF", country), "NIF"),
     'unreadable_email', case when clean_email("Email") is null then "Email" end,
-    'unreadable_phone', case when phone_e164("Teléfono", country) is null then "Teléfono" end
+    'unreadable_phone', case when phone_e164("Teléfono", country) is null then "Teléfono" end,
+    'phone_as_written', case when phone_says_more("Teléfono", country) then "Teléfono" end
   )) as extra,
   _id,
+  without_nulls([case when phone_says_more("Teléfono", country) then 'phone_says_more' end]) as _repairs,
 from typed
