@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use duckdb::{ToSql, params};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::plan::{Plan, Reason};
 use super::survey::Surveyed;
@@ -58,8 +60,7 @@ pub(super) fn known(staging: &Staging) -> Result<BTreeMap<String, Known>> {
     let files = staging.rows(
         "select source, path, sha256, dialect::varchar from meta.source_file order by source, file_number",
         |row| {
-            let dialect: String = row.get(3)?;
-            let dialect = serde_json::from_str(&dialect).ok();
+            let dialect = stored(&row.get::<_, String>(3)?).ok().map(|(_, frozen)| frozen);
             Ok((row.get::<_, String>(0)?, KnownFile { path: row.get(1)?, sha256: row.get(2)?, dialect }))
         },
     )?;
@@ -119,7 +120,7 @@ pub(super) fn write(staging: &Staging, surveyed: &Surveyed, report: &SourceRepor
         params![report.name, report.number, surveyed.options_hash, columns],
     )?;
     for (number, file) in (1i64..).zip(&report.files) {
-        let dialect = serde_json::to_string(&file.dialect)?;
+        let dialect = to_store(file)?.to_string();
         insert(
             staging,
             "insert into meta.source_file values (?, ?, ?, ?, ?, ?::json, ?, ?, ?)",
@@ -153,6 +154,23 @@ pub(super) fn write(staging: &Staging, surveyed: &Surveyed, report: &SourceRepor
     Ok(())
 }
 
+/// A file's dialect, with the frozen one inside where that is another.
+fn to_store(file: &FileReport) -> Result<Value> {
+    let mut dialect = serde_json::to_value(&file.dialect)?;
+    if file.frozen != file.dialect {
+        dialect["frozen"] = serde_json::to_value(&file.frozen)?;
+    }
+    Ok(dialect)
+}
+
+/// The dialect that a file was read in, and the frozen one.
+fn stored(text: &str) -> Result<(Dialect, Dialect)> {
+    let value: Value = serde_json::from_str(text)?;
+    let dialect = Dialect::deserialize(&value)?;
+    let frozen = value.get("frozen").map(Dialect::deserialize).transpose()?;
+    Ok((dialect.clone(), frozen.unwrap_or(dialect)))
+}
+
 fn insert(staging: &Staging, sql: &str, values: &[&dyn ToSql]) -> Result<()> {
     staging.connection().execute(sql, values).map(drop).map_err(error::duckdb)
 }
@@ -183,16 +201,8 @@ pub(super) fn report(staging: &Staging, source: &str) -> Result<SourceReport> {
     let files = files
         .into_iter()
         .map(|(dialect, path, bytes, sha256, loaded, refused, counted, cells)| {
-            Ok(FileReport {
-                path,
-                bytes,
-                sha256,
-                dialect: serde_json::from_str(&dialect)?,
-                loaded,
-                refused,
-                cells,
-                counted,
-            })
+            let (dialect, frozen) = stored(&dialect)?;
+            Ok(FileReport { path, bytes, sha256, dialect, frozen, loaded, refused, cells, counted })
         })
         .collect::<Result<Vec<_>>>()?;
     let findings = staging.rows(

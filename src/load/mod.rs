@@ -89,6 +89,9 @@ pub struct FileReport {
     pub bytes: u64,
     pub sha256: String,
     pub dialect: Dialect,
+    /// The dialect that the next load expects.
+    #[serde(skip)]
+    pub frozen: Dialect,
     pub loaded: u64,
     pub refused: u64,
     /// Cells in `meta.load_error`: their records are in `raw`, with null in their place.

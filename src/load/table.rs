@@ -13,7 +13,9 @@ use super::{FileReport, Options, SourceReport};
 use crate::error::{self, Failure, interrupt};
 use crate::model::ident::quoted;
 use crate::model::run::{Event, Observer, Stage};
-use crate::sources::{self, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals};
+use crate::sources::{
+    self, Dialect, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals,
+};
 use crate::staging::Staging;
 
 /// Batches that may wait between reading and appending; they bound the memory together with the batches' size.
@@ -95,7 +97,7 @@ impl<'a> Table<'a> {
                 self.named = opened.is_named();
             }
             let order = self.order(file, &opened)?;
-            self.read_file(number, (file, survey), &opened, order.as_deref())?;
+            self.read_file(number, (file, survey), (&opened, opened.freeze(&frozen)), order.as_deref())?;
         }
         Ok(())
     }
@@ -180,7 +182,7 @@ impl<'a> Table<'a> {
         &mut self,
         number: u64,
         (file, survey): (&SourceFile, &Survey),
-        opened: &Opened,
+        (opened, frozen): (&Opened, Dialect),
         order: Option<&[usize]>,
     ) -> Result<()> {
         let origin =
@@ -215,6 +217,7 @@ impl<'a> Table<'a> {
             bytes: survey.fingerprint.bytes,
             sha256: survey.fingerprint.sha256.clone(),
             dialect: opened.dialect(),
+            frozen,
             loaded,
             refused: totals.refused,
             cells: totals.cells,

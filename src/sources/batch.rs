@@ -54,6 +54,8 @@ pub(super) struct Batcher<'a> {
     files: ArrayRef,
     refusals: Vec<Refusal>,
     destroyed: Vec<Destroyed>,
+    /// Records that hold a NUL, and the line of the first.
+    nuls: (u64, u64),
     /// Number of the record seen last.
     pub(super) record: u64,
     totals: Totals,
@@ -83,6 +85,7 @@ impl<'a> Batcher<'a> {
             files: Arc::new(StringArray::from(vec![origin.shown.as_str(); ROWS])),
             refusals: Vec::new(),
             destroyed: vec![Destroyed::default(); names.len()],
+            nuls: (0, 0),
             record: 0,
             totals: Totals::default(),
         }
@@ -106,6 +109,10 @@ impl<'a> Batcher<'a> {
             let surrogates = has_surrogates(bytes).then(|| t!("load.detail.surrogates").into_owned());
             return self.refuse_record(record.first_line, "undecodable_bytes", surrogates, emit);
         };
+        if memchr::memchr(0, bytes).is_some() {
+            let first = if self.nuls.0 == 0 { record.first_line } else { self.nuls.1 };
+            self.nuls = (self.nuls.0 + 1, first);
+        }
         let mut start = 0;
         for (column, end) in ends.iter().enumerate() {
             let value = &text[start..*end];
@@ -207,6 +214,12 @@ impl<'a> Batcher<'a> {
     /// Hands on what is left.
     pub(super) fn finish(mut self, emit: &mut Emit<'_>) -> Result<Totals> {
         self.flush(emit)?;
+        if self.nuls.0 > 0 {
+            let detail = t!("load.detail.nul_bytes", line = self.nuls.1);
+            self.totals
+                .findings
+                .push(Finding::new("nul_bytes", Severity::Critical, self.nuls.0).detail(detail));
+        }
         for (column, destroyed) in
             self.destroyed.iter().enumerate().filter(|(_, destroyed)| destroyed.count > 0)
         {

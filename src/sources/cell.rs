@@ -23,8 +23,47 @@ pub(super) enum Text {
     Unsaved,
 }
 
-/// Turns a cell into text. `zeros` is the width of a format such as `00000`; `is_1904` the file's date system.
-pub(super) fn text(data: Option<&Data>, zeros: usize, is_1904: bool) -> Text {
+/// What a cell's number format says of the text that it shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    /// The width of a format such as `00000`, which is how codes with leading zeros are kept.
+    zeros: usize,
+    /// It shows a day, not only a time.
+    is_day: bool,
+}
+
+impl Look {
+    /// Reads a number format; of several sections the first, which is that of positive numbers.
+    pub(super) fn of(format: &str) -> Self {
+        let bare = without_decoration(format);
+        let section = bare.split(';').next().unwrap_or_default();
+        let only_zeros = section.len() > 1 && section.bytes().all(|byte| byte == b'0');
+        Self {
+            zeros: if only_zeros { section.len() } else { 0 },
+            is_day: section.contains(['d', 'D', 'y', 'Y']),
+        }
+    }
+}
+
+/// A number format without what stands around figures: quoted, escaped and bracketed texts, blanks, and marks that
+/// show themselves (ECMA-376 part 1, 18.8.31).
+fn without_decoration(format: &str) -> String {
+    let (mut bare, mut characters) = (String::new(), format.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => drop(characters.by_ref().find(|next| *next == '"')),
+            '[' => drop(characters.by_ref().find(|next| *next == ']')),
+            '\\' | '_' | '*' => drop(characters.next()),
+            ' ' | '-' | '+' | '(' | ')' => {}
+            other => bare.push(other),
+        }
+    }
+    bare
+}
+
+/// Turns a cell into text. `is_1904` is the file's date system.
+pub(super) fn text(data: Option<&Data>, look: Look, is_1904: bool) -> Text {
+    let zeros = look.zeros;
     let Some(data) = data else { return Text::Unsaved };
     match data {
         Data::Empty => Text::Empty,
@@ -38,7 +77,7 @@ pub(super) fn text(data: Option<&Data>, zeros: usize, is_1904: bool) -> Text {
         }
         Data::Float(number) => Text::Plain(padded(number_text(*number), zeros)),
         Data::DateTime(time) if time.is_duration() => Text::Plain(duration(time.as_f64())),
-        Data::DateTime(time) => date_time(time, is_1904),
+        Data::DateTime(time) => date_time(time, look.is_day, is_1904),
         Data::DateTimeIso(iso) => Text::Plain(iso_date_time(iso)),
         Data::DurationIso(iso) => Text::Plain(iso_duration(iso).unwrap_or_else(|| iso.clone())),
         Data::Error(error) => Text::Error(error_name(error)),
@@ -57,13 +96,9 @@ fn padded(number: String, zeros: usize) -> String {
     if whole { format!("{number:0>zeros$}") } else { number }
 }
 
-/// The width of a number format made of zeros only, which is how codes with leading zeros are kept: `00000`.
-pub(super) fn zeros(format: &str) -> usize {
-    if format.len() > 1 && format.bytes().all(|byte| byte == b'0') { format.len() } else { 0 }
-}
-
-/// `2024-01-31`, `2024-01-31 10:00:00`, or `10:00:00` for a time alone (a serial number below 1).
-fn date_time(time: &ExcelDateTime, is_1904: bool) -> Text {
+/// `2024-01-31`, `2024-01-31 10:00:00`, or `10:00:00` for a time alone: a serial number below 1, which in the 1904 system
+/// is the first day too where the format shows one.
+fn date_time(time: &ExcelDateTime, is_day: bool, is_1904: bool) -> Text {
     let number = time.as_f64();
     let last = if is_1904 { LAST_DAY - DAYS_1904 } else { LAST_DAY };
     // Outside its range calamine gives the first or the last day that there is.
@@ -72,7 +107,7 @@ fn date_time(time: &ExcelDateTime, is_1904: bool) -> Text {
     }
     let (year, month, day, hour, minute, second, milli) = time.to_ymd_hms_milli();
     let clock = clock(hour.into(), minute.into(), second.into(), milli.into());
-    Text::Plain(if number * DAY < DAY - 0.5 {
+    Text::Plain(if number * DAY < DAY - 0.5 && !(is_1904 && is_day) {
         clock
     } else if (hour, minute, second, milli) == (0, 0, 0, 0) {
         format!("{year:04}-{month:02}-{day:02}")
@@ -154,7 +189,7 @@ mod tests {
     use super::*;
 
     fn plain(data: &Data) -> String {
-        match text(Some(data), 0, false) {
+        match text(Some(data), Look::default(), false) {
             Text::Plain(text) => text,
             other => panic!("{other:?}"),
         }
@@ -175,18 +210,44 @@ mod tests {
         ] {
             assert_eq!(plain(&Data::Float(number)), text);
         }
-        assert_eq!(text(Some(&Data::Float(1.24e15)), 0, false), Text::Inexact("1240000000000000".to_owned()));
+        assert_eq!(
+            text(Some(&Data::Float(1.24e15)), Look::default(), false),
+            Text::Inexact("1240000000000000".to_owned())
+        );
     }
 
     #[test]
     fn a_format_of_zeros_keeps_them() {
-        assert_eq!(text(Some(&Data::Float(8001.0)), zeros("00000"), false), Text::Plain("08001".to_owned()));
-        assert_eq!(text(Some(&Data::Float(1.5)), zeros("00000"), false), Text::Plain("1.5".to_owned()));
-        assert_eq!((zeros("0"), zeros("0.00"), zeros("General")), (0, 0, 0));
+        let shown = |number, format| text(Some(&Data::Float(number)), Look::of(format), false);
+        for format in
+            ["00000", "\"CP \"00000", "\\C\\P 00000", "[Red]00000", "00000;-00000;@", "00-000", "_ 00000"]
+        {
+            assert_eq!(shown(8001.0, format), Text::Plain("08001".to_owned()), "{format}");
+        }
+        assert_eq!(shown(1.5, "00000"), Text::Plain("1.5".to_owned()));
+        for format in ["0", "0.00", "General", "\"00\"0", "#,##0", "00.0", "00%", ""] {
+            assert_eq!(shown(8.0, format), Text::Plain("8".to_owned()), "{format}");
+        }
     }
 
     fn date(number: f64, is_1904: bool) -> Text {
-        text(Some(&Data::DateTime(ExcelDateTime::new(number, DateTime, is_1904))), 0, is_1904)
+        text(Some(&Data::DateTime(ExcelDateTime::new(number, DateTime, is_1904))), Look::default(), is_1904)
+    }
+
+    #[test]
+    fn the_first_day_of_1904_is_a_day_where_its_format_shows_one() {
+        for (number, format, is_1904, text) in [
+            (0.0, "dd/mm/yyyy", true, "1904-01-01"),
+            (0.5, "dd/mm/yyyy hh:mm", true, "1904-01-01 12:00:00"),
+            (1.0, "dd/mm/yyyy", true, "1904-01-02"),
+            (0.0, "hh:mm", true, "00:00:00"),
+            (0.5, "[Red]h:mm\" day\"", true, "12:00:00"),
+            (0.0, "dd/mm/yyyy", false, "00:00:00"),
+        ] {
+            let data = Data::DateTime(ExcelDateTime::new(number, DateTime, is_1904));
+            let shown = super::text(Some(&data), Look::of(format), is_1904);
+            assert_eq!(shown, Text::Plain(text.to_owned()), "{number} {format}");
+        }
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl TextDialect {
                 .then(|| format!("delimiter = {}", toml(Some(self.delimiter)))),
             (self.quote != other.quote).then(|| format!("quote = {}", toml(self.quote))),
             (self.header_row != other.header_row).then(|| format!("header_row = {}", self.header_row)),
+            (self.header_rows != other.header_rows).then(|| format!("header_rows = {}", self.header_rows)),
         ];
         settings.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

@@ -46,6 +46,8 @@ pub(super) fn decide(
     frozen: Option<&str>,
 ) -> Result<(Coding, Vec<Finding>)> {
     let given = config.encoding.as_deref().map(|name| by_name(&file.shown, name)).transpose()?;
+    // Plain ASCII says nothing of the encoding of other bytes, but it is not UTF-16.
+    let was_ascii = frozen == Some(ASCII);
     let frozen = frozen.filter(|name| *name != ASCII && !survey.ascii);
     let frozen = frozen.map(|name| by_name(&file.shown, name)).transpose()?;
     let census =
@@ -55,13 +57,12 @@ pub(super) fn decide(
     let usable = frozen.filter(|frozen| is_utf16(frozen) == is_utf16(detected));
     let encoding = given.or(usable).unwrap_or(detected);
     let mut findings = Vec::new();
-    if let (None, Some(frozen)) = (given, frozen)
-        && frozen != detected
-    {
-        let (was, now) = (frozen.name(), detected.name());
+    let was = frozen.filter(|frozen| *frozen != detected).map(Encoding::name);
+    if let (None, Some(was)) = (given, was.or((was_ascii && is_utf16(detected)).then_some(ASCII))) {
+        let now = detected.name();
         let detail = match usable {
             Some(_) => t!("load.detail.drift_encoding", was = was, now = now, source = source),
-            None => t!("load.detail.drift_encoding_followed", was = was, now = now),
+            None => t!("load.detail.drift_encoding_followed", was = was, now = now, source = source),
         };
         findings.push(Finding::new("dialect_drift", Severity::Critical, 1).detail(detail));
     }

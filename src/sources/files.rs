@@ -1,5 +1,6 @@
 //! Which files a source is made of.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ pub struct SourceFile {
 /// Every glob must match, unless the source is optional (`optional_columns`), in which case there may be no file at all.
 ///
 /// # Errors
-/// A glob that is none, a glob without a match (the folder's files are listed), a folder.
+/// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device.
 pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
     let mut found = Vec::new();
     for pattern in &config.files {
@@ -79,6 +80,9 @@ fn is_lock(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("~$"))
 }
 
+/// How many of the files that are there are listed where none matches.
+const SHOWN: usize = 8;
+
 fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
     // A clinic's folder may hold a character that globs give a meaning.
     let rooted = match Path::new(pattern).is_absolute() {
@@ -102,9 +106,31 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
                 .hint(t!("load.is_folder_hint", path = shown))
                 .into());
         }
+        if let Some(what) = no_file(&path) {
+            return Err(Failure::failed(t!(
+                "load.no_regular_file",
+                source = source,
+                path = shown,
+                what = what
+            ))
+            .hint(t!("load.no_regular_file_hint", path = shown))
+            .into());
+        }
         found.push(SourceFile { shown, path });
     }
     Ok(found)
+}
+
+/// What stands there instead of a file: to open a named pipe is to wait for whoever writes into it. A link counts as
+/// what it leads to; one that leads nowhere is told where it is opened.
+fn no_file(path: &Path) -> Option<Cow<'static, str>> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let is_regular = kind.is_file();
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_fifo(&kind) {
+        return Some(t!("load.named_pipe"));
+    }
+    (!is_regular).then(|| t!("load.device"))
 }
 
 fn missing(folder: &Path, source: &str, pattern: &str) -> Failure {
@@ -122,8 +148,13 @@ fn missing(folder: &Path, source: &str, pattern: &str) -> Failure {
         return failure.hint(t!("load.no_match_empty", folder = beside.display()));
     }
     names.sort_by_key(|name| std::cmp::Reverse((strsim::jaro_winkler(name, pattern) * 1e6) as u64));
-    names.truncate(8);
-    failure.hint(t!("load.no_match_hint", folder = beside.display(), names = names.join(", ")))
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let mut names = names.join(", ");
+    if more > 0 {
+        names = format!("{names} {}", t!("load.no_match_more", count = more));
+    }
+    failure.hint(t!("load.no_match_hint", folder = beside.display(), names = names))
 }
 
 #[cfg(test)]
@@ -174,6 +205,19 @@ mod tests {
             failure.message.contains("pacients.csv") && failure.hints[0].contains("patients.csv"),
             "{failure:?}"
         );
+    }
+
+    #[test]
+    fn of_many_files_it_is_said_that_there_are_more() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..10 {
+            std::fs::write(folder.path().join(format!("x{number}.csv")), "x").unwrap();
+        }
+        let hint = || Failure::from_anyhow(&find(folder.path(), "s", &config(&["y.csv"])).unwrap_err()).hints;
+        assert!(hint()[0].ends_with("(and 2 more)"), "{:?}", hint());
+        std::fs::remove_file(folder.path().join("x8.csv")).unwrap();
+        std::fs::remove_file(folder.path().join("x9.csv")).unwrap();
+        assert!(hint()[0].ends_with(".csv"), "{:?}", hint());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use calamine::{Data, Dimensions};
 
-use super::cell::{self, Text};
+use super::cell::{self, Look, Text};
 use super::header::{self, Kind, Place, Shape};
 
 /// Rows that hold a cell, in order.
@@ -20,8 +20,8 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
 }
 
-/// Column (0-based), value, and the width of a format of zeros. A formula whose result was not saved has no value.
-pub(super) type Cell = (u32, Option<Data>, usize);
+/// Column (0-based), value, and what its format says. A formula whose result was not saved has no value.
+pub(super) type Cell = (u32, Option<Data>, Look);
 
 const SAMPLE: usize = 100;
 
@@ -94,7 +94,7 @@ impl Grid {
             .find(|merged| merged.contains(row, column))
             .map_or((row, column), |merged| merged.start);
         let data = self.row(origin.0).and_then(|row| row.cells.iter().find(|cell| cell.0 == origin.1));
-        match data.map(|(_, data, zeros)| cell::text(data.as_ref(), *zeros, is_1904)) {
+        match data.map(|(_, data, look)| cell::text(data.as_ref(), *look, is_1904)) {
             Some(Text::Plain(text) | Text::Inexact(text) | Text::NoDate(text)) => text,
             Some(Text::Error(error)) => error.to_owned(),
             Some(Text::Empty | Text::Unsaved) | None => String::new(),
@@ -135,10 +135,10 @@ fn filled(row: &Row) -> impl Iterator<Item = &Cell> {
 
 fn shape(row: &Row, is_1904: bool) -> Shape {
     let mut kinds = vec![Kind::Empty; row.cells.last().map_or(0, |cell| cell.0 as usize + 1)];
-    for (column, data, zeros) in filled(row) {
+    for (column, data, look) in filled(row) {
         kinds[*column as usize] = match data {
             Some(Data::String(text)) => Kind::of(text),
-            other if matches!(cell::text(other.as_ref(), *zeros, is_1904), Text::Error(_)) => Kind::Text,
+            other if matches!(cell::text(other.as_ref(), *look, is_1904), Text::Error(_)) => Kind::Text,
             _ => Kind::Value,
         };
     }

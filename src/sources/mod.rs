@@ -175,6 +175,15 @@ impl Opened {
         }
     }
 
+    /// The dialect that the next load is to expect: this one, unless the file is not what it was and clinic.toml does
+    /// not say that it may be. Then that is told anew until it does.
+    pub fn freeze(&self, frozen: &Frozen) -> Dialect {
+        let drifted =
+            |finding: &&Finding| finding.rule == "dialect_drift" && finding.severity == Severity::Critical;
+        let kept = frozen.dialect.clone().filter(|_| self.findings().iter().any(|finding| drifted(&finding)));
+        kept.unwrap_or_else(|| self.dialect())
+    }
+
     /// What was noticed before any data record was read.
     pub fn findings(&self) -> &[Finding] {
         match self {

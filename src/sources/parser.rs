@@ -200,7 +200,9 @@ impl Parser {
         // csv-core takes an empty input for the end.
         let _ = self.core.read_field(&[], &mut [0]);
         self.end_field(self.field.raw, self.field.previous, true);
-        self.record.last_line = self.lines.ended + 1;
+        // The line end of the file's last line begins no other.
+        let within_line = !matches!(self.field.previous, b'\n' | b'\r');
+        self.record.last_line = self.lines.ended + u64::from(within_line);
         self.in_record = false;
         take(&self.record)
     }

@@ -140,9 +140,9 @@ fn choose(
         let source = &frozen.source;
         let detail = match was == chosen {
             true => t!("load.detail.drift_sheet", was = was, now = first, source = source),
-            false => t!("load.detail.drift_sheet_gone", was = was, now = first),
+            false => t!("load.detail.drift_sheet_gone", was = was, now = first, source = source),
         };
-        findings.push(Finding::new("dialect_drift", Severity::Warning, 1).detail(detail));
+        findings.push(Finding::new("dialect_drift", Severity::Critical, 1).detail(detail));
     }
     let others: Vec<_> = names(true).into_iter().filter(|name| *name != chosen).collect();
     if !others.is_empty() {
@@ -191,7 +191,7 @@ fn header_rows(
         let (was, now) = (was.header_row, found.map_or(0, |(first, _)| first + 1));
         let followed = !known(kept) && known(found);
         let detail = match followed {
-            true => t!("load.detail.drift_header_followed", was = was, now = now),
+            true => t!("load.detail.drift_header_followed", was = was, now = now, source = frozen.source),
             false => t!("load.detail.drift_header", was = was, now = now, source = frozen.source),
         };
         findings.push(Finding::new("dialect_drift", severity, 1).detail(detail));
@@ -309,10 +309,10 @@ impl<'a> Filler<'a> {
     fn push(&mut self, row: u32, cells: &[Cell]) {
         self.numbers.push(row);
         let height = self.numbers.len();
-        for (column, data, zeros) in cells {
+        for (column, data, look) in cells {
             let index = (column - self.left) as usize;
             let address = || cell::address(self.sheet, row, *column);
-            let text = match cell::text(data.as_ref(), *zeros, self.is_1904) {
+            let text = match cell::text(data.as_ref(), *look, self.is_1904) {
                 Text::Empty => None,
                 Text::Plain(text) => Some(text),
                 Text::Inexact(text) => {

@@ -31,7 +31,7 @@ pub struct Survey {
     pub fingerprint: Fingerprint,
     pub(super) modified: Option<SystemTime>,
     pub(super) kind: FileKind,
-    /// Every byte is below 0x80.
+    /// Every byte is below 0x80, and stands for itself.
     pub(super) ascii: bool,
     /// The whole file is valid UTF-8.
     pub(super) utf8: bool,
@@ -86,6 +86,7 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
         sample.extend_from_slice(&block[..room]);
     }
     let kind = recognise(file, &sample)?;
+    ascii = ascii && kind == FileKind::Text;
     let fingerprint = Fingerprint { bytes, sha256: hex(hash.finalize()) };
     Ok(Survey { fingerprint, modified, kind, ascii, utf8: utf8.finish(), sample })
 }
@@ -142,10 +143,10 @@ pub(super) fn empty(file: &SourceFile) -> anyhow::Error {
     Failure::failed(t!("load.empty_file", path = file.shown)).hint(t!("load.empty_file_hint")).into()
 }
 
-/// Text of mostly Latin letters in UTF-16 has a zero in every other byte.
+/// Text of mostly Latin letters in UTF-16 has a zero in every other byte; one that was cut may have a byte more.
 fn utf16_without_mark(sample: &[u8]) -> Option<bool> {
     let pairs = sample.len() / 2;
-    if pairs < 2 || !sample.len().is_multiple_of(2) && sample.len() < SAMPLE {
+    if pairs < 2 {
         return None;
     }
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
@@ -220,6 +221,10 @@ mod tests {
         let big: Vec<u8> = "id;nombre\n1;Iñaki\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
         assert_eq!(kind(&little).unwrap(), FileKind::Utf16 { little: true });
         assert_eq!(kind(&big).unwrap(), FileKind::Utf16 { little: false });
+        for cut in [1, 2, 3] {
+            assert_eq!(kind(&little[..little.len() - cut]).unwrap(), FileKind::Utf16 { little: true });
+            assert_eq!(kind(&big[..big.len() - cut]).unwrap(), FileKind::Utf16 { little: false });
+        }
         assert_eq!(kind(b"a,b,c\n\0,2,3\n").unwrap(), FileKind::Text);
     }
 

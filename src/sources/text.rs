@@ -58,7 +58,13 @@ impl Text {
         let (coding, mut findings) =
             encoding::decide(file, survey, config, &frozen.source, was.map(|was| was.encoding.as_str()))?;
         let sample = Sample::take(file, &frozen.source, coding)?;
-        let encoding = encoding::name(coding, survey);
+        let mut encoding = encoding::name(coding, survey);
+        if let (encoding::ASCII, Some(was)) = (encoding.as_str(), was)
+            && !was.encoding.starts_with("utf-16")
+        {
+            // A file without special characters does not unsettle what those before it were in.
+            encoding.clone_from(&was.encoding);
+        }
         let detected = sample.detect(config, &encoding);
         let (reading, drift) = match was {
             None => (detected?, None),
@@ -231,7 +237,7 @@ impl<'a> Sample<'a> {
     }
 
     /// Reads as the frozen dialect says, if that gives the known columns; else as detected, if that does; else as
-    /// frozen, so that nothing changes without clinic.toml changing. Every difference is a finding.
+    /// frozen. Every difference is a finding, a critical one where the frozen dialect did not fit.
     fn thaw(
         &self,
         was: &TextDialect,
@@ -262,8 +268,10 @@ impl<'a> Sample<'a> {
             (Ok(kept), Err(_)) => Ok((kept, None)),
             (_, Ok(detected)) => {
                 let now = &detected.dialect;
-                let text = || t!("load.detail.drift", was = was, now = now);
-                let drift = drift(was, now, Severity::Warning, text);
+                let (source, settings) = (&frozen.source, now.settings(was));
+                let text =
+                    || t!("load.detail.drift", was = was, now = now, source = source, settings = settings);
+                let drift = drift(was, now, Severity::Critical, text);
                 Ok((detected, drift))
             }
             (Err(_), Err(error)) => Err(error),

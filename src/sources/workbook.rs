@@ -9,11 +9,11 @@ use std::path::Path;
 use anyhow::Result;
 use calamine::{
     CellType, Data, DataRef, Dimensions, Error, Ods, OdsError, Range, Reader, Sheet, SheetType, SheetVisible,
-    Sheets, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError, open_workbook,
+    Sheets, Style, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError, open_workbook,
 };
 use rust_i18n::t;
 
-use super::cell;
+use super::cell::{self, Look};
 use super::files::SourceFile;
 use super::grid::{Grid, Row};
 use super::survey::FileKind;
@@ -71,9 +71,9 @@ impl Workbook {
     /// All cells of a sheet.
     pub(super) fn grid(&mut self, file: &SourceFile, sheet: &str) -> Result<Grid> {
         let shown = self.shown.clone();
-        let sheets = &mut self.sheets;
+        let (sheets, mut last) = (&mut self.sheets, None);
         let grid = guarded(file, || match sheets {
-            Sheets::Xlsx(book) => xlsx_grid(book, sheet).map_err(Error::Xlsx),
+            Sheets::Xlsx(book) => xlsx_grid(book, sheet, &mut last).map_err(Error::Xlsx),
             Sheets::Xlsb(book) => xlsb_grid(book, sheet).map_err(Error::Xlsb),
             Sheets::Xls(book) => {
                 let merged = book.merge_cells_by_sheet_name(sheet).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Workbook {
             }
             Sheets::Ods(book) => dense(book, sheet).map(|rows| rows.grid(Vec::new())).map_err(Error::Ods),
         })?;
-        grid.map_err(|error| failure(&SourceFile { shown, path: file.path.clone() }, &error).into())
+        grid.map_err(|error| bad_sheet(&shown, sheet, last, &error).into())
     }
 }
 
@@ -137,6 +137,14 @@ fn failure(file: &SourceFile, error: &Error) -> Failure {
         .hint(t!("load.bad_spreadsheet_hint"))
 }
 
+/// A sheet that is damaged, with the last cell before the damage where it is known.
+fn bad_sheet(shown: &str, sheet: &str, last: Option<(u32, u32)>, error: &Error) -> Failure {
+    let start = || t!("load.bad_sheet_start").into_owned();
+    let place = last.map_or_else(start, |(row, column)| cell::address(sheet, row, column));
+    let message = t!("load.bad_sheet", path = shown, sheet = sheet, error = kind_of(error), place = place);
+    Failure::failed(message).hint(t!("load.bad_spreadsheet_hint"))
+}
+
 /// What kind of error it is; its own text may hold a cell's value.
 fn kind_of(error: &Error) -> String {
     match error {
@@ -149,6 +157,8 @@ fn kind_of(error: &Error) -> String {
             "zip".to_owned()
         }
         Error::Xlsx(XlsxError::FileNotFound(name)) => name.clone(),
+        // A fixed sentence of the reader's.
+        Error::Xlsx(XlsxError::Unexpected(what)) => (*what).to_owned(),
         Error::Ods(OdsError::FileNotFound(name)) => (*name).to_owned(),
         Error::Xls(XlsError::Cfb(_)) => "compound file".to_owned(),
         other => {
@@ -160,21 +170,19 @@ fn kind_of(error: &Error) -> String {
     }
 }
 
-/// Reads cell by cell: a sheet with one stray cell in its last corner takes no more memory than it has cells.
-fn xlsx_grid(book: &mut Xlsx<Input>, sheet: &str) -> Result<Grid, XlsxError> {
+/// Reads cell by cell: a sheet with one stray cell in its last corner takes no more memory than it has cells. `last` is
+/// where the last cell was that could be read, where one could not.
+fn xlsx_grid(book: &mut Xlsx<Input>, sheet: &str, last: &mut Option<(u32, u32)>) -> Result<Grid, XlsxError> {
     let merged = book.merge_cells_by_sheet_name(sheet)?;
     let mut cells = book.worksheet_cells_reader(sheet)?;
-    let zeros: Vec<usize> = cells
-        .styles()
-        .iter()
-        .map(|style| style.number_format.as_ref().map_or(0, |format| cell::zeros(&format.format_code)))
-        .collect();
+    let look = |style: &Style| style.number_format.as_ref().map(|format| Look::of(&format.format_code));
+    let looks: Vec<Look> = cells.styles().iter().map(|style| look(style).unwrap_or_default()).collect();
     let (mut rows, mut blank) = (Rows::default(), false);
-    while let Some((cell, style)) = cells.next_cell_with_style_id()? {
-        let zeros = zeros.get(style).copied().unwrap_or(0);
+    while let Some((cell, style)) = cells.next_cell_with_style_id().inspect_err(|_| *last = rows.last())? {
+        let look = looks.get(style).copied().unwrap_or_default();
         let data = Data::from(cell.get_value().clone());
         blank |= data == Data::Empty;
-        rows.add(cell.get_position(), data, zeros);
+        rows.add(cell.get_position(), data, look);
     }
     // The sheet is only read again where it has cells without a value, most of which have a style and nothing else.
     drop(cells);
@@ -195,7 +203,7 @@ fn xlsb_grid(book: &mut Xlsb<Input>, sheet: &str) -> Result<Grid, XlsbError> {
     let (mut rows, mut filled) = (Rows::default(), HashSet::new());
     while let Some(cell) = cells.next_cell()? {
         filled.insert(cell.get_position());
-        rows.add(cell.get_position(), Data::from(cell.get_value().clone()), 0);
+        rows.add(cell.get_position(), Data::from(cell.get_value().clone()), Look::default());
     }
     drop(cells);
     let mut formulas = book.worksheet_cells_reader(sheet)?;
@@ -223,7 +231,7 @@ fn dense<R: Reader<Input>>(book: &mut R, sheet: &str) -> Result<Rows, R::Error> 
             Data::String(text) if text.starts_with(['#', 'E']) && formula() => cell::error(text),
             _ => None,
         };
-        rows.add(position, error.map_or_else(|| data.clone(), Data::Error), 0);
+        rows.add(position, error.map_or_else(|| data.clone(), Data::Error), Look::default());
     }
     for (position, _) in placed(&formulas) {
         if range.get_value(position).is_none_or(|data| *data == Data::Empty) {
@@ -243,23 +251,29 @@ fn placed<T: CellType>(range: &Range<T>) -> impl Iterator<Item = ((u32, u32), &T
 struct Rows(Vec<Row>);
 
 impl Rows {
-    fn add(&mut self, position: (u32, u32), data: Data, zeros: usize) {
+    /// Row and column of the cell that was added last.
+    fn last(&self) -> Option<(u32, u32)> {
+        let row = self.0.last()?;
+        Some((row.number, row.cells.last()?.0))
+    }
+
+    fn add(&mut self, position: (u32, u32), data: Data, look: Look) {
         if data != Data::Empty {
-            self.push(position, Some(data), zeros);
+            self.push(position, Some(data), look);
         }
     }
 
     /// Notes a formula whose result was not saved.
     fn add_unsaved(&mut self, position: (u32, u32)) {
-        self.push(position, None, 0);
+        self.push(position, None, Look::default());
     }
 
-    fn push(&mut self, (row, column): (u32, u32), data: Option<Data>, zeros: usize) {
+    fn push(&mut self, (row, column): (u32, u32), data: Option<Data>, look: Look) {
         if self.0.last().is_none_or(|last| last.number != row) {
             self.0.push(Row { number: row, cells: Vec::new() });
         }
         if let Some(last) = self.0.last_mut() {
-            last.cells.push((column, data, zeros));
+            last.cells.push((column, data, look));
         }
     }
 

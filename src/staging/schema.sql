@@ -27,7 +27,8 @@ create table if not exists meta.source_file (
   path varchar not null,
   bytes bigint not null,
   sha256 varchar not null,
-  -- what was detected or given: encoding, delimiter, quote, header row, sheet
+  -- what was detected or given: encoding, delimiter, quote, header row, sheet; in `frozen` what the next load expects,
+  -- where that is something else
   dialect json not null,
   -- records in raw
   loaded bigint not null,

@@ -63,6 +63,33 @@ fn a_folder_is_no_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_pipe_or_a_socket_is_no_file_but_a_link_to_a_file_is() {
+    let path = |desk: &Desk| desk.clinic_dir().join("s.csv");
+    let remove = |desk: &Desk| std::fs::remove_file(path(desk)).unwrap();
+    let pipe = |desk: &Desk| {
+        remove(desk);
+        assert!(std::process::Command::new("mkfifo").arg(path(desk)).status().unwrap().success());
+    };
+    let failure = breaks(&Desk::with(GOOD), pipe, Kind::Failed, &["s.csv is a named pipe"]);
+    assert!(failure.hints[0].contains("<program> >"), "{failure:?}");
+    let socket = |desk: &Desk| {
+        remove(desk);
+        std::os::unix::net::UnixListener::bind(path(desk)).unwrap();
+    };
+    breaks(&Desk::with(GOOD), socket, Kind::Failed, &["s.csv is a socket or a device"]);
+    let device = |desk: &Desk| {
+        remove(desk);
+        std::os::unix::fs::symlink("/dev/zero", path(desk)).unwrap();
+    };
+    breaks(&Desk::with(GOOD), device, Kind::Failed, &["s.csv is a socket or a device"]);
+    let desk = Desk::with(GOOD);
+    std::fs::rename(path(&desk), desk.clinic_dir().join("real.csv")).unwrap();
+    std::os::unix::fs::symlink("real.csv", path(&desk)).unwrap();
+    assert_eq!(desk.load().unwrap().rows(), 2);
+}
+
+#[test]
 fn a_header_alone_is_an_empty_table_and_a_finding() {
     let desk = Desk::with("id;nombre\n");
     let report = desk.load().unwrap();
@@ -275,7 +302,7 @@ fn every_refused_record_has_its_line_and_none_is_lost() {
             json!(["2", "3", "ragged_row", "1 fields, the header has 2"]),
             json!(["4", "7", "text_after_quote", null]),
             json!(["6", "9", "ragged_row", "3 fields, the header has 2"]),
-            json!(["7", "10", "unterminated_quote", "lines 10 to 12"]),
+            json!(["7", "10", "unterminated_quote", "lines 10 to 11"]),
         ]
     );
     assert_eq!(
@@ -414,11 +441,24 @@ fn a_dialect_once_found_is_kept() {
     assert_eq!(report.sources[0].columns, ["id", "importe"]);
     assert_eq!(desk.rows("select importe from raw.s order by _id")[0], json!(["2,5"]));
 
-    // Another delimiter with the same columns is read, and told.
-    desk.write("s.csv", "id,importe\n1,2\n");
-    let report = desk.load().unwrap();
-    assert_eq!((findings(&report), report.rows()), (vec!["dialect_drift"], 1));
-    assert_eq!(desk.rows("select id, importe from raw.s"), [json!(["1", "2"])]);
+    // Another delimiter with the same columns is read, and told until clinic.toml says that it is right.
+    for (text, delimiter) in
+        [("id,importe\n1,2\n", ','), ("id|importe\n1|2\n", '|'), ("id,importe\n1,3\n", ',')]
+    {
+        desk.write("s.csv", text);
+        let report = desk.load().unwrap();
+        assert_eq!((findings(&report), report.rows()), (vec!["dialect_drift"], 1));
+        let drift = &report.sources[0].findings[0];
+        assert_eq!(drift.severity, trasvase::sources::Severity::Critical);
+        let detail = drift.detail.as_deref().unwrap();
+        assert!(detail.starts_with("before: ascii, delimiter ';'"), "{detail}");
+        let setting = format!("write under [sources.s]: delimiter = \"{delimiter}\"");
+        assert!(detail.ends_with(&setting), "{detail}");
+        assert!(report.sources[0].files[0].dialect.to_string().contains(&format!("'{delimiter}'")));
+        assert_eq!(desk.rows("select id from raw.s"), [json!(["1"])]);
+    }
+    desk.write("s.csv", "id;importe\n1;4\n");
+    assert_eq!(findings(&desk.load().unwrap()), Vec::<&str>::new());
 
     // Other columns in another dialect: read as before, and told loudly.
     desk.write("s.csv", "codigo|total\n1|2\n");
@@ -429,7 +469,7 @@ fn a_dialect_once_found_is_kept() {
     assert_eq!(
         drift.detail.as_deref(),
         Some(
-            "read as before: ascii, delimiter ',', quote \", header in line 1; but the file seems to be: ascii, \
+            "read as before: ascii, delimiter ';', quote \", header in line 1; but the file seems to be: ascii, \
              delimiter '|', quote \", header in line 1; if it is, write under [sources.s]: delimiter = \"|\""
         )
     );
@@ -440,6 +480,9 @@ fn a_dialect_once_found_is_kept() {
     let report = desk.load().unwrap();
     assert_eq!(report.sources[0].columns, ["codigo", "total"]);
 }
+
+const FOLLOWED: &str =
+    "UTF-8 before, read as UTF-16LE now; if it is, write under [sources.s]: encoding = \"UTF-16LE\"";
 
 #[test]
 fn an_encoding_once_found_is_kept() {
@@ -455,13 +498,28 @@ fn an_encoding_once_found_is_kept() {
     desk.write("s.csv", "\u{feff}id;x\n1;ñ\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
     let report = desk.load().unwrap();
     let detail = report.sources[0].findings[0].detail.as_deref();
-    assert_eq!((report.rows(), detail), (1, Some("UTF-8 before, read as UTF-16LE now")));
+    assert_eq!((report.rows(), detail), (1, Some(FOLLOWED)));
+    desk.write("s.csv", "\u{feff}id;x\n2;ñ\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    assert_eq!(desk.load().unwrap().sources[0].findings[0].detail.as_deref(), Some(FOLLOWED));
     // Plain ASCII fits every encoding, so it settles none.
     let desk = Desk::with("id;x\n1;n\n");
     desk.load().unwrap();
     desk.write("s.csv", b"id;x\n1;\xf1\n2;b\n");
     let report = desk.load().unwrap();
     assert_eq!((report.refused(), findings(&report)), (0, vec![]));
+    // But it is told from UTF-16, and unsettles nothing.
+    desk.write("s.csv", "id;x\n1;n\n");
+    assert_eq!(findings(&desk.load().unwrap()), Vec::<&str>::new());
+    desk.write("s.csv", "id;x\n1;ñ\n2;b\n");
+    let report = desk.load().unwrap();
+    assert_eq!(findings(&report), ["dialect_drift"]);
+    assert!(report.sources[0].findings[0].detail.as_deref().unwrap().starts_with("read as windows-1252"));
+    let desk = Desk::with("id;x\n1;n\n");
+    desk.load().unwrap();
+    desk.write("s.csv", "\u{feff}id;x\n1;n\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    let report = desk.load().unwrap();
+    let detail = report.sources[0].findings[0].detail.as_deref().unwrap();
+    assert!(detail.starts_with("ascii before, read as UTF-16LE now"), "{detail}");
 }
 
 #[test]

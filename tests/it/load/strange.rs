@@ -3,7 +3,7 @@
 use serde_json::json;
 use trasvase::error::{Failure, Kind};
 
-use super::desk::Desk;
+use super::desk::{Desk, findings};
 use super::{GOOD, breaks};
 
 #[test]
@@ -20,6 +20,45 @@ fn utf16_that_was_cut_refuses_its_last_record() {
     }
     let cut = |desk: &Desk| desk.write("s.csv", &text[..7]);
     breaks(&Desk::with(GOOD), cut, Kind::Failed, &["s.csv: the header at line 1"]);
+}
+
+#[test]
+fn utf16_without_its_mark_that_was_cut_is_still_utf16() {
+    let text = "id;nombre\n1;Ana\n2;Eva\n";
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for whole in [little, big] {
+        let desk = Desk::with(&whole[..whole.len() - 3]);
+        let report = desk.load().unwrap();
+        assert!(report.sources[0].files[0].dialect.to_string().starts_with("utf-16"), "{report:?}");
+        assert_eq!(desk.rows("select id, nombre from raw.s"), [json!(["1", "Ana"])]);
+        let errors = desk.rows("select record, line, reason from meta.load_error");
+        assert_eq!(errors, [json!(["2", "3", "undecodable_bytes"])]);
+    }
+}
+
+#[test]
+fn nul_bytes_that_no_encoding_explains_are_told() {
+    let desk = Desk::with("id;nombre\n1;Ana\n2;E\0va\n3;\0\n");
+    let report = desk.load().unwrap();
+    assert_eq!((report.rows(), findings(&report)), (3, vec!["nul_bytes"]));
+    let finding = &report.sources[0].findings[0];
+    assert_eq!((finding.count, finding.severity), (2, trasvase::sources::Severity::Critical));
+    assert!(finding.detail.as_deref().unwrap().contains("line 3"), "{finding:?}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_ends_with_the_files_last_line() {
+    for (text, lines) in [
+        ("id;x\n1;\"a\n2;b\n3;c\n", "lines 2 to 4"),
+        ("id;x\n1;\"a\n2;b\n3;c", "lines 2 to 4"),
+        ("id;x\r\n1;\"a\r\n2;b\r\n", "lines 2 to 3"),
+    ] {
+        let desk = Desk::with(text);
+        desk.load().unwrap();
+        let errors = desk.rows("select line, reason, detail from meta.load_error");
+        assert_eq!(errors, [json!(["2", "unterminated_quote", lines])], "{text:?}");
+    }
 }
 
 #[test]
