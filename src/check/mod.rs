@@ -169,8 +169,9 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     settle_cycles(options, &shapes, &mut findings).await?;
     let mut tables = Vec::new();
     for shape in &shapes {
+        let repairs = ready::repairs(staging, &shape.name)?;
         ready::split(staging, &shape.name)?;
-        for (repair, count) in ready::repairs(staging, &shape.name)? {
+        for (repair, count) in repairs {
             findings.push(Finding { about: About::Repair, ..finding(&repair, "info", shape, None, count) });
         }
         tables.push(table_report(options.clinic, staging, shape)?);

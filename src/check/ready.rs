@@ -193,8 +193,8 @@ pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
     })
 }
 
-/// What the models repaired in rows that may be pushed: how many rows, by name of the repair. What check itself changed
-/// is told apart.
+/// What the models repaired, also in rows that are to be rejected: how many rows, by name of the repair. What check
+/// itself changed is told apart.
 pub(super) fn repairs(staging: &Staging, name: &TableName) -> Result<Vec<(String, u64)>> {
     staging.rows(
         &format!(

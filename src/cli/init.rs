@@ -145,7 +145,10 @@ impl Arguments {
         match &self.country {
             Some(code) => find(code).ok_or_else(|| {
                 let known = COUNTRIES.map(|(code, ..)| code).join(", ");
-                Failure::usage(t!("cli.init.country", code = code, known = known)).into()
+                Failure::usage(t!("cli.init.country", code = code, known = known))
+                    .hint(format!("trasvase init {} --country ES", self.clinic))
+                    .hint(t!("cli.init.country_hint"))
+                    .into()
             }),
             None => {
                 let locale = sys_locale::get_locale().unwrap_or_default();

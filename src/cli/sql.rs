@@ -87,7 +87,11 @@ impl Arguments {
             return Err(Failure::usage(t!("cli.sql.several")).into());
         };
         let sql = sql.trim();
-        if sql.is_empty() { Err(Failure::usage(t!("cli.sql.empty")).into()) } else { Ok(sql.to_owned()) }
+        if sql.is_empty() {
+            let hint = format!("trasvase sql {} \"show all tables\"", self.clinic);
+            return Err(Failure::usage(t!("cli.sql.empty")).hint(hint).into());
+        }
+        Ok(sql.to_owned())
     }
 
     /// Runs the statement. A query is wrapped, so that DuckDB turns every value into text itself; what cannot be

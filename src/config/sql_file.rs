@@ -147,9 +147,7 @@ pub(super) fn mentions(project: &Project, clinic: &Clinic, word: &str) -> Result
     let word = word.to_lowercase();
     let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     for path in files {
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| t!("config.cannot_read", path = shown(project, &path)))?
-            .to_lowercase();
+        let text = read_text(&path, &shown(project, &path))?.to_lowercase();
         let whole = |(at, found): (usize, &str)| {
             !inside(text[..at].chars().next_back()) && !inside(text[at + found.len()..].chars().next())
         };
@@ -205,12 +203,23 @@ fn layers(project: &Project, clinic: &Clinic) -> [PathBuf; 3] {
 /// Reads an SQL file of the project with its header.
 fn read_file(project: &Project, path: &Path) -> Result<SqlFile> {
     let shown = shown(project, path);
-    let text = std::fs::read_to_string(path).with_context(|| t!("config.cannot_read", path = shown))?;
+    let text = read_text(path, &shown)?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let header = Header::read(&text).ok_or_else(|| {
         Failure::failed(t!("config.no_header", path = shown)).hint(t!("config.no_header_hint"))
     })?;
     Ok(SqlFile { name: stem(path), path: shown, text, header })
+}
+
+/// A file's text; where it is no UTF-8, the failure names the line.
+fn read_text(path: &Path, shown: &str) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| t!("config.cannot_read", path = shown))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let failure = Failure::failed(t!("config.not_utf8", path = shown, line = line));
+        failure.hint(t!("config.not_utf8_hint", path = shown)).into()
+    })
 }
 
 fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::problem::Problem;
-use super::token::tokens;
+use super::token::{Token, tokens};
 use super::tree;
 use super::workbench::Workbench;
 use crate::model::ident::quoted;
@@ -108,7 +108,43 @@ fn bind_one(node: &Node, macros: &Macros, workbench: &Workbench) -> Result<(), P
         }
         _ => macros.below(&format!("create table {} as\n{}\nwith no data", node.name.quoted(), node.sql)),
     };
-    workbench.try_sql(&sql).map_err(|error| macros.problem_of_model(node, &error))
+    workbench.try_sql(&sql).map_err(|error| {
+        let problem = macros.problem_of_model(node, &error);
+        match unequal_halves(node, macros, workbench, &problem) {
+            Some(offset) => Problem::at(&node.file, Some(offset), problem.message()),
+            None => problem,
+        }
+    })
+}
+
+/// The UNION, INTERSECT or EXCEPT whose halves have unequal columns; DuckDB says that there is one, but not where.
+fn unequal_halves(node: &Node, macros: &Macros, workbench: &Workbench, problem: &Problem) -> Option<usize> {
+    if problem.has_place() || !problem.message().starts_with("Set operations ") {
+        return None;
+    }
+    let tokens = tokens(&node.sql);
+    let joins = |token: &Token<'_>| ["union", "intersect", "except"].iter().any(|word| token.is(word));
+    let all: Vec<Token<'_>> = tokens.iter().copied().filter(joins).collect();
+    if let [only] = all[..] {
+        return Some(only.start);
+    }
+    let mut depth = 0_i32;
+    let outermost = tokens.iter().filter(|token| {
+        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
+        depth == 0 && joins(token)
+    });
+    let outermost: Vec<_> = outermost.collect();
+    // The query up to each of them is one too: the first that fails has the wrong half.
+    let fails = |index: &usize| {
+        let end = outermost.get(index + 1).map_or(node.sql.len(), |next| next.start);
+        let sql = format!("create or replace temp table half as\n{}\nwith no data", &node.sql[..end]);
+        workbench.try_sql(&macros.below(&sql)).is_err()
+    };
+    let first = (0..outermost.len()).find(fails)?;
+    // What fails there may be inside of it.
+    let begins = if first == 0 { 0 } else { outermost[first - 1].start };
+    let inside = all.iter().filter(|token| (begins..outermost[first].start).contains(&token.start));
+    (inside.count() <= usize::from(first > 0)).then(|| outermost[first].start)
 }
 
 /// Makes empty `raw` tables like those of the staging file.

@@ -228,8 +228,24 @@ fn count_use(staging: &Staging, found: &MapUse) -> Result<()> {
     staging.execute(&format!("insert into meta.unmapped_row select distinct {map}, {model}, * from ({rows})"))
 }
 
+/// Fails where a table in the schema `map` is no map: someone else made it.
+pub(super) fn shapes(staging: &Staging, clinic: &Clinic) -> Result<()> {
+    let other: Option<String> = staging.value(
+        "select min(table_name) from (
+           select table_name from duckdb_columns() where schema_name = 'map' and not internal group by table_name
+           having not list_contains(list(column_name), 'source_value') or not list_contains(list(column_name), 'target_value'))",
+    )?;
+    let Some(table) = other else { return Ok(()) };
+    let name = Name::new("map", &table);
+    let drop = format!("drop table {name}").replace('"', "\\\"");
+    Err(Failure::failed(t!("transform.no_map_shape", table = name))
+        .hint(format!("trasvase sql {} --write \"{drop}\"", clinic.name))
+        .into())
+}
+
 /// Every map of the staging file, and what it leaves untranslated.
 pub fn list(staging: &Staging, clinic: &Clinic) -> Result<Vec<MapReport>> {
+    shapes(staging, clinic)?;
     let names: Vec<String> = staging.rows(
         "select table_name from duckdb_tables() where schema_name = 'map' order by table_name",
         |row| row.get(0),

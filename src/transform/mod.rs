@@ -115,6 +115,7 @@ fn record_maps(staging: &Staging, uses: &[maps::MapUse], built: bool) -> Result<
 }
 
 fn prepare(options: &Options<'_>) -> Result<Prepared> {
+    maps::shapes(options.staging, options.clinic)?;
     let workbench = Workbench::new(options.clinic)?;
     let mut problems = Vec::new();
     let macros = Macros::read(options.project, options.clinic, &workbench, &mut problems)?;

@@ -102,7 +102,7 @@ fn help_of_every_command_in_both_languages() {
 #[test]
 fn wrong_arguments_are_told_with_the_right_spelling() {
     let folder = project();
-    let lines: [&[&str]; 8] = [
+    let lines: [&[&str]; 10] = [
         &["statsu"],
         &["status", "--formt", "json"],
         &["log", "--format", "yaml"],
@@ -111,6 +111,8 @@ fn wrong_arguments_are_told_with_the_right_spelling() {
         &["init"],
         &["--lang", "es", "init", "acme"],
         &["sql", "acme", "", "--format", "json"],
+        &["sql", "acme", ""],
+        &["init", "n1", "--country", "XX"],
     ];
     let text: String = lines.iter().map(|line| session(folder.path(), line)).collect();
     snapshot(folder.path(), "wrong_arguments", &text);

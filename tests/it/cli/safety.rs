@@ -302,3 +302,13 @@ fn a_model_that_does_not_fit_the_target_is_named_with_its_line() {
     ];
     says(&mini.run(&["run", "mini", "--until", "check"]), 3, &wrong);
 }
+
+#[test]
+fn what_was_repaired_in_rejected_rows_is_counted_too() {
+    let mini = Mini::new();
+    mini.edit("sql/sources/ledger/clean/visit.sql", "visits._id", "['day_spelling'] as _repairs, visits._id");
+    mini.edit("sql/systems/small/target/visit.sql", "v._id", "v._repairs, v._id");
+    says(&mini.run(&["run", "mini", "--until", "check"]), 0, &["day_spelling"]);
+    let counted = "select count || ' of ' || (select count(*) from ready.visit) as n from meta.finding where rule = 'day_spelling'";
+    says(&mini.run(&["sql", "mini", counted]), 0, &["4 of 3"]);
+}

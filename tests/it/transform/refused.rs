@@ -53,6 +53,30 @@ fn what_cannot_be_right_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_table_that_is_no_map_is_told_with_what_removes_it() {
+    let case = Case::demo();
+    let staging = case.open();
+    case.run(&staging);
+    staging.execute("create table map.\"x y\" as select 1 as a").unwrap();
+    let failure = Failure::from_anyhow(&case.try_run(&staging, &[]).unwrap_err());
+    assert!(failure.message.starts_with("map.\"x y\" is no map: it lacks source_value"), "{failure:?}");
+    assert_eq!(failure.hints, ["trasvase sql demo --write \"drop table map.\\\"x y\\\"\""]);
+    staging.execute("drop table map.\"x y\"").unwrap();
+    assert!(case.run(&staging).is_empty());
+}
+
+#[test]
+fn a_model_that_is_no_utf8_is_told_with_its_line() {
+    let case = Case::demo();
+    let path = "sql/sources/flowww/clean/patient.sql";
+    let text = b"-- one patient\nselect id as source_id, _id,\n  'a\xf1o' as name from raw.pacientes\n";
+    std::fs::write(case.folder.path().join(path), text).unwrap();
+    let failure = Failure::from_anyhow(&case.try_run(&case.open(), &[]).unwrap_err());
+    assert!(failure.message.starts_with(&format!("{path}:3: ")), "{failure:?}");
+    assert!(failure.hints[0].contains("UTF-8"), "{failure:?}");
+}
+
+#[test]
 fn a_model_that_fails_leaves_its_table_and_names_no_value() {
     let case = Case::demo();
     let staging = case.open();
