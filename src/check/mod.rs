@@ -25,6 +25,7 @@ use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::SourceCount;
 use crate::model::run::{Event, Observer, Stage};
+use crate::pg::schema_file;
 use crate::staging::Staging;
 use constraint::Decided;
 use probe::{Check, Questions};
@@ -136,7 +137,9 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         .iter()
         .map(|name| {
             let model = models.iter().find(|model| TableName::from(model.name.as_str()) == *name);
-            shape::shape(staging, options.catalog, &new_keys, model, name)
+            let advice =
+                || schema_file::advice(options.project, &options.clinic.system, options.catalog, name);
+            shape::shape(staging, options.catalog, &new_keys, model, name, advice)
         })
         .collect::<Result<Vec<_>>>()?;
     forget_missing(staging, &order)?;

@@ -52,7 +52,7 @@ pub(super) fn target_tables(staging: &Staging) -> Result<Vec<TableName>> {
     )
 }
 
-/// Compares one table with the catalog.
+/// Compares one table with the catalog; `advice` says what makes one that is missing.
 ///
 /// # Errors
 /// A table or column that the target does not have, a column that PostgreSQL fills itself, a mandatory column that the
@@ -64,14 +64,15 @@ pub(super) fn shape<'c>(
     new_keys: &BTreeSet<TableName>,
     model: Option<&SqlFile>,
     name: &TableName,
+    advice: impl FnOnce() -> Option<String>,
 ) -> Result<TableShape<'c>> {
     let path = model.map_or_else(|| format!("target.{name}"), |model| model.path.clone());
     let Some(table) = catalog.table(name) else {
         let known: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
         let near = near(&name.to_string(), &known);
-        return Err(Failure::findings(t!("check.no_table", path = path, table = name, near = near))
-            .hint(t!("check.no_table_hint"))
-            .into());
+        let mut failure = Failure::findings(t!("check.no_table", path = path, table = name, near = near));
+        failure.hints.extend(advice());
+        return Err(failure.hint(t!("check.no_table_hint")).into());
     };
     let staged = staged_columns(staging.connection(), name)?;
     let mut faults = Vec::new();

@@ -13,7 +13,8 @@ use crate::config::{Clinic, Project, sql_files};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::pg::embedded::{self, Binaries, Status, client_program};
-use crate::pg::{Purpose, Session, Target, catalog, privileges, variable};
+use crate::pg::privileges::Problem;
+use crate::pg::{Purpose, Session, Target, catalog, privileges, schema_file, variable};
 use crate::sources;
 use crate::staging::{Access, Lock, Staging};
 
@@ -271,19 +272,20 @@ fn connected(context: &Context, project: &Project, clinic: Option<&Clinic>) -> R
         }));
         let Some(clinic) = clinic else { return Ok(findings) };
         let known = catalog::load(&project.catalog_file(&clinic.system))?;
-        let catalog = match known {
-            Some(known) => known,
-            None => catalog::read(&session.client, None).await?,
-        };
+        let live = catalog::read(&session.client, None).await?;
         let models = sql_files(project, clinic, "target")?;
         let made = models.iter().map(|file| TableName::from(file.name.as_str()));
-        let tables: BTreeSet<TableName> = catalog.tables.keys().cloned().chain(made).collect();
+        let tables: BTreeSet<TableName> =
+            known.as_ref().unwrap_or(&live).tables.keys().cloned().chain(made).collect();
         let tables: Vec<TableName> = tables.into_iter().collect();
         for problem in privileges::privileges(&session.client, &tables).await? {
             let verdict = if problem.blocks() { Verdict::Bad } else { Verdict::Doubt };
             let subject =
                 problem.table.as_ref().map(ToString::to_string).unwrap_or_else(|| target.name.clone());
-            findings.push(Finding::new(subject, verdict, problem.sentence(&session.user)));
+            let finding = Finding::new(subject, verdict, problem.sentence(&session.user));
+            let missing = problem.table.as_ref().filter(|_| problem.problem == Problem::NoTable);
+            let advice = missing.and_then(|table| schema_file::advice(project, &clinic.system, &live, table));
+            findings.push(advice.into_iter().fold(finding, Finding::remedy));
         }
         session.close().await;
         Ok(findings)

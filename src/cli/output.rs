@@ -131,8 +131,8 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<()> {
 }
 
 /// Asks for a word to be typed, such as a clinic's name, before something that cannot be taken back.
-pub(super) fn confirm_typed(question: &str, word: &str, yes: bool) -> Result<()> {
-    if yes || ask(&format!("{question} ({}: {word}) ", t!("cli.type_to_go_on")))? == word {
+fn confirm_typed(question: &str, word: &str) -> Result<()> {
+    if ask(&format!("{question} ({}: {word}) ", t!("cli.type_to_go_on")))? == word {
         Ok(())
     } else {
         Err(Failure::failed(t!("cli.declined")).into())
@@ -147,7 +147,7 @@ pub(super) fn confirm_named(question: &str, name: &str, given: Option<&str>) -> 
         None if !std::io::stdin().is_terminal() => {
             Err(Failure::usage(t!("cli.cannot_ask")).hint(t!("cli.confirm_hint", name = name)).into())
         }
-        None => confirm_typed(question, name, false),
+        None => confirm_typed(question, name),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
+use crate::config::LoadMode;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::push::{Plan, Report, TablePlan};
@@ -24,12 +25,15 @@ pub(super) struct Arguments {
     /// Refuse any plan but this one, that a dry run printed
     #[arg(long, value_name = "ID")]
     plan: Option<String>,
+    /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
 }
 
 const EXAMPLES: &str = "Examples:
   trasvase push acme --dry-run
   trasvase push acme --target rehearsal
-  trasvase push acme --target production --plan 3f2a";
+  trasvase push acme --target production --plan 3f2a --confirm acme";
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
@@ -37,6 +41,7 @@ impl Arguments {
             snapshot: self.snapshot.clone(),
             dry_run: self.dry_run,
             plan: self.plan.clone(),
+            confirm: self.confirm.clone(),
             ..Wanted::stage(Stage::Push)
         };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
@@ -49,20 +54,62 @@ pub(super) fn counts(report: &Report) -> Value {
         "inserted": sum(|written| written.inserted),
         "updated": sum(|written| written.updated),
         "deleted": sum(|written| written.deleted),
+        "adopted": sum(|written| written.adopted),
         "unchanged": report.plan.tables.iter().map(|table| table.unchanged).sum::<u64>(),
         "batch": report.batch,
     })
 }
 
-pub(super) fn page(report: &Report) -> Page {
-    let page = plan_page(&report.plan);
+pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
+    let page = plan_page(&report.plan).add(standing(&report.plan, clinic));
     let page =
         report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
     match &report.batch {
         Some(batch) => page.line(t!("cli.push.done", batch = batch)),
-        None if report.plan.writes() == 0 => page.line(t!("cli.push.nothing")),
+        None if report.plan.writes() == 0 && stands(&report.plan) == 0 => page.line(t!("cli.push.nothing")),
+        None if report.plan.writes() == 0 => page.line(t!("cli.push.nothing_written")),
         None => page.line(t!("cli.push.planned", plan = report.plan.id)),
     }
+}
+
+/// How many rows are there that the snapshot does not make its own: with other values, or unknown to the ledger.
+pub(super) fn stands(plan: &Plan) -> u64 {
+    plan.tables.iter().map(|one| other_values(one) + left_unknown(one)).sum()
+}
+
+/// Rows that the mode leaves with other values.
+fn other_values(one: &TablePlan) -> u64 {
+    one.kept - one.left_by_triggers
+}
+
+/// Rows that are equal and stay unknown to the ledger.
+fn left_unknown(one: &TablePlan) -> u64 {
+    one.unknown - one.adopted
+}
+
+/// How many rows of a table are meant.
+type Rows = fn(&TablePlan) -> u64;
+
+/// The rows that stand as they are or are taken over, and what to write for another outcome.
+pub(super) fn standing(plan: &Plan, clinic: &ClinicName) -> Page {
+    let kept = |one: &TablePlan| if one.mode == LoadMode::Insert { other_values(one) } else { 0 };
+    let others = |one: &TablePlan| if one.mode == LoadMode::Insert { 0 } else { other_values(one) };
+    let lines: [([&str; 2], Rows); 4] = [
+        (["cli.push.rows_kept.one", "cli.push.rows_kept.many"], kept),
+        (["cli.push.rows_others.one", "cli.push.rows_others.many"], others),
+        (["cli.push.rows_unknown.one", "cli.push.rows_unknown.many"], left_unknown),
+        (["cli.push.rows_adopted.one", "cli.push.rows_adopted.many"], |one| one.adopted),
+    ];
+    lines.into_iter().fold(Page::new(), |page, ([one, many], rows)| {
+        let all = plan.tables.iter().map(rows).sum::<u64>();
+        if all == 0 {
+            return page;
+        }
+        let by_table =
+            tables(plan, |one| rows(one) > 0, |one| format!("{} {}", one.table, output::count(rows(one))));
+        let key = if all == 1 { one } else { many };
+        page.line(t!(key, count = output::count(all), tables = by_table, clinic = clinic))
+    })
 }
 
 /// What the plan does to each table, what it rebuilds, whom it calls.

@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Stop at the plan of the push; PostgreSQL is not written
     #[arg(long)]
     dry_run: bool,
+    /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
     /// Every clinic of the project, one after the other; one that fails does not stop the next
     #[arg(long, conflicts_with = "clinic")]
     all: bool,
@@ -37,6 +40,7 @@ const EXAMPLES: &str = "Examples:
   trasvase run acme
   trasvase run acme --until check
   trasvase run acme --from push --target rehearsal
+  trasvase run acme --from push --target production --confirm acme
   trasvase run acme --only appointment --dry-run
   trasvase run --all --format json >run.json";
 
@@ -68,6 +72,7 @@ impl Arguments {
             first,
             last,
             only: self.only.clone(),
+            confirm: self.confirm.clone(),
             dry_run: self.dry_run,
             ..Wanted::stage(first)
         })

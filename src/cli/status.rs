@@ -10,6 +10,7 @@ use super::output::{self, Page, Table};
 use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
+use crate::pg::Target;
 use crate::staging::{Access, Ended, Lock, StageRow, Staging};
 use crate::{sources, transform};
 
@@ -96,7 +97,7 @@ fn page(clinics: &[ClinicStatus]) -> Page {
                 if position == 0 { clinic.clinic.to_string() } else { String::new() },
                 stage.stage.to_string(),
                 stage.state.label().into_owned(),
-                counts_text(&stage.counts),
+                told(stage),
                 stage.ended_at.as_deref().map(output::moment).unwrap_or_default(),
             ]);
         }
@@ -113,6 +114,16 @@ fn page(clinics: &[ClinicStatus]) -> Page {
     steps.into_iter().fold(page, |page, step| page.line(format!("  {step}")))
 }
 
+/// A stage's counts; of what was written or compared also where: `rehearsal: inserted 6`.
+fn told(stage: &StageStatus) -> String {
+    let counts = counts_text(&stage.counts);
+    match stage.counts["target"].as_str().filter(|_| stage.stage >= Stage::Push) {
+        Some(target) if counts.is_empty() => target.to_owned(),
+        Some(target) => format!("{target}: {counts}"),
+        None => counts,
+    }
+}
+
 /// One clinic, whatever state it is in: a problem is part of the answer, not the end of it.
 fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus {
     match stages(context, project, name) {
@@ -123,7 +134,9 @@ fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
         Ok(Some(stages)) => {
-            let next = hints::complete(&next(name, &stages), Some(name), context.global.target.as_deref());
+            let target = context.global.target.clone().or_else(|| target(project, name, &stages));
+            let next = next(name, &stages, target.as_deref());
+            let next = hints::complete(&next, Some(name), target.as_deref());
             ClinicStatus { clinic: name.clone(), next, stages, problem: None }
         }
         Err(error) => ClinicStatus {
@@ -236,8 +249,37 @@ fn judged(rows: &[StageRow], moved: Moved) -> Vec<StageStatus> {
     judged
 }
 
-fn next(name: &ClinicName, stages: &[StageStatus]) -> String {
+/// The target to go on with, as an argument, where nothing said means another: that of the stage to come when it last
+/// ran, else of the last one before it. What was done for production goes on with its rehearsal, until that is verified.
+fn target(project: &Project, name: &ClinicName, stages: &[StageStatus]) -> Option<String> {
+    let next = stages.iter().position(|stage| stage.state != State::Done);
+    let last = next.unwrap_or(stages.len().checked_sub(1)?);
+    let used = used(&stages[..=last])?;
+    let targets = Clinic::read(project, name).ok()?;
+    match targets.targets.get(used) {
+        Some(config) if config.production && next.is_some() && stages[last].counts.is_null() => {
+            targets.rehearsals().first().map(|target| (*target).to_owned())
+        }
+        Some(_) => Some(used.to_owned()),
+        None if used == "embedded" => {
+            let other = Target::chosen(project, None).is_ok_and(|chosen| chosen != used);
+            other.then(|| used.to_owned())
+        }
+        None => None,
+    }
+}
+
+/// The target of the last of these stages that had one.
+fn used(stages: &[StageStatus]) -> Option<&str> {
+    stages.iter().rev().find_map(|stage| stage.counts["target"].as_str())
+}
+
+fn next(name: &ClinicName, stages: &[StageStatus], target: Option<&str>) -> String {
     match stages.iter().find(|stage| stage.state != State::Done) {
+        // psql opens on the private server only.
+        None if target.or(used(stages)).is_some_and(|target| target != "embedded") => {
+            format!("trasvase verify {name}")
+        }
         None => "trasvase postgres psql".to_owned(),
         Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
         Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),

@@ -186,7 +186,11 @@ fn differences(report: &Report) -> Page {
             };
             let columns = one.columns.iter().map(|column| match &column.values {
                 None => column.column.clone(),
-                Some(values) => format!("{}: {:?} / {:?}", column.column, values.expected, values.found),
+                Some(values) => {
+                    let (expected, found) = (shown(&values.expected), shown(&values.found));
+                    t!("cli.verify.values", column = column.column, expected = expected, found = found)
+                        .into_owned()
+                }
             });
             page = page.line(format!("  {}  {kind} {}", one.key, columns.collect::<Vec<_>>().join(", ")));
         }
@@ -200,6 +204,18 @@ fn differences(report: &Report) -> Page {
         }
     }
     page
+}
+
+/// A value as it is, but for what would move a terminal's cursor; a text that looks like no value is quoted.
+fn shown(value: &Option<String>) -> String {
+    match value.as_deref() {
+        None => "NULL".to_owned(),
+        Some(text @ ("" | "NULL")) => format!("\"{text}\""),
+        Some(text) => {
+            let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            text.chars().map(plain).collect()
+        }
+    }
 }
 
 fn yes_or_no(yes: bool) -> String {

@@ -309,6 +309,13 @@ impl Clinic {
         self.tables.get(name).cloned().unwrap_or_default()
     }
 
+    /// The targets on which a push to production is rehearsed: those that clinic.toml names, else the private server.
+    pub fn rehearsals(&self) -> Vec<&str> {
+        let named = self.targets.iter().filter(|(_, target)| !target.production);
+        let named: Vec<&str> = named.map(|(name, _)| name.as_str()).collect();
+        if named.is_empty() { vec!["embedded"] } else { named }
+    }
+
     /// A table's load mode: its own, else `[load]`'s, else insert.
     pub fn load_mode(&self, name: &TableName) -> LoadMode {
         self.table(name).mode.or(self.load.mode).unwrap_or_default()

@@ -25,13 +25,40 @@ pub struct Batch {
     pub id: String,
 }
 
-/// Whether the schema `trasvase` is there with every migration.
+/// The ledger's tables that are there and those that are not, as it is made by every migration.
+const TABLES: &str = "select array_agg(name::text) filter (where to_regclass('trasvase.' || name) is not null), \
+     array_agg(name::text) filter (where to_regclass('trasvase.' || name) is null) \
+     from unnest(array['migration', 'batch', 'name', 'external_id', 'row_digest', 'change']) name";
+
+/// Partitions of completed batches that are gone.
+const PARTITIONS: &str = "select array_agg(name) from trasvase.batch, \
+     unnest(array['external_id_' || number, 'row_digest_' || number]) name \
+     where status = 'completed' and to_regclass('trasvase.' || name) is null";
+
+/// Whether the ledger is there.
+///
+/// # Errors
+/// A part of it is missing: then it can neither be read nor added to.
 pub async fn exists(client: &Client) -> Result<bool> {
-    let row = client
-        .query_one("select to_regclass('trasvase.batch') is not null", &[])
-        .await
-        .map_err(|error| error::postgres(&error))?;
-    Ok(row.get(0))
+    let row = client.query_one(TABLES, &[]).await.map_err(|error| error::postgres(&error))?;
+    let (there, missing): (Option<Vec<String>>, Option<Vec<String>>) = (row.get(0), row.get(1));
+    if there.is_none() {
+        return Ok(false);
+    }
+    if let Some(missing) = missing {
+        return Err(damaged(&missing).into());
+    }
+    let row = client.query_one(PARTITIONS, &[]).await.map_err(|error| error::postgres(&error))?;
+    match row.get::<_, Option<Vec<String>>>(0) {
+        Some(missing) => Err(damaged(&missing).into()),
+        None => Ok(true),
+    }
+}
+
+fn damaged(missing: &[String]) -> Failure {
+    Failure::failed(t!("ledger.damaged", tables = missing.join(", ")))
+        .hint(t!("ledger.damaged_restore"))
+        .hint(t!("ledger.damaged_anew"))
 }
 
 /// Creates the schema or brings it up to this program's version, in one transaction; of two pushes at once one waits.

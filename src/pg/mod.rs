@@ -10,6 +10,7 @@ mod parameters;
 pub mod privileges;
 mod read_only;
 pub mod schema;
+pub mod schema_file;
 mod secret;
 mod session;
 mod target;

@@ -8,10 +8,11 @@ use rust_i18n::t;
 use serde::Serialize;
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
+use super::schema_file::{self, Statement};
 use super::{Session, catalog};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, quoted};
 
 /// What [`apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +47,7 @@ pub async fn apply(session: &mut Session, file: &Path, known: Option<&Catalog>) 
     {
         return same(known, &before);
     }
+    some_there(&sql, file, &before)?;
     run(session, &sql, file).await?;
     let after = catalog::read(&session.client, None).await?;
     Ok(Applied::Made { tables: after.tables.len().saturating_sub(before.tables.len()) })
@@ -113,16 +115,32 @@ fn same(known: &Catalog, live: &Catalog) -> Result<Applied> {
         .into())
 }
 
+/// Refuses to run the file where some of its tables are there, and names those that are not: it makes all or nothing.
+fn some_there(sql: &str, file: &Path, live: &Catalog) -> Result<()> {
+    let all = schema_file::tables(sql);
+    let missing: Vec<String> = all
+        .iter()
+        .filter(|(table, _)| !live.tables.contains_key(table))
+        .map(|(table, line)| format!("{table} ({}:{line})", file.display()))
+        .collect();
+    if missing.is_empty() || missing.len() == all.len() {
+        return Ok(());
+    }
+    let (count, of, tables) = (missing.len(), all.len(), missing.join(", "));
+    Err(Failure::failed(t!("pg.some_tables", count = count, of = of, tables = tables))
+        .hint(t!("pg.some_tables_hint"))
+        .into())
+}
+
 /// The file in a transaction that only we may end: a setting local to it tells whether the file ended it.
 async fn run(session: &mut Session, sql: &str, file: &Path) -> Result<()> {
     let sql = without_meta_commands(sql);
     let client = &session.client;
     let begin = "begin; set local trasvase.applying = 'yes'";
     client.batch_execute(begin).await.map_err(|error| session.error(&error))?;
-    let done = client.batch_execute(&sql).await.map_err(|error| located(session, &error, &sql, file));
-    let whole = match done {
+    let whole = match client.batch_execute(&sql).await {
         Ok(()) => still_ours(session, file).await,
-        Err(error) => Err(error),
+        Err(error) => Err(located(session, &error, &sql, file).await),
     };
     let end = if whole.is_ok() { "commit" } else { "rollback" };
     let ended = client.batch_execute(end).await.map_err(|error| session.error(&error));
@@ -147,23 +165,50 @@ fn without_meta_commands(sql: &str) -> String {
     sql.lines().map(|line| if keep(&line) { line } else { "" }).collect::<Vec<_>>().join("\n")
 }
 
-fn located(session: &Session, error: &tokio_postgres::Error, sql: &str, file: &Path) -> anyhow::Error {
+/// The failure with its line in the file. Where PostgreSQL names no place, as with what exists already, the statements
+/// are run one by one until one fails; nothing of that stays.
+async fn located(session: &Session, error: &tokio_postgres::Error, sql: &str, file: &Path) -> anyhow::Error {
     let Some(db) = error.as_db_error() else { return session.error(error) };
+    let failing = match db.position() {
+        Some(ErrorPosition::Original(_)) => None,
+        _ => failing(session, db.code(), sql).await,
+    };
     let line = match db.position() {
         Some(ErrorPosition::Original(position)) => {
             let before = sql.chars().take(*position as usize - 1);
-            format!(":{}", before.filter(|character| *character == '\n').count() + 1)
+            Some(before.filter(|character| *character == '\n').count() + 1)
         }
-        _ => String::new(),
+        _ => failing.map(|statement| statement.line),
     };
-    let message = format!("{}{line}: {}", file.display(), error::postgres(error));
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    let failure = Failure::failed(format!("{}{line}: {}", file.display(), error::postgres(error)));
     let exists = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION];
-    let failure = Failure::failed(message);
-    if exists.contains(db.code()) {
-        failure.hint(t!("pg.schema_differs_reset")).into()
+    if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE {
+        let hint = match failing.and_then(|statement| statement.extension()) {
+            Some(name) => t!("pg.extension_hint", name = name, database = session.database),
+            None => t!("pg.create_hint", user = quoted(&session.user), database = quoted(&session.database)),
+        };
+        failure.hint(hint).into()
+    } else if exists.contains(db.code()) {
+        failure.hint(t!("pg.exists_hint")).hint(t!("pg.schema_differs_reset")).into()
     } else {
         failure.into()
     }
+}
+
+/// The first statement that fails so; none where they do not fail one by one.
+async fn failing<'a>(session: &Session, code: &SqlState, sql: &'a str) -> Option<Statement<'a>> {
+    let client = &session.client;
+    client.batch_execute("rollback; begin").await.ok()?;
+    for statement in schema_file::statements(sql) {
+        if ["begin", "commit", "rollback"].iter().any(|word| statement.text.eq_ignore_ascii_case(word)) {
+            return None;
+        }
+        if let Err(error) = client.batch_execute(statement.text).await {
+            return (error.code() == Some(code)).then_some(statement);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -38,6 +38,15 @@ impl Target {
         }
     }
 
+    /// The name that [`Target::resolve`] would give, without connecting or starting anything.
+    pub fn chosen(project: &Project, name: Option<&str>) -> Result<String> {
+        Ok(match (name, variable(project, "DATABASE_URL")?) {
+            (Some(name), _) => name.to_owned(),
+            (None, None) => "embedded".to_owned(),
+            (None, Some(_)) => "DATABASE_URL".to_owned(),
+        })
+    }
+
     /// A target by its connection string.
     pub fn at(origin: &str, url: Secret) -> Self {
         Self { name: origin.to_owned(), url, production: false, origin: origin.to_owned(), server: None }

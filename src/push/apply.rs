@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage, to_update};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{left, numbers, record, rows};
+use super::{left, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -24,6 +24,8 @@ pub struct Written {
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
+    /// Equal already, and taken into the ledger.
+    pub adopted: u64,
 }
 
 /// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences.
@@ -169,11 +171,35 @@ async fn load_table(
     }
     let deleted = deleted.unwrap_or_default();
     let updated = update(context, place, entry, plan, codec, ledger).await?;
-    let touched = insert(context, place, entry, plan, codec).await?;
-    if touched > 0 || updated > 0 {
+    // What is inserted now is of this push, and known.
+    let adopted = if plan.adopted > 0 { adopt(context, place, entry, codec, ledger).await? } else { 0 };
+    let inserted = insert(context, place, entry, plan, codec).await?;
+    if inserted + updated + adopted > 0 {
         ledger.rows(context, entry, codec, place).await?;
     }
-    Ok((Written { inserted: touched, updated, deleted }, None))
+    Ok((Written { inserted, updated, deleted, adopted }, None))
+}
+
+/// Notes rows as touched that are equal already and that the ledger does not know, with what they are as before-image.
+async fn adopt(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    ledger: &record::Ledger<'_>,
+) -> Result<u64> {
+    let rows = unknown::adopted(context, place, entry, codec).await?;
+    // Those that were updated just now are equal too, and not in the ledger yet.
+    let key = codec.key_sql("t");
+    let rows =
+        format!("{rows} and not exists (select 1 from trasvase_touched_{place} k where k.key = {key})");
+    ledger.before_images(context, entry, codec, "update", &rows).await?;
+    context
+        .count(&format!(
+            "with noted as (insert into trasvase_touched_{place} select {key} from {rows} returning 1) \
+             select count(*) from noted"
+        ))
+        .await
 }
 
 async fn delete(

@@ -9,8 +9,9 @@ use super::left;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
 use super::rows;
+use super::unknown;
 use crate::codec::{LiveOids, TableCodec};
-use crate::config::{Clinic, LoadMode};
+use crate::config::{Clinic, LoadMode, Project};
 use crate::error;
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal, quoted};
@@ -28,6 +29,7 @@ pub(super) fn incoming(place: usize) -> String {
 pub(super) struct Context<'a> {
     pub(super) client: &'a Client,
     pub(super) aside: Option<&'a Client>,
+    pub(super) project: &'a Project,
     pub(super) clinic: &'a Clinic,
     pub(super) snapshot: &'a Snapshot,
     pub(super) catalog: &'a Catalog,
@@ -118,8 +120,11 @@ async fn compare_filled(
         }
         _ => {}
     }
-    deletions
-        .extend(deleted.filter(|_| comparison.deletes > 0).map(|deleted| (entry.table.clone(), deleted)));
+    let deleted = deleted.filter(|_| comparison.deletes > 0);
+    if comparison.unchanged > 0 {
+        comparison.unknown = unknown::count(context, place, entry, &codec, deleted.as_deref()).await?;
+    }
+    deletions.extend(deleted.map(|deleted| (entry.table.clone(), deleted)));
     Ok(comparison)
 }
 

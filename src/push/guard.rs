@@ -11,16 +11,16 @@ use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal};
 use crate::model::keys::Keys;
-use crate::pg;
 use crate::pg::privileges::{Problem, SequenceUse};
+use crate::pg::{self, schema_file};
 
 /// Refuses tables other than those that the snapshot's rows were checked against.
 pub(super) fn catalog_as_checked(context: &Context<'_>, catalog: &Catalog) -> Result<()> {
     let names = names(context);
     if let Some(table) = names.iter().find(|name| catalog.table(name).is_none()) {
-        return Err(Failure::failed(t!("push.no_table", table = table))
-            .hint(t!("push.no_table_hint", clinic = context.clinic.name))
-            .into());
+        let mut failure = Failure::failed(t!("push.no_table", table = table));
+        failure.hints.extend(schema_file::advice(context.project, &context.clinic.system, catalog, table));
+        return Err(failure.hint(t!("push.no_table_hint", clinic = context.clinic.name)).into());
     }
     if pg::catalog::hash(catalog, &names) != context.manifest().catalog_hash {
         return Err(Failure::failed(t!("push.catalog_moved"))

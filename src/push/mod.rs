@@ -16,6 +16,7 @@ mod referrers;
 mod refusal;
 mod rows;
 mod spool;
+mod unknown;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::codec::LiveOids;
-use crate::config::Clinic;
+use crate::config::{Clinic, Project};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::run::Observer;
@@ -39,6 +40,7 @@ pub use rebuild::{Rebuild, Statement};
 
 /// What to push and where.
 pub struct Options<'a> {
+    pub project: &'a Project,
     pub clinic: &'a Clinic,
     pub snapshot: &'a Snapshot,
     pub client: &'a Client,
@@ -74,6 +76,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let context = Context {
         client: options.client,
         aside: options.aside,
+        project: options.project,
         clinic: options.clinic,
         snapshot: options.snapshot,
         catalog: options.catalog,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::rebuild::{self, Rebuild};
+use super::unknown;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
@@ -42,6 +43,10 @@ pub struct TablePlan {
     pub unchanged: u64,
     /// Already there and different, and left so by the mode.
     pub kept: u64,
+    /// Of the unchanged ones: rows that no push of the ledger wrote. Verify counts them as somebody else's.
+    pub unknown: u64,
+    /// Of the unknown ones: rows that the ledger takes over as they are, where the mode may change rows.
+    pub adopted: u64,
     /// Of the kept ones: rows that stand as triggers left them when an earlier push sent the same.
     pub left_by_triggers: u64,
     /// How many rows change in each column.
@@ -65,9 +70,10 @@ pub struct TablePlan {
 }
 
 impl Plan {
-    /// Rows that will be written.
+    /// Rows that will be written, into the tables or into the ledger.
     pub fn writes(&self) -> u64 {
-        self.tables.iter().map(|table| table.inserts + table.updates + table.deletes).sum()
+        let writes = |table: &TablePlan| table.inserts + table.updates + table.deletes + table.adopted;
+        self.tables.iter().map(writes).sum()
     }
 }
 
@@ -78,6 +84,8 @@ pub(super) struct Comparison {
     pub(super) inserts: u64,
     pub(super) different: u64,
     pub(super) unchanged: u64,
+    /// Of the unchanged ones: rows that the ledger does not know.
+    pub(super) unknown: u64,
     pub(super) deletes: u64,
     /// Of rows that are added without looking: those whose key is there.
     pub(super) present: u64,
@@ -170,6 +178,8 @@ fn table_plan(
         deletes: comparison.deletes,
         unchanged: comparison.unchanged,
         kept: comparison.different - updates,
+        unknown: comparison.unknown,
+        adopted: if unknown::is_adopted(mode) { comparison.unknown } else { 0 },
         left_by_triggers: comparison.left,
         updates_by_column: if updates > 0 { comparison.by_column.clone() } else { BTreeMap::new() },
         lock: if rebuilt {

@@ -45,14 +45,22 @@ pub struct StageRow {
 }
 
 impl Staging {
-    /// Marks a stage as started. Its last output stays until it is done.
-    pub fn begin_stage(&self, stage: Stage, run: &str, input: Option<&str>) -> Result<()> {
+    /// Marks a stage as started. Its last output stays until it is done; so do its counts, unless they were of a target,
+    /// which is known from the start and may be another one now.
+    pub fn begin_stage(
+        &self,
+        stage: Stage,
+        run: &str,
+        input: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<()> {
+        let counts = target.map(|target| serde_json::json!({ "target": target }).to_string());
         self.change_stage(
-            "insert into meta.stage (stage, status, input, run, started_at) values (?, 'running', ?, ?, now())
+            "insert into meta.stage (stage, status, input, run, counts, started_at) values (?, 'running', ?, ?, ?, now())
              on conflict (stage) do update set
                  status = 'running', input = excluded.input, run = excluded.run,
-                 started_at = excluded.started_at, ended_at = null",
-            &[&stage.as_str(), &input, &run],
+                 counts = coalesce(excluded.counts, counts), started_at = excluded.started_at, ended_at = null",
+            &[&stage.as_str(), &input, &run, &counts],
         )
     }
 

@@ -3,6 +3,7 @@
 mod clinic;
 mod loading;
 mod safety;
+mod ways_out;
 
 use std::collections::BTreeMap;
 use std::path::Path;

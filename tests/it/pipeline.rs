@@ -90,6 +90,7 @@ impl Run {
 
     fn push_options<'a>(&'a self, snapshot: &'a Snapshot) -> push::Options<'a> {
         push::Options {
+            project: &self.project.project,
             clinic: &self.clinic,
             snapshot,
             client: &self.session.client,

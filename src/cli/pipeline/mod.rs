@@ -23,6 +23,7 @@ use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
+use crate::pg::Target;
 use crate::staging::{Access, StageRow, Staging};
 use connection::Connection;
 
@@ -45,6 +46,8 @@ pub(super) struct Wanted {
     pub(super) snapshot: Option<String>,
     /// The plan that a person looked at.
     pub(super) plan: Option<String>,
+    /// The clinic's name, given for a push to production in place of typing it.
+    pub(super) confirm: Option<String>,
     pub(super) dry_run: bool,
     pub(super) show_values: bool,
     /// Differing rows that verify names per table.
@@ -64,6 +67,7 @@ impl Wanted {
             only: None,
             snapshot: None,
             plan: None,
+            confirm: None,
             dry_run: false,
             show_values: false,
             most: 20,
@@ -310,7 +314,13 @@ impl Pipeline<'_> {
                 stage_before(stage).and_then(|before| last_output(staging, before).transpose()).transpose()?
             }
         };
-        staging.begin_stage(stage, &self.journal.run(), input.as_deref())
+        let target = match stage {
+            Stage::Push | Stage::Verify => {
+                Some(Target::chosen(self.project, self.context.global.target.as_deref())?)
+            }
+            _ => None,
+        };
+        staging.begin_stage(stage, &self.journal.run(), input.as_deref(), target.as_deref())
     }
 
     fn finish(&self, stage: Stage, report: &Report, counts: &Value) -> Result<()> {
@@ -362,9 +372,9 @@ impl Pipeline<'_> {
             Report::Check(report) => {
                 let mut counts = check::counts(report);
                 counts["catalog"] = self.connection.as_ref().map(|c| c.hash(report)).into();
-                counts
+                with(counts, "target", json!(target()))
             }
-            Report::Export(report) => export::counts(report),
+            Report::Export(report) => with(export::counts(report), "target", json!(target())),
             Report::Push(report) => with(push::counts(report), "target", json!(target())),
             Report::Verify(report) => with(verify::counts(report), "target", json!(target())),
         }
@@ -453,8 +463,9 @@ impl Outcome {
             Report::Load(report) => page.add(load::faults(report)),
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
             Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
-                page.add(push::page(report))
+                page.add(push::page(report, &self.clinic))
             }
+            Report::Push(report) => page.add(push::standing(&report.plan, &self.clinic)),
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
         })
@@ -468,7 +479,7 @@ impl Report {
             Report::Transform(report) => transform::page(report),
             Report::Check(report) => check::page(report, clinic),
             Report::Export(report) => export::page(report),
-            Report::Push(report) => push::page(report),
+            Report::Push(report) => push::page(report, clinic),
             Report::Verify(report) => verify::page(report),
         }
     }

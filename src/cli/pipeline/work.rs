@@ -16,6 +16,7 @@ use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{Purpose, backup};
 use crate::snapshot::Snapshot;
 use crate::staging::{Staging, private_folder};
+use crate::verify::DifferenceKind as Kind;
 use crate::{check, export, load, push, transform, verify};
 
 impl Pipeline<'_> {
@@ -130,6 +131,7 @@ impl Pipeline<'_> {
         let connection = self.connected()?;
         let aside = if dry_run { None } else { connection.second() };
         let options = push::Options {
+            project: self.project,
             clinic: self.clinic,
             snapshot,
             client: &connection.session.client,
@@ -164,17 +166,19 @@ impl Pipeline<'_> {
         if !target.production && deleted == 0 {
             return Ok(Some(planned.plan.id));
         }
-        output::status(&crate::cli::push::page(&planned).text());
+        output::status(&crate::cli::push::page(&planned, &self.clinic.name).text());
         let question = t!(
             "cli.push.question",
             rows = output::count(planned.plan.writes()),
             deleted = output::count(deleted),
             target = target.name
         );
-        let yes = self.context.global.yes;
         match target.production {
-            true => output::confirm_typed(&question, self.clinic.name.as_str(), yes)?,
-            false => output::confirm(&question, yes)?,
+            true => {
+                let given = self.wanted.confirm.as_deref();
+                output::confirm_named(&question, self.clinic.name.as_str(), given)?;
+            }
+            false => output::confirm(&question, self.context.global.yes)?,
         }
         Ok(Some(planned.plan.id))
     }
@@ -188,8 +192,12 @@ impl Pipeline<'_> {
             return Ok(());
         }
         let clinic = &self.clinic.name;
-        Err(Failure::usage(t!("cli.push.not_rehearsed"))
-            .hint(format!("trasvase run {clinic} --from push --target <rehearsal>"))
+        let failure = Failure::usage(t!("cli.push.not_rehearsed"));
+        let targets = self.clinic.rehearsals().into_iter();
+        Err(targets
+            .fold(failure, |failure, target| {
+                failure.hint(format!("trasvase run {clinic} --from push --target {target}"))
+            })
             .into())
     }
 
@@ -228,15 +236,24 @@ impl Pipeline<'_> {
             failure.hint(t!("cli.verify.trigger", table = table, triggers = triggers))
         });
         let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
+        let is = |one: &verify::Difference, kind| one.kind == kind;
+        let unknown = |one: &verify::Difference| is(one, Kind::Kept);
         let hints = [
-            ("cli.verify.kept_hint", tables_with(report, |table, one| inserted(table) && is_older(one))),
+            ("cli.verify.missing_hint", tables_with(report, |_, one| is(one, Kind::Missing))),
             (
-                "cli.verify.extra_hint",
-                tables_with(report, |_, one| one.kind == verify::DifferenceKind::Extra),
+                "cli.verify.kept_hint",
+                tables_with(report, |table, one| inserted(table) && (is_older(one) || unknown(one))),
             ),
+            (
+                "cli.verify.older_hint",
+                tables_with(report, |table, one| !inserted(table) && (is_older(one) || unknown(one))),
+            ),
+            ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
+            ("cli.verify.extra_hint", tables_with(report, |_, one| is(one, Kind::Extra))),
         ];
+        let clinic = &self.clinic.name;
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
-        told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables)))
+        told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)))
     }
 
     /// The clinic with what `--only` asks for.

@@ -84,7 +84,7 @@ const FILES: [(&str, &str); 11] = [
 
 pub(super) struct Mini {
     folder: tempfile::TempDir,
-    database: TestDatabase,
+    pub(super) database: TestDatabase,
 }
 
 impl Mini {
@@ -132,7 +132,7 @@ impl Mini {
         format!("$ trasvase {line}\n{stdout}{stderr}[{}]\n\n", output.status.code().unwrap())
     }
 
-    fn json(&self, line: &str) -> (serde_json::Value, i32) {
+    pub(super) fn json(&self, line: &str) -> (serde_json::Value, i32) {
         let arguments: Vec<&str> = line.split(' ').chain(["--format", "json"]).collect();
         let output = self.run(&arguments);
         let answer = serde_json::from_slice(&output.stdout)
@@ -272,13 +272,13 @@ fn production_wants_a_clean_rehearsal_and_a_typed_name() {
     assert_eq!(mini.run(&["run", "mini", "--until", "export"]).status.code(), Some(0));
     let unrehearsed = mini.run(&["push", "mini", "--target", "production", "--yes"]);
     assert_eq!(unrehearsed.status.code(), Some(2), "{unrehearsed:?}");
-    assert!(String::from_utf8_lossy(&unrehearsed.stderr).contains("--target <rehearsal>"), "{unrehearsed:?}");
+    assert!(String::from_utf8_lossy(&unrehearsed.stderr).contains("--target rehearsal"), "{unrehearsed:?}");
 
     assert_eq!(mini.run(&["run", "mini", "--from", "push", "--target", "rehearsal"]).status.code(), Some(0));
     mini.execute("delete from visit; delete from person; drop schema trasvase cascade");
     let unasked = mini.run(&["push", "mini", "--target", "production"]);
     assert_eq!(unasked.status.code(), Some(2), "there is nobody to ask: {unasked:?}");
-    let pushed = mini.run(&["push", "mini", "--target", "production", "--yes"]);
+    let pushed = mini.run(&["push", "mini", "--target", "production", "--confirm", "mini"]);
     assert_eq!(pushed.status.code(), Some(0), "{pushed:?}");
 }
 

@@ -9,7 +9,7 @@ use super::{command, empty, run, staged};
 use crate::support;
 
 #[track_caller]
-fn says(output: &Output, code: i32, parts: &[&str]) {
+pub(super) fn says(output: &Output, code: i32, parts: &[&str]) {
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{text}");
@@ -22,7 +22,11 @@ fn says(output: &Output, code: i32, parts: &[&str]) {
 fn production_is_reset_by_name_only_and_its_pushes_are_forgotten() {
     let mini = Mini::new();
     says(&mini.run(&["run", "mini", "--target", "rehearsal"]), 0, &[]);
-    says(&mini.run(&["run", "mini", "--from", "push", "--target", "production", "--yes"]), 0, &[]);
+    says(
+        &mini.run(&["run", "mini", "--from", "push", "--target", "production", "--confirm", "mini"]),
+        0,
+        &[],
+    );
     let production = ["schema", "reset", "mini", "--target", "production", "--yes"];
     says(&mini.run(&production), 2, &["--confirm mini"]);
     says(&mini.run(&[&production[..], &["--confirm", "other"]].concat()), 2, &[]);
@@ -159,7 +163,7 @@ fn triggers_and_empty_tables_are_one_line_each_and_what_a_trigger_did_is_told() 
 fn hints_name_the_clinic_and_the_target() {
     let mini = Mini::new();
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
-    mini.execute("drop table visit");
+    mini.execute("drop table visit; drop table person");
     let pushed = mini.run(&["push", "mini", "--target", "rehearsal"]);
     says(&pushed, 1, &["trasvase schema apply mini --target rehearsal"]);
     let doctor = mini.run(&["doctor", "mini", "--target", "rehearsal", "--format", "json"]);

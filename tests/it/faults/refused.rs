@@ -147,7 +147,9 @@ async fn a_missing_table_is_named_by_check_and_by_push() {
     let session = site.session().await;
     session.client.batch_execute("alter table payment rename to payments").await.unwrap();
     let before = site.tables().await;
-    site.run(&["push", "acme"]).says(1, &["the target has no table payment"]).hints("trasvase schema apply");
+    site.run(&["push", "acme"])
+        .says(1, &["the target has no table payment"])
+        .hints("schema/tiny.sql:6 makes payment");
     let staged = site.staged();
     site.run(&["check", "acme"]).says(3, &["the target has no table payment"]).hints("trasvase schema pull");
     assert_eq!(site.staged(), staged, "ready is as it was");

@@ -124,3 +124,22 @@ async fn a_deferred_key_lets_a_row_be_replaced_but_not_lost() {
     let failure = refused(&tiny).await;
     assert!(failure.message.contains("1 of live to person"), "{failure:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replace_takes_the_rows_of_its_tenant_whether_the_ledger_knows_them_or_not() {
+    let models = [("person", &*people("('a', 'Ana'), ('b', 'Bea')"))];
+    let tiny = Tiny::new(OF_CLINIC, &models, REPLACE).await;
+    tiny.push().await;
+    tiny.sql("drop schema trasvase cascade; insert into person values ('w', 'other', 'w')").await;
+    // Equal ones are taken over as they are.
+    let report = tiny.push().await;
+    let written = report.written["person"];
+    assert_eq!((written.adopted, written.inserted, written.deleted), (2, 0, 0));
+    // Where one is not, all of the tenant's are written anew.
+    tiny.sql("drop schema trasvase cascade; update person set name = 'Eva' where id = 'b'").await;
+    let report = tiny.push().await;
+    let written = report.written["person"];
+    assert_eq!((written.adopted, written.inserted, written.deleted), (0, 2, 2));
+    assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "b Bea", "w w"]);
+    assert!(tiny.push().await.batch.is_none());
+}
