@@ -3,6 +3,7 @@ use rust_i18n::t;
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::hints;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
 use crate::config::LoadMode;
@@ -60,8 +61,8 @@ pub(super) fn counts(report: &Report) -> Value {
     })
 }
 
-pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
-    let page = plan_page(&report.plan).add(standing(&report.plan, clinic));
+pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -> Page {
+    let page = plan_page(&report.plan).add(standing(&report.plan, clinic, target));
     let page =
         report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
     match &report.batch {
@@ -91,7 +92,7 @@ fn left_unknown(one: &TablePlan) -> u64 {
 type Rows = fn(&TablePlan) -> u64;
 
 /// The rows that stand as they are or are taken over, and what to write for another outcome.
-pub(super) fn standing(plan: &Plan, clinic: &ClinicName) -> Page {
+pub(super) fn standing(plan: &Plan, clinic: &ClinicName, target: Option<&str>) -> Page {
     let kept = |one: &TablePlan| if one.mode == LoadMode::Insert { other_values(one) } else { 0 };
     let others = |one: &TablePlan| if one.mode == LoadMode::Insert { 0 } else { other_values(one) };
     let lines: [([&str; 2], Rows); 4] = [
@@ -108,7 +109,8 @@ pub(super) fn standing(plan: &Plan, clinic: &ClinicName) -> Page {
         let by_table =
             tables(plan, |one| rows(one) > 0, |one| format!("{} {}", one.table, output::count(rows(one))));
         let key = if all == 1 { one } else { many };
-        page.line(t!(key, count = output::count(all), tables = by_table, clinic = clinic))
+        let text = t!(key, count = output::count(all), tables = by_table, clinic = clinic);
+        page.line(hints::complete(&text, Some(clinic), target))
     })
 }
 

@@ -106,6 +106,9 @@ pub(super) struct Outcome {
     /// Why it stopped, if it did.
     #[serde(skip)]
     pub(super) failure: Option<anyhow::Error>,
+    /// As it was named, for commands that are proposed.
+    #[serde(skip)]
+    target: Option<String>,
 }
 
 /// Runs the stages and prints what they answered: each in full, or for several one line each and the verification.
@@ -135,6 +138,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         run: pipeline.journal.run(),
         stages: Vec::new(),
         failure: None,
+        target: context.global.target.clone(),
     };
     for stage in Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage)) {
         match pipeline.step(stage) {
@@ -442,11 +446,12 @@ fn begun_with(staging: &Staging, stage: Stage) -> Result<Option<String>> {
 
 impl Outcome {
     pub(super) fn page(&self, many: bool) -> Page {
+        let target = self.target.as_deref();
         if !many {
             return self
                 .stages
                 .iter()
-                .fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic)));
+                .fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic, target)));
         }
         let mut table =
             Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
@@ -463,9 +468,9 @@ impl Outcome {
             Report::Load(report) => page.add(load::faults(report)),
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
             Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
-                page.add(push::page(report, &self.clinic))
+                page.add(push::page(report, &self.clinic, target))
             }
-            Report::Push(report) => page.add(push::standing(&report.plan, &self.clinic)),
+            Report::Push(report) => page.add(push::standing(&report.plan, &self.clinic, target)),
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
         })
@@ -473,13 +478,13 @@ impl Outcome {
 }
 
 impl Report {
-    fn page(&self, clinic: &ClinicName) -> Page {
+    fn page(&self, clinic: &ClinicName, target: Option<&str>) -> Page {
         match self {
             Report::Load(report) => load::page(report),
             Report::Transform(report) => transform::page(report),
             Report::Check(report) => check::page(report, clinic),
             Report::Export(report) => export::page(report),
-            Report::Push(report) => push::page(report, clinic),
+            Report::Push(report) => push::page(report, clinic, target),
             Report::Verify(report) => verify::page(report),
         }
     }

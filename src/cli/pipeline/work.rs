@@ -166,7 +166,8 @@ impl Pipeline<'_> {
         if !target.production && deleted == 0 {
             return Ok(Some(planned.plan.id));
         }
-        output::status(&crate::cli::push::page(&planned, &self.clinic.name).text());
+        let named = self.context.global.target.as_deref();
+        output::status(&crate::cli::push::page(&planned, &self.clinic.name, named).text());
         let question = t!(
             "cli.push.question",
             rows = output::count(planned.plan.writes()),

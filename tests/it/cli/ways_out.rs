@@ -34,6 +34,8 @@ fn rows_that_stand_with_other_values_are_not_told_as_nothing_to_do() {
         &["1 row stands with other values than the snapshot's: person 1", "mode = \"upsert\" in clinic.toml"],
     );
     says_not(&told, "holds all of it already");
+    let there = mini.run(&["push", "mini", "--target", "rehearsal"]);
+    says(&there, 0, &["updates them: trasvase push mini --target rehearsal\n"]);
     says(&mini.run(&["push", "mini", "--lang", "es"]), 0, &["1 fila tiene otros valores que la instantánea"]);
     mini.edit("clinics/mini/clinic.toml", "mode = \"insert\"", "mode = \"upsert\"");
     says(&mini.run(&["push", "mini"]), 0, &["pushed: batch"]);
