@@ -137,8 +137,6 @@ struct Compared<'a> {
     /// The condition of its rows in the ledger, on `d`, if there are any, and in the table, on `t`.
     written: Option<String>,
     condition: String,
-    /// The table is compared as a whole, because it should hold the snapshot's rows and no others.
-    whole: bool,
 }
 
 /// What the server says of the same, and of the control figures.
@@ -153,6 +151,8 @@ struct TheirTable {
     foreign: Option<u64>,
     /// The table holds no rows but the clinic's.
     all_ours: bool,
+    /// It was compared as a whole, since it should hold the snapshot's rows and no others.
+    whole: bool,
 }
 
 async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
@@ -160,15 +160,14 @@ async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Resul
     let options = &Options { snapshot: &snapshot, ..*options };
     let manifest = options.snapshot.manifest();
     let population = Population::read(options.client, manifest).await?;
-    let mut compared = manifest
+    let compared = manifest
         .tables
         .iter()
         .map(|entry| compared(options, &population, entry))
         .collect::<Result<Vec<_>>>()?;
     let (ours, mut theirs) = both(options, &population, &compared, observer).await?;
-    if other_rows(&compared, &ours, &theirs) {
-        compared.iter_mut().for_each(|compared| compared.whole = false);
-        theirs = their_side(options, &population, &compared, observer).await?;
+    if other_rows(&ours, &theirs) {
+        theirs = their_side(options, &population.without_shortcut(), &compared, observer).await?;
     }
     let mut tables = Vec::new();
     for ((compared, ours), theirs) in compared.iter().zip(&ours.buckets).zip(theirs.tables) {
@@ -193,9 +192,8 @@ async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Resul
 }
 
 /// Whether a table that was compared as a whole is not the snapshot's: its other rows may be somebody else's.
-fn other_rows(compared: &[Compared<'_>], ours: &OurSide, theirs: &TheirSide) -> bool {
-    let sides = ours.buckets.iter().zip(&theirs.tables);
-    compared.iter().zip(sides).any(|(compared, (ours, theirs))| compared.whole && *ours != theirs.buckets)
+fn other_rows(ours: &OurSide, theirs: &TheirSide) -> bool {
+    ours.buckets.iter().zip(&theirs.tables).any(|(ours, theirs)| theirs.whole && *ours != theirs.buckets)
 }
 
 /// The snapshot with the numbers that the ledger knows for its new keys.
@@ -246,21 +244,19 @@ async fn their_side(
     observer: &dyn Observer,
 ) -> Result<TheirSide> {
     let mut read = Vec::new();
-    for Compared { entry, table, codec, condition, whole, .. } in tables {
+    for Compared { entry, table, codec, condition, .. } in tables {
         error::interrupt::check()?;
-        let condition = if *whole { "true" } else { condition };
         let subject = entry.table.to_string();
         observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
         let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
+        let (all, with_tenant) = population.count(options.client, table, entry).await?;
+        let whole = all == entry.rows && population.holds_all(entry);
+        let condition = if whole { "true" } else { condition };
         let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, &tenanted).await?;
         let ours = buckets.count();
-        let (all, with_tenant) = match whole {
-            true => (ours, population.tenanted(table).map(|_| of_tenant)),
-            false => population.count(options.client, table, entry).await?,
-        };
         observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: ours });
         let foreign = with_tenant.map(|rows| rows - of_tenant);
-        read.push(TheirTable { buckets, foreign, all_ours: all == ours });
+        read.push(TheirTable { buckets, foreign, all_ours: all == ours, whole });
     }
     let with_tables = population::with_tables(tables, &read);
     Ok(TheirSide {
@@ -296,8 +292,7 @@ fn compared<'a>(
         )
     })?;
     let condition = population.condition(entry, &codec);
-    let (written, whole) = (population.written(entry), population.holds_all(entry));
-    Ok(Compared { entry, table, codec, written, condition, whole })
+    Ok(Compared { entry, table, codec, written: population.written(entry), condition })
 }
 
 async fn table_report(

@@ -52,10 +52,15 @@ impl Population {
         })
     }
 
-    /// The ledger holds every row of the snapshot's table. A table that is bucket for bucket the snapshot then holds the
-    /// clinic's rows and no others, without a join that says so.
+    /// The ledger holds every row of the snapshot's table. A table that has as many rows and is bucket for bucket the
+    /// snapshot then holds the clinic's rows and no others, without a join that says so.
     pub(super) fn holds_all(&self, entry: &TableEntry) -> bool {
         self.inserted.contains(&entry.table)
+    }
+
+    /// The same, with a join for every table.
+    pub(super) fn without_shortcut(self) -> Self {
+        Self { inserted: BTreeSet::new(), ..self }
     }
 
     /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.
