@@ -181,18 +181,7 @@ fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result
 
 /// Empties the references of the orphans and notes the repair on each row.
 fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
-    let count = staging.value(&format!(
-        "select count(*) from {} where {}",
-        shape.name.staged("ready"),
-        matches_missing(key)
-    ))?;
     let nulls =
         key.columns.iter().map(|column| format!("{} = null", quoted(column))).collect::<Vec<_>>().join(", ");
-    staging.execute(&format!(
-        "update {} set {nulls}, _repairs = list_append(_repairs, 'orphan_emptied') where {}",
-        shape.name.staged("ready"),
-        matches_missing(key)
-    ))?;
-    ready::put_in_order(staging, shape)?;
-    Ok(count)
+    ready::repair(staging, shape, &nulls, "orphan_emptied", &matches_missing(key))
 }

@@ -4,7 +4,7 @@
 //! those to `reject.<table>`, as the model gave them, with their reasons.
 //!
 //! A row's `rowid` in `ready` is its place by (file, row), the same in every run: `target` is built by several threads,
-//! so its own order is not. What rewrites rows puts them back in order ([`put_in_order`]).
+//! so its own order is not. Rows change in [`repair`] alone, which puts them back in order.
 
 use std::sync::Arc;
 
@@ -59,11 +59,26 @@ fn order(staging: &Staging, shape: &TableShape<'_>, rows: &str) -> Result<String
     Ok(if ties { format!("_ids[1]{rest}, _ids, _source_id") } else { "_ids[1]".to_owned() })
 }
 
-/// Writes the table anew after rows were updated: DuckDB moves a row whose lists change to the end.
-pub(super) fn put_in_order(staging: &Staging, shape: &TableShape<'_>) -> Result<()> {
+/// Sets columns of the rows that meet a condition and notes the repair on each; returns how many there are.
+pub(super) fn repair(
+    staging: &Staging,
+    shape: &TableShape<'_>,
+    assignments: &str,
+    rule: &str,
+    condition: &str,
+) -> Result<u64> {
     let ready = shape.name.staged("ready");
-    let order = order(staging, shape, &format!("select _ids from {ready}"))?;
-    staging.execute(&format!("create or replace table {ready} as from {ready} order by {order}"))
+    let count = staging.value(&format!("select count(*) from {ready} where {condition}"))?;
+    if count > 0 {
+        staging.execute(&format!(
+            "update {ready} set {assignments}, _repairs = list_append(_repairs, {}) where {condition}",
+            literal(rule)
+        ))?;
+        // DuckDB moves a row whose lists change to the end.
+        let order = order(staging, shape, &format!("select _ids from {ready}"))?;
+        staging.execute(&format!("create or replace table {ready} as from {ready} order by {order}"))?;
+    }
+    Ok(count)
 }
 
 fn build_sql(shape: &TableShape<'_>, settings: &TableConfig, source: &str, order: &str) -> String {
@@ -158,20 +173,14 @@ pub(super) fn name_columns(staging: &Staging, shape: &TableShape<'_>) -> Result<
 
 /// Turns JSON's own null into SQL's, which a snapshot cannot tell apart; returns how many by column, to be said.
 pub(super) fn json_nulls(staging: &Staging, shape: &TableShape<'_>) -> Result<Vec<(String, u64)>> {
-    let ready = shape.name.staged("ready");
     let mut changed = Vec::new();
     for column in shape.columns.iter().filter(|column| column.codec.json_form() == JsonForm::Json) {
         let name = quoted(&column.column.name);
-        let count = staging.value(&format!("select count(*) from {ready} where {name} = 'null'"))?;
+        let count =
+            repair(staging, shape, &format!("{name} = null"), "json_null", &format!("{name} = 'null'"))?;
         if count > 0 {
-            staging.execute(&format!(
-                "update {ready} set {name} = null, _repairs = list_append(_repairs, 'json_null') where {name} = 'null'"
-            ))?;
             changed.push((column.column.name.clone(), count));
         }
-    }
-    if !changed.is_empty() {
-        put_in_order(staging, shape)?;
     }
     Ok(changed)
 }
