@@ -166,8 +166,11 @@ pub async fn status(client: &Client, id: &str) -> Result<Option<String>> {
 }
 
 /// A condition on alias `d` of `trasvase.row_digest`: rows of a table that the clinic's completed batches wrote. None where
-/// there is no such batch.
+/// there is no such batch, or no ledger.
 pub async fn written(client: &Client, clinic: &str, table: &TableName) -> Result<Option<String>> {
+    if !exists(client).await? {
+        return Ok(None);
+    }
     let row = client
         .query_one(
             "select (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed'), \

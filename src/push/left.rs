@@ -21,7 +21,7 @@ pub(super) async fn gather(
     let table = &context.catalog.tables[name];
     let updates = matches!(clinic.load_mode(name), LoadMode::Upsert | LoadMode::Sync);
     let fires = clinic.table(name).triggers == Triggers::Fire && table.rewriting_triggers().next().is_some();
-    if !updates || !fires || !ledger::exists(context.client).await? {
+    if !updates || !fires {
         return Ok(0);
     }
     let written = ledger::written(context.client, context.manifest().clinic.as_str(), name).await?;

@@ -51,10 +51,7 @@ async fn pairs(
     codec: &TableCodec,
 ) -> Result<String> {
     let clinic = context.manifest().clinic.as_str();
-    let written = match ledger::exists(context.client).await? {
-        true => ledger::written(context.client, clinic, &entry.table).await?,
-        false => None,
-    };
+    let written = ledger::written(context.client, clinic, &entry.table).await?;
     let known = written.map_or_else(String::new, |written| {
         let key = codec.key_sql("i");
         format!(
