@@ -9,8 +9,8 @@
 //! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
 //! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
 //!
-//! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `snapshot`, `codec`, `pg`,
-//! `config`) → `model`, `error`.
+//! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `snapshot`, `codec`,
+//! `pg`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
 
 rust_i18n::i18n!("locales", fallback = "en");
 
@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod dedupe;
 pub mod error;
 pub mod export;
 pub mod load;

@@ -7,7 +7,7 @@ use rust_i18n::t;
 use serde::Deserialize;
 
 use super::sql_file::mentions;
-use super::{Project, map_files, mistake, near, shown};
+use super::{Dedupe, Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -51,6 +51,12 @@ pub struct Clinic {
     pub tables: BTreeMap<TableName, TableConfig>,
     #[serde(default)]
     pub maps: BTreeMap<String, MapConfig>,
+    /// As clinic.toml has them: entity to section.
+    #[serde(default, rename = "dedupe")]
+    dedupe_sections: BTreeMap<String, toml::Table>,
+    /// Entity to how its duplicates are found, with what the shared files add.
+    #[serde(skip)]
+    pub dedupe: BTreeMap<String, Dedupe>,
     /// Rejected rows allowed per table (`"*"` for every other): `"0"`, `"12"` rows or `"0.5%"` of the table's rows.
     #[serde(default)]
     pub limits: BTreeMap<String, String>,
@@ -266,11 +272,21 @@ impl Clinic {
         }
         let text = std::fs::read_to_string(&path)
             .with_context(|| t!("config.cannot_read", path = path.display()))?;
-        let clinic: Self =
+        let mut clinic: Self =
             toml::from_str(&text).map_err(|error| mistake::of(&path.display().to_string(), &error))?;
         clinic.validate(name).with_context(|| path.display().to_string())?;
         clinic.known_maps(project)?;
+        clinic.resolve_dedupe(project).with_context(|| path.display().to_string())?;
         Ok(clinic)
+    }
+
+    fn resolve_dedupe(&mut self, project: &Project) -> Result<()> {
+        let sections = std::mem::take(&mut self.dedupe_sections);
+        for (entity, section) in &sections {
+            self.dedupe.insert(entity.to_lowercase(), Dedupe::resolve(project, self, entity, section)?);
+        }
+        self.dedupe_sections = sections;
+        Ok(())
     }
 
     /// Refuses settings of a map that has no file and that no model could ask for.

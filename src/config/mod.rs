@@ -1,6 +1,7 @@
 //! The project's folders and each clinic's `clinic.toml`.
 
 mod clinic;
+mod dedupe;
 mod mistake;
 mod near;
 mod project;
@@ -10,6 +11,7 @@ pub use clinic::{
     Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
     TableConfig, TargetConfig, Triggers,
 };
+pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub(crate) use near::{near, nearest};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

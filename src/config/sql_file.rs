@@ -135,6 +135,27 @@ pub fn map_files(project: &Project, clinic: &Clinic) -> Result<BTreeMap<String, 
     Ok(files)
 }
 
+/// A shared TOML file of a folder by name, as messages show its path, and its text: the clinic's own, else its
+/// product's, its system's, everyone's.
+///
+/// # Errors
+/// As [`sql_files`].
+pub(super) fn toml_file(
+    project: &Project,
+    clinic: &Clinic,
+    folder: &str,
+    name: &str,
+) -> Result<Option<(String, String)>> {
+    let everyone = std::iter::once(project.sql_dir());
+    let every: Vec<PathBuf> = everyone.chain(layers(project, clinic)).collect();
+    let Some(path) = files_of_layers(project, &every, folder, "toml")?.remove(&name.to_lowercase()) else {
+        return Ok(None);
+    };
+    let shown = shown(project, &path);
+    let text = read_text(&path, &shown)?;
+    Ok(Some((shown, text)))
+}
+
 /// Whether an SQL file that holds for a clinic has this word, in any case.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ fn read(path: &Path) -> String {
 /// What the module of a ring may import; `None` for a module that is in no ring.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
-    const ADAPTERS: [&str; 6] = ["sources", "staging", "snapshot", "codec", "pg", "config"];
+    const ADAPTERS: [&str; 7] = ["sources", "staging", "dedupe", "snapshot", "codec", "pg", "config"];
     const STAGES: [&str; 6] = ["load", "transform", "check", "export", "push", "verify"];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);
@@ -42,7 +42,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
             allowed.extend(STAGES);
         }
         stage if STAGES.contains(&stage) => allowed.extend(ADAPTERS),
-        "sources" => allowed.extend(["config", "staging"]),
+        "sources" | "dedupe" => allowed.extend(["config", "staging"]),
         adapter if ADAPTERS.contains(&adapter) => allowed.extend(["config"]),
         inner if INNER.contains(&inner) => {}
         _ => return None,
