@@ -116,3 +116,9 @@ create or replace macro national_id(t, country) as
     case upper(country)
         when 'ES' then nif(t) when 'CL' then rut(t) when 'EC' then cedula_ec(t) when 'CO' then cedula_co(t)
         when 'MX' then coalesce(curp(t), rfc(t)) when 'AR' then coalesce(dni_ar(t), cuit(t)) when 'PE' then dni_pe(t) end;
+
+-- Whether an identity number of a country carries a check digit, and the right one: an equal number is then no slip of the keyboard.
+create or replace macro has_check_digit(t, country) as
+    coalesce(case upper(country)
+        when 'ES' then nif_valid(t) when 'CL' then rut_valid(t) when 'EC' then cedula_ec_valid(t)
+        when 'MX' then curp_valid(t) when 'AR' then cuit_valid(t) end, false);

@@ -147,6 +147,8 @@ pub struct Survivor {
     pub rule: Rule,
     /// Column to rule.
     pub columns: BTreeMap<String, Rule>,
+    /// Columns that belong to each other, such as street and town: a golden record takes them from one record.
+    pub together: Vec<Vec<String>>,
     /// For `most_recent`: columns that say when a record was changed, the first that is there and filled counts.
     pub recency: Vec<String>,
     /// For `source_order`: names of sources, the most trusted first.

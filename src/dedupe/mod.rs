@@ -1,1 +1,37 @@
 //! Which records are the same person: probabilistic record linkage (Fellegi and Sunter, 1969) inside DuckDB.
+//!
+//! | table | from | made by |
+//! |---|---|---|
+//! | `dedupe.<entity>`: pairs with their weights | `clean.<entity>` | [`pairs`]: `record`, `blocking`, `compare`, `estimate` |
+//! | `xref.<entity>`: source record to golden record | pairs, people's decisions, ids of earlier pushes | [`cluster`] |
+//! | `golden.<entity>`: one row a person | `clean`, `xref` | [`survivor`] |
+//!
+//! They are tables of transform's graph for every entity with a `[dedupe.<entity>]` section, and are bound like models: by
+//! being built over empty tables.
+
+mod blocking;
+pub mod cluster;
+mod compare;
+mod estimate;
+pub mod model;
+pub mod pairs;
+mod record;
+pub mod survivor;
+
+pub use blocking::RuleReport;
+pub use model::Model;
+
+use crate::config::{Dedupe, Read};
+
+/// Changes whenever the same settings over the same records would give something else.
+pub const REVISION: &str = "dedupe 1";
+
+/// The SQL expressions that settings bring along, and the macros that linking calls by itself.
+pub fn expressions(settings: &Dedupe) -> Vec<String> {
+    let names = settings.roles.values().any(|role| role.read == Read::Name);
+    let own = names.then(|| "sound('a')".to_owned());
+    own.into_iter()
+        .chain(settings.block.values().cloned())
+        .chain(settings.exact.values().map(|exact| exact.valid.clone()))
+        .collect()
+}

@@ -2,6 +2,7 @@
 create schema if not exists raw;
 create schema if not exists map;
 create schema if not exists clean;
+create schema if not exists dedupe;
 create schema if not exists golden;
 create schema if not exists xref;
 create schema if not exists target;

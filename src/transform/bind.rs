@@ -6,7 +6,9 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde_json::Value;
 
+use super::Options;
 use super::graph::{Graph, Kind, Node};
+use super::linked;
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::problem::Problem;
@@ -23,11 +25,11 @@ type Columns = BTreeMap<String, String>;
 pub(super) fn bind(
     graph: &mut Graph,
     macros: &Macros,
-    staging: &Staging,
+    options: &Options<'_>,
     workbench: &Workbench,
     problems: &mut Vec<Problem>,
 ) -> Result<()> {
-    copy_raw_shapes(staging, workbench)?;
+    copy_raw_shapes(options.staging, workbench)?;
     let mut failed: BTreeSet<Name> = BTreeSet::new();
     let mut without_key: BTreeSet<String> = BTreeSet::new();
     let mut shelf = Shelf { macros, tried: BTreeSet::new(), broken: BTreeSet::new() };
@@ -47,7 +49,7 @@ pub(super) fn bind(
         shelf.create(macros.in_order(&node.macros), workbench, problems);
         let problem = if !shelf.holds(&node.macros) {
             None
-        } else if let Err(problem) = bind_one(node, macros, workbench) {
+        } else if let Err(problem) = bind_one(node, macros, options, workbench) {
             Some(problem)
         } else if node.kind != Kind::Model {
             continue;
@@ -101,8 +103,17 @@ impl Shelf<'_> {
     }
 }
 
-fn bind_one(node: &Node, macros: &Macros, workbench: &Workbench) -> Result<(), Problem> {
+fn bind_one(
+    node: &Node,
+    macros: &Macros,
+    options: &Options<'_>,
+    workbench: &Workbench,
+) -> Result<(), Problem> {
     let sql = match node.kind {
+        Kind::Linked(table) => {
+            let built = table.build(options.project, options.clinic, workbench.staging(), &node.name.table);
+            return built.map(drop).map_err(|error| linked::problem(node, &error));
+        }
         Kind::Map { .. } => {
             format!("create table {} (source_value varchar, target_value varchar)", node.name.quoted())
         }

@@ -8,11 +8,13 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::Options;
 use super::culprit::{self, Refused};
 use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::plan::{Built, Plan, Reason, Shape, Step};
+use crate::dedupe::pairs::Found;
 use crate::error::{self, Failure, interrupt};
 use crate::model::hex;
 use crate::model::ident::{literal, quoted};
@@ -80,12 +82,13 @@ pub(super) fn output(staging: &Staging) -> Result<String> {
 /// # Errors
 /// The first model that fails, with its file, line and caret; those before it stay built.
 pub(super) fn apply(
-    staging: &Staging,
+    options: &Options<'_>,
     graph: &Graph,
     macros: &Macros,
     plan: &Plan,
     observer: &dyn Observer,
 ) -> Result<Vec<ModelReport>> {
+    let staging = options.staging;
     let total = plan.builds().count();
     let mut reports = Vec::with_capacity(total);
     let mut stored = Stored::read(staging)?;
@@ -99,7 +102,7 @@ pub(super) fn apply(
         let report = called
             .into_iter()
             .try_for_each(|found| stored.create(staging, found))
-            .and_then(|()| build(staging, macros, node, step, shapes.get(&step.name).copied()))
+            .and_then(|()| build(options, macros, node, step, shapes.get(&step.name).copied()))
             .map_err(|error| stopped(&error, reports.len(), total, step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
@@ -188,16 +191,18 @@ fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found:
 }
 
 fn build(
-    staging: &Staging,
+    options: &Options<'_>,
     macros: &Macros,
     node: &Node,
     step: &Step,
     before: Option<Shape>,
 ) -> Result<ModelReport> {
+    let staging = options.staging;
     let started = Instant::now();
     let mut rows: i64 = 0;
+    let mut found = None;
     staging.transaction(|| {
-        replace(staging, macros, node, before)?;
+        found = replace(options, macros, node, before)?;
         rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
         let milliseconds = i64::try_from(started.elapsed().as_millis())?;
         let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };
@@ -214,6 +219,9 @@ fn build(
         Ok(refused) => culprit::failure(staging, node, refused).into(),
         Err(error) => error,
     })?;
+    if let Some(found) = found {
+        found.write(options.project, options.clinic)?;
+    }
     Ok(ModelReport {
         name: step.model.clone(),
         rows: u64::try_from(rows)?,
@@ -224,11 +232,20 @@ fn build(
 }
 
 /// Makes the table (or view) anew in the open transaction: until it ends, everyone sees the old one.
-fn replace(staging: &Staging, macros: &Macros, node: &Node, before: Option<Shape>) -> Result<()> {
+fn replace(
+    options: &Options<'_>,
+    macros: &Macros,
+    node: &Node,
+    before: Option<Shape>,
+) -> Result<Option<Found>> {
+    let staging = options.staging;
     if let Some(before) = before.filter(|before| *before != node.shape()) {
         drop_shape(staging, &node.name, before)?;
     }
     let name = node.name.quoted();
+    if let Kind::Linked(table) = node.kind {
+        return table.build(options.project, options.clinic, staging, &node.name.table);
+    }
     if let Kind::Map { rows } = &node.kind {
         staging.execute(&format!(
             "create or replace table {name} (source_value varchar not null, target_value varchar)"
@@ -240,11 +257,12 @@ fn replace(staging: &Staging, macros: &Macros, node: &Node, before: Option<Shape
         for (source, target) in rows {
             insert.execute(duckdb::params![source, target]).map_err(error::duckdb)?;
         }
-        return Ok(());
+        return Ok(None);
     }
     let what = node.shape().as_str();
     let sql = macros.below(&format!("create or replace {what} {name} as\n{}", node.sql));
-    staging.connection().execute_batch(&sql).map_err(|error| refusal(node, macros, error))
+    staging.connection().execute_batch(&sql).map_err(|error| refusal(node, macros, error))?;
+    Ok(None)
 }
 
 /// A failure of a model with its place; the message holds no value.

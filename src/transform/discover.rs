@@ -7,6 +7,7 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use super::graph::{Graph, Kind, Node};
+use super::linked;
 use super::macros::Macros;
 use super::maps;
 use super::name::Name;
@@ -46,6 +47,7 @@ pub(super) fn graph(
     for node in maps::nodes(project, clinic, &graph)? {
         graph.nodes.insert(node.name.clone(), node);
     }
+    linked::add_nodes(&mut graph, project, clinic, workbench, macros, problems)?;
     add_identities(&mut graph, clinic, workbench)?;
     connect(&mut graph, macros, problems);
     if problems.is_empty()

@@ -16,8 +16,21 @@ pub(super) enum Kind {
     Golden,
     /// `xref.<entity>`, where no model makes it.
     Xref,
+    /// A table of an entity whose duplicates are looked for.
+    Linked(Linked),
     /// A value map: rows of (source_value, target_value).
     Map { rows: Vec<(String, Option<String>)> },
+}
+
+/// The tables that linking the records of an entity makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Linked {
+    /// `dedupe.<entity>`
+    Pairs,
+    /// `xref.<entity>`
+    Clusters,
+    /// `golden.<entity>`
+    Survivors,
 }
 
 /// One table that transform makes.

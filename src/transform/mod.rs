@@ -11,6 +11,7 @@ mod build;
 mod culprit;
 mod discover;
 mod graph;
+mod linked;
 mod macros;
 pub mod maps;
 mod name;
@@ -98,7 +99,7 @@ fn interrupted(error: anyhow::Error) -> anyhow::Error {
 
 fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let prepared = prepare(options)?;
-    let built = build::apply(options.staging, &prepared.graph, &prepared.macros, &prepared.plan, observer)?;
+    let built = build::apply(options, &prepared.graph, &prepared.macros, &prepared.plan, observer)?;
     let unchanged = prepared.plan.steps.len() - built.len();
     record_maps(options.staging, &prepared.map_uses, !built.is_empty())?;
     let mut unmapped = maps::list(options.staging, options.clinic)?;
@@ -128,7 +129,7 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
         &mut problems,
     )?;
     if problems.is_empty() {
-        bind::bind(&mut graph, &macros, options.staging, &workbench, &mut problems)?;
+        bind::bind(&mut graph, &macros, options, &workbench, &mut problems)?;
     }
     problems.extend(unread::contradictions(&graph, options.clinic));
     let mut map_uses = Vec::new();

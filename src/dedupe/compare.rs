@@ -1,0 +1,265 @@
+//! Ladders of comparison levels, as SQL over a left and a right record: the best level first, a missing value none.
+
+use crate::config::{Compare, CompareKind, Dedupe};
+use crate::model::ident::quoted;
+
+use super::record::{Roles, rarity, sound};
+
+/// Levels that fit into the bits that a pattern gives to a comparison; level 0 is "missing".
+pub(super) const MOST_LEVELS: usize = 15;
+/// Bits of a pattern for one comparison.
+pub(super) const BITS: usize = 4;
+
+/// One comparison of two records.
+#[derive(Debug, Clone)]
+pub(super) struct Ladder {
+    pub(super) name: String,
+    /// Names of the levels, the best first; the last one is "different".
+    pub(super) levels: Vec<Level>,
+    /// An expression for the level's number: 1 for the best, 0 where a value is missing.
+    pub(super) sql: String,
+    /// Bits by which agreement on this value counts more than on an average one; 0 where it does not agree.
+    pub(super) rarity: Option<String>,
+}
+
+/// A level and how two *different* people of one household come to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level {
+    pub(super) label: &'static str,
+    pub(super) kin: Kin,
+}
+
+/// How often different people of one household (or a mother and her child) are at a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// As often as strangers, but for a few: twins, sons called after their fathers.
+    Stranger,
+    /// As often as the records of one person.
+    Same,
+    /// Commonly: they share a part of a name.
+    Common,
+}
+
+struct Step(&'static str, Kin, String);
+
+/// The ladders of an entity, in the order of their names; those without any column are left out.
+pub(super) fn ladders(settings: &Dedupe, roles: &Roles) -> Vec<Ladder> {
+    let present = settings.compare.iter().filter(|(_, compare)| roles.has_any(&compare.roles));
+    present.map(|(name, compare)| ladder(name, compare)).collect()
+}
+
+fn ladder(name: &str, compare: &Compare) -> Ladder {
+    let role = compare.roles.first().map(String::as_str).unwrap_or_default();
+    let (missing, steps) = match compare.kind {
+        CompareKind::PersonName => {
+            person_name(role, compare.roles.get(1).map(String::as_str).unwrap_or(role))
+        }
+        kind => (either_missing(role), simple(kind, role)),
+    };
+    let kin = |step: &Step| if compare.shared { Kin::Same } else { step.1 };
+    let mut levels: Vec<Level> = steps.iter().map(|step| Level { label: step.0, kin: kin(step) }).collect();
+    let rest = if compare.shared { Kin::Same } else { Kin::Stranger };
+    levels.push(Level { label: "different", kin: rest });
+    debug_assert!(levels.len() <= MOST_LEVELS, "{name} has too many levels");
+    let mut sql = format!("case when {missing} then 0");
+    for (number, step) in (1..).zip(&steps) {
+        sql.push_str(&format!(" when {} then {number}", step.2));
+    }
+    sql.push_str(&format!(" else {} end", levels.len()));
+    let rarity = compare.term_frequency.then(|| rarity_sql(compare, role, &levels));
+    Ladder { name: name.to_owned(), levels, sql, rarity }
+}
+
+fn either_missing(role: &str) -> String {
+    let role = quoted(role);
+    format!("l.{role} is null or r.{role} is null")
+}
+
+fn simple(kind: CompareKind, role: &str) -> Vec<Step> {
+    let (l, r) = (format!("l.{}", quoted(role)), format!("r.{}", quoted(role)));
+    let equal = Step("equal", Kin::Stranger, format!("{l} = {r}"));
+    let step = |label, sql: String| Step(label, Kin::Stranger, sql);
+    match kind {
+        CompareKind::Exact | CompareKind::PersonName => vec![equal],
+        CompareKind::Text => vec![
+            equal,
+            step(
+                "similar",
+                format!(
+                    "{} or starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ')",
+                    similar(&l, &r, 0.92)
+                ),
+            ),
+            step("alike", similar(&l, &r, 0.82)),
+        ],
+        CompareKind::Code => vec![
+            equal,
+            step("one_edit", format!("{} = 1 and least(length({l}), length({r})) > 1", edits(&l, &r))),
+            step("two_edits", format!("{} = 2 and least(length({l}), length({r})) > 6", edits(&l, &r))),
+        ],
+        CompareKind::Date => vec![
+            equal,
+            step("day_month_swapped", swapped_date(&l, &r)),
+            step("one_edit", format!("{} = 1", edits(&l, &r))),
+            step("two_edits", format!("{} = 2", edits(&l, &r))),
+            step(
+                "same_year_or_day",
+                format!("left({l}, 4) = left({r}, 4) or substr({l}, 5) = substr({r}, 5)"),
+            ),
+        ],
+        CompareKind::Overlap => vec![
+            step("in_common", format!("list_has_any({l}, {r})")),
+            step("one_edit", format!("{} = 1", edits(&format!("{l}[1]"), &format!("{r}[1]")))),
+        ],
+        CompareKind::Email => {
+            let local = |text: &str| format!("split_part({text}, '@', 1)");
+            vec![
+                equal,
+                step("same_local_part", format!("{0} = {1} and length({0}) > 3", local(&l), local(&r))),
+                step(
+                    "similar",
+                    format!("{} = 1 or {}", edits(&l, &r), similar(&local(&l), &local(&r), 0.94)),
+                ),
+            ]
+        }
+        CompareKind::Lines => {
+            let line = |side: &str, at: u8| format!("{side}[{at}]");
+            let pairs = |test: &dyn Fn(&str, &str) -> String, pairs: &[(u8, u8)]| {
+                let tests: Vec<String> =
+                    pairs.iter().map(|(a, b)| test(&line(&l, *a), &line(&r, *b))).collect();
+                tests.join(" or ")
+            };
+            let equals = |a: &str, b: &str| format!("{a} = {b}");
+            vec![
+                step("equal", pairs(&equals, &[(1, 1), (1, 2)])),
+                step("similar", similar(&line(&l, 1), &line(&r, 1), 0.92)),
+                step("a_line_equal", pairs(&equals, &[(2, 2), (2, 1)])),
+                step(
+                    "alike",
+                    format!(
+                        "{} or {}",
+                        similar(&line(&l, 1), &line(&r, 1), 0.82),
+                        pairs(&|a, b| similar(a, b, 0.9), &[(2, 2), (1, 2), (2, 1)])
+                    ),
+                ),
+            ]
+        }
+        CompareKind::Number => vec![
+            equal,
+            step("within_1_percent", format!("abs({l} - {r}) <= 0.01 * greatest(abs({l}), abs({r}))")),
+            step("within_10_percent", format!("abs({l} - {r}) <= 0.1 * greatest(abs({l}), abs({r}))")),
+        ],
+    }
+}
+
+/// Given name and surnames as one comparison: they are swapped, and mistyped, together.
+fn person_name(given: &str, surname: &str) -> (String, Vec<Step>) {
+    let side = |side: &str, role: &str| format!("{side}.{}", quoted(role));
+    let (lg, rg, ls, rs) = (side("l", given), side("r", given), side("l", surname), side("r", surname));
+    let heard = |l: (&str, &str), r: (&str, &str)| format!("{}.{} = {}.{}", l.0, sound(l.1), r.0, sound(r.1));
+    let given_alike = format!(
+        "({} or {} or {} or {})",
+        part_of(&lg, &rg),
+        heard(("l", given), ("r", given)),
+        initial(&lg, &rg),
+        similar(&lg, &rg, 0.85)
+    );
+    let surname_alike = format!(
+        "({} or {} or {})",
+        part_of(&ls, &rs),
+        heard(("l", surname), ("r", surname)),
+        similar(&ls, &rs, 0.85)
+    );
+    let missing = format!("coalesce({lg}, {ls}) is null or coalesce({rg}, {rs}) is null");
+    let given_missing = format!("({lg} is null or {rg} is null)");
+    let surname_missing = format!("({ls} is null or {rs} is null)");
+    let step = |label, kin, sql: String| Step(label, kin, sql);
+    let steps = vec![
+        step("equal", Kin::Stranger, format!("{lg} = {rg} and {ls} = {rs}")),
+        step("swapped", Kin::Stranger, format!("{lg} = {rs} and {ls} = {rg}")),
+        step("given_name_similar", Kin::Stranger, format!("{ls} = {rs} and {given_alike}")),
+        step("surname_similar", Kin::Stranger, format!("{lg} = {rg} and {surname_alike}")),
+        step(
+            "both_similar",
+            Kin::Stranger,
+            format!(
+                "({given_alike} or {}) and ({surname_alike} or {})",
+                similar(&lg, &rg, 0.82),
+                similar(&ls, &rs, 0.82)
+            ),
+        ),
+        step(
+            "swapped_and_similar",
+            Kin::Stranger,
+            format!("{} and {}", similar(&lg, &rs, 0.82), similar(&ls, &rg, 0.82)),
+        ),
+        step(
+            "surname_alone_known",
+            Kin::Common,
+            format!(
+                "{given_missing} and ({ls} = {rs} or {ls} = {rg} or {lg} = {rs} or {})",
+                similar(&ls, &rs, 0.88)
+            ),
+        ),
+        step(
+            "given_name_alone_known",
+            Kin::Stranger,
+            format!(
+                "{surname_missing} and ({lg} = {rg} or {ls} = {rg} or {lg} = {rs} or {})",
+                similar(&lg, &rg, 0.88)
+            ),
+        ),
+        step("surname_equal", Kin::Common, format!("{ls} = {rs} or {ls} = {rg}")),
+        step("surname_alike", Kin::Common, format!("{} or {}", part_of(&ls, &rs), similar(&ls, &rs, 0.88))),
+        step("given_name_equal", Kin::Stranger, format!("{lg} = {rg} or {lg} = {rs}")),
+        step("given_name_alike", Kin::Stranger, similar(&lg, &rg, 0.88)),
+        step("partly_missing", Kin::Stranger, format!("{given_missing} or {surname_missing}")),
+    ];
+    (missing, steps)
+}
+
+/// Where names agree, how rare they are; levels are those of [`person_name`] or of a text.
+fn rarity_sql(compare: &Compare, role: &str, levels: &[Level]) -> String {
+    let number = |label: &str| levels.iter().position(|level| level.label == label).map_or(99, |at| at + 1);
+    let bits = |role: &str| format!("coalesce(least(l.{0}, r.{0}), 0)", rarity(role));
+    if compare.kind != CompareKind::PersonName {
+        return format!("case {{level}} when {} then {} else 0 end", number("equal"), bits(role));
+    }
+    let surname = compare.roles.get(1).map(String::as_str).unwrap_or(role);
+    let (given_bits, surname_bits) = (bits(role), bits(surname));
+    format!(
+        "case when {{level}} = {} then {given_bits} + {surname_bits} when {{level}} in ({}, {}) then {surname_bits} \
+         when {{level}} in ({}, {}) then {given_bits} else 0 end",
+        number("equal"),
+        number("given_name_similar"),
+        number("surname_equal"),
+        number("surname_similar"),
+        number("given_name_equal"),
+    )
+}
+
+/// One name is the beginning, or the end, of the other: `maria` of `maria del carmen`, `garcia` of `garcia lopez`.
+fn part_of(l: &str, r: &str) -> String {
+    format!(
+        "starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ') or ends_with({l}, ' ' || {r}) or ends_with({r}, ' ' || {l})"
+    )
+}
+
+/// One is the other's first letter.
+fn initial(l: &str, r: &str) -> String {
+    format!("(least(length({l}), length({r})) = 1 and left({l}, 1) = left({r}, 1))")
+}
+
+fn similar(l: &str, r: &str, least: f64) -> String {
+    format!("jaro_winkler_similarity({l}, {r}) >= {least}")
+}
+
+fn edits(l: &str, r: &str) -> String {
+    format!("damerau_levenshtein({l}, {r})")
+}
+
+pub(super) fn swapped_date(l: &str, r: &str) -> String {
+    format!(
+        "left({l}, 4) = left({r}, 4) and substr({l}, 5, 2) = substr({r}, 7, 2) and substr({l}, 7, 2) = substr({r}, 5, 2)"
+    )
+}

@@ -1,0 +1,238 @@
+//! The parameters of the model, estimated without any labelled pair (Fellegi and Sunter, 1969; expectation maximisation
+//! as in Winkler, 1988, over the counts of patterns).
+//!
+//! A pair is of one of three classes: one person, two strangers, or two people of one household, who have address, phone
+//! and surname in common without being one person. The likelihood is that of *all* pairs: a pair that no rule proposed
+//! is of strangers. u comes from random pairs, less the matches that are expected among them. m begins with falling
+//! values (1, 1/4, 1/9, ...) and keeps them as a Dirichlet prior of 20 pairs, so that a set without duplicates has none.
+
+use std::collections::BTreeMap;
+
+use super::compare::{BITS, Kin, Ladder};
+use super::model::{Comparison, Level, Model};
+
+/// Pairs that the prior of a distribution counts for.
+const PRIOR_PAIRS: f64 = 20.0;
+/// Matches among all pairs that the prior counts for.
+const PRIOR_MATCHES: f64 = 0.5;
+/// Different people of one household who agree all the same on what is personal: twins, sons called after their fathers.
+const NAMESAKES: f64 = 0.02;
+/// Different people of one household who have a part of the name in common, and nothing else of it.
+const COMMON_NAME: f64 = 0.5;
+const MOST_ROUNDS: u32 = 200;
+/// The expected number of matches moves by less than this in the last round.
+const STILL: f64 = 1e-6;
+
+/// Pattern to number of pairs.
+pub(super) type Patterns = BTreeMap<u64, u64>;
+
+/// The level of a comparison in a pattern: 0 is missing.
+pub(super) fn level(pattern: u64, comparison: usize) -> usize {
+    usize::try_from((pattern >> (comparison * BITS)) & 15).unwrap_or_default()
+}
+
+/// One distribution over the levels of every comparison.
+type Distributions = Vec<Vec<f64>>;
+
+struct Fit<'a> {
+    ladders: &'a [Ladder],
+    candidates: Vec<(Vec<usize>, f64)>,
+    random: Distributions,
+    random_pairs: f64,
+    all_pairs: f64,
+    m: Distributions,
+    u: Distributions,
+    kin: Distributions,
+    lambda: f64,
+    lambda_kin: f64,
+}
+
+/// Sums of one round: expected pairs by class and level.
+struct Expected {
+    matches: f64,
+    kin: f64,
+    m: Distributions,
+    of_kin: Distributions,
+}
+
+/// Estimates the model from the patterns of candidates and of random pairs, both of `records` records.
+pub(super) fn fit(
+    entity: &str,
+    ladders: &[Ladder],
+    candidates: &Patterns,
+    random: &Patterns,
+    records: u64,
+) -> Model {
+    let mut fit = Fit::new(ladders, candidates, random, records);
+    let mut rounds = 0;
+    let mut converged = candidates.is_empty();
+    while rounds < MOST_ROUNDS && !converged {
+        rounds += 1;
+        let expected = fit.expect();
+        let before = fit.lambda;
+        fit.maximise(&expected);
+        converged = (fit.lambda - before).abs() * fit.all_pairs < STILL;
+    }
+    fit.model(entity, records, rounds, converged, random)
+}
+
+impl<'a> Fit<'a> {
+    fn new(ladders: &'a [Ladder], candidates: &Patterns, random: &Patterns, records: u64) -> Self {
+        let mut counts = empty(ladders);
+        for (pattern, pairs) in random {
+            for (place, counted) in counts.iter_mut().enumerate() {
+                if let Some(slot) = level(*pattern, place).checked_sub(1) {
+                    counted[slot] += number(*pairs);
+                }
+            }
+        }
+        let records = number(records.max(2));
+        let split = |(pattern, pairs): (&u64, &u64)| {
+            ((0..ladders.len()).map(|place| level(*pattern, place)).collect(), number(*pairs))
+        };
+        let mut fit = Self {
+            ladders,
+            candidates: candidates.iter().map(split).collect(),
+            random_pairs: number(random.values().sum::<u64>()),
+            all_pairs: records * (records - 1.0) / 2.0,
+            m: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
+            u: Vec::new(),
+            kin: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
+            random: counts,
+            lambda: 1.0 / records,
+            lambda_kin: 1.0 / records,
+        };
+        fit.u = fit.strangers(&empty(ladders));
+        fit
+    }
+
+    /// u: random pairs less the matches that are expected among them.
+    fn strangers(&self, matches: &Distributions) -> Distributions {
+        let share = if self.all_pairs > 0.0 { self.random_pairs / self.all_pairs } else { 0.0 };
+        let of = |(random, matches): (&Vec<f64>, &Vec<f64>)| {
+            let counts: Vec<f64> = random
+                .iter()
+                .zip(matches)
+                .map(|(random, matched)| (random - matched * share).max(0.0) + 0.5)
+                .collect();
+            normal(&counts)
+        };
+        self.random.iter().zip(matches).map(of).collect()
+    }
+
+    /// The distributions of two people of one household.
+    fn household(&self) -> Distributions {
+        let of = |(place, ladder): (usize, &Ladder)| {
+            let commons = ladder.levels.iter().filter(|level| level.kin == Kin::Common).count();
+            let common = if commons == 0 { 0.0 } else { COMMON_NAME };
+            let strangers = 1.0 - common - NAMESAKES;
+            let each = ladder.levels.iter().enumerate().map(|(slot, level)| match level.kin {
+                Kin::Same => self.kin[place][slot],
+                kin => {
+                    let shared = if kin == Kin::Common { common / number(commons as u64) } else { 0.0 };
+                    shared + strangers * self.u[place][slot] + NAMESAKES * self.m[place][slot]
+                }
+            });
+            each.collect()
+        };
+        self.ladders.iter().enumerate().map(of).collect()
+    }
+
+    fn expect(&self) -> Expected {
+        let household = self.household();
+        let mut expected =
+            Expected { matches: 0.0, kin: 0.0, m: empty(self.ladders), of_kin: empty(self.ladders) };
+        let priors = [self.lambda.ln(), (1.0 - self.lambda - self.lambda_kin).ln(), self.lambda_kin.ln()];
+        for (levels, pairs) in &self.candidates {
+            let mut likelihoods = priors;
+            for (place, level) in levels.iter().enumerate() {
+                if let Some(slot) = level.checked_sub(1) {
+                    likelihoods[0] += self.m[place][slot].ln();
+                    likelihoods[1] += self.u[place][slot].ln();
+                    likelihoods[2] += household[place][slot].ln();
+                }
+            }
+            let most = likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let shares = likelihoods.map(|likelihood| (likelihood - most).exp());
+            let sum: f64 = shares.iter().sum();
+            let (matched, kin) = (pairs * shares[0] / sum, pairs * shares[2] / sum);
+            expected.matches += matched;
+            expected.kin += kin;
+            for (place, level) in levels.iter().enumerate() {
+                if let Some(slot) = level.checked_sub(1) {
+                    expected.m[place][slot] += matched;
+                    expected.of_kin[place][slot] += kin;
+                }
+            }
+        }
+        expected
+    }
+
+    fn maximise(&mut self, expected: &Expected) {
+        self.lambda = (expected.matches + PRIOR_MATCHES) / self.all_pairs;
+        self.lambda_kin = (expected.kin + PRIOR_MATCHES) / self.all_pairs;
+        // All pairs of a handful of records may be matches.
+        let sum = self.lambda + self.lambda_kin;
+        if sum > 0.9 {
+            self.lambda *= 0.9 / sum;
+            self.lambda_kin *= 0.9 / sum;
+        }
+        self.m = with_prior(&expected.m);
+        self.kin = with_prior(&expected.of_kin);
+        self.u = self.strangers(&expected.m);
+    }
+
+    fn model(&self, entity: &str, records: u64, rounds: u32, converged: bool, random: &Patterns) -> Model {
+        let household = self.household();
+        let expected = self.expect();
+        let comparisons = self.ladders.iter().enumerate().map(|(place, ladder)| {
+            let levels = ladder.levels.iter().enumerate().map(|(slot, level)| Level {
+                label: level.label.to_owned(),
+                m: self.m[place][slot],
+                u: self.u[place][slot],
+                household: household[place][slot],
+                seen: expected.m[place][slot] >= 0.5,
+            });
+            Comparison { name: ladder.name.clone(), levels: levels.collect() }
+        });
+        Model {
+            entity: entity.to_owned(),
+            records,
+            candidates: self.candidates.iter().map(|(_, pairs)| pairs).sum::<f64>() as u64,
+            random_pairs: random.values().sum(),
+            match_rate: self.lambda,
+            household_rate: self.lambda_kin,
+            rounds,
+            converged,
+            comparisons: comparisons.collect(),
+        }
+    }
+}
+
+fn empty(ladders: &[Ladder]) -> Distributions {
+    ladders.iter().map(|ladder| vec![0.0; ladder.levels.len()]).collect()
+}
+
+/// 1, 1/4, 1/9, ... as a distribution.
+fn prior(levels: usize) -> Vec<f64> {
+    normal(&(1..=levels).map(|place| 1.0 / (place * place) as f64).collect::<Vec<_>>())
+}
+
+fn with_prior(counts: &Distributions) -> Distributions {
+    let of = |counts: &Vec<f64>| {
+        let sum: f64 = counts.iter().sum();
+        let each = counts.iter().zip(prior(counts.len()));
+        each.map(|(count, prior)| (count + PRIOR_PAIRS * prior) / (sum + PRIOR_PAIRS)).collect()
+    };
+    counts.iter().map(of).collect()
+}
+
+fn normal(counts: &[f64]) -> Vec<f64> {
+    let sum: f64 = counts.iter().sum();
+    counts.iter().map(|count| count / sum).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of pairs stay below 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,183 @@
+//! The fitted parameters: kept beside the staging file, and pinned by a copy in the clinic's folder.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::{Deserialize, Serialize};
+
+use super::compare::Ladder;
+use super::estimate::level;
+use crate::config::{Clinic, Project};
+use crate::error::Failure;
+use crate::staging::{private_file, private_folder};
+
+/// How likely two records of one person, of strangers and of one household are at each level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub entity: String,
+    pub records: u64,
+    /// Pairs that were compared.
+    pub candidates: u64,
+    /// Pairs from which u was taken.
+    pub random_pairs: u64,
+    /// Matches among all pairs of records.
+    pub match_rate: f64,
+    /// Pairs of different people of one household among all pairs.
+    pub household_rate: f64,
+    /// Rounds of expectation maximisation.
+    pub rounds: u32,
+    pub converged: bool,
+    pub comparisons: Vec<Comparison>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub name: String,
+    /// The best first.
+    pub levels: Vec<Level>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub label: String,
+    /// Share of pairs of one person.
+    pub m: f64,
+    /// Share of pairs of strangers.
+    pub u: f64,
+    /// Share of pairs of two people of one household.
+    pub household: f64,
+    /// Whether any pair of one person is expected at it: else m is but the prior.
+    pub seen: bool,
+}
+
+impl Level {
+    /// Bits of evidence against strangers: log2(m / u).
+    pub fn bits(&self) -> f64 {
+        (self.m / self.u).log2()
+    }
+}
+
+/// log2 of a pattern's joint probability with each class of pairs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joint {
+    pub(super) matched: f64,
+    pub(super) strangers: f64,
+    pub(super) household: f64,
+}
+
+impl Joint {
+    /// log2 odds of a match; `rarity` are the bits by which strangers agree less often on these very values.
+    pub(super) fn weight(self, rarity: f64) -> f64 {
+        let (strangers, household) = (self.strangers - rarity, self.household);
+        let most = strangers.max(household);
+        self.matched - most - (1.0 + (strangers.min(household) - most).exp2()).log2()
+    }
+}
+
+/// Match probability of a weight in bits: log2 posterior odds.
+pub fn probability(weight: f64) -> f64 {
+    1.0 / (1.0 + (-weight).exp2())
+}
+
+/// The weight in bits of a match probability.
+pub fn weight(probability: f64) -> f64 {
+    (probability / (1.0 - probability)).log2()
+}
+
+impl Model {
+    /// log2 probabilities of a pattern together with each class.
+    pub(super) fn joint(&self, pattern: u64) -> Joint {
+        let mut joint = Joint {
+            matched: self.match_rate.log2(),
+            strangers: (1.0 - self.match_rate - self.household_rate).log2(),
+            household: self.household_rate.log2(),
+        };
+        for (place, comparison) in self.comparisons.iter().enumerate() {
+            if let Some(level) =
+                level(pattern, place).checked_sub(1).and_then(|slot| comparison.levels.get(slot))
+            {
+                joint.matched += level.m.log2();
+                joint.strangers += level.u.log2();
+                joint.household += level.household.log2();
+            }
+        }
+        joint
+    }
+
+    /// Whether it is about these very comparisons and levels.
+    fn fits(&self, ladders: &[Ladder]) -> bool {
+        let same = |(comparison, ladder): (&Comparison, &Ladder)| {
+            let labels = comparison.levels.iter().map(|level| level.label.as_str());
+            comparison.name == ladder.name && labels.eq(ladder.levels.iter().map(|level| level.label))
+        };
+        self.comparisons.len() == ladders.len() && self.comparisons.iter().zip(ladders).all(same)
+    }
+
+    /// The model that was fitted last.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn fitted(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
+        read(project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json")))
+    }
+}
+
+/// Writes `staging/<clinic>/dedupe/<name>`, readable by its owner only.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub(super) fn private_json(
+    value: &impl Serialize,
+    project: &Project,
+    clinic: &Clinic,
+    name: &str,
+) -> Result<()> {
+    let folder = project.staging_dir(&clinic.name).join("dedupe");
+    private_folder(&folder)?;
+    let path = folder.join(name);
+    let partial = folder.join(format!("{name}.partial"));
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    std::fs::write(&partial, text)
+        .and_then(|()| private_file(&partial).map_err(std::io::Error::other))
+        .and_then(|()| std::fs::rename(&partial, &path))
+        .with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+/// The file that pins an entity's model: `clinics/<clinic>/dedupe/<entity>.model.json`.
+pub fn pinned_path(project: &Project, clinic: &Clinic, entity: &str) -> PathBuf {
+    project.clinic_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json"))
+}
+
+/// The pinned model, if there is one.
+///
+/// # Errors
+/// A file that cannot be read, or that is about other comparisons.
+pub(super) fn pinned(
+    project: &Project,
+    clinic: &Clinic,
+    entity: &str,
+    ladders: &[Ladder],
+) -> Result<Option<Model>> {
+    let path = pinned_path(project, clinic, entity);
+    let Some(model) = read(path.clone())? else { return Ok(None) };
+    if !model.fits(ladders) {
+        return Err(Failure::failed(t!("dedupe.pinned_other", path = path.display()))
+            .hint(t!("dedupe.pinned_other_hint", path = path.display()))
+            .into());
+    }
+    Ok(Some(model))
+}
+
+fn read(path: PathBuf) -> Result<Option<Model>> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map(Some)
+            .with_context(|| t!("config.cannot_read", path = path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| t!("config.cannot_read", path = path.display())),
+    }
+}

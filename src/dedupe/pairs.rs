@@ -1,0 +1,242 @@
+//! `dedupe.<entity>`: the pairs of records that may be one, with their weights.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::blocking::{self, RuleReport};
+use super::compare::{self, BITS, Ladder};
+use super::estimate::{self, Patterns};
+use super::model::{self, Model, private_json};
+use super::record::{self, Roles, valid};
+use crate::config::{Clinic, Dedupe, Project, Read};
+use crate::error::{self, interrupt};
+use crate::model::ident::quoted;
+use crate::staging::Staging;
+
+/// Random pairs from which u is taken, about; of fewer records, all pairs.
+const RANDOM_PAIRS: u64 = 1_000_000;
+/// The seed of the random pairs.
+const SEED: u64 = 20_260_101;
+/// Pairs below this weight in bits are not kept: one in a thousand of them is a match.
+const KEPT_FROM: f64 = -10.0;
+
+/// What linking an entity found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Found {
+    pub rules: Vec<RuleReport>,
+    pub model: Model,
+    /// The model was pinned, not fitted.
+    pub pinned: bool,
+    /// Weight in bits, rounded down, to the number of compared pairs.
+    pub histogram: Vec<(i64, u64)>,
+}
+
+impl Found {
+    /// Writes the model and what else was found into `staging/<clinic>/dedupe/`.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, project: &Project, clinic: &Clinic) -> Result<()> {
+        let entity = &self.model.entity;
+        private_json(&self.model, project, clinic, &format!("{entity}.model.json"))?;
+        private_json(self, project, clinic, &format!("{entity}.found.json"))
+    }
+}
+
+/// Compares the records of `clean.<entity>` and fills `dedupe.<entity>`.
+///
+/// # Errors
+/// An expression of the settings that DuckDB refuses, a pinned model of other comparisons, two records of one source_id.
+pub fn build(
+    project: &Project,
+    clinic: &Clinic,
+    staging: &Staging,
+    entity: &str,
+    settings: &Dedupe,
+) -> Result<Found> {
+    let roles = Roles::find(staging, entity, settings)?;
+    let ladders = compare::ladders(settings, &roles);
+    let records = roles.build(staging, entity, settings)?;
+    let rules = blocking::build(staging, settings, records)?;
+    interrupt::check()?;
+    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, settings))?;
+    let candidates = patterns(staging, "linkage_compared")?;
+    let pinned = model::pinned(project, clinic, entity, &ladders)?;
+    let (model, pinned) = match pinned {
+        Some(model) => (model, true),
+        None => {
+            random_pairs(staging, records)?;
+            staging.execute(&compared_sql(
+                "linkage_random_compared",
+                "temp.linkage_random",
+                &ladders,
+                settings,
+            ))?;
+            let random = patterns(staging, "linkage_random_compared")?;
+            staging.execute("drop table linkage_random; drop table linkage_random_compared")?;
+            (estimate::fit(entity, &ladders, &candidates, &random, records), false)
+        }
+    };
+    let histogram = score(staging, entity, &model, &candidates)?;
+    staging.execute("drop table linkage_pair; drop table linkage_compared; drop table linkage_record")?;
+    Ok(Found { rules, model, pinned, histogram })
+}
+
+/// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
+fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+    let levels: Vec<String> = ladders
+        .iter()
+        .enumerate()
+        .map(|(place, ladder)| format!("({})::ubigint as level_{place}", ladder.sql))
+        .collect();
+    let rarities: Vec<String> = ladders
+        .iter()
+        .enumerate()
+        .filter_map(|(place, ladder)| {
+            Some(ladder.rarity.as_ref()?.replace("{level}", &format!("level_{place}")))
+        })
+        .collect();
+    let rarity = if rarities.is_empty() { "0".to_owned() } else { rarities.join(" + ") };
+    let pattern: Vec<String> =
+        (0..ladders.len()).map(|place| format!("(level_{place} << {})", place * BITS)).collect();
+    format!(
+        "create or replace temp table {into} as select pair, {} as pattern, ({rarity})::double as rarity, exact, never \
+         from (select p.pair, {}, ({}) as exact, ({}) as never, l, r from {pairs} as p \
+           join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger)",
+        pattern.join(" | "),
+        levels.join(", "),
+        exact_sql(settings),
+        never_sql(settings),
+        record = record::TABLE,
+    )
+}
+
+/// Whether an equal valid value proves that two records are one.
+fn exact_sql(settings: &Dedupe) -> String {
+    let one = |(role, exact): (&String, &crate::config::Exact)| {
+        let compatible =
+            exact.compatible.iter().map(|other| format!(" and not ({})", differs(settings, other)));
+        format!("coalesce(l.{0} = r.{0}, false){1}", valid(role), compatible.collect::<String>())
+    };
+    let all: Vec<String> = settings.exact.iter().map(one).collect();
+    if all.is_empty() { "false".to_owned() } else { all.join(" or ") }
+}
+
+/// Whether two records are never one.
+pub(super) fn never_sql(settings: &Dedupe) -> String {
+    let set = |roles: &Vec<String>| {
+        let each: Vec<String> = roles.iter().map(|role| differs(settings, role)).collect();
+        format!("({})", each.join(" and "))
+    };
+    let all: Vec<String> = settings.never.iter().filter(|roles| !roles.is_empty()).map(set).collect();
+    if all.is_empty() { "false".to_owned() } else { all.join(" or ") }
+}
+
+/// Whether both have a value and the two cannot be one: valid numbers that are not equal, dates that no slip turns into
+/// each other.
+fn differs(settings: &Dedupe, role: &str) -> String {
+    let column = if settings.exact.contains_key(role) { valid(role) } else { quoted(role) };
+    let (l, r) = (format!("l.{column}"), format!("r.{column}"));
+    let is_date = settings.roles.get(role).is_some_and(|role| role.read == Read::Date);
+    let slip = if is_date {
+        format!(" and not ({}) and damerau_levenshtein({l}, {r}) > 1", compare::swapped_date(&l, &r))
+    } else {
+        String::new()
+    };
+    format!("coalesce({l} <> {r}{slip}, false)")
+}
+
+fn patterns(staging: &Staging, table: &str) -> Result<Patterns> {
+    let rows = staging
+        .rows(&format!("select pattern, count(*)::ubigint from temp.{table} group by pattern"), |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
+        })?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Pairs of strangers, for the most part: every record with those a seeded number of places behind it, in the order of
+/// source_id; all pairs where there are few records.
+fn random_pairs(staging: &Staging, records: u64) -> Result<()> {
+    let all = records.saturating_mul(records.saturating_sub(1)) / 2;
+    let sql = if all <= RANDOM_PAIRS {
+        format!(
+            "select (l.id::ubigint << 32) | r.id as pair from {0} as l join {0} as r on l.id < r.id",
+            record::TABLE
+        )
+    } else {
+        let steps: Vec<String> =
+            steps(records, RANDOM_PAIRS.div_ceil(records)).iter().map(|step| format!("({step})")).collect();
+        format!(
+            "select (least(id, other) << 32) | greatest(id, other) as pair from \
+               (select id::ubigint as id, (id + step) % {records} as other from {} cross join (values {}) as steps(step))",
+            record::TABLE,
+            steps.join(", ")
+        )
+    };
+    staging.execute(&format!("create or replace temp table linkage_random as {sql}"))
+}
+
+/// Different numbers from 1 to half of the records, by SplitMix64 (Steele et al., 2014).
+fn steps(records: u64, count: u64) -> Vec<u64> {
+    let mut state = SEED;
+    let mut found: Vec<u64> = Vec::new();
+    while (found.len() as u64) < count.min(records / 4) {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let step = 1 + (z ^ (z >> 31)) % (records / 2 - 1).max(1);
+        if !found.contains(&step) {
+            found.push(step);
+        }
+    }
+    found
+}
+
+/// Weighs the compared pairs and keeps those that may be matches in `dedupe.<entity>`. Gives the histogram of all.
+fn score(staging: &Staging, entity: &str, model: &Model, patterns: &Patterns) -> Result<Vec<(i64, u64)>> {
+    staging.execute(
+        "create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double)",
+    )?;
+    {
+        let mut appender = staging.connection().appender("linkage_weight").map_err(error::duckdb)?;
+        for pattern in patterns.keys() {
+            let joint = model.joint(*pattern);
+            appender
+                .append_row(duckdb::params![pattern, joint.matched, joint.strangers, joint.household])
+                .map_err(error::duckdb)?;
+        }
+    }
+    // As `Joint::weight` has it.
+    staging.execute(
+        "create or replace temp table linkage_scored as \
+         select pair, pattern, rarity, matched - most - log2(1 + pow(2, least(strangers - rarity, household) - most)) as weight, exact, never \
+         from (select *, greatest(strangers - rarity, household) as most from linkage_compared join linkage_weight using (pattern))",
+    )?;
+    staging.execute(&format!(
+        "create or replace table dedupe.{} as \
+         select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
+         from linkage_scored as s join {record} as l on l.id = (s.pair >> 32)::uinteger join {record} as r on r.id = (s.pair & 4294967295)::uinteger \
+         where s.weight >= {KEPT_FROM} or s.exact order by s.pair",
+        quoted(entity),
+        record = record::TABLE,
+    ))?;
+    let histogram = staging.rows(
+        "select floor(weight)::bigint, count(*)::ubigint from linkage_scored group by 1 order by 1",
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    staging.execute("drop table linkage_weight; drop table linkage_scored")?;
+    Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_different_and_always_the_same() {
+        let found = steps(200_000, 10);
+        assert_eq!(found, steps(200_000, 10));
+        assert!(found.iter().all(|step| (1..100_000).contains(step)), "{found:?}");
+        assert_eq!(found.iter().collect::<std::collections::BTreeSet<_>>().len(), 10);
+    }
+}

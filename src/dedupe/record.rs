@@ -1,0 +1,274 @@
+//! Records as they are compared: one column a role, read alike in every record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use crate::config::{Columns, Dedupe, Read, near};
+use crate::error::Failure;
+use crate::model::ident::quoted;
+use crate::staging::Staging;
+
+/// The temporary table of records: `id` (from 0, in the order of source_id), `source_id`, a column a role (`varchar`,
+/// `varchar[]` for phones and lines, `double` for numbers), for each name its sound and how rare it is, for each exact
+/// role its valid value.
+pub(super) const TABLE: &str = "temp.linkage_record";
+
+/// The roles of an entity and the columns that play them.
+#[derive(Debug, Clone)]
+pub(super) struct Roles {
+    columns: BTreeMap<String, Vec<Column>>,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    name: String,
+    is_list: bool,
+}
+
+impl Roles {
+    /// Finds the columns of `clean.<entity>`: those that clinic.toml names, else the first that the role knows.
+    ///
+    /// # Errors
+    /// A named column that is not there, no column for any comparison.
+    pub(super) fn find(staging: &Staging, entity: &str, settings: &Dedupe) -> Result<Self> {
+        let known = columns(staging, entity)?;
+        let mut columns = BTreeMap::new();
+        for (role, described) in &settings.roles {
+            let named = settings.columns.get(role).map(Columns::names);
+            let found = match named {
+                Some(names) => names
+                    .iter()
+                    .map(|name| {
+                        known
+                            .get(&name.to_lowercase())
+                            .cloned()
+                            .ok_or_else(|| missing(entity, role, name, &known))
+                    })
+                    .collect::<Result<Vec<_>, Failure>>()?,
+                None => {
+                    described.known_as.iter().find_map(|names| those_there(names, &known)).unwrap_or_default()
+                }
+            };
+            columns.insert(role.clone(), found);
+        }
+        let roles = Self { columns };
+        if settings.compare.values().all(|compare| !roles.has_any(&compare.roles)) {
+            return Err(Failure::failed(t!("dedupe.no_columns", entity = entity))
+                .hint(t!("dedupe.no_columns_hint", entity = entity))
+                .into());
+        }
+        Ok(roles)
+    }
+
+    /// Whether a column plays one of these roles.
+    pub(super) fn has_any(&self, roles: &[String]) -> bool {
+        roles.iter().any(|role| self.columns.get(role).is_some_and(|columns| !columns.is_empty()))
+    }
+
+    /// The columns that play a role.
+    pub(super) fn of(&self, role: &str) -> Vec<&str> {
+        let columns = self.columns.get(role).map(Vec::as_slice).unwrap_or_default();
+        columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    /// The SELECT that reads every record of an entity, without `id` and what needs all of them.
+    fn sql(&self, entity: &str, settings: &Dedupe) -> String {
+        let mut items = vec!["clean.source_id::varchar as source_id".to_owned()];
+        for (role, columns) in &self.columns {
+            let read = settings.roles.get(role).map_or(Read::Text, |role| role.read);
+            items.push(format!("{} as {}", role_sql(read, columns), quoted(role)));
+        }
+        let mut more = Vec::new();
+        for (role, described) in &settings.roles {
+            if described.read == Read::Name {
+                more.push(format!("sound({}) as {}", quoted(role), sound(role)));
+            }
+        }
+        for (role, exact) in &settings.exact {
+            more.push(format!("case when {} then {} end as {}", exact.valid, quoted(role), valid(role)));
+        }
+        let more: String = more.iter().map(|item| format!(", {item}")).collect();
+        format!(
+            "select role.*{more} from (select {}, clinic.country as clinic_country from clean.{} as clean \
+             cross join meta.clinic as clinic where clean.source_id is not null) as role",
+            items.join(", "),
+            quoted(entity)
+        )
+    }
+
+    /// Fills `linkage_member` with the records of the temporary table `linkage_component` (source_id, component), without
+    /// sounds and rarities.
+    ///
+    /// # Errors
+    /// An expression of the settings that DuckDB refuses.
+    pub(super) fn build_members(&self, staging: &Staging, entity: &str, settings: &Dedupe) -> Result<()> {
+        staging.execute(&format!(
+            "create or replace temp table linkage_member as select role.*, number, component from ({}) as role \
+             join temp.linkage_component using (source_id)",
+            self.sql(entity, settings)
+        ))
+    }
+
+    /// Fills [`TABLE`] with every record that has a `source_id`.
+    ///
+    /// # Errors
+    /// Two records of one `source_id`, an expression of the settings that DuckDB refuses.
+    pub(super) fn build(&self, staging: &Staging, entity: &str, settings: &Dedupe) -> Result<u64> {
+        let mut rare = String::new();
+        for role in names(settings) {
+            // log2 of how much rarer the value is than two random records would agree on: it adds to the weight of agreement.
+            let name = quoted(&role);
+            rare.push_str(&format!(
+                ", case when {name} is not null then log2(greatest(sum_squares_{0}, 1e-12) / (greatest(count(*) over (partition by {name}), 2) / filled_{0})) end as {1}",
+                plain(&role),
+                rarity(&role)
+            ));
+        }
+        let totals: Vec<String> = names(settings)
+            .iter()
+            .map(|role| {
+                format!(
+                    "(select sum(n * n) / pow(greatest(sum(n), 1), 2) from (select count(*)::double as n from source where {0} is not null group by {0})) as sum_squares_{1}, \
+                     (select greatest(count({0}), 1)::double from source) as filled_{1}",
+                    quoted(role),
+                    plain(role)
+                )
+            })
+            .collect();
+        let totals = if totals.is_empty() { "1 as one".to_owned() } else { totals.join(", ") };
+        staging.execute(&format!(
+            "create or replace temp table linkage_record as \
+             with source as materialized ({}), total as materialized (select {totals}) \
+             select (row_number() over (order by source.source_id) - 1)::uinteger as id, source.*{rare} from source cross join total \
+             order by id",
+            self.sql(entity, settings)
+        ))?;
+        let twice: u64 =
+            staging.value(&format!("select count(*) - count(distinct source_id) from {TABLE}"))?;
+        if twice > 0 {
+            return Err(Failure::failed(t!("dedupe.same_source_id", entity = entity, count = twice))
+                .hint(t!("dedupe.same_source_id_hint", entity = entity))
+                .into());
+        }
+        staging.value(&format!("select count(*) from {TABLE}"))
+    }
+}
+
+/// The roles whose values are rare or frequent names.
+fn names(settings: &Dedupe) -> BTreeSet<String> {
+    let compared = settings.compare.values().filter(|compare| compare.term_frequency);
+    compared.flat_map(|compare| compare.roles.iter().cloned()).collect()
+}
+
+/// The column of a name's phonetic form.
+pub(super) fn sound(role: &str) -> String {
+    quoted(&format!("{role}_sound"))
+}
+
+/// The column of the bits that agreement on a value is worth more than on an average one.
+pub(super) fn rarity(role: &str) -> String {
+    quoted(&format!("{role}_rarity"))
+}
+
+/// The column of an exact role's value where it is valid.
+pub(super) fn valid(role: &str) -> String {
+    quoted(&format!("{role}_valid"))
+}
+
+/// A role's name as a part of an SQL name.
+fn plain(role: &str) -> String {
+    role.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+fn columns(staging: &Staging, entity: &str) -> Result<BTreeMap<String, Column>> {
+    let rows = staging.rows(
+        &format!("select column_name, column_type from (describe clean.{})", quoted(entity)),
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+    )?;
+    let column = |(name, data_type): (String, String)| {
+        (name.to_lowercase(), Column { is_list: data_type.ends_with("[]"), name })
+    };
+    Ok(rows.into_iter().map(column).collect())
+}
+
+/// The columns of `a + b` that are there, where `a` is.
+fn those_there(names: &str, known: &BTreeMap<String, Column>) -> Option<Vec<Column>> {
+    let mut names = names.split('+').map(|name| known.get(&name.trim().to_lowercase()));
+    let first = names.next()??.clone();
+    Some(std::iter::once(first).chain(names.flatten().cloned()).collect())
+}
+
+fn missing(entity: &str, role: &str, name: &str, known: &BTreeMap<String, Column>) -> Failure {
+    let names: Vec<String> = known.keys().cloned().collect();
+    let near = near(name, &names);
+    Failure::failed(t!("dedupe.no_column", entity = entity, role = role, column = name, near = near))
+}
+
+fn role_sql(read: Read, columns: &[Column]) -> String {
+    let each = |column: &Column| -> String {
+        let name = format!("clean.{}", quoted(&column.name));
+        if column.is_list {
+            format!("list_transform({name}, lambda item: {})", cell_sql(read, "item::varchar"))
+        } else {
+            format!("[{}]", cell_sql(read, &format!("{name}::varchar")))
+        }
+    };
+    match (read, columns) {
+        (Read::Phone | Read::Lines, []) => "null::varchar[]".to_owned(),
+        (Read::Phone | Read::Lines, columns) => {
+            let lists: Vec<String> = columns.iter().map(each).collect();
+            let all = format!("list_filter(flatten([{}]), lambda item: item is not null)", lists.join(", "));
+            let all = if read == Read::Phone { format!("list_sort(list_distinct({all}))") } else { all };
+            format!("(list_filter([{all}], lambda items: length(items) > 0)[1])")
+        }
+        (Read::Number, []) => "null::double".to_owned(),
+        (Read::Number, columns) => {
+            let casts: Vec<String> = columns
+                .iter()
+                .map(|column| format!("try_cast(clean.{} as double)", quoted(&column.name)))
+                .collect();
+            format!("coalesce({})", casts.join(", "))
+        }
+        (_, []) => "null::varchar".to_owned(),
+        (Read::Name, columns) => {
+            let parts: Vec<String> =
+                columns.iter().map(|column| format!("clean.{}::varchar", quoted(&column.name))).collect();
+            cell_sql(read, &format!("concat_ws(' ', {})", parts.join(", ")))
+        }
+        (_, columns) => {
+            let cells: Vec<String> = columns
+                .iter()
+                .map(|column| cell_sql(read, &format!("clean.{}::varchar", quoted(&column.name))))
+                .collect();
+            format!("coalesce({})", cells.join(", "))
+        }
+    }
+}
+
+/// How one cell is read.
+fn cell_sql(read: Read, cell: &str) -> String {
+    let figures = |cell: &str| format!("regexp_replace({cell}, '[^0-9]', '', 'g')");
+    match read {
+        Read::Text | Read::Lines => {
+            format!(
+                "nullif(trim(regexp_replace(strip_accents(lower({cell})), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g')), '')"
+            )
+        }
+        Read::Name => {
+            format!(
+                "nullif(trim(regexp_replace(strip_accents(lower({cell})), '[^\\p{{L}}]+', ' ', 'g')), '')"
+            )
+        }
+        Read::Date => format!("nullif(regexp_extract({}, '^\\d{{8}}'), '')", figures(cell)),
+        Read::Code => {
+            format!(
+                "nullif(upper(regexp_replace(strip_accents({cell}), '[^\\p{{L}}\\p{{N}}]+', '', 'g')), '')"
+            )
+        }
+        Read::Phone => format!("nullif(regexp_extract({}, '\\d{{6,9}}$'), '')", figures(cell)),
+        Read::Email => format!("nullif(lower(trim({cell})), '')"),
+        Read::Number => format!("try_cast({cell} as double)"),
+    }
+}

@@ -1,0 +1,183 @@
+//! The tables of entities whose duplicates are looked for, as nodes of the graph: `dedupe.<entity>` (pairs),
+//! `xref.<entity>` (clusters) and `golden.<entity>` (survivors).
+
+use anyhow::Result;
+use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
+
+use super::graph::{Graph, Kind, Linked, Node};
+use super::macros::Macros;
+use super::name::Name;
+use super::problem::Problem;
+use super::workbench::Workbench;
+use crate::config::{Clinic, Dedupe, Header, Project, SqlFile, near};
+use crate::dedupe::{self, cluster, pairs, survivor};
+use crate::error::Failure;
+use crate::model::hex;
+use crate::staging::Staging;
+
+/// Adds the nodes of every `[dedupe.<entity>]`; a table that a model file makes stays that model's.
+pub(super) fn add_nodes(
+    graph: &mut Graph,
+    project: &Project,
+    clinic: &Clinic,
+    workbench: &Workbench,
+    macros: &Macros,
+    problems: &mut Vec<Problem>,
+) -> Result<()> {
+    for (entity, settings) in &clinic.dedupe {
+        let file = |table: &Name| SqlFile {
+            name: entity.clone(),
+            path: format!("[dedupe.{entity}]"),
+            text: table.to_string(),
+            header: Header::default(),
+        };
+        let clean = Name::new("clean", entity);
+        if !graph.nodes.contains_key(&clean) {
+            if !graph.leaves.contains_key(&clean) {
+                let models: Vec<String> = graph
+                    .nodes
+                    .keys()
+                    .filter(|name| name.schema == "clean")
+                    .map(|name| name.table.clone())
+                    .collect();
+                let message = t!("dedupe.no_model", entity = entity, near = near(entity, &models));
+                problems.push(Problem::at(&file(&clean), None, message));
+            }
+            continue;
+        }
+        for (schema, table) in
+            [("dedupe", Linked::Pairs), ("xref", Linked::Clusters), ("golden", Linked::Survivors)]
+        {
+            let name = Name::new(schema, entity);
+            if graph.nodes.contains_key(&name) || graph.leaves.contains_key(&name) {
+                continue;
+            }
+            let file = file(&name);
+            let query = match workbench.parse(&table.reads(entity, settings))? {
+                Ok(query) => query,
+                Err(fault) => {
+                    problems.push(Problem::at(&file, None, fault.message));
+                    continue;
+                }
+            };
+            for fault in workbench.faults(&query.uses, &|name| macros.contains(name)) {
+                problems.push(Problem::at(&file, None, fault.message));
+            }
+            let node = Node {
+                kind: Kind::Linked(table),
+                macros: macros.closure(&query.uses),
+                tree: table.fingerprint(project, clinic, entity, settings)?,
+                inputs: query.uses.tables.iter().map(super::tree::TableUse::name).collect(),
+                query: Some(query),
+                name: name.clone(),
+                sql: String::new(),
+                file,
+            };
+            graph.nodes.insert(name, node);
+        }
+    }
+    Ok(())
+}
+
+impl Linked {
+    /// A query of the tables that it reads and of the expressions that the settings bring along.
+    fn reads(self, entity: &str, settings: &Dedupe) -> String {
+        let quoted = |schema: &str| Name::new(schema, entity).quoted();
+        match self {
+            Linked::Pairs => {
+                let expressions: Vec<String> = dedupe::expressions(settings)
+                    .into_iter()
+                    .map(|expression| format!("({expression})"))
+                    .collect();
+                format!(
+                    "select {} from {} cross join meta.clinic",
+                    if expressions.is_empty() { "1".to_owned() } else { expressions.join(",\n") },
+                    quoted("clean")
+                )
+            }
+            // The definite noes are expressions over roles, which may call macros.
+            Linked::Clusters => {
+                let expressions: Vec<String> =
+                    settings.exact.values().map(|exact| format!(", ({})", exact.valid)).collect();
+                format!(
+                    "select ulid_for('a', 'b', 1){} from {} cross join {} cross join meta.clinic",
+                    expressions.concat(),
+                    quoted("dedupe"),
+                    quoted("clean")
+                )
+            }
+            Linked::Survivors => format!("select 1 from {} cross join {}", quoted("clean"), quoted("xref")),
+        }
+    }
+
+    /// A hash over the settings and files that its content depends on.
+    fn fingerprint(
+        self,
+        project: &Project,
+        clinic: &Clinic,
+        entity: &str,
+        settings: &Dedupe,
+    ) -> Result<String> {
+        let text = match self {
+            Linked::Pairs => {
+                let mut settings = settings.clone();
+                (settings.accept, settings.review, settings.max_pending) = (0.0, 0.0, 0);
+                settings.survivor = crate::config::Survivor::default();
+                let pinned = dedupe::model::pinned_path(project, clinic, entity);
+                let pinned = std::fs::read_to_string(pinned).unwrap_or_default();
+                format!("{} {pinned}", serde_json::to_string(&settings)?)
+            }
+            Linked::Clusters => format!(
+                "{} {} {:?} {:?}",
+                settings.accept,
+                serde_json::to_string(&(
+                    &settings.never,
+                    &settings.exact,
+                    &settings.columns,
+                    &settings.roles
+                ))?,
+                decided(project, clinic, entity)?,
+                recorded(project, clinic, entity)?,
+            ),
+            Linked::Survivors => serde_json::to_string(&settings.survivor)?,
+        };
+        Ok(hex(Sha256::digest(format!("{} {text}", dedupe::REVISION))))
+    }
+
+    /// Makes the table, over whatever rows its inputs have: an empty one binds the expressions of the settings.
+    pub(super) fn build(
+        self,
+        project: &Project,
+        clinic: &Clinic,
+        staging: &Staging,
+        entity: &str,
+    ) -> Result<Option<pairs::Found>> {
+        let Some(settings) = clinic.dedupe.get(entity) else { return Ok(None) };
+        match self {
+            Linked::Pairs => return pairs::build(project, clinic, staging, entity, settings).map(Some),
+            Linked::Clusters => {
+                let decisions = decided(project, clinic, entity)?;
+                let recorded = recorded(project, clinic, entity)?;
+                cluster::build(clinic, staging, entity, settings, &decisions, &recorded)?;
+            }
+            Linked::Survivors => survivor::build(staging, entity, settings)?,
+        }
+        Ok(None)
+    }
+}
+
+/// A failure to build such a table, as a problem of its section.
+pub(super) fn problem(node: &Node, error: &anyhow::Error) -> Problem {
+    let failure = Failure::from_anyhow(error);
+    let text: Vec<String> = std::iter::once(failure.message).chain(failure.hints).collect();
+    Problem::at(&node.file, None, text.join("\n  → "))
+}
+
+fn decided(_project: &Project, _clinic: &Clinic, _entity: &str) -> Result<Vec<cluster::Decided>> {
+    Ok(Vec::new())
+}
+
+fn recorded(_project: &Project, _clinic: &Clinic, _entity: &str) -> Result<Vec<(String, String)>> {
+    Ok(Vec::new())
+}
