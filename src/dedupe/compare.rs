@@ -27,6 +27,8 @@ pub(super) struct Ladder {
 pub(super) struct Level {
     pub(super) label: &'static str,
     pub(super) kin: Kin,
+    /// The values are different ones, not one value written in two ways.
+    pub(super) apart: bool,
 }
 
 /// How often different people of one household (or a mother and her child) are at a level.
@@ -40,26 +42,78 @@ pub(super) enum Kin {
     Common,
 }
 
-struct Step(&'static str, Kin, String);
+/// What several levels ask of two values: computed once a pair, before the levels.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Measures(Vec<String>);
 
-/// The ladders of an entity, in the order of their names; those without any column are left out.
-pub(super) fn ladders(settings: &Dedupe, roles: &Roles) -> Vec<Ladder> {
-    let present = settings.compare.iter().filter(|(_, compare)| roles.has_any(&compare.roles));
-    present.map(|(name, compare)| ladder(name, compare)).collect()
+impl Measures {
+    /// The column of an expression over `l` and `r`.
+    fn column(&mut self, sql: String) -> String {
+        let place = self.0.iter().position(|known| *known == sql).unwrap_or_else(|| {
+            self.0.push(sql);
+            self.0.len() - 1
+        });
+        format!("measure_{place}")
+    }
+
+    /// `, <expression> as measure_0, ...`
+    pub(super) fn sql(&self) -> String {
+        self.0.iter().enumerate().map(|(place, sql)| format!(", {sql} as measure_{place}")).collect()
+    }
+
+    /// Jaro-Winkler similarity, 0 to 1.
+    fn similar(&mut self, l: &str, r: &str, least: f64) -> String {
+        format!("{} >= {least}", self.column(format!("jaro_winkler_similarity({l}, {r})")))
+    }
+
+    /// Damerau-Levenshtein distance; 9 where it is beyond two, which is told by the lengths, or by the places that differ
+    /// (a hundredth of the work).
+    fn edits(&mut self, l: &str, r: &str, edits: u8) -> String {
+        let distance = format!("damerau_levenshtein({l}, {r})");
+        let sql = format!(
+            "case when length({l}) = length({r}) then \
+               case hamming({l}, {r}) when 0 then 0 when 1 then 1 when 2 then {distance} when 3 then {distance} when 4 then {distance} else 9 end \
+             when abs(length({l}) - length({r})) < 3 then {distance} else 9 end"
+        );
+        format!("{} = {edits}", self.column(sql))
+    }
 }
 
-fn ladder(name: &str, compare: &Compare) -> Ladder {
+struct Step(&'static str, Kin, String);
+
+/// Levels at which values are different ones.
+const APART: [&str; 8] = [
+    "surname_equal",
+    "surname_alike",
+    "given_name_equal",
+    "given_name_alike",
+    "partly_missing",
+    "two_figures",
+    "same_year_or_day",
+    "different",
+];
+
+/// The ladders of an entity, in the order of their names; those without any column are left out.
+pub(super) fn ladders(settings: &Dedupe, roles: &Roles) -> (Vec<Ladder>, Measures) {
+    let mut measures = Measures::default();
+    let present = settings.compare.iter().filter(|(_, compare)| roles.has_any(&compare.roles));
+    let ladders = present.map(|(name, compare)| ladder(name, compare, &mut measures)).collect();
+    (ladders, measures)
+}
+
+fn ladder(name: &str, compare: &Compare, measures: &mut Measures) -> Ladder {
     let role = compare.roles.first().map(String::as_str).unwrap_or_default();
     let (missing, steps) = match compare.kind {
         CompareKind::PersonName => {
-            person_name(role, compare.roles.get(1).map(String::as_str).unwrap_or(role))
+            person_name(role, compare.roles.get(1).map(String::as_str).unwrap_or(role), measures)
         }
-        kind => (either_missing(role), simple(kind, role)),
+        kind => (either_missing(role), simple(kind, role, measures)),
     };
     let kin = |step: &Step| if compare.shared { Kin::Same } else { step.1 };
-    let mut levels: Vec<Level> = steps.iter().map(|step| Level { label: step.0, kin: kin(step) }).collect();
     let rest = if compare.shared { Kin::Same } else { Kin::Stranger };
-    levels.push(Level { label: "different", kin: rest });
+    let all = steps.iter().map(|step| (step.0, kin(step))).chain([("different", rest)]);
+    let levels: Vec<Level> =
+        all.map(|(label, kin)| Level { label, kin, apart: APART.contains(&label) }).collect();
     debug_assert!(levels.len() <= MOST_LEVELS, "{name} has too many levels");
     let mut sql = format!("case when {missing} then 0");
     for (number, step) in (1..).zip(&steps) {
@@ -75,75 +129,39 @@ fn either_missing(role: &str) -> String {
     format!("l.{role} is null or r.{role} is null")
 }
 
-fn simple(kind: CompareKind, role: &str) -> Vec<Step> {
+fn simple(kind: CompareKind, role: &str, measures: &mut Measures) -> Vec<Step> {
     let (l, r) = (format!("l.{}", quoted(role)), format!("r.{}", quoted(role)));
+    let (l, r) = (l.as_str(), r.as_str());
     let equal = Step("equal", Kin::Stranger, format!("{l} = {r}"));
     let step = |label, sql: String| Step(label, Kin::Stranger, sql);
     match kind {
         CompareKind::Exact | CompareKind::PersonName => vec![equal],
-        CompareKind::Text => vec![
-            equal,
-            step(
-                "similar",
-                format!(
-                    "{} or starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ')",
-                    similar(&l, &r, 0.92)
-                ),
-            ),
-            step("alike", similar(&l, &r, 0.82)),
-        ],
+        CompareKind::Text => {
+            let similar = measures.similar(l, r, 0.92);
+            vec![
+                equal,
+                step("similar", format!("{similar} or starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ')")),
+                step("alike", measures.similar(l, r, 0.82)),
+            ]
+        }
         CompareKind::Code => vec![
             equal,
-            step("one_edit", format!("{} = 1 and least(length({l}), length({r})) > 1", edits(&l, &r))),
-            step("two_edits", format!("{} = 2 and least(length({l}), length({r})) > 6", edits(&l, &r))),
+            step("one_edit", format!("{} and least(length({l}), length({r})) > 1", measures.edits(l, r, 1))),
+            step("two_edits", format!("{} and least(length({l}), length({r})) > 6", measures.edits(l, r, 2))),
         ],
         CompareKind::Date => vec![
             equal,
-            step("day_month_swapped", swapped_date(&l, &r)),
-            step("one_edit", format!("{} = 1", edits(&l, &r))),
-            step("two_edits", format!("{} = 2", edits(&l, &r))),
-            step(
-                "same_year_or_day",
-                format!("left({l}, 4) = left({r}, 4) or substr({l}, 5) = substr({r}, 5)"),
-            ),
+            step("day_month_swapped", swapped_date(l, r)),
+            step("one_edit", measures.edits(l, r, 1)),
+            step("two_figures", measures.edits(l, r, 2)),
+            step("same_year_or_day", format!("left({l}, 4) = left({r}, 4) or substr({l}, 5) = substr({r}, 5)")),
         ],
         CompareKind::Overlap => vec![
             step("in_common", format!("list_has_any({l}, {r})")),
-            step("one_edit", format!("{} = 1", edits(&format!("{l}[1]"), &format!("{r}[1]")))),
+            step("one_edit", measures.edits(&format!("{l}[1]"), &format!("{r}[1]"), 1)),
         ],
-        CompareKind::Email => {
-            let local = |text: &str| format!("split_part({text}, '@', 1)");
-            vec![
-                equal,
-                step("same_local_part", format!("{0} = {1} and length({0}) > 3", local(&l), local(&r))),
-                step(
-                    "similar",
-                    format!("{} = 1 or {}", edits(&l, &r), similar(&local(&l), &local(&r), 0.94)),
-                ),
-            ]
-        }
-        CompareKind::Lines => {
-            let line = |side: &str, at: u8| format!("{side}[{at}]");
-            let pairs = |test: &dyn Fn(&str, &str) -> String, pairs: &[(u8, u8)]| {
-                let tests: Vec<String> =
-                    pairs.iter().map(|(a, b)| test(&line(&l, *a), &line(&r, *b))).collect();
-                tests.join(" or ")
-            };
-            let equals = |a: &str, b: &str| format!("{a} = {b}");
-            vec![
-                step("equal", pairs(&equals, &[(1, 1), (1, 2)])),
-                step("similar", similar(&line(&l, 1), &line(&r, 1), 0.92)),
-                step("a_line_equal", pairs(&equals, &[(2, 2), (2, 1)])),
-                step(
-                    "alike",
-                    format!(
-                        "{} or {}",
-                        similar(&line(&l, 1), &line(&r, 1), 0.82),
-                        pairs(&|a, b| similar(a, b, 0.9), &[(2, 2), (1, 2), (2, 1)])
-                    ),
-                ),
-            ]
-        }
+        CompareKind::Email => vec![equal, step("one_edit", one_letter(l, r))],
+        CompareKind::Lines => lines(l, r, measures),
         CompareKind::Number => vec![
             equal,
             step("within_1_percent", format!("abs({l} - {r}) <= 0.01 * greatest(abs({l}), abs({r}))")),
@@ -152,8 +170,34 @@ fn simple(kind: CompareKind, role: &str) -> Vec<Step> {
     }
 }
 
+/// Address lines, which may change places.
+fn lines(l: &str, r: &str, measures: &mut Measures) -> Vec<Step> {
+    let line = |side: &str, at: u8| format!("{side}[{at}]");
+    let equal = |a: u8, b: u8| format!("{} = {}", line(l, a), line(r, b));
+    let mut similar = |a: u8, b: u8, least: f64| measures.similar(&line(l, a), &line(r, b), least);
+    let step = |label, sql: String| Step(label, Kin::Stranger, sql);
+    let alike = [similar(1, 1, 0.82), similar(2, 2, 0.9), similar(1, 2, 0.9), similar(2, 1, 0.9)].join(" or ");
+    vec![
+        step("equal", format!("{} or {}", equal(1, 1), equal(1, 2))),
+        step("similar", similar(1, 1, 0.92)),
+        step("a_line_equal", format!("{} or {}", equal(2, 2), equal(2, 1))),
+        step("alike", alike),
+    ]
+}
+
+/// An address with one slip of the keyboard, in its letters: a figure tells namesakes apart.
+fn one_letter(l: &str, r: &str) -> String {
+    let figures = |text: &str| format!("regexp_replace({text}, '[^0-9]', '', 'g')");
+    format!(
+        "case when abs(length({l}) - length({r})) < 2 and jaro_winkler_similarity({l}, {r}) > 0.9 \
+         then damerau_levenshtein({l}, {r}) = 1 and {} = {} else false end",
+        figures(l),
+        figures(r)
+    )
+}
+
 /// Given name and surnames as one comparison: they are swapped, and mistyped, together.
-fn person_name(given: &str, surname: &str) -> (String, Vec<Step>) {
+fn person_name(given: &str, surname: &str, measures: &mut Measures) -> (String, Vec<Step>) {
     let side = |side: &str, role: &str| format!("{side}.{}", quoted(role));
     let (lg, rg, ls, rs) = (side("l", given), side("r", given), side("l", surname), side("r", surname));
     let heard = |l: (&str, &str), r: (&str, &str)| format!("{}.{} = {}.{}", l.0, sound(l.1), r.0, sound(r.1));
@@ -162,13 +206,13 @@ fn person_name(given: &str, surname: &str) -> (String, Vec<Step>) {
         part_of(&lg, &rg),
         heard(("l", given), ("r", given)),
         initial(&lg, &rg),
-        similar(&lg, &rg, 0.85)
+        measures.similar(&lg, &rg, 0.85)
     );
     let surname_alike = format!(
         "({} or {} or {})",
         part_of(&ls, &rs),
         heard(("l", surname), ("r", surname)),
-        similar(&ls, &rs, 0.85)
+        measures.similar(&ls, &rs, 0.85)
     );
     let missing = format!("coalesce({lg}, {ls}) is null or coalesce({rg}, {rs}) is null");
     let given_missing = format!("({lg} is null or {rg} is null)");
@@ -184,21 +228,21 @@ fn person_name(given: &str, surname: &str) -> (String, Vec<Step>) {
             Kin::Stranger,
             format!(
                 "({given_alike} or {}) and ({surname_alike} or {})",
-                similar(&lg, &rg, 0.82),
-                similar(&ls, &rs, 0.82)
+                measures.similar(&lg, &rg, 0.82),
+                measures.similar(&ls, &rs, 0.82)
             ),
         ),
         step(
             "swapped_and_similar",
             Kin::Stranger,
-            format!("{} and {}", similar(&lg, &rs, 0.82), similar(&ls, &rg, 0.82)),
+            format!("{} and {}", measures.similar(&lg, &rs, 0.82), measures.similar(&ls, &rg, 0.82)),
         ),
         step(
             "surname_alone_known",
             Kin::Common,
             format!(
                 "{given_missing} and ({ls} = {rs} or {ls} = {rg} or {lg} = {rs} or {})",
-                similar(&ls, &rs, 0.88)
+                measures.similar(&ls, &rs, 0.88)
             ),
         ),
         step(
@@ -206,13 +250,13 @@ fn person_name(given: &str, surname: &str) -> (String, Vec<Step>) {
             Kin::Stranger,
             format!(
                 "{surname_missing} and ({lg} = {rg} or {ls} = {rg} or {lg} = {rs} or {})",
-                similar(&lg, &rg, 0.88)
+                measures.similar(&lg, &rg, 0.88)
             ),
         ),
         step("surname_equal", Kin::Common, format!("{ls} = {rs} or {ls} = {rg}")),
-        step("surname_alike", Kin::Common, format!("{} or {}", part_of(&ls, &rs), similar(&ls, &rs, 0.88))),
+        step("surname_alike", Kin::Common, format!("{} or {}", part_of(&ls, &rs), measures.similar(&ls, &rs, 0.88))),
         step("given_name_equal", Kin::Stranger, format!("{lg} = {rg} or {lg} = {rs}")),
-        step("given_name_alike", Kin::Stranger, similar(&lg, &rg, 0.88)),
+        step("given_name_alike", Kin::Stranger, measures.similar(&lg, &rg, 0.88)),
         step("partly_missing", Kin::Stranger, format!("{given_missing} or {surname_missing}")),
     ];
     (missing, steps)
@@ -248,14 +292,6 @@ fn part_of(l: &str, r: &str) -> String {
 /// One is the other's first letter.
 fn initial(l: &str, r: &str) -> String {
     format!("(least(length({l}), length({r})) = 1 and left({l}, 1) = left({r}, 1))")
-}
-
-fn similar(l: &str, r: &str, least: f64) -> String {
-    format!("jaro_winkler_similarity({l}, {r}) >= {least}")
-}
-
-fn edits(l: &str, r: &str) -> String {
-    format!("damerau_levenshtein({l}, {r})")
 }
 
 pub(super) fn swapped_date(l: &str, r: &str) -> String {

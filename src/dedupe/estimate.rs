@@ -19,6 +19,9 @@ const PRIOR_MATCHES: f64 = 0.5;
 const NAMESAKES: f64 = 0.02;
 /// Different people of one household who have a part of the name in common, and nothing else of it.
 const COMMON_NAME: f64 = 0.5;
+/// The records of one person differ in what is personal (name, birth date, sex, number) in no larger share of pairs:
+/// without this bound, the household of a set without duplicates would be taken for one person.
+const MOST_APART: f64 = 0.2;
 const MOST_ROUNDS: u32 = 200;
 /// The expected number of matches moves by less than this in the last round.
 const STILL: f64 = 1e-6;
@@ -177,9 +180,29 @@ impl<'a> Fit<'a> {
             self.lambda *= 0.9 / sum;
             self.lambda_kin *= 0.9 / sum;
         }
-        self.m = with_prior(&expected.m);
+        self.m = self.bounded(with_prior(&expected.m));
         self.kin = with_prior(&expected.of_kin);
         self.u = self.strangers(&expected.m);
+    }
+
+    /// Keeps m of personal comparisons within [`MOST_APART`].
+    fn bounded(&self, mut m: Distributions) -> Distributions {
+        for (shares, ladder) in m.iter_mut().zip(self.ladders) {
+            if ladder.levels.iter().any(|level| level.kin == Kin::Same) {
+                continue;
+            }
+            let sum = |apart: bool, shares: &[f64]| -> f64 {
+                let of = ladder.levels.iter().zip(shares).filter(|(level, _)| level.apart == apart);
+                of.map(|(_, share)| share).sum()
+            };
+            let (apart, alike) = (sum(true, shares), sum(false, shares));
+            if apart > MOST_APART {
+                for (share, level) in shares.iter_mut().zip(&ladder.levels) {
+                    *share *= if level.apart { MOST_APART / apart } else { (1.0 - MOST_APART) / alike };
+                }
+            }
+        }
+        m
     }
 
     fn model(&self, entity: &str, records: u64, rounds: u32, converged: bool, random: &Patterns) -> Model {

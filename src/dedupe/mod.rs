@@ -24,7 +24,7 @@ pub use model::Model;
 use crate::config::{Dedupe, Read};
 
 /// Changes whenever the same settings over the same records would give something else.
-pub const REVISION: &str = "dedupe 1";
+pub const REVISION: &str = "dedupe 2";
 
 /// The SQL expressions that settings bring along, and the macros that linking calls by itself.
 pub fn expressions(settings: &Dedupe) -> Vec<String> {

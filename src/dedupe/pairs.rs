@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::blocking::{self, RuleReport};
-use super::compare::{self, BITS, Ladder};
+use super::compare::{self, BITS, Ladder, Measures};
 use super::estimate::{self, Patterns};
 use super::model::{self, Model, private_json};
 use super::record::{self, Roles, valid};
@@ -55,11 +55,11 @@ pub fn build(
     settings: &Dedupe,
 ) -> Result<Found> {
     let roles = Roles::find(staging, entity, settings)?;
-    let ladders = compare::ladders(settings, &roles);
+    let (ladders, measures) = compare::ladders(settings, &roles);
     let records = roles.build(staging, entity, settings)?;
     let rules = blocking::build(staging, settings, records)?;
     interrupt::check()?;
-    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, settings))?;
+    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, &measures, settings))?;
     let candidates = patterns(staging, "linkage_compared")?;
     let pinned = model::pinned(project, clinic, entity, &ladders)?;
     let (model, pinned) = match pinned {
@@ -70,6 +70,7 @@ pub fn build(
                 "linkage_random_compared",
                 "temp.linkage_random",
                 &ladders,
+                &measures,
                 settings,
             ))?;
             let random = patterns(staging, "linkage_random_compared")?;
@@ -83,7 +84,13 @@ pub fn build(
 }
 
 /// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
-fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+fn compared_sql(
+    into: &str,
+    pairs: &str,
+    ladders: &[Ladder],
+    measures: &Measures,
+    settings: &Dedupe,
+) -> String {
     let levels: Vec<String> = ladders
         .iter()
         .enumerate()
@@ -101,12 +108,14 @@ fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) 
         (0..ladders.len()).map(|place| format!("(level_{place} << {})", place * BITS)).collect();
     format!(
         "create or replace temp table {into} as select pair, {} as pattern, ({rarity})::double as rarity, exact, never \
-         from (select p.pair, {}, ({}) as exact, ({}) as never, l, r from {pairs} as p \
-           join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger)",
+         from (select pair, {}, ({}) as exact, ({}) as never, l, r \
+           from (select p.pair, l, r{} from {pairs} as p \
+             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger))",
         pattern.join(" | "),
         levels.join(", "),
         exact_sql(settings),
         never_sql(settings),
+        measures.sql(),
         record = record::TABLE,
     )
 }
