@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{self, valid};
 use crate::config::Dedupe;
 use crate::error::interrupt;
+use crate::model::ident::quoted;
 use crate::staging::Staging;
 
 /// The temporary table of pairs: `pair`, the lower id in its upper 32 bits, the higher one in the lower.
@@ -65,7 +66,7 @@ pub(super) fn build(staging: &Staging, settings: &Dedupe, records: u64) -> Resul
     let most = (settings.max_pairs * records as f64) as u64;
     let mut reports = Vec::new();
     for role in settings.exact.keys() {
-        reports.push(rule(staging, role, &valid(role), Bound::Block(MOST_OF_ONE_PERSON))?);
+        reports.push(rule(staging, role, &quoted(&valid(role)), Bound::Block(MOST_OF_ONE_PERSON))?);
     }
     for (name, expression) in &settings.block {
         reports.push(rule(staging, name, expression, Bound::Pairs(most))?);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{probability, weight};
 use super::pairs::never_sql;
-use super::record::Roles;
+use super::record::{Roles, side_by_side};
 use crate::config::{Clinic, Dedupe};
 use crate::error;
 use crate::model::ident::{literal, quoted};
@@ -223,8 +223,9 @@ fn conflicts(
     roles.build_members(staging, entity, settings)?;
     let pairs = staging.rows(
         &format!(
-            "select least(l.number, r.number), greatest(l.number, r.number) from temp.linkage_member as l \
-             join temp.linkage_member as r on l.component = r.component and l.number < r.number where {}",
+            "select number, other from (select l.number, r.number as other, {} from temp.linkage_member as l \
+             join temp.linkage_member as r on l.component = r.component and l.number < r.number) where {}",
+            side_by_side(&Roles::of_members(settings)),
             never_sql(settings)
         ),
         |row| Ok((row.get(0)?, row.get(1)?)),

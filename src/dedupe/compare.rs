@@ -1,9 +1,8 @@
 //! Ladders of comparison levels, as SQL over a left and a right record: the best level first, a missing value none.
 
 use crate::config::{Compare, CompareKind, Dedupe};
-use crate::model::ident::quoted;
 
-use super::record::{Roles, rarity, sound};
+use super::record::{Roles, Side, of, rarity, sound};
 
 /// Levels that fit into the bits that a pattern gives to a comparison; level 0 is "missing".
 pub(super) const MOST_LEVELS: usize = 15;
@@ -66,13 +65,13 @@ impl Measures {
         format!("{} >= {least}", self.column(format!("jaro_winkler_similarity({l}, {r})")))
     }
 
-    /// Damerau-Levenshtein distance; 9 where it is beyond two, which is told by the lengths, or by the places that differ
-    /// (a hundredth of the work).
+    /// Damerau-Levenshtein distance, of texts as long as each other in up to two places that differ; 9 is beyond that. The
+    /// places that differ are counted in a hundredth of the work.
     fn edits(&mut self, l: &str, r: &str, edits: u8) -> String {
         let distance = format!("damerau_levenshtein({l}, {r})");
         let sql = format!(
             "case when length({l}) = length({r}) then \
-               case hamming({l}, {r}) when 0 then 0 when 1 then 1 when 2 then {distance} when 3 then {distance} when 4 then {distance} else 9 end \
+               case hamming({l}, {r}) when 0 then 0 when 1 then 1 when 2 then {distance} else 9 end \
              when abs(length({l}) - length({r})) < 3 then {distance} else 9 end"
         );
         format!("{} = {edits}", self.column(sql))
@@ -125,12 +124,11 @@ fn ladder(name: &str, compare: &Compare, measures: &mut Measures) -> Ladder {
 }
 
 fn either_missing(role: &str) -> String {
-    let role = quoted(role);
-    format!("l.{role} is null or r.{role} is null")
+    format!("{} is null or {} is null", of(Side::Left, role), of(Side::Right, role))
 }
 
 fn simple(kind: CompareKind, role: &str, measures: &mut Measures) -> Vec<Step> {
-    let (l, r) = (format!("l.{}", quoted(role)), format!("r.{}", quoted(role)));
+    let (l, r) = (of(Side::Left, role), of(Side::Right, role));
     let (l, r) = (l.as_str(), r.as_str());
     let equal = Step("equal", Kin::Stranger, format!("{l} = {r}"));
     let step = |label, sql: String| Step(label, Kin::Stranger, sql);
@@ -198,20 +196,20 @@ fn one_letter(l: &str, r: &str) -> String {
 
 /// Given name and surnames as one comparison: they are swapped, and mistyped, together.
 fn person_name(given: &str, surname: &str, measures: &mut Measures) -> (String, Vec<Step>) {
-    let side = |side: &str, role: &str| format!("{side}.{}", quoted(role));
-    let (lg, rg, ls, rs) = (side("l", given), side("r", given), side("l", surname), side("r", surname));
-    let heard = |l: (&str, &str), r: (&str, &str)| format!("{}.{} = {}.{}", l.0, sound(l.1), r.0, sound(r.1));
+    let (lg, rg) = (of(Side::Left, given), of(Side::Right, given));
+    let (ls, rs) = (of(Side::Left, surname), of(Side::Right, surname));
+    let heard = |role: &str| format!("{} = {}", of(Side::Left, &sound(role)), of(Side::Right, &sound(role)));
     let given_alike = format!(
         "({} or {} or {} or {})",
         part_of(&lg, &rg),
-        heard(("l", given), ("r", given)),
+        heard(given),
         initial(&lg, &rg),
         measures.similar(&lg, &rg, 0.85)
     );
     let surname_alike = format!(
         "({} or {} or {})",
         part_of(&ls, &rs),
-        heard(("l", surname), ("r", surname)),
+        heard(surname),
         measures.similar(&ls, &rs, 0.85)
     );
     let missing = format!("coalesce({lg}, {ls}) is null or coalesce({rg}, {rs}) is null");
@@ -265,7 +263,9 @@ fn person_name(given: &str, surname: &str, measures: &mut Measures) -> (String, 
 /// Where names agree, how rare they are; levels are those of [`person_name`] or of a text.
 fn rarity_sql(compare: &Compare, role: &str, levels: &[Level]) -> String {
     let number = |label: &str| levels.iter().position(|level| level.label == label).map_or(99, |at| at + 1);
-    let bits = |role: &str| format!("coalesce(least(l.{0}, r.{0}), 0)", rarity(role));
+    let bits = |role: &str| {
+        format!("coalesce(least({}, {}), 0)", of(Side::Left, &rarity(role)), of(Side::Right, &rarity(role)))
+    };
     if compare.kind != CompareKind::PersonName {
         return format!("case {{level}} when {} then {} else 0 end", number("equal"), bits(role));
     }

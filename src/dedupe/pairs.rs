@@ -7,7 +7,7 @@ use super::blocking::{self, RuleReport};
 use super::compare::{self, BITS, Ladder, Measures};
 use super::estimate::{self, Patterns};
 use super::model::{self, Model, private_json};
-use super::record::{self, Roles, valid};
+use super::record::{self, Roles, Side, of, side_by_side, valid};
 use crate::config::{Clinic, Dedupe, Project, Read};
 use crate::error::{self, interrupt};
 use crate::model::ident::quoted;
@@ -108,14 +108,15 @@ fn compared_sql(
         (0..ladders.len()).map(|place| format!("(level_{place} << {})", place * BITS)).collect();
     format!(
         "create or replace temp table {into} as select pair, {} as pattern, ({rarity})::double as rarity, exact, never \
-         from (select pair, {}, ({}) as exact, ({}) as never, l, r \
-           from (select p.pair, l, r{} from {pairs} as p \
-             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger))",
+         from (select *, {}, ({}) as exact, ({}) as never \
+           from (select *{} from (select p.pair, {columns} from {pairs} as p \
+             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger)))",
         pattern.join(" | "),
         levels.join(", "),
         exact_sql(settings),
         never_sql(settings),
         measures.sql(),
+        columns = side_by_side(&Roles::compared(settings)),
         record = record::TABLE,
     )
 }
@@ -125,7 +126,10 @@ fn exact_sql(settings: &Dedupe) -> String {
     let one = |(role, exact): (&String, &crate::config::Exact)| {
         let compatible =
             exact.compatible.iter().map(|other| format!(" and not ({})", differs(settings, other)));
-        format!("coalesce(l.{0} = r.{0}, false){1}", valid(role), compatible.collect::<String>())
+        {
+            let (l, r) = (of(Side::Left, &valid(role)), of(Side::Right, &valid(role)));
+            format!("coalesce({l} = {r}, false){}", compatible.collect::<String>())
+        }
     };
     let all: Vec<String> = settings.exact.iter().map(one).collect();
     if all.is_empty() { "false".to_owned() } else { all.join(" or ") }
@@ -144,8 +148,8 @@ pub(super) fn never_sql(settings: &Dedupe) -> String {
 /// Whether both have a value and the two cannot be one: valid numbers that are not equal, dates that no slip turns into
 /// each other.
 fn differs(settings: &Dedupe, role: &str) -> String {
-    let column = if settings.exact.contains_key(role) { valid(role) } else { quoted(role) };
-    let (l, r) = (format!("l.{column}"), format!("r.{column}"));
+    let column = if settings.exact.contains_key(role) { valid(role) } else { role.to_owned() };
+    let (l, r) = (of(Side::Left, &column), of(Side::Right, &column));
     let is_date = settings.roles.get(role).is_some_and(|role| role.read == Read::Date);
     let slip = if is_date {
         format!(" and not ({}) and damerau_levenshtein({l}, {r}) > 1", compare::swapped_date(&l, &r))

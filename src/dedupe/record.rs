@@ -83,11 +83,11 @@ impl Roles {
         let mut more = Vec::new();
         for (role, described) in &settings.roles {
             if described.read == Read::Name {
-                more.push(format!("sound({}) as {}", quoted(role), sound(role)));
+                more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
             }
         }
         for (role, exact) in &settings.exact {
-            more.push(format!("case when {} then {} end as {}", exact.valid, quoted(role), valid(role)));
+            more.push(format!("case when {} then {} end as {}", exact.valid, quoted(role), quoted(&valid(role))));
         }
         let more: String = more.iter().map(|item| format!(", {item}")).collect();
         format!(
@@ -96,6 +96,20 @@ impl Roles {
             items.join(", "),
             quoted(entity)
         )
+    }
+
+    /// The columns of the records that comparisons and rules are about.
+    pub(super) fn compared(settings: &Dedupe) -> Vec<String> {
+        let names = settings.roles.iter().filter(|(_, role)| role.read == Read::Name);
+        let sounds = names.map(|(role, _)| sound(role));
+        let rarities = names_of(settings).into_iter().map(|role| rarity(&role));
+        let valid = settings.exact.keys().map(|role| valid(role));
+        settings.roles.keys().cloned().chain(sounds).chain(rarities).chain(valid).collect()
+    }
+
+    /// Those that definite noes are about.
+    pub(super) fn of_members(settings: &Dedupe) -> Vec<String> {
+        settings.roles.keys().cloned().chain(settings.exact.keys().map(|role| valid(role))).collect()
     }
 
     /// Fills `linkage_member` with the records of the temporary table `linkage_component` (source_id, component), without
@@ -117,16 +131,16 @@ impl Roles {
     /// Two records of one `source_id`, an expression of the settings that DuckDB refuses.
     pub(super) fn build(&self, staging: &Staging, entity: &str, settings: &Dedupe) -> Result<u64> {
         let mut rare = String::new();
-        for role in names(settings) {
+        for role in names_of(settings) {
             // log2 of how much rarer the value is than two random records would agree on: it adds to the weight of agreement.
             let name = quoted(&role);
             rare.push_str(&format!(
                 ", case when {name} is not null then log2(greatest(sum_squares_{0}, 1e-12) / (greatest(count(*) over (partition by {name}), 2) / filled_{0})) end as {1}",
                 plain(&role),
-                rarity(&role)
+                quoted(&rarity(&role))
             ));
         }
-        let totals: Vec<String> = names(settings)
+        let totals: Vec<String> = names_of(settings)
             .iter()
             .map(|role| {
                 format!(
@@ -157,24 +171,47 @@ impl Roles {
 }
 
 /// The roles whose values are rare or frequent names.
-fn names(settings: &Dedupe) -> BTreeSet<String> {
+fn names_of(settings: &Dedupe) -> BTreeSet<String> {
     let compared = settings.compare.values().filter(|compare| compare.term_frequency);
     compared.flat_map(|compare| compare.roles.iter().cloned()).collect()
 }
 
+/// A side of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// A column of one side, in a table of [`side_by_side`].
+pub(super) fn of(side: Side, column: &str) -> String {
+    let side = if side == Side::Left { 'l' } else { 'r' };
+    quoted(&format!("{side}.{column}"))
+}
+
+/// The columns of both records of a pair, for `select ... from ... join <records> as l ... join <records> as r ...`.
+pub(super) fn side_by_side(columns: &[String]) -> String {
+    let one = |side: &str, column: &String| {
+        format!("{side}.{} as {}", quoted(column), quoted(&format!("{side}.{column}")))
+    };
+    let both: Vec<String> =
+        columns.iter().flat_map(|column| [one("l", column), one("r", column)]).collect();
+    both.join(", ")
+}
+
 /// The column of a name's phonetic form.
 pub(super) fn sound(role: &str) -> String {
-    quoted(&format!("{role}_sound"))
+    format!("{role}_sound")
 }
 
 /// The column of the bits that agreement on a value is worth more than on an average one.
 pub(super) fn rarity(role: &str) -> String {
-    quoted(&format!("{role}_rarity"))
+    format!("{role}_rarity")
 }
 
 /// The column of an exact role's value where it is valid.
 pub(super) fn valid(role: &str) -> String {
-    quoted(&format!("{role}_valid"))
+    format!("{role}_valid")
 }
 
 /// A role's name as a part of an SQL name.
