@@ -201,7 +201,7 @@ impl Dedupe {
     }
 
     fn default_max_pairs() -> f64 {
-        20.0
+        5.0
     }
 
     /// Lays a section of clinic.toml over the shared file that it names.

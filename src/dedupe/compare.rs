@@ -138,7 +138,10 @@ fn simple(kind: CompareKind, role: &str, measures: &mut Measures) -> Vec<Step> {
             let similar = measures.similar(l, r, 0.92);
             vec![
                 equal,
-                step("similar", format!("{similar} or starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ')")),
+                step(
+                    "similar",
+                    format!("{similar} or starts_with({l}, {r} || ' ') or starts_with({r}, {l} || ' ')"),
+                ),
                 step("alike", measures.similar(l, r, 0.82)),
             ]
         }
@@ -152,7 +155,10 @@ fn simple(kind: CompareKind, role: &str, measures: &mut Measures) -> Vec<Step> {
             step("day_month_swapped", swapped_date(l, r)),
             step("one_edit", measures.edits(l, r, 1)),
             step("two_figures", measures.edits(l, r, 2)),
-            step("same_year_or_day", format!("left({l}, 4) = left({r}, 4) or substr({l}, 5) = substr({r}, 5)")),
+            step(
+                "same_year_or_day",
+                format!("left({l}, 4) = left({r}, 4) or substr({l}, 5) = substr({r}, 5)"),
+            ),
         ],
         CompareKind::Overlap => vec![
             step("in_common", format!("list_has_any({l}, {r})")),
@@ -174,7 +180,8 @@ fn lines(l: &str, r: &str, measures: &mut Measures) -> Vec<Step> {
     let equal = |a: u8, b: u8| format!("{} = {}", line(l, a), line(r, b));
     let mut similar = |a: u8, b: u8, least: f64| measures.similar(&line(l, a), &line(r, b), least);
     let step = |label, sql: String| Step(label, Kin::Stranger, sql);
-    let alike = [similar(1, 1, 0.82), similar(2, 2, 0.9), similar(1, 2, 0.9), similar(2, 1, 0.9)].join(" or ");
+    let alike =
+        [similar(1, 1, 0.82), similar(2, 2, 0.9), similar(1, 2, 0.9), similar(2, 1, 0.9)].join(" or ");
     vec![
         step("equal", format!("{} or {}", equal(1, 1), equal(1, 2))),
         step("similar", similar(1, 1, 0.92)),
@@ -206,12 +213,8 @@ fn person_name(given: &str, surname: &str, measures: &mut Measures) -> (String, 
         initial(&lg, &rg),
         measures.similar(&lg, &rg, 0.85)
     );
-    let surname_alike = format!(
-        "({} or {} or {})",
-        part_of(&ls, &rs),
-        heard(surname),
-        measures.similar(&ls, &rs, 0.85)
-    );
+    let surname_alike =
+        format!("({} or {} or {})", part_of(&ls, &rs), heard(surname), measures.similar(&ls, &rs, 0.85));
     let missing = format!("coalesce({lg}, {ls}) is null or coalesce({rg}, {rs}) is null");
     let given_missing = format!("({lg} is null or {rg} is null)");
     let surname_missing = format!("({ls} is null or {rs} is null)");
@@ -252,7 +255,11 @@ fn person_name(given: &str, surname: &str, measures: &mut Measures) -> (String, 
             ),
         ),
         step("surname_equal", Kin::Common, format!("{ls} = {rs} or {ls} = {rg}")),
-        step("surname_alike", Kin::Common, format!("{} or {}", part_of(&ls, &rs), measures.similar(&ls, &rs, 0.88))),
+        step(
+            "surname_alike",
+            Kin::Common,
+            format!("{} or {}", part_of(&ls, &rs), measures.similar(&ls, &rs, 0.88)),
+        ),
         step("given_name_equal", Kin::Stranger, format!("{lg} = {rg} or {lg} = {rs}")),
         step("given_name_alike", Kin::Stranger, measures.similar(&lg, &rg, 0.88)),
         step("partly_missing", Kin::Stranger, format!("{given_missing} or {surname_missing}")),

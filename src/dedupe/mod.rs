@@ -21,17 +21,13 @@ pub mod survivor;
 pub use blocking::RuleReport;
 pub use model::Model;
 
-use crate::config::{Dedupe, Read};
+use crate::config::Dedupe;
 
 /// Changes whenever the same settings over the same records would give something else.
 pub const REVISION: &str = "dedupe 2";
 
-/// The SQL expressions that settings bring along, and the macros that linking calls by itself.
+/// The SQL expressions that settings bring along.
 pub fn expressions(settings: &Dedupe) -> Vec<String> {
-    let names = settings.roles.values().any(|role| role.read == Read::Name);
-    let own = names.then(|| "sound('a')".to_owned());
-    own.into_iter()
-        .chain(settings.block.values().cloned())
-        .chain(settings.exact.values().map(|exact| exact.valid.clone()))
-        .collect()
+    let valid = settings.exact.values().map(|exact| exact.valid.clone());
+    settings.block.values().cloned().chain(valid).collect()
 }

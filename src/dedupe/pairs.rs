@@ -14,7 +14,7 @@ use crate::model::ident::quoted;
 use crate::staging::Staging;
 
 /// Random pairs from which u is taken, about; of fewer records, all pairs.
-const RANDOM_PAIRS: u64 = 1_000_000;
+const RANDOM_PAIRS: u64 = 500_000;
 /// The seed of the random pairs.
 const SEED: u64 = 20_260_101;
 /// Pairs below this weight in bits are not kept: one in a thousand of them is a match.

@@ -11,8 +11,8 @@ use crate::model::ident::quoted;
 use crate::staging::Staging;
 
 /// The temporary table of records: `id` (from 0, in the order of source_id), `source_id`, a column a role (`varchar`,
-/// `varchar[]` for phones and lines, `double` for numbers), for each name its sound and how rare it is, for each exact
-/// role its valid value.
+/// `varchar[]` for phones and lines, `double` for numbers), for each name its sound, its skeleton and how rare it is, for
+/// each exact role its valid value.
 pub(super) const TABLE: &str = "temp.linkage_record";
 
 /// The roles of an entity and the columns that play them.
@@ -84,10 +84,16 @@ impl Roles {
         for (role, described) in &settings.roles {
             if described.read == Read::Name {
                 more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
+                more.push(format!("skeleton({}) as {}", quoted(role), quoted(&format!("{role}_skeleton"))));
             }
         }
         for (role, exact) in &settings.exact {
-            more.push(format!("case when {} then {} end as {}", exact.valid, quoted(role), quoted(&valid(role))));
+            more.push(format!(
+                "case when {} then {} end as {}",
+                exact.valid,
+                quoted(role),
+                quoted(&valid(role))
+            ));
         }
         let more: String = more.iter().map(|item| format!(", {item}")).collect();
         format!(
@@ -194,8 +200,7 @@ pub(super) fn side_by_side(columns: &[String]) -> String {
     let one = |side: &str, column: &String| {
         format!("{side}.{} as {}", quoted(column), quoted(&format!("{side}.{column}")))
     };
-    let both: Vec<String> =
-        columns.iter().flat_map(|column| [one("l", column), one("r", column)]).collect();
+    let both: Vec<String> = columns.iter().flat_map(|column| [one("l", column), one("r", column)]).collect();
     both.join(", ")
 }
 

@@ -1,5 +1,5 @@
-//! Scalar functions that models may call: deterministic ids (`ulid_for`, `uuid_for`), and local times
-//! ([`super::local_time`]).
+//! Scalar functions that models may call: deterministic ids (`ulid_for`, `uuid_for`), local times
+//! ([`super::local_time`]), and how names sound ([`super::sound`]).
 //!
 //! # Bytes of an id
 //! `digest = SHA-256(part(clinic uid) part(entity) part(source) part(key 1) ... part(key n))`, where `part(text)` is
@@ -21,7 +21,7 @@ use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
 use sha2::{Digest as _, Sha256};
 
-use super::local_time;
+use super::{local_time, sound};
 use crate::config::Clinic;
 use crate::error;
 
@@ -37,7 +37,8 @@ pub(super) fn register(connection: &Connection, clinic: &Clinic) -> Result<()> {
     connection
         .register_scalar_function_with_state::<UuidFor>("uuid_for", &namespace)
         .map_err(error::duckdb)?;
-    local_time::register(connection)
+    local_time::register(connection)?;
+    sound::register(connection)
 }
 
 pub(super) type Invoked = std::result::Result<(), Box<dyn Error>>;

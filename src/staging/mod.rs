@@ -4,6 +4,7 @@ mod functions;
 mod local_time;
 mod lock;
 pub mod numbers;
+mod sound;
 mod stages;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Opens the clinic's staging file and registers the functions `ulid_for`, `uuid_for` and `local_ts`.
+    /// Opens the clinic's staging file and registers the functions that models may call.
     ///
     /// # Errors
     /// No file yet (read-only), a lock held by another process (it is named), a file that is no DuckDB database or is
