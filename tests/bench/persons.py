@@ -177,8 +177,7 @@ def persons(count, households):
         -- one in twenty children with an older one in the house is its twin
         when role >= 2 then born + (8500 + 700 * (role - 1 - (role > 2 and u(k, 'twin') < 0.05)::int))::int + floor(u(home || (role - (role > 2 and u(k, 'twin') < 0.05)::int), 'born') * 600)::int
         else date '2026-01-01' - (300 + floor((u(k, 'born') * 0.7 + u(k, 'born2') * 0.3) * 33000)::int) end as birth_date,
-      nif_of((p * 48271 * 131 + 20000003) % 89999999) as national_id,
-      u(k, 'email') as mailed
+      nif_of((p * 48271 * 131 + 20000003) % 89999999) as national_id
     from sexed;
     create table person as
     with living as (
@@ -188,14 +187,20 @@ def persons(count, households):
         role >= 0 and (u(home, 'mails') < 0.3 or role >= 2 and u(k, 'mails') < 0.6) as shared_mail
       from placed
       window household as (partition by home order by p)
-    )
+    ),
+    mailed as (
+      select *, mail(case when shared_mail then host else given_name end, case when shared_mail then host1 else surname1 end,
+        u(case when shared_mail then home else k end, 'mail'), case when shared_mail then home_number else {count} + p end) as wished
+      from living
+    ),
+    -- an address that somebody else has gets a number
+    granted as (select *, dense_rank() over (partition by wished order by case when shared_mail then home else k end) as taken from mailed)
     select p, k, home, given_name, surname1, surname2, birth_date, sex,
       case when birth_date > date '2012-01-01' and u(k, 'young') < 0.6 then null else national_id end as national_id,
       mobile(phone_number) as phone,
-      mail(case when shared_mail then host else given_name end, case when shared_mail then host1 else surname1 end,
-        u(case when shared_mail then home else k end, 'mail'), case when shared_mail then home_number else {count} + p end) as email,
+      case when taken > 1 then replace(wished, '@', '.' || taken || '@') else wished end as email,
       street(home, 'street') as address, postcode(place, home, 'postcode') as postcode, place.name as city
-    from living;
+    from granted;
     """
 
 
@@ -224,7 +229,7 @@ ERRORS = """
         case when moves then postcode(next, k, 'postcode') else postcode end as postcode,
         case when moves then next.name else city end as city,
         case when calls or moves and u(k, 'both') < 0.4 then mobile({phones} + c) else phone end as phone,
-        case when u(k, 'mailed') < 0.09 then mail(given_name, surname1, u(k, 'mail'), {phones} + c) else email end as email,
+        case when u(k, 'mailed') < 0.09 then replace(mail(given_name, surname1, u(k, 'mail'), {phones} + c), '@', '_' || c || '@') else email end as email,
         case when sex = 'F' and birth_date < date '1999-01-01' and u(k, 'married') < 0.015 then 'de ' || surname(k, 'married') else surname2 end as surname2
       from moved
     ),
