@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Links the records of a CSV with Splink, as somebody who knows it would: the peer of `dedupe.py`.
 
-    splink_link.py FILE.csv FOLDER [--rules blocking.json] [--threads N] [--memory-limit 4GB] [--without COLUMN ...]
+    splink_link.py FILE.csv FOLDER [--rules FILE.json] [--threads N] [--memory-limit 4GB] [--without COLUMN ...]
 
 Reads `persons.csv` or a file of FEBRL, standardises, estimates u from random pairs and m by expectation maximisation,
 predicts, clusters at 0.95 and writes FOLDER/clusters.csv (id,cluster) and FOLDER/pairs.csv (left,right,probability).
@@ -16,6 +16,7 @@ import argparse
 import json
 import logging
 import resource
+import tomllib
 from pathlib import Path
 
 import duckdb
@@ -25,20 +26,25 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.blocking_rule_library import CustomRule
 
 HERE = Path(__file__).resolve().parent
-# what a record is compared by, and where FEBRL has it
-COLUMNS = {
-    "id": "id", "given_name": "given_name", "surname1": "surname1", "surname2": "surname2", "birth_date": "birth_date", "sex": "sex",
-    "national_id": "national_id", "phone": "phone", "email": "email", "address": "address", "postcode": "postcode", "city": "city",
-}
+ROOT = HERE.parent.parent
+# what a record is compared by, where FEBRL has it, and how it is written plainly
+COLUMNS = ["id", "given_name", "surname1", "surname2", "birth_date", "sex", "national_id", "phone", "email", "address", "postcode", "city"]
 FEBRL = {
     "id": "rec_id", "given_name": "given_name", "surname1": "surname", "birth_date": "date_of_birth", "national_id": "soc_sec_id",
-    "address": "concat_ws(' ', address_1, street_number)", "postcode": "postcode", "city": "suburb",
+    "address": "nullif(concat_ws(' ', address_1, street_number), '')", "postcode": "postcode", "city": "suburb",
 }
-STANDARD = {
+PLAIN = {
     "id": "{}", "given_name": "plain_given({})", "surname1": "plain({})", "surname2": "plain({})",
     "birth_date": "coalesce(try_cast({0} as date), try_strptime({0}, '%Y%m%d')::date)", "sex": "{}",
     "national_id": "nullif(upper(regexp_replace({}, '[^A-Za-z0-9]', '', 'g')), '')", "phone": "nullif(right(regexp_replace({}, '[^0-9]', '', 'g'), 9), '')",
     "email": "nullif(lower(trim({})), '')", "address": "plain_address({})", "postcode": "nullif(trim({}), '')", "city": "plain({})",
+}
+# the roles that blocking rules speak of
+ROLES = {
+    "given_name": "read_name(given_name)", "surname": "read_name(concat_ws(' ', surname1, surname2))",
+    "birth_date": "nullif(regexp_extract(regexp_replace(birth_date, '[^0-9]', '', 'g'), '^\\d{{8}}'), '')", "sex": "read_text(sex)",
+    "national_id": "read_code(national_id)", "phone": "read_list([nullif(regexp_extract(regexp_replace(phone, '[^0-9]', '', 'g'), '\\d{{6,9}}$'), '')])",
+    "email": "nullif(lower(trim(email)), '')", "address": "read_list([{lines}])", "street_number": "{number}", "postal_code": "read_code(postcode)", "city": "read_text(city)",
 }
 
 
@@ -54,30 +60,69 @@ class Watch:
         self.last = now
 
 
-def standardise(database, path, rules, without):
-    """The table `records`, each rule's key a column of it, so that Splink joins on columns and computes nothing in its joins."""
+def shared():
+    """The rules that trasvase has for people."""
+    section = tomllib.loads((ROOT / "sql" / "dedupe" / "person.toml").read_text())
+    return {"max_pairs": section.get("max_pairs", 20), "rules": [{"name": name, "key": key} for name, key in section["block"].items()]}
+
+
+def standardise(database, path, without):
+    """The tables `standard`, whose columns are compared, and `role`, from which rules make keys; says which columns hold anything."""
     database.execute((HERE / "standard.sql").read_text())
-    for macro in rules["macros"]:
-        database.execute("\n".join(macro))
-    header = [name for name, *_ in database.execute(f"describe select * from read_csv('{path}', header = true, all_varchar = true)").fetchall()]
-    where = {column: written for column, written in (FEBRL if "rec_id" in header else COLUMNS).items() if column not in without}
-    values = [f"{STANDARD[column].format(where[column])} as {column}" if column in where else f"null::{'date' if column == 'birth_date' else 'varchar'} as {column}" for column in COLUMNS]
-    database.execute(f"create table standard as select {', '.join(values)} from read_csv('{path}', header = true, all_varchar = true)")
-    keys = [f"{rule['key']} as block_{rule['name']}" for rule in rules["rules"]]
-    database.execute(f"create table records as select *, surname1 || ' ' || surname2 as both_surnames, concat_ws(' ', surname1, surname2) as surnames, {', '.join(keys)} from standard")
-    database.execute("drop table standard")
-    counts = database.execute(f"select {', '.join(f'count({column})' for column in COLUMNS)} from records").fetchone()
-    lists = {name[6:] for name, kind, *_ in database.execute("describe records").fetchall() if name.startswith("block_") and kind.endswith("[]")}
-    return {column for column, count in zip(COLUMNS, counts) if count}, lists
+    database.execute((ROOT / "sql" / "macros" / "sounds.sql").read_text())
+    database.execute(f"create table source as select * from read_csv('{path}', header = true, all_varchar = true)")
+    febrl = database.execute("select count(*) from (describe source) where column_name = 'rec_id'").fetchone()[0] > 0
+    where = {column: FEBRL.get(column, "null::varchar") if febrl else column for column in COLUMNS}
+    where.update({column: "null::varchar" for column in without})
+    lines = ["address_1", "address_2"] if febrl else ["address"]
+    roles = {
+        role: written.format(lines=", ".join(f"read_text({line})" for line in lines if "address" not in without), number="read_text(street_number)" if febrl else "null::varchar")
+        for role, written in ROLES.items()
+    }
+    named = ", ".join(f"{written} as {column}" for column, written in where.items())
+    more = ", address_1, address_2, street_number" if febrl else ""
+    database.execute(f"create table role as select id, {', '.join(f'{written} as {role}' for role, written in roles.items())} from (select {named}{more} from source) as source")
+    plain = ", ".join(f"{PLAIN[column].format(written)} as {column}" for column, written in where.items())
+    database.execute(f"create table standard as select *, surname1 || ' ' || surname2 as both_surnames, concat_ws(' ', surname1, surname2) as surnames from (select {plain} from source)")
+    database.execute("drop table source")
+    counts = database.execute(f"select {', '.join(f'count({column})' for column in COLUMNS)} from standard").fetchone()
+    return {column for column, count in zip(COLUMNS, counts) if count}
 
 
-def blocking(rules, lists):
-    """A key that is a list holds several keys of the record; Splink explodes it."""
-    written = []
+def bound(sizes, most):
+    """The biggest block that may be compared, where all smaller ones together make `most` pairs at the most."""
+    made, limit = 0, 1
+    for records, blocks in sizes:
+        made += blocks * records * (records - 1) // 2
+        if made > most:
+            return limit
+        limit = records
+    return limit
+
+
+def key(database, rules):
+    """The table `records`: `standard` and each rule's key as a column, without the keys of blocks that are too big and of one record,
+    so that Splink joins on columns and computes nothing in its joins. Returns the blocking rules; one whose key is a list is exploded."""
+    most = rules["max_pairs"] * database.execute("select count(*) from role").fetchone()[0]
+    columns, joins, blocking, pairs = [], [], [], {}
     for rule in rules["rules"]:
         column = f"block_{rule['name']}"
-        written.append(CustomRule(f"l.{column} = r.{column}", arrays_to_explode=[column] if rule["name"] in lists else None))
-    return written
+        several = database.execute(f"select typeof(any_value({rule['key']})) from role as record").fetchone()[0].endswith("[]")
+        written = f"unnest({rule['key']})" if several else f"({rule['key']})"
+        database.execute(f"create table {column} as select distinct id, block from (select id, {written}::varchar as block from role as record) where block <> ''")
+        sizes = database.execute(f"select n, count(*) from (select count(*) as n from {column} group by block) where n > 1 group by n order by n").fetchall()
+        limit = bound(sizes, most)
+        kept = f"select id, block from {column} semi join (select block from {column} group by block having count(*) between 2 and {limit}) using (block)"
+        pairs[rule["name"]] = sum(blocks * records * (records - 1) // 2 for records, blocks in sizes if records <= limit)
+        if not pairs[rule["name"]]:
+            continue
+        columns.append(f"{column}.block as {column}")
+        joins.append(f" left join ({f'select id, list(block order by block) as block from ({kept}) group by id' if several else kept}) as {column} using (id)")
+        blocking.append(CustomRule(f"l.{column} = r.{column}", arrays_to_explode=[column] if several else None))
+    database.execute(f"create table records as select standard.*, {', '.join(columns)} from standard{''.join(joins)}")
+    for table in ["role", "standard", *(f"block_{rule['name']}" for rule in rules["rules"])]:
+        database.execute(f"drop table {table}")
+    return blocking, pairs
 
 
 def given():
@@ -181,7 +226,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rules", type=Path, default=HERE / "blocking.json")
+    parser.add_argument("--rules", type=Path, help="JSON: max_pairs and rules of name and key; else those of sql/dedupe/person.toml")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-limit")
     parser.add_argument("--without", nargs="*", default=[], help="columns to leave out")
@@ -195,11 +240,13 @@ def main():
     database.execute(f"set threads = {options.threads}; set temp_directory = '{options.folder}/spill'")
     if options.memory_limit:
         database.execute(f"set memory_limit = '{options.memory_limit}'")
-    rules = json.loads(options.rules.read_text())
-    filled, lists = standardise(database, options.file, rules, options.without)
+    rules = json.loads(options.rules.read_text()) if options.rules else shared()
+    filled = standardise(database, options.file, options.without)
     watch.reached("standardise")
+    blocking, pairs = key(database, rules)
+    watch.reached("keys")
     settings = SettingsCreator(
-        link_type="dedupe_only", unique_id_column_name="id", comparisons=compared(filled), blocking_rules_to_generate_predictions=blocking(rules, lists),
+        link_type="dedupe_only", unique_id_column_name="id", comparisons=compared(filled), blocking_rules_to_generate_predictions=blocking,
         retain_matching_columns=False, retain_intermediate_calculation_columns=False, max_iterations=50,
     )
     linker = Linker(DuckDBAPI(connection=database).register("records"), settings, log_level=logging.ERROR)
@@ -218,7 +265,7 @@ def main():
         "seconds": round(time.monotonic() - BEGUN, 2), "parts": watch.parts, "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "accepted": database.execute(f"select count(*) from {accepted.physical_name}").fetchone()[0],
         "clusters": database.execute(f"select count(distinct cluster_id) from {clusters.physical_name}").fetchone()[0],
-        "duckdb": duckdb.__version__, "splink": __import__("splink").__version__,
+        "pairs_by_rule": pairs, "duckdb": duckdb.__version__, "splink": __import__("splink").__version__,
     }))
 
 
