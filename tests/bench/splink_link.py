@@ -76,9 +76,13 @@ def standardise(database, path, without):
     where.update({column: "null::varchar" for column in without})
     lines = ["address_1", "address_2"] if febrl else ["address"]
     roles = {
-        role: written.format(lines=", ".join(f"read_text({line})" for line in lines if "address" not in without), number="read_text(street_number)" if febrl else "null::varchar")
+        role: written.format(lines=", ".join(f"read_text({line})" for line in lines), number="read_text(street_number)" if febrl else "null::varchar")
         for role, written in ROLES.items()
     }
+    if where["phone"] == "null::varchar":
+        roles["phone"] = "null::varchar[]"
+    if where["address"] == "null::varchar":
+        roles["address"] = "null::varchar[]"
     named = ", ".join(f"{written} as {column}" for column, written in where.items())
     more = ", address_1, address_2, street_number" if febrl else ""
     database.execute(f"create table role as select id, {', '.join(f'{written} as {role}' for role, written in roles.items())} from (select {named}{more} from source) as source")
@@ -105,6 +109,8 @@ def key(database, rules):
     so that Splink joins on columns and computes nothing in its joins. Returns the blocking rules; one whose key is a list is exploded."""
     most = rules["max_pairs"] * database.execute("select count(*) from role").fetchone()[0]
     columns, joins, blocking, pairs = [], [], [], {}
+    # DuckDB 2.0.0 fails on some functions of a column that its statistics know to be empty
+    database.execute("set disabled_optimizers = 'statistics_propagation'")
     for rule in rules["rules"]:
         column = f"block_{rule['name']}"
         several = database.execute(f"select typeof(any_value({rule['key']})) from role as record").fetchone()[0].endswith("[]")
@@ -122,6 +128,7 @@ def key(database, rules):
     database.execute(f"create table records as select standard.*, {', '.join(columns)} from standard{''.join(joins)}")
     for table in ["role", "standard", *(f"block_{rule['name']}" for rule in rules["rules"])]:
         database.execute(f"drop table {table}")
+    database.execute("reset disabled_optimizers")
     return blocking, pairs
 
 
