@@ -12,10 +12,10 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test bench build fmt lint doc coverage release install uninstall clean needs
+.PHONY: help demo run test bench bench-dedupe build fmt lint doc coverage release install uninstall clean needs
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: needs ## Take the three clinics of this repository from their exports to a verified PostgreSQL
 	$(CARGO) run --quiet -- demo
@@ -29,9 +29,14 @@ test: needs ## Format check, lint, docs, tests: what CI runs
 	$(LINT) $(CARGO) test --no-fail-fast 2>&1 | tee $(TARGET)/test.log
 	@.ci/count <$(TARGET)/test.log
 
-bench: needs ## Measure beside psql, pgloader and dlt: 1,000,000 rows (BENCH_BIG=1: ten times as many too)
+bench: needs ## Measure beside psql, pgloader, dlt and Splink (BENCH_BIG=1: ten times as many rows too)
 	$(CARGO) build --release --bin trasvase --example generate_clinic
 	tests/bench/bench.py $(TARGET)/release/trasvase $(TARGET)/release/examples/generate_clinic --venv $(TARGET)/bench-venv $(if $(BENCH_BIG),--big) $(BENCH_ARGS)
+	$(MAKE) --no-print-directory bench-dedupe
+
+bench-dedupe: needs ## Measure the linkage of duplicates beside Splink alone
+	$(CARGO) build --release --bin trasvase
+	tests/bench/dedupe.py $(TARGET)/release/trasvase --venv $(TARGET)/splink-venv $(if $(BENCH_BIG),--big) $(BENCH_DEDUPE_ARGS)
 
 build: needs ## Compile for development
 	$(CARGO) build --tests --examples --bins
