@@ -219,7 +219,7 @@ def compared(filled):
 def train(linker, filled, watch):
     """Blocks that hold hardly anything but matches: in wider ones expectation maximisation takes families for persons."""
     named = block_on("given_name", "surname1", "birth_date")
-    strong = [block_on("national_id")] if "national_id" in filled else [block_on("birth_date", "postcode"), block_on("given_name", "address")]
+    strong = [block_on("national_id")] if "national_id" in filled else [block_on("birth_date", "postcode"), block_on("given_name", "surname1", "postcode")]
     linker.training.estimate_probability_two_random_records_match([*strong[:1], named], recall=0.9)
     watch.reached("prior")
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
