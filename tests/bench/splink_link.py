@@ -63,13 +63,12 @@ class Watch:
 def shared():
     """The rules that trasvase has for people."""
     section = tomllib.loads((ROOT / "sql" / "dedupe" / "person.toml").read_text())
-    return {"max_pairs": section.get("max_pairs", 20), "rules": [{"name": name, "key": key} for name, key in section["block"].items()]}
+    return {"max_pairs": section.get("max_pairs", 5), "rules": [{"name": name, "key": key} for name, key in section["block"].items()]}
 
 
 def standardise(database, path, without):
     """The tables `standard`, whose columns are compared, and `role`, from which rules make keys; says which columns hold anything."""
     database.execute((HERE / "standard.sql").read_text())
-    database.execute((ROOT / "sql" / "macros" / "sounds.sql").read_text())
     database.execute(f"create table source as select * from read_csv('{path}', header = true, all_varchar = true)")
     febrl = database.execute("select count(*) from (describe source) where column_name = 'rec_id'").fetchone()[0] > 0
     where = {column: FEBRL.get(column, "null::varchar") if febrl else column for column in COLUMNS}
@@ -86,6 +85,7 @@ def standardise(database, path, without):
     named = ", ".join(f"{written} as {column}" for column, written in where.items())
     more = ", address_1, address_2, street_number" if febrl else ""
     database.execute(f"create table role as select id, {', '.join(f'{written} as {role}' for role, written in roles.items())} from (select {named}{more} from source) as source")
+    database.execute("create or replace table role as select *, skeleton(given_name) as given_name_skeleton, skeleton(surname) as surname_skeleton from role")
     plain = ", ".join(f"{PLAIN[column].format(written)} as {column}" for column, written in where.items())
     database.execute(f"create table standard as select *, surname1 || ' ' || surname2 as both_surnames, concat_ws(' ', surname1, surname2) as surnames from (select {plain} from source)")
     database.execute("drop table source")

@@ -7,3 +7,9 @@ create macro read_text(t) as nullif(trim(regexp_replace(strip_accents(lower(t)),
 create macro read_name(t) as nullif(trim(regexp_replace(strip_accents(lower(t)), '[^\p{L}]+', ' ', 'g')), '');
 create macro read_code(t) as nullif(upper(regexp_replace(strip_accents(t), '[^\p{L}\p{N}]+', '', 'g')), '');
 create macro read_list(items) as list_filter([list_filter(items, lambda item: item is not null)], lambda items: length(items) > 0)[1];
+create macro sound(t) as
+    replace(replace(replace(replace(replace(translate(regexp_replace(regexp_replace(regexp_replace(
+        replace(replace(replace(replace(replace(lower(t), 'ph', 'f'), 'ch', '1'), 'll', 'y'), 'ck', 'k'), 'qu', 'k'),
+        'c([ei])', 's\1', 'g'), 'g([ei])', 'j\1', 'g'), 'gu([ei])', 'g\1', 'g'),
+        'vwzcxyqh', 'bbsksik'), 'rr', 'r'), 'ss', 's'), 'nn', 'n'), 'tt', 't'), 'mm', 'm');
+create macro skeleton(t) as left(regexp_replace(sound(t), '(.)[aeiouw ]*', '\1', 'g'), 4);
