@@ -66,7 +66,12 @@ pub(super) fn build(staging: &Staging, settings: &Dedupe, records: u64) -> Resul
     let most = (settings.max_pairs * records as f64) as u64;
     let mut reports = Vec::new();
     for role in settings.exact.keys() {
-        reports.push(rule(staging, role, &quoted(&valid(role)), Bound::Block(MOST_OF_ONE_PERSON))?);
+        reports.push(rule(
+            staging,
+            &format!("exact {role}"),
+            &quoted(&valid(role)),
+            Bound::Block(MOST_OF_ONE_PERSON),
+        )?);
     }
     for (name, expression) in &settings.block {
         reports.push(rule(staging, name, expression, Bound::Pairs(most))?);

@@ -13,6 +13,7 @@ mod blocking;
 pub mod cluster;
 mod compare;
 mod estimate;
+mod levels;
 pub mod model;
 pub mod pairs;
 mod record;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::blocking::{self, RuleReport};
-use super::compare::{self, BITS, Ladder, Measures};
+use super::compare::{self, BITS, Ladder};
 use super::estimate::{self, Patterns};
 use super::model::{self, Model, private_json};
 use super::record::{self, Roles, Side, of, side_by_side, valid};
@@ -55,11 +55,12 @@ pub fn build(
     settings: &Dedupe,
 ) -> Result<Found> {
     let roles = Roles::find(staging, entity, settings)?;
-    let (ladders, measures) = compare::ladders(settings, &roles);
+    let ladders = compare::ladders(settings, &roles);
+    compare::register(staging)?;
     let records = roles.build(staging, entity, settings)?;
     let rules = blocking::build(staging, settings, records)?;
     interrupt::check()?;
-    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, &measures, settings))?;
+    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, settings))?;
     let candidates = patterns(staging, "linkage_compared")?;
     let pinned = model::pinned(project, clinic, entity, &ladders)?;
     let (model, pinned) = match pinned {
@@ -70,7 +71,6 @@ pub fn build(
                 "linkage_random_compared",
                 "temp.linkage_random",
                 &ladders,
-                &measures,
                 settings,
             ))?;
             let random = patterns(staging, "linkage_random_compared")?;
@@ -84,13 +84,7 @@ pub fn build(
 }
 
 /// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
-fn compared_sql(
-    into: &str,
-    pairs: &str,
-    ladders: &[Ladder],
-    measures: &Measures,
-    settings: &Dedupe,
-) -> String {
+fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
     let levels: Vec<String> = ladders
         .iter()
         .enumerate()
@@ -109,13 +103,12 @@ fn compared_sql(
     format!(
         "create or replace temp table {into} as select pair, {} as pattern, ({rarity})::double as rarity, exact, never \
          from (select *, {}, ({}) as exact, ({}) as never \
-           from (select *{} from (select p.pair, {columns} from {pairs} as p \
-             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger)))",
+           from (select p.pair, {columns} from {pairs} as p \
+             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger))",
         pattern.join(" | "),
         levels.join(", "),
         exact_sql(settings),
         never_sql(settings),
-        measures.sql(),
         columns = side_by_side(&Roles::compared(settings)),
         record = record::TABLE,
     )

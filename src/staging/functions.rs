@@ -16,6 +16,7 @@ use anyhow::Result;
 use chrono::{NaiveDate, TimeDelta};
 use duckdb::Connection;
 use duckdb::core::{DataChunkHandle, FlatVector, Inserter as _, LogicalTypeId};
+use duckdb::ffi::duckdb_string_t;
 use duckdb::types::DuckString;
 use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
@@ -24,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use super::{local_time, sound};
 use crate::config::Clinic;
 use crate::error;
+use crate::model::ident::literal;
 
 /// Names and meaning of these functions; a model that calls one is rebuilt when this changes.
 pub const REVISION: &str = "functions 1";
@@ -39,6 +41,60 @@ pub(super) fn register(connection: &Connection, clinic: &Clinic) -> Result<()> {
         .map_err(error::duckdb)?;
     local_time::register(connection)?;
     sound::register(connection)
+}
+
+/// A function over texts that gives a small number; NULL is an empty text.
+struct TextLevel;
+
+/// What such a function computes.
+#[derive(Debug, Clone, Copy)]
+struct Computed(fn(&[&str]) -> u8);
+
+impl VScalar for TextLevel {
+    type State = Computed;
+
+    fn invoke(computed: &Computed, input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Invoked {
+        let mut columns: Vec<FlatVector<'_>> =
+            (0..input.num_columns()).map(|index| input.flat_vector(index)).collect();
+        let mut out = output.flat_vector();
+        for row in 0..input.len() {
+            let texts: Vec<&str> = columns.iter_mut().map(|column| text(column, row)).collect();
+            // SAFETY: the result is declared as UTINYINT, and `row` is a row of the chunk.
+            unsafe { out.as_mut_slice_with_len::<u8>(row + 1)[row] = computed.0(&texts) };
+        }
+        Ok(())
+    }
+
+    fn signatures() -> Vec<ScalarFunctionSignature> {
+        vec![ScalarFunctionSignature::variadic(LogicalTypeId::Varchar.into(), LogicalTypeId::UTinyint.into())]
+    }
+}
+
+/// A row's text where it lies; NULL is an empty one.
+fn text<'a>(column: &'a mut FlatVector<'_>, row: usize) -> &'a str {
+    if column.row_is_null(row as u64) {
+        return "";
+    }
+    // SAFETY: the argument is declared as VARCHAR, and `row` is a row of the chunk that is not NULL.
+    let cells = unsafe { column.as_mut_slice_with_len::<duckdb_string_t>(row + 1) };
+    std::str::from_utf8(DuckString::new(&mut cells[row]).as_bytes()).unwrap_or_default()
+}
+
+impl super::Staging {
+    /// Makes a function over texts known to DuckDB, unless it is; where a text is NULL it is given an empty one.
+    ///
+    /// # Errors
+    /// DuckDB failing.
+    pub fn register_level(&self, name: &str, level: fn(&[&str]) -> u8) -> Result<()> {
+        let known =
+            format!("select count(*) > 0 from duckdb_functions() where function_name = {}", literal(name));
+        if self.value(&known)? {
+            return Ok(());
+        }
+        let registered =
+            self.connection.register_scalar_function_with_state::<TextLevel>(name, &Computed(level));
+        registered.map_err(error::duckdb)
+    }
 }
 
 pub(super) type Invoked = std::result::Result<(), Box<dyn Error>>;

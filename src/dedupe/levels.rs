@@ -1,0 +1,329 @@
+//! At which level two values agree: 1 for the best, 0 where one is missing.
+//!
+//! Values are as records have them: plain letters, lower case, no accents; an empty text is a missing value, and a list is
+//! its items with a line feed between them.
+
+use std::cmp::Ordering;
+
+/// What a function compares: its arguments are the values of the left record, then those of the right one.
+pub(super) type Compared = fn(&[&str]) -> u8;
+
+pub(super) const EXACT: [&str; 2] = ["equal", "different"];
+pub(super) const TEXT: [&str; 4] = ["equal", "similar", "alike", "different"];
+pub(super) const CODE: [&str; 4] = ["equal", "one_edit", "two_edits", "different"];
+pub(super) const DATE: [&str; 6] =
+    ["equal", "day_month_swapped", "one_edit", "two_figures", "same_year_or_day", "different"];
+pub(super) const OVERLAP: [&str; 3] = ["in_common", "one_edit", "different"];
+pub(super) const EMAIL: [&str; 3] = ["equal", "one_edit", "different"];
+pub(super) const LINES: [&str; 5] = ["equal", "similar", "a_line_equal", "alike", "different"];
+pub(super) const NUMBER: [&str; 4] = ["equal", "within_1_percent", "within_10_percent", "different"];
+pub(super) const PERSON: [&str; 14] = [
+    "equal",
+    "swapped",
+    "given_name_similar",
+    "surname_similar",
+    "both_similar",
+    "swapped_and_similar",
+    "surname_alone_known",
+    "given_name_alone_known",
+    "surname_equal",
+    "surname_alike",
+    "given_name_equal",
+    "given_name_alike",
+    "partly_missing",
+    "different",
+];
+
+/// The number of the first level that holds, or of the one after all of them.
+fn first(levels: &[&dyn Fn() -> bool]) -> u8 {
+    let place = levels.iter().position(|holds| holds()).unwrap_or(levels.len());
+    u8::try_from(place + 1).unwrap_or(u8::MAX)
+}
+
+fn both<'a>(values: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    match values {
+        [l, r] if !l.is_empty() && !r.is_empty() => Some((l, r)),
+        _ => None,
+    }
+}
+
+pub(super) fn exact(values: &[&str]) -> u8 {
+    both(values).map_or(0, |(l, r)| if l == r { 1 } else { 2 })
+}
+
+pub(super) fn text(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    first(&[&|| l == r, &|| begins(l, r) || begins(r, l) || similar(l, r, 0.92), &|| similar(l, r, 0.82)])
+}
+
+pub(super) fn code(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let shorter = l.len().min(r.len());
+    match edits(l, r) {
+        0 => 1,
+        1 if shorter > 1 => 2,
+        2 if shorter > 6 => 3,
+        _ => 4,
+    }
+}
+
+/// `yyyymmdd`.
+pub(super) fn date(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let part = |text: &str, from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
+    if l == r {
+        return 1;
+    }
+    let year = l.get(..4) == r.get(..4);
+    if year && part(l, 4, 6) == part(r, 6, 8) && part(l, 6, 8) == part(r, 4, 6) {
+        return 2;
+    }
+    match edits(l, r) {
+        1 => 3,
+        2 => 4,
+        _ if year || l.get(4..) == r.get(4..) => 5,
+        _ => 6,
+    }
+}
+
+pub(super) fn overlap(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let head = |text: &str| text.split('\n').next().unwrap_or_default().to_owned();
+    first(&[&|| l.split('\n').any(|item| r.split('\n').any(|other| item == other)), &|| {
+        edits(&head(l), &head(r)) == 1
+    }])
+}
+
+/// One slip of the keyboard in the letters of an address; a figure tells namesakes apart.
+pub(super) fn email(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let figures = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    first(&[&|| l == r, &|| edits(l, r) == 1 && figures(l) == figures(r)])
+}
+
+/// Address lines, which may change places.
+pub(super) fn lines(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let line = |text: &'_ str, place: usize| text.split('\n').nth(place).unwrap_or_default().to_owned();
+    let (l1, l2, r1, r2) = (line(l, 0), line(l, 1), line(r, 0), line(r, 1));
+    let equal = |a: &str, b: &str| !a.is_empty() && a == b;
+    first(&[
+        &|| equal(&l1, &r1) || equal(&l1, &r2),
+        &|| similar(&l1, &r1, 0.92),
+        &|| equal(&l2, &r2) || equal(&l2, &r1),
+        &|| {
+            similar(&l1, &r1, 0.82)
+                || [(&l2, &r2), (&l1, &r2), (&l2, &r1)].iter().any(|(a, b)| similar(a, b, 0.9))
+        },
+    ])
+}
+
+pub(super) fn number(values: &[&str]) -> u8 {
+    let Some((l, r)) = both(values) else { return 0 };
+    let (Ok(l), Ok(r)) = (l.parse::<f64>(), r.parse::<f64>()) else { return 0 };
+    let apart = (l - r).abs();
+    let most = l.abs().max(r.abs());
+    first(&[&|| l.total_cmp(&r) == Ordering::Equal, &|| apart <= 0.01 * most, &|| apart <= 0.1 * most])
+}
+
+/// Given name and surnames together, since they are swapped, and mistyped, together: given name, surname and the sound of
+/// each, of both sides.
+pub(super) fn person(values: &[&str]) -> u8 {
+    let &[lg, ls, lg_sound, ls_sound, rg, rs, rg_sound, rs_sound] = values else { return 0 };
+    if lg.is_empty() && ls.is_empty() || rg.is_empty() && rs.is_empty() {
+        return 0;
+    }
+    let equal = |a: &str, b: &str| !a.is_empty() && a == b;
+    let given_missing = lg.is_empty() || rg.is_empty();
+    let surname_missing = ls.is_empty() || rs.is_empty();
+    let alike = |l: &str, r: &str, l_sound: &str, r_sound: &str| {
+        part_of(l, r) || equal(l_sound, r_sound) || similar(l, r, 0.85)
+    };
+    let given_alike = || !given_missing && (alike(lg, rg, lg_sound, rg_sound) || initial(lg, rg));
+    let surname_alike = || !surname_missing && alike(ls, rs, ls_sound, rs_sound);
+    first(&[
+        &|| equal(lg, rg) && equal(ls, rs),
+        &|| equal(lg, rs) && equal(ls, rg),
+        &|| equal(ls, rs) && given_alike(),
+        &|| equal(lg, rg) && surname_alike(),
+        &|| (given_alike() || similar(lg, rg, 0.82)) && (surname_alike() || similar(ls, rs, 0.82)),
+        &|| similar(lg, rs, 0.82) && similar(ls, rg, 0.82),
+        &|| given_missing && (equal(ls, rs) || equal(ls, rg) || equal(lg, rs) || similar(ls, rs, 0.88)),
+        &|| surname_missing && (equal(lg, rg) || equal(ls, rg) || equal(lg, rs) || similar(lg, rg, 0.88)),
+        &|| equal(ls, rs) || equal(ls, rg),
+        &|| part_of(ls, rs) || similar(ls, rs, 0.88),
+        &|| equal(lg, rg) || equal(lg, rs),
+        &|| similar(lg, rg, 0.88),
+        &|| given_missing || surname_missing,
+    ])
+}
+
+/// One name is a beginning or an end of the other: `maria` of `maria del carmen`, `garcia` of `garcia lopez`.
+fn part_of(l: &str, r: &str) -> bool {
+    begins(l, r) || begins(r, l) || ends(l, r) || ends(r, l)
+}
+
+/// Whether whole words of a text are its beginning.
+fn begins(whole: &str, part: &str) -> bool {
+    !part.is_empty() && whole.strip_prefix(part).is_some_and(|rest| rest.starts_with(' '))
+}
+
+fn ends(whole: &str, part: &str) -> bool {
+    !part.is_empty() && whole.strip_suffix(part).is_some_and(|rest| rest.ends_with(' '))
+}
+
+/// One is the other's first letter.
+fn initial(l: &str, r: &str) -> bool {
+    l.len().min(r.len()) == 1 && l.as_bytes().first() == r.as_bytes().first()
+}
+
+/// Whether the Jaro-Winkler similarity (Winkler, 1990) reaches a bound. Most pairs cannot, as the letters that they have
+/// in common tell.
+fn similar(l: &str, r: &str, least: f64) -> bool {
+    !l.is_empty() && !r.is_empty() && most_similar(l, r) >= least && strsim::jaro_winkler(l, r) >= least
+}
+
+/// What the Jaro-Winkler similarity of two texts cannot exceed: every common letter matched, none out of place.
+#[expect(clippy::cast_precision_loss, reason = "lengths of names")]
+fn most_similar(l: &str, r: &str) -> f64 {
+    let (l, r) = (l.as_bytes(), r.as_bytes());
+    let mut counts = [0_i32; 64];
+    for byte in l {
+        counts[usize::from(byte & 63)] += 1;
+    }
+    let mut common = 0_usize;
+    for byte in r {
+        let count = &mut counts[usize::from(byte & 63)];
+        common += usize::from(*count > 0);
+        *count -= 1;
+    }
+    let prefix = l.iter().zip(r).take(4).take_while(|(a, b)| a == b).count();
+    let jaro = (common as f64 / l.len() as f64 + common as f64 / r.len() as f64 + 1.0) / 3.0;
+    // Of letters beyond ASCII, bytes are not characters.
+    if l.is_ascii() && r.is_ascii() { jaro + 0.1 * prefix as f64 * (1.0 - jaro) } else { 1.0 }
+}
+
+/// Edits (insertion, deletion, substitution, transposition of neighbours) between two texts: 0, 1, 2, or 3 for more.
+fn edits(l: &str, r: &str) -> usize {
+    if l == r {
+        return 0;
+    }
+    if l.len().abs_diff(r.len()) > 2 {
+        return 3;
+    }
+    let (a, b) = (l.as_bytes(), r.as_bytes());
+    if a.len() == b.len() {
+        let apart: Vec<usize> = (0..a.len()).filter(|at| a[*at] != b[*at]).take(5).collect();
+        match apart[..] {
+            [_] => return 1,
+            [i, j] if j == i + 1 && a[i] == b[j] && a[j] == b[i] => return 1,
+            [_, _] => return 2,
+            // An insertion here and a deletion there move all that stands between them.
+            [..] if apart.len() > 4 && a.len() < 9 => return 3,
+            _ => {}
+        }
+    }
+    strsim::osa_distance(l, r).min(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(level: u8, names: &[&'static str]) -> &'static str {
+        usize::from(level).checked_sub(1).map_or("missing", |slot| names[slot])
+    }
+
+    #[test]
+    fn dates_have_their_levels() {
+        for (l, r, level) in [
+            ("19800211", "19800211", "equal"),
+            ("19800211", "19801102", "day_month_swapped"),
+            ("19800211", "19800212", "one_edit"),
+            ("19800211", "19080211", "one_edit"),
+            ("19800211", "19850221", "two_figures"),
+            ("19800211", "19801230", "same_year_or_day"),
+            ("19800211", "20130211", "same_year_or_day"),
+            ("19800211", "20131230", "different"),
+            ("19800211", "", "missing"),
+        ] {
+            assert_eq!(name(date(&[l, r]), &DATE), level, "{l} {r}");
+            assert_eq!(date(&[l, r]), date(&[r, l]));
+        }
+    }
+
+    #[test]
+    fn names_have_their_levels() {
+        let of = |l: (&str, &str), r: (&str, &str)| {
+            // The sounds of these names are their spellings.
+            let values = [l.0, l.1, l.0, l.1, r.0, r.1, r.0, r.1];
+            name(person(&values), &PERSON)
+        };
+        for (l, r, level) in [
+            (("ana", "gil"), ("ana", "gil"), "equal"),
+            (("ana", "gil"), ("gil", "ana"), "swapped"),
+            (("maria", "gil ruiz"), ("maria del mar", "gil ruiz"), "given_name_similar"),
+            (("m", "gil"), ("maria", "gil"), "given_name_similar"),
+            (("ana", "garcia lopez"), ("ana", "garcia"), "surname_similar"),
+            (("fernando", "garcia"), ("fernanda", "gracia"), "both_similar"),
+            (("fernando", "garcia"), ("gracia", "fernandp"), "swapped_and_similar"),
+            (("", "garcia"), ("ana", "garcia"), "surname_alone_known"),
+            (("ana", ""), ("ana", "garcia"), "given_name_alone_known"),
+            (("luis", "garcia"), ("ana", "garcia"), "surname_equal"),
+            (("luis", "garcia"), ("ana", "gracia"), "surname_alike"),
+            (("ana", "ruiz"), ("ana", "obregon"), "given_name_equal"),
+            (("fernando", "ruiz"), ("fernanda", "obregon"), "given_name_alike"),
+            (("ana", ""), ("luis", "obregon"), "partly_missing"),
+            (("ana", "ruiz"), ("luis", "obregon"), "different"),
+            (("", ""), ("luis", "obregon"), "missing"),
+        ] {
+            assert_eq!(of(l, r), level, "{l:?} {r:?}");
+        }
+    }
+
+    #[test]
+    fn other_values_have_their_levels() {
+        let cases: [(Compared, &[&'static str], &str, &str, &str); 20] = [
+            (exact, &EXACT, "f", "f", "equal"),
+            (exact, &EXACT, "f", "m", "different"),
+            (text, &TEXT, "madrid", "madrid centro", "similar"),
+            (text, &TEXT, "queenscliff", "queencsliff", "similar"),
+            (text, &TEXT, "madrid", "huesca", "different"),
+            (code, &CODE, "28001", "28010", "one_edit"),
+            (code, &CODE, "28001", "2801", "one_edit"),
+            (code, &CODE, "28001", "28912", "different"),
+            (code, &CODE, "12345678Z", "12345679X", "two_edits"),
+            (code, &CODE, "7", "8", "different"),
+            (overlap, &OVERLAP, "600\n611", "611\n622", "in_common"),
+            (overlap, &OVERLAP, "600123456", "600123465", "one_edit"),
+            (email, &EMAIL, "ana@x.es", "amna@x.es", "one_edit"),
+            (email, &EMAIL, "ana1@x.es", "ana2@x.es", "different"),
+            (lines, &LINES, "calle a\npiso 2", "piso 2\ncalle a", "equal"),
+            (lines, &LINES, "calle mayor 5\nel sol", "zzz\nel sol", "a_line_equal"),
+            (lines, &LINES, "calle mayor 5", "avenida norte", "different"),
+            (number, &NUMBER, "10.0", "10", "equal"),
+            (number, &NUMBER, "100", "100.5", "within_1_percent"),
+            (number, &NUMBER, "100", "109", "within_10_percent"),
+        ];
+        for (compared, names, l, r, level) in cases {
+            assert_eq!(name(compared(&[l, r]), names), level, "{l} {r}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_bounds_change_nothing(l in "[a-d ñ]{0,12}", r in "[a-d ñ]{0,12}") {
+            if !l.is_empty() && !r.is_empty() {
+                prop_assert!(most_similar(&l, &r) >= strsim::jaro_winkler(&l, &r) - 1e-12);
+            }
+            if l.is_ascii() && r.is_ascii() {
+                let exact = strsim::osa_distance(&l, &r).min(3);
+                let quick = edits(&l, &r);
+                // Two distant moves between texts as long as each other are not looked for.
+                prop_assert!(quick == exact || quick == 2 && exact == 1 || quick == 3 && exact == 2, "{quick} {exact}");
+            }
+        }
+    }
+}
