@@ -4,8 +4,20 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 11] =
-    ["load", "transform", "check", "export", "push", "verify", "run", "log", "maps", "doctor", "schema"];
+const OF_A_CLINIC: [&str; 12] = [
+    "load",
+    "transform",
+    "check",
+    "export",
+    "push",
+    "verify",
+    "run",
+    "log",
+    "maps",
+    "doctor",
+    "schema",
+    "review",
+];
 
 /// Commands that look at the target or write it.
 const OF_A_TARGET: [&str; 7] = ["check", "export", "push", "verify", "run", "doctor", "schema"];

@@ -30,6 +30,7 @@ pub(super) fn help_text(error: &clap::Error) -> String {
         .replace("[COMMAND]", &t!("cli.help.command_word"))
         .replace("<COMMAND>", &t!("cli.help.command_word"))
         .replace("[CLINIC]", &t!("cli.help.clinic_word"))
+        .replace("[ENTITY]", &t!("cli.help.entity_word"))
 }
 
 /// One command: headings, its own text, its arguments, then its subcommands.

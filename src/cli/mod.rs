@@ -6,6 +6,7 @@ mod completions;
 mod context;
 mod demo;
 mod doctor;
+mod entity;
 mod export;
 mod hints;
 mod init;
@@ -19,6 +20,7 @@ mod pipeline;
 mod postgres;
 mod progress;
 mod push;
+mod review;
 mod run;
 mod schema;
 mod signals;
@@ -26,6 +28,7 @@ mod sql;
 mod status;
 mod table;
 mod transform;
+mod unmerge;
 mod usage;
 mod verify;
 
@@ -64,6 +67,8 @@ enum Command {
     Log(log::Arguments),
     Sql(sql::Arguments),
     Maps(maps::Arguments),
+    Review(review::Arguments),
+    Unmerge(unmerge::Arguments),
     Schema(schema::Arguments),
     Postgres(postgres::Arguments),
     Doctor(doctor::Arguments),
@@ -131,6 +136,8 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Log(arguments)) => arguments.run(&context),
         Some(Command::Sql(arguments)) => arguments.run(&context),
         Some(Command::Maps(arguments)) => arguments.run(&context),
+        Some(Command::Review(arguments)) => arguments.run(&context),
+        Some(Command::Unmerge(arguments)) => arguments.run(&context),
         Some(Command::Schema(arguments)) => arguments.run(&context),
         Some(Command::Postgres(arguments)) => arguments.run(&context),
         Some(Command::Doctor(arguments)) => arguments.run(&context),

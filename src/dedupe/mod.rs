@@ -7,17 +7,21 @@
 //! | `golden.<entity>`: one row a person | `clean`, `xref` | [`survivor`] |
 //!
 //! They are tables of transform's graph for every entity with a `[dedupe.<entity>]` section, and are bound like models: by
-//! being built over empty tables.
+//! being built over empty tables. What people decide is in [`decisions`], what waits for them in [`pending`].
 
 mod blocking;
 pub mod cluster;
 mod compare;
+pub mod decisions;
 mod estimate;
 mod levels;
 pub mod model;
 pub mod pairs;
+pub mod pending;
 mod record;
+pub mod sheet;
 pub mod survivor;
+pub mod waterfall;
 
 pub use blocking::RuleReport;
 pub use model::Model;

@@ -2,6 +2,7 @@
 
 mod clinic;
 mod loading;
+mod review;
 mod safety;
 mod ways_out;
 

@@ -1,0 +1,219 @@
+//! CSV as people's spreadsheet programs save it: any of three delimiters, with or without a byte order mark, in the
+//! encoding of their country; and files that are replaced whole or not at all.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use encoding_rs::{Encoding, WINDOWS_1252};
+use rust_i18n::t;
+
+use crate::error::Failure;
+
+/// The byte order mark, by which spreadsheet programs know UTF-8.
+pub const MARK: char = '\u{feff}';
+
+/// A header and the rows below it.
+pub struct Sheet {
+    pub delimiter: char,
+    /// Lower case, without space around.
+    pub header: Vec<String>,
+    pub rows: Vec<Row>,
+    /// The file's name as it is told.
+    shown: String,
+}
+
+/// A row that has something in it.
+pub struct Row {
+    /// Line of the file on which it begins, from 1.
+    pub line: u64,
+    cells: Vec<String>,
+}
+
+impl Row {
+    /// A cell; empty where the row ends before it.
+    pub fn cell(&self, column: usize) -> &str {
+        self.cells.get(column).map_or("", String::as_str)
+    }
+}
+
+impl Sheet {
+    /// Takes a text apart; `shown` is what its file is called in errors.
+    ///
+    /// # Errors
+    /// A quote that is never closed, a row with more cells than the header, each with its line.
+    pub fn parse(text: &str, shown: &str) -> Result<Self> {
+        let plain = text.strip_prefix(MARK).unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+        let first = plain.lines().find(|line| !line.is_empty()).unwrap_or_default();
+        let count = |delimiter: &char| first.matches(*delimiter).count();
+        // Of equal counts the last is taken.
+        let delimiter = ['\t', ';', ','].into_iter().max_by_key(count).unwrap_or(',');
+        let at = |line: u64| format!("{shown}:{line}");
+        let mut rows = records(&plain, delimiter as u8).map_err(|line| {
+            Failure::failed(t!("dedupe.sheet_quote", place = at(line))).hint(t!("dedupe.sheet_quote_hint"))
+        })?;
+        if rows.is_empty() {
+            rows.push(Row { line: 1, cells: Vec::new() });
+        }
+        let header: Vec<String> =
+            rows.remove(0).cells.iter().map(|name| name.trim().to_lowercase()).collect();
+        rows.retain(|row| row.cells.iter().any(|cell| !cell.trim().is_empty()));
+        let ragged = |row: &&Row| row.cells.iter().skip(header.len()).any(|cell| !cell.is_empty());
+        if let Some(row) = rows.iter().find(ragged) {
+            return Err(Failure::failed(t!(
+                "dedupe.sheet_ragged",
+                place = at(row.line),
+                expected = header.len(),
+                found = row.cells.len()
+            ))
+            .hint(t!("dedupe.sheet_ragged_hint", delimiter = delimiter))
+            .into());
+        }
+        Ok(Self { delimiter, header, rows, shown: shown.to_owned() })
+    }
+
+    /// The position of a column.
+    ///
+    /// # Errors
+    /// The header has no such name.
+    pub fn column(&self, name: &str) -> Result<usize> {
+        self.header.iter().position(|column| column == name).ok_or_else(|| {
+            Failure::failed(t!("dedupe.sheet_column", path = self.shown, column = name))
+                .hint(t!("dedupe.sheet_column_hint", column = name))
+                .into()
+        })
+    }
+
+    /// `patient.links.csv:7`.
+    pub fn place(&self, row: &Row) -> String {
+        format!("{}:{}", self.shown, row.line)
+    }
+}
+
+/// A file's text, with its byte order mark: in the encoding that this says, else UTF-8, else what Windows writes in our
+/// countries.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| t!("config.cannot_read", path = path.display()))?;
+    if let Some((encoding, _)) = Encoding::for_bom(&bytes) {
+        return Ok(format!("{MARK}{}", encoding.decode(&bytes).0));
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => WINDOWS_1252.decode(error.as_bytes()).0.into_owned(),
+    })
+}
+
+/// One line of CSV without its end; what needs quotes has them.
+pub fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>, delimiter: char) -> String {
+    let cells = cells.into_iter().map(|cell| quoted(cell.as_ref(), delimiter));
+    cells.collect::<Vec<_>>().join(&delimiter.to_string())
+}
+
+fn quoted(cell: &str, delimiter: char) -> String {
+    let plain = !cell.contains([delimiter, '"', '\n', '\r']) && cell.trim() == cell;
+    if plain { cell.to_owned() } else { format!("\"{}\"", cell.replace('"', "\"\"")) }
+}
+
+/// Puts a new text in a file's place, in one step; a file that is there keeps its mode, a new one gets this.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn replace(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let mode = std::fs::metadata(path).map_or(mode, |file| file.permissions().mode());
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let write = || {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&partial)?;
+        // One that an earlier attempt left has a mode of its own.
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)?;
+        File::open(path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
+            .sync_all()
+    };
+    write().with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+/// The records of a text whose lines end in `\n`.
+///
+/// # Errors
+/// The line of a quote that is never closed.
+fn records(text: &str, delimiter: u8) -> Result<Vec<Row>, u64> {
+    // With a final line break every record ends before the input does.
+    let text = format!("{}\n", text.trim_end_matches('\n'));
+    let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+    let mut input = text.as_bytes();
+    let (mut output, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
+    let (mut rows, mut line) = (Vec::new(), 1);
+    loop {
+        // The reader would take empty lines for part of the record below them.
+        while let Some(rest) = input.strip_prefix(b"\n") {
+            input = rest;
+            line += 1;
+        }
+        let (result, read, _, fields) = reader.read_record(input, &mut output, &mut ends);
+        let begins = line;
+        line += memchr::memchr_iter(b'\n', &input[..read]).count() as u64;
+        input = &input[read..];
+        match result {
+            csv_core::ReadRecordResult::Record => {
+                let starts = std::iter::once(0).chain(ends[..fields].iter().copied());
+                let parts = starts.zip(&ends[..fields]).map(|(start, end)| &output[start..*end]);
+                let cells = parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+                rows.push(Row { line: begins, cells });
+            }
+            csv_core::ReadRecordResult::End => return Ok(rows),
+            _ => return Err(begins),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreadsheets_of_all_kinds_are_read_with_their_lines() {
+        for text in [
+            "a,b\n\n1,\"x\ny\"\n2,z\n",
+            "\u{feff}A;B\r\n\r\n1;\"x\r\ny\"\r\n2;z\r\n;\r\n;\r\n",
+            " a \tb\r\r1\t\"x\ry\"\r2\tz",
+        ] {
+            let sheet = Sheet::parse(text, "f.csv").unwrap();
+            assert_eq!(sheet.column("b").unwrap(), 1);
+            let rows: Vec<(u64, &str, &str)> =
+                sheet.rows.iter().map(|row| (row.line, row.cell(0), row.cell(1))).collect();
+            assert_eq!(rows, [(3, "1", "x\ny"), (5, "2", "z")], "{text:?}");
+        }
+        assert_eq!(Sheet::parse("", "f.csv").unwrap().rows.len(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_no_cell() {
+        for (text, place) in
+            [("a,b\n1,2\n3,\"Ana\n4,5\n", "f.csv:3"), ("a,b\n1,2\n\n3,Ana,Ruiz\n", "f.csv:4")]
+        {
+            let error = Sheet::parse(text, "f.csv").err().unwrap().to_string();
+            assert!(error.contains(place) && !error.contains("Ana"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_read_in_the_encoding_that_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.csv");
+        let utf_16: Vec<u8> = "\u{feff}Peña".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [&b"Pe\xf1a"[..], "Peña".as_bytes(), "\u{feff}Peña".as_bytes(), &utf_16] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(read_text(&path).unwrap().trim_start_matches(MARK), "Peña");
+        }
+    }
+}
