@@ -117,7 +117,9 @@ fn decisions_are_read_as_spreadsheets_leave_them_and_the_last_one_holds() {
     assert_eq!(decisions.of("02", "01"), Some(Decision::CannotLink));
     assert_eq!(decisions.pairs(Decision::CannotLink).collect::<Vec<_>>(), [("01", "02"), ("a;1", "b\"2")]);
     assert_eq!((decisions.of("01", "03"), decisions.pairs(Decision::MustLink).count()), (None, 0));
-    assert_eq!(decisions.gone(&site.staging(Access::ReadOnly), "patient").unwrap(), 1);
+    let output = site.run(&["review", "--export", "-"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("no longer there: 1;"), "one of two is not: {told}");
 
     let row = Row::new("b;3", "03", Decision::MustLink, "Eva \"la\" Paz", "why;\nnot");
     decisions.append(std::slice::from_ref(&row)).unwrap();
@@ -290,6 +292,40 @@ fn a_record_is_taken_apart_from_each_of_its_cluster() {
     assert!(code == 1 && told.contains("merged with no other"), "{told}");
     let (code, told) = site.refused(&["unmerge", "12345678Z", "--yes"]);
     assert!(code == 1 && told.contains("trasvase sql acme") && !told.contains("12345678Z"), "{told}");
+}
+
+#[test]
+fn what_was_decided_holds_from_the_next_transform_on() {
+    let site = Site::new();
+    let write = |path: &str, text: &str| {
+        let path = site.path().join("clinics/acme").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let settings = std::fs::read_to_string(site.path().join("clinics/acme/clinic.toml")).unwrap();
+    let settings = settings.replace("compare.name.as = \"person_name\"", "compare.first_name.as = \"text\"");
+    write("clinic.toml", &format!("{settings}\n[sources.people]\nfiles = [\"sources/people.csv\"]\n"));
+    write("sources/people.csv", "id,first_name\n1,Ana\n2,Luis\n3,Eva\n");
+    write(
+        "sql/clean/patient.sql",
+        "-- one row a patient\nselect id as source_id, first_name, _id from raw.people\n",
+    );
+    write(
+        "sql/target/patient.sql",
+        "-- one row a patient\nselect golden_id as id, _ids from golden.patient\n",
+    );
+    assert!(site.run(&["load"]).status.success());
+    let clusters = || {
+        let output = site.run(&["transform"]);
+        assert!(output.status.success(), "{output:?}");
+        let sql = "select string_agg(source_id, ' ' order by source_id) from xref.patient group by golden_id order by 1";
+        site.staging(Access::ReadOnly).rows(sql, |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(clusters(), ["1", "2", "3"]);
+    std::fs::write(site.links(), "left,right,decision\n1,2,must_link\n3,2,must_link\n").unwrap();
+    assert_eq!(clusters(), ["1 2 3"]);
+    assert!(site.run(&["unmerge", "3", "--yes"]).status.success());
+    assert_eq!(clusters(), ["1 2", "3"]);
 }
 
 /// The binary in a terminal of 80 by 24, and what that shows.
