@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// Refuse any plan but this one, that a dry run printed
     #[arg(long, value_name = "ID")]
     plan: Option<String>,
+    /// Push although more pairs of records wait for a decision than max_pending allows
+    #[arg(long)]
+    allow_pending: bool,
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -41,6 +44,7 @@ impl Arguments {
         let wanted = Wanted {
             snapshot: self.snapshot.clone(),
             dry_run: self.dry_run,
+            allow_pending: self.allow_pending,
             plan: self.plan.clone(),
             confirm: self.confirm.clone(),
             ..Wanted::stage(Stage::Push)
@@ -56,6 +60,8 @@ pub(super) fn counts(report: &Report) -> Value {
         "updated": sum(|written| written.updated),
         "deleted": sum(|written| written.deleted),
         "adopted": sum(|written| written.adopted),
+        "repointed": sum(|written| written.repointed),
+        "retired": sum(|written| written.retired),
         "unchanged": report.plan.tables.iter().map(|table| table.unchanged).sum::<u64>(),
         "batch": report.batch,
     })
@@ -145,11 +151,24 @@ fn plan_page(plan: &Plan) -> Page {
         let count = plan.tables.iter().filter(empty).count();
         page = page.line(t!("cli.push.without_rows", count = count, tables = without_rows));
     }
-    let page = page.add(triggers(plan));
+    let page = page.add(golden(plan)).add(triggers(plan));
     let new_keys = tables(plan, |one| one.new_keys, |one| one.table.to_string());
     let page = if new_keys.is_empty() { page } else { page.line(t!("cli.push.new_keys", tables = new_keys)) };
     let rebuilt = plan.rebuild.create.len();
     if rebuilt > 0 { page.line(t!("cli.push.rebuilt", count = rebuilt)) } else { page }
+}
+
+/// What changed golden ids do to each table.
+fn golden(plan: &Plan) -> Page {
+    if plan.golden.is_empty() {
+        return Page::new();
+    }
+    let mut table =
+        Table::new([t!("cli.push.golden"), t!("cli.push.repointed"), t!("cli.push.retired")]).right(&[1, 2]);
+    for one in &plan.golden {
+        table.row([one.table.to_string(), output::count(one.repointed), output::count(one.retired)]);
+    }
+    Page::new().line("").table(table)
 }
 
 /// Which triggers will run, which may change what is written, and which have.

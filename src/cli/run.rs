@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Stop at the plan of the push; PostgreSQL is not written
     #[arg(long)]
     dry_run: bool,
+    /// Push although more pairs of records wait for a decision than max_pending allows
+    #[arg(long)]
+    allow_pending: bool,
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -74,6 +77,7 @@ impl Arguments {
             only: self.only.clone(),
             confirm: self.confirm.clone(),
             dry_run: self.dry_run,
+            allow_pending: self.allow_pending,
             ..Wanted::stage(first)
         })
     }

@@ -12,8 +12,10 @@
 mod blocking;
 pub mod cluster;
 mod compare;
+mod csv;
 pub mod decisions;
 mod estimate;
+mod golden_ids;
 mod levels;
 pub mod model;
 pub mod pairs;
@@ -24,6 +26,7 @@ pub mod survivor;
 pub mod waterfall;
 
 pub use blocking::RuleReport;
+pub use golden_ids::GoldenIds;
 pub use model::Model;
 
 use crate::config::Dedupe;

@@ -8,11 +8,15 @@ use rust_i18n::t;
 use super::Options;
 use crate::config::{SqlFile, sql_files};
 use crate::error::Failure;
-use crate::model::manifest::{Control, Manifest, ModelVersion, TableEntry, Tenant};
+use crate::model::manifest::{Control, GoldenEntry, Manifest, ModelVersion, TableEntry, Tenant};
 use crate::snapshot::FORMAT;
 use crate::staging::Staging;
 
-pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Manifest> {
+pub(super) fn build(
+    options: &Options<'_>,
+    tables: Vec<TableEntry>,
+    golden: Vec<GoldenEntry>,
+) -> Result<Manifest> {
     let clinic = options.clinic;
     Ok(Manifest {
         format: FORMAT,
@@ -29,6 +33,7 @@ pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Ma
         models: models(options.staging)?,
         tables,
         controls: controls(options)?,
+        golden,
     })
 }
 

@@ -1,5 +1,6 @@
 //! export: writes `ready` as a snapshot, so that the same input and SQL give the same bytes.
 
+mod golden;
 mod manifest;
 
 use std::fs;
@@ -69,7 +70,7 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     private_folder(&partial.join("data"))?;
     let known = snapshot::list(&snapshots)?;
     let written = write(options, &names, &partial, observer).and_then(|tables| {
-        let manifest = manifest::build(options, tables)?;
+        let manifest = manifest::build(options, tables, golden::write(options, &partial)?)?;
         Snapshot::seal(&partial, &snapshots, manifest)
     });
     let snapshot = match written {
@@ -140,7 +141,7 @@ fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<Tabl
     let staging = options.staging;
     let table = options.catalog.table(name).with_context(|| t!("export.no_table", table = name))?;
     let columns = written_columns(staging, name, table)?;
-    let file = format!("data/{}.ndjson", file_name(name));
+    let file = format!("data/{}.ndjson", file_name(&name.to_string()));
     staging.execute(&copy_sql(name, &columns, &source_names(staging)?, &partial.join(&file)))?;
     Ok(TableEntry {
         table: name.clone(),
@@ -158,11 +159,10 @@ fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<Tabl
     })
 }
 
-/// A table's name as a file name: anything but letters, digits, `_`, `-` and `.` is written as `%XX`.
-fn file_name(name: &TableName) -> String {
+/// A name as a file name: anything but letters, digits, `_`, `-` and `.` is written as `%XX`.
+fn file_name(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let text = name.to_string();
-    let encoded = text.bytes().enumerate().map(|(position, byte)| {
+    let encoded = name.bytes().enumerate().map(|(position, byte)| {
         if plain(byte) || (byte == b'.' && position > 0) {
             char::from(byte).to_string()
         } else {

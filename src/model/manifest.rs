@@ -32,6 +32,9 @@ pub struct Manifest {
     pub tables: Vec<TableEntry>,
     /// `control/*.sql` over `raw`, and `[control]` of clinic.toml: name, key, value.
     pub controls: Vec<Control>,
+    /// Entities with a `[dedupe.<entity>]` section.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub golden: Vec<GoldenEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +89,21 @@ pub struct TableEntry {
     /// Whether that key is a placeholder until the row is pushed.
     #[serde(default, skip_serializing_if = "Keys::is_preserve")]
     pub keys: Keys,
+}
+
+/// The golden ids of one entity's source records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GoldenEntry {
+    pub entity: String,
+    /// `golden/<entity>.ndjson`, relative to the snapshot's folder: source_id, golden_id, and as `was` the one that is
+    /// recorded where that is another. Sorted by source_id.
+    pub file: String,
+    pub sha256: String,
+    pub bytes: u64,
+    /// Source records.
+    pub rows: u64,
+    /// Pairs that wait for a person's decision.
+    pub pending: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage, to_update};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{left, numbers, record, rows, unknown};
+use super::{golden, left, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -26,6 +26,17 @@ pub struct Written {
     pub deleted: u64,
     /// Equal already, and taken into the ledger.
     pub adopted: u64,
+    /// Referring to another golden id than before, for that alone.
+    #[serde(skip_serializing_if = "is_none")]
+    pub repointed: u64,
+    /// Deleted with a golden id that nobody has any more.
+    #[serde(skip_serializing_if = "is_none")]
+    pub retired: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences.
@@ -35,6 +46,9 @@ pub(super) async fn apply(
     batch: &Batch,
 ) -> Result<BTreeMap<String, Written>> {
     context.execute("set constraints all deferred").await?;
+    if !context.golden.is_empty() {
+        context.golden.stage(context).await?;
+    }
     for statement in &plan.rebuild.drop {
         context
             .execute(&statement.sql)
@@ -66,6 +80,7 @@ pub(super) async fn apply(
     for (place, entry, table, codec) in &staged {
         fill_cycles(context, *place, entry, table, codec).await?;
     }
+    let golden = golden::apply(context, plan, batch, &mut written).await?;
     tokio::try_join!(rebuild(context, plan), ledger.write_aside(context, spools))?;
     if !as_sent {
         ledger.analyze(context).await?;
@@ -77,6 +92,7 @@ pub(super) async fn apply(
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
     }
+    golden.digests(context, batch).await?;
     ledger.attach(context).await?;
     analyze(context, plan).await?;
     Ok(written)
@@ -177,7 +193,7 @@ async fn load_table(
     if inserted + updated + adopted > 0 {
         ledger.rows(context, entry, codec, place).await?;
     }
-    Ok((Written { inserted, updated, deleted, adopted }, None))
+    Ok((Written { inserted, updated, deleted, adopted, ..Written::default() }, None))
 }
 
 /// Notes rows as touched that are equal already and that the ledger does not know, with what they are as before-image.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::golden::{self, Changes, Collision, GoldenPlan};
 use super::left;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
@@ -32,6 +33,7 @@ pub(super) struct Context<'a> {
     pub(super) project: &'a Project,
     pub(super) clinic: &'a Clinic,
     pub(super) snapshot: &'a Snapshot,
+    pub(super) golden: &'a Changes,
     pub(super) catalog: &'a Catalog,
     pub(super) oids: &'a LiveOids,
     pub(super) observer: &'a dyn Observer,
@@ -62,22 +64,34 @@ pub(super) struct Compared {
     pub(super) tables: BTreeMap<TableName, Comparison>,
     /// Rows of other tables that keep rows from being deleted.
     pub(super) referrers: Vec<Referrer>,
+    pub(super) golden: Vec<GoldenPlan>,
+    /// Keys that rows would share once they refer to other golden records.
+    pub(super) collisions: Vec<Collision>,
 }
 
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
 pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     let (mut tables, mut deletions) = (BTreeMap::new(), Deletions::new());
+    let mut staged = BTreeSet::new();
+    if !context.golden.is_empty() {
+        context.golden.stage(context).await?;
+    }
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
         let comparison = if context.is_empty(&entry.table).await? {
             Comparison { empty: true, inserts: entry.rows, ..Comparison::default() }
         } else {
+            staged.insert(place);
             compare_filled(context, place, entry, &mut deletions).await?
         };
         tables.insert(entry.table.clone(), comparison);
     }
     let referrers = referrers::find(context, &deletions).await?;
-    Ok(Compared { tables, referrers })
+    let (golden, collisions) = match context.golden.is_empty() {
+        true => Default::default(),
+        false => golden::compare(context, &staged).await?,
+    };
+    Ok(Compared { tables, referrers, golden, collisions })
 }
 
 /// The tables without rows: of the batch, and those outside it that reference one of its tables.
@@ -294,6 +308,15 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
         copy.flush_if_full().await?;
     }
     copy.finish().await?;
+    if !context.golden.is_empty() {
+        // What a parent that goes has, its successor will have: it is looked at now, not by the next push.
+        context
+            .execute(&format!(
+                "insert into {name} select r.was from trasvase_retired r where exists \
+                 (select 1 from {name} k where k.key = r.successor) on conflict do nothing"
+            ))
+            .await?;
+    }
     Ok(format!("pg_temp.{name}"))
 }
 

@@ -11,7 +11,7 @@ use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal};
 use crate::model::keys::Keys;
-use crate::pg::privileges::{Problem, SequenceUse};
+use crate::pg::privileges::{Finding, Problem, SequenceUse};
 use crate::pg::{self, schema_file};
 
 /// Refuses tables other than those that the snapshot's rows were checked against.
@@ -44,7 +44,8 @@ pub(super) async fn privileges(context: &Context<'_>, plan: &Plan) -> Result<()>
             found.extend(pg::privileges::sequence(context.client, &entry.table, sequence, wanted).await?);
         }
     }
-    let blocking: Vec<_> = found.iter().filter(|finding| finding.blocks()).collect();
+    let blocking = found.iter().filter(|finding| finding.blocks()).cloned();
+    let blocking: Vec<_> = blocking.chain(golden_privileges(context, plan).await?).collect();
     if blocking.is_empty() {
         return Ok(());
     }
@@ -56,15 +57,34 @@ pub(super) async fn privileges(context: &Context<'_>, plan: &Plan) -> Result<()>
     Err(if hidden { failure.hint(t!("error.row_security_hint")) } else { failure }.into())
 }
 
+/// What the role lacks to change rows whose golden ids changed, also in tables that the snapshot does not hold.
+async fn golden_privileges(context: &Context<'_>, plan: &Plan) -> Result<Vec<Finding>> {
+    let tables: Vec<TableName> = plan.golden.iter().map(|golden| golden.table.clone()).collect();
+    let found = pg::privileges::privileges(context.client, &tables).await?;
+    let needed = |finding: &Finding| {
+        let golden = plan.golden.iter().find(|golden| finding.table.as_ref() == Some(&golden.table))?;
+        let Problem::Missing(lacking) = &finding.problem else { return None };
+        let needed = [("SELECT", true), ("UPDATE", true), ("DELETE", golden.retired > 0)];
+        let needed = needed.iter().filter(|(name, needed)| *needed && lacking.iter().any(|one| one == name));
+        let lacking: Vec<String> = needed.map(|(name, _)| (*name).to_owned()).collect();
+        let problem = Problem::Missing(lacking.clone());
+        (!lacking.is_empty()).then(|| Finding { problem, ..finding.clone() })
+    };
+    Ok(found.iter().filter_map(needed).collect())
+}
+
 /// Locks the tables as the plan says, parents first, then looks once more whether they are those that were checked:
 /// from here on nobody can change them.
 pub(super) async fn lock(context: &Context<'_>, plan: &Plan, timeout: &str) -> Result<()> {
-    for table in &plan.tables {
-        let sql = format!("lock table {} in {} mode", table.table.quoted(), table.lock.to_lowercase());
+    let planned = plan.tables.iter().map(|table| (&table.table, table.lock));
+    let others = plan.golden.iter().filter(|golden| planned.clone().all(|(table, _)| *table != golden.table));
+    let others = others.map(|golden| (&golden.table, "ROW EXCLUSIVE"));
+    for (table, lock) in planned.clone().chain(others) {
+        let sql = format!("lock table {} in {} mode", table.quoted(), lock.to_lowercase());
         match context.client.batch_execute(&sql).await {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                return Err(locked(context, &table.table, timeout).await.into());
+                return Err(locked(context, table, timeout).await.into());
             }
             Err(error) => return Err(error::postgres(&error)),
         }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod compare;
+mod golden;
 mod guard;
 mod left;
 mod numbers;
@@ -35,6 +36,7 @@ use crate::snapshot::Snapshot;
 use compare::Context;
 
 pub use apply::Written;
+pub use golden::GoldenPlan;
 pub use plan::{Plan, TablePlan};
 pub use rebuild::{Rebuild, Statement};
 
@@ -50,6 +52,8 @@ pub struct Options<'a> {
     pub oids: &'a LiveOids,
     /// Stop after the plan; nothing is written or locked.
     pub dry_run: bool,
+    /// Push although more pairs of records wait for a decision than the clinic allows.
+    pub allow_pending: bool,
     /// The plan that a person looked at: another one is refused.
     pub expected_plan: Option<String>,
 }
@@ -69,16 +73,28 @@ pub struct Report {
 ///
 /// # Errors
 /// A snapshot whose files were changed; a catalog that is not the one that was checked; rows in the way of what a load
-/// mode would do; a plan other than the expected one; anything PostgreSQL refuses. In every case the target's tables are as before.
+/// mode would do; records that wait for a decision; a plan other than the expected one; anything PostgreSQL refuses. In
+/// every such case the target's tables are as before. Golden ids that cannot be recorded afterwards: the push stands.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    if !options.allow_pending {
+        golden::pending(options)?;
+    }
     let snapshot = options.snapshot.clone();
     let files = tokio::task::spawn_blocking(move || snapshot.verify_files());
+    let changes = match golden::Changes::read(options) {
+        Ok(changes) => changes,
+        Err(error) => {
+            files.await??;
+            return Err(error);
+        }
+    };
     let context = Context {
         client: options.client,
         aside: options.aside,
         project: options.project,
         clinic: options.clinic,
         snapshot: options.snapshot,
+        golden: &changes,
         catalog: options.catalog,
         oids: options.oids,
         observer,
@@ -95,9 +111,13 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .into());
     }
     if options.dry_run || plan.writes() == 0 {
+        if !options.dry_run {
+            golden::record(options, None)?;
+        }
         return Ok(Report { plan, batch: None, written: BTreeMap::new(), settled });
     }
     guard::privileges(&context, &plan).await?;
+    golden::readable(options)?;
     ledger::migrate(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest()).await?;
     let written = match write(&context, &plan, &batch).await {
@@ -108,6 +128,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         }
     };
     commit(&context, &batch).await?;
+    golden::record(options, Some(&batch.id))?;
     Ok(Report { plan, batch: Some(batch.id), written, settled })
 }
 
@@ -141,7 +162,7 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     ended?;
     refusal::refuse(context.clinic, &compared)?;
     let manifest = context.manifest();
-    plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &compared.tables, &empty)
+    plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &compared, &empty)
 }
 
 async fn write(

@@ -7,6 +7,8 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::compare::Compared;
+use super::golden::GoldenPlan;
 use super::rebuild::{self, Rebuild};
 use super::unknown;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
@@ -26,6 +28,9 @@ pub struct Plan {
     pub snapshot: String,
     pub catalog_hash: String,
     pub tables: Vec<TablePlan>,
+    /// Rows that change or go because golden ids changed, also of tables that the snapshot does not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub golden: Vec<GoldenPlan>,
     pub rebuild: Rebuild,
 }
 
@@ -73,7 +78,17 @@ impl Plan {
     /// Rows that will be written, into the tables or into the ledger.
     pub fn writes(&self) -> u64 {
         let writes = |table: &TablePlan| table.inserts + table.updates + table.deletes + table.adopted;
-        self.tables.iter().map(writes).sum()
+        self.tables.iter().map(writes).sum::<u64>() + self.repointed() + self.retired()
+    }
+
+    /// Rows that get another golden id where they refer to one.
+    pub fn repointed(&self) -> u64 {
+        self.golden.iter().map(|table| table.repointed).sum()
+    }
+
+    /// Rows of golden ids that nobody has any more.
+    pub fn retired(&self) -> u64 {
+        self.golden.iter().map(|table| table.retired).sum()
     }
 }
 
@@ -104,20 +119,24 @@ pub(super) fn plan(
     manifest: &Manifest,
     catalog: &Catalog,
     catalog_hash: &str,
-    comparisons: &BTreeMap<TableName, Comparison>,
+    compared: &Compared,
     empty: &BTreeSet<TableName>,
 ) -> Result<Plan> {
+    let comparisons = &compared.tables;
     let names: Vec<TableName> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
     let rebuild = choose_rebuild(clinic, catalog, &names, comparisons, empty);
     let mut tables = Vec::new();
     for entry in &manifest.tables {
-        tables.push(table_plan(clinic, catalog, entry, &names, &comparisons[&entry.table], &rebuild)?);
+        let golden = compared.golden.iter().find(|golden| golden.table == entry.table);
+        let comparison = &comparisons[&entry.table];
+        tables.push(table_plan(clinic, catalog, entry, &names, (comparison, golden), &rebuild)?);
     }
     let mut plan = Plan {
         id: String::new(),
         snapshot: manifest.id.clone(),
         catalog_hash: catalog_hash.to_owned(),
         tables,
+        golden: compared.golden.clone(),
         rebuild,
     };
     plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
@@ -144,7 +163,7 @@ fn table_plan(
     catalog: &Catalog,
     entry: &TableEntry,
     names: &[TableName],
-    comparison: &Comparison,
+    (comparison, golden): (&Comparison, Option<&GoldenPlan>),
     rebuild: &Rebuild,
 ) -> Result<TablePlan> {
     let name = &entry.table;
@@ -163,7 +182,8 @@ fn table_plan(
     };
     let triggers_disabled = clinic.table(name).triggers == Triggers::Disable;
     let rebuilt = rebuild.drop.iter().any(|statement| statement.table == *name);
-    let counts = (comparison.inserts, updates, comparison.deletes);
+    let (repointed, retired) = golden.map_or((0, 0), |golden| (golden.repointed, golden.retired));
+    let counts = (comparison.inserts, updates + repointed, comparison.deletes + retired);
     let fires = |trigger: &&Trigger| !triggers_disabled && fires(trigger, counts, &filled_later);
     let names = |trigger: &Trigger| trigger.name.clone();
     let firing = table.triggers.iter().filter(fires).map(names).collect();

@@ -3,12 +3,14 @@
 use rust_i18n::t;
 
 use super::compare::Compared;
+use super::golden;
 use super::referrers::Referrer;
 use crate::config::{Clinic, LoadMode};
 use crate::error::Failure;
 use crate::model::ident::TableName;
 
-/// Refuses rows to be added whose keys are there, and rows to be deleted that others refer to.
+/// Refuses rows to be added whose keys are there, rows to be deleted that others refer to, and rows that would come to
+/// share a key.
 pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure> {
     let present: Vec<(&TableName, u64)> = compared
         .tables
@@ -19,7 +21,10 @@ pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure
     if !present.is_empty() {
         return Err(appended(clinic, &present));
     }
-    if compared.referrers.is_empty() { Ok(()) } else { Err(referred_to(clinic, &compared.referrers)) }
+    if !compared.referrers.is_empty() {
+        return Err(referred_to(clinic, &compared.referrers));
+    }
+    if compared.collisions.is_empty() { Ok(()) } else { Err(golden::failure(&compared.collisions)) }
 }
 
 fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {

@@ -3,7 +3,9 @@
 //! One line is one row: its columns in the manifest's order, then `_origin` (the raw records it came from, as
 //! `source:file:row`) and `_source_id`. Booleans, int2, int4, json and null stand as JSON, everything else as a string in
 //! PostgreSQL's text output.
+//! Beside them, `golden/<entity>.ndjson` says of each source record of an entity with duplicates its golden id.
 
+mod golden;
 mod numbers;
 mod rows;
 
@@ -19,8 +21,9 @@ use sha2::{Digest as _, Sha256};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::TableName;
-use crate::model::manifest::{Manifest, TableEntry};
+use crate::model::manifest::{GoldenEntry, Manifest, TableEntry};
 
+pub use golden::GoldenRow;
 pub use numbers::Records;
 pub use rows::{Row, RowReader};
 
@@ -112,16 +115,24 @@ impl Snapshot {
         RowReader::open(&self.folder.join(&entry.file), entry, self.numbered.get(&entry.table))
     }
 
+    /// Reads the golden ids of an entity in file order.
+    pub fn golden(&self, entry: &GoldenEntry) -> Result<impl Iterator<Item = Result<GoldenRow>> + use<>> {
+        golden::read(&self.folder.join(&entry.file))
+    }
+
     /// Hashes every file again and compares with the manifest.
     ///
     /// # Errors
     /// The first file that is missing or differs, by name.
     pub fn verify_files(&self) -> Result<()> {
-        for entry in &self.manifest.tables {
-            let path = self.folder.join(&entry.file);
-            let (sha256, bytes) = hash_file(&path)
+        let Manifest { tables, golden, .. } = &self.manifest;
+        let of_tables = tables.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
+        let of_golden = golden.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
+        for (file, sha256, bytes) in of_tables.chain(of_golden) {
+            let path = self.folder.join(file);
+            let found = hash_file(&path)
                 .map_err(|error| Failure::failed(format!("{error:#}")).hint(t!("snapshot.damaged_hint")))?;
-            if sha256 != entry.sha256 || bytes != entry.bytes {
+            if found != (sha256.clone(), bytes) {
                 return Err(damaged(&path));
             }
         }

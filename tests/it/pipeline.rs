@@ -98,6 +98,7 @@ impl Run {
             catalog: &self.catalog,
             oids: &self.oids,
             dry_run: false,
+            allow_pending: false,
             expected_plan: None,
         }
     }
@@ -120,6 +121,11 @@ impl Run {
     pub(crate) async fn dry_run(&self, snapshot: &Snapshot) -> push::Plan {
         let options = push::Options { dry_run: true, ..self.push_options(snapshot) };
         push::run(&options, &Silent).await.unwrap().plan
+    }
+
+    pub(crate) async fn push_despite_pending(&self, snapshot: &Snapshot) -> push::Report {
+        let options = push::Options { allow_pending: true, ..self.push_options(snapshot) };
+        push::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     pub(crate) async fn push_plan(&self, snapshot: &Snapshot, plan: &str) -> anyhow::Result<push::Report> {

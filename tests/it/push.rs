@@ -1,5 +1,6 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
+mod golden;
 mod plan;
 mod triggers;
 

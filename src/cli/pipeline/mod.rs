@@ -49,6 +49,8 @@ pub(super) struct Wanted {
     /// The clinic's name, given for a push to production in place of typing it.
     pub(super) confirm: Option<String>,
     pub(super) dry_run: bool,
+    /// Push although records wait for a decision.
+    pub(super) allow_pending: bool,
     pub(super) show_values: bool,
     /// Differing rows that verify names per table.
     pub(super) most: usize,
@@ -69,6 +71,7 @@ impl Wanted {
             plan: None,
             confirm: None,
             dry_run: false,
+            allow_pending: false,
             show_values: false,
             most: 20,
         }

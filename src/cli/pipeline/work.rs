@@ -139,6 +139,7 @@ impl Pipeline<'_> {
             catalog: &connection.catalog,
             oids: &connection.oids,
             dry_run,
+            allow_pending: self.wanted.allow_pending,
             expected_plan: plan,
         };
         connection.block_on(push::run(&options, &Both(&self.progress, &self.journal)))
@@ -162,7 +163,8 @@ impl Pipeline<'_> {
         if planned.plan.writes() == 0 {
             return Ok(Some(planned.plan.id));
         }
-        let deleted = planned.plan.tables.iter().map(|table| table.deletes).sum();
+        let deleted =
+            planned.plan.tables.iter().map(|table| table.deletes).sum::<u64>() + planned.plan.retired();
         if !target.production && deleted == 0 {
             return Ok(Some(planned.plan.id));
         }

@@ -1,0 +1,76 @@
+//! The golden ids of entities with duplicates: what push records once the rows are in the target, and what it needs to
+//! carry over to other ids what refers to the recorded ones.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use super::{Options, file_name, settle};
+use crate::config::Dedupe;
+use crate::dedupe::GoldenIds;
+use crate::model::ident::quoted;
+use crate::model::manifest::GoldenEntry;
+use crate::snapshot::GoldenRow;
+use crate::staging::{Staging, private_folder};
+
+/// Writes the file of every entity that has a section and was built.
+pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenEntry>> {
+    let mut entries = Vec::new();
+    for (entity, settings) in &options.clinic.dedupe {
+        if !options.staging.has_table("xref", entity)? {
+            continue;
+        }
+        private_folder(&partial.join("golden"))?;
+        let file = format!("golden/{}.ndjson", file_name(entity));
+        let path = partial.join(&file);
+        let rows = rows(options, entity, &path)
+            .with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
+        let (sha256, bytes) = settle(&path)?;
+        let pending = pending(options.staging, entity, settings)?;
+        entries.push(GoldenEntry { entity: entity.clone(), file, sha256, bytes, rows, pending });
+    }
+    Ok(entries)
+}
+
+/// One line a source record, in the order of their ids; returns how many.
+fn rows(options: &Options<'_>, entity: &str, path: &Path) -> Result<u64> {
+    let recorded = GoldenIds::read(options.project, &options.clinic.name, entity)?;
+    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+    let mut write = |source_id: String, golden_id: String| -> Result<()> {
+        let was = recorded.get(&source_id).map(|(was, _)| was).filter(|was| *was != golden_id);
+        let was = was.map(str::to_owned);
+        serde_json::to_writer(&mut file, &GoldenRow { source_id, golden_id, was })?;
+        Ok(file.write_all(b"\n")?)
+    };
+    let sql = format!(
+        "select source_id::varchar, golden_id::varchar from xref.{} \
+         where source_id is not null and golden_id is not null order by 1, 2",
+        quoted(entity)
+    );
+    // Each is written as it is read, so that nothing of them is kept.
+    let written = options.staging.rows(&sql, |row| Ok(write(row.get(0)?, row.get(1)?)))?;
+    let rows = u64::try_from(written.len())?;
+    written.into_iter().collect::<Result<()>>()?;
+    file.flush()?;
+    Ok(rows)
+}
+
+/// Pairs between the two thresholds about which nobody has decided, and whose records became no cluster.
+fn pending(staging: &Staging, entity: &str, settings: &Dedupe) -> Result<u64> {
+    if !staging.has_table("dedupe", entity)? {
+        return Ok(0);
+    }
+    let count: i64 = staging.value(&format!(
+        "select count(*) from dedupe.{entity} p \
+         join xref.{entity} l on l.source_id = p.left_id join xref.{entity} r on r.source_id = p.right_id \
+         where l.golden_id <> r.golden_id and not p.exact and not p.never \
+         and 1 / (1 + pow(2, -p.weight)) >= {review} and 1 / (1 + pow(2, -p.weight)) < {accept}",
+        entity = quoted(entity),
+        review = settings.review,
+        accept = settings.accept,
+    ))?;
+    Ok(u64::try_from(count)?)
+}

@@ -1,0 +1,262 @@
+//! The SQL by which rows of one table get other golden ids, or go.
+
+use super::super::compare::{Context, incoming, same_key};
+use super::super::rows;
+use super::LoadMode;
+use crate::codec::TableCodec;
+use crate::model::catalog::Trigger;
+use crate::model::ident::{TableName, literal, quoted};
+
+/// A table with columns that may hold golden ids that changed.
+#[derive(Debug)]
+pub(super) struct Affected {
+    pub(super) table: TableName,
+    /// Among the tables of the snapshot.
+    pub(super) place: Option<usize>,
+    /// Columns that refer to golden ids, and the key where it is one.
+    pub(super) columns: Vec<String>,
+    /// The key column, where keys are golden ids.
+    pub(super) own_key: Option<String>,
+}
+
+/// The rows of a table that change, as parts of a query on alias `t`.
+pub(super) struct Rows {
+    from: String,
+    condition: String,
+    /// The row goes, since the row that it would become is there or comes.
+    gone: String,
+    /// Columns, and the ids that they get, as text; null where the old one stays.
+    pub(super) values: Vec<(String, String)>,
+    key: String,
+}
+
+impl Affected {
+    /// `deleted` is the condition of rows that the load mode will delete.
+    pub(super) fn rows(&self, context: &Context<'_>, deleted: Option<&str>) -> Rows {
+        let mut from = format!("{} t", self.source());
+        if let Some((place, codec)) = self.staged(context) {
+            from.push_str(&format!(" left join {} i on {}", incoming(place), same_key(&codec)));
+        }
+        let mut values = Vec::new();
+        for (number, column) in self.columns.iter().enumerate() {
+            let text = format!("t.{}::text", quoted(column));
+            from.push_str(&format!(" left join trasvase_retired r{number} on r{number}.was = {text}"));
+            if self.as_sent(context, column) {
+                let sent = format!("i.{}::text", quoted(column));
+                from.push_str(&format!(
+                    " left join trasvase_moved m{number} on m{number}.was = {text} and m{number}.golden_id = {sent}"
+                ));
+            }
+            values.push((column.clone(), self.value(context, number, column)));
+        }
+        let any = values.iter().map(|(_, value)| format!("{value} is not null"));
+        let any = any.collect::<Vec<_>>().join(" or ");
+        Rows {
+            condition: format!("({any}) and ({}) is not true", deleted.unwrap_or("false")),
+            gone: self.gone(context),
+            key: self.key(context),
+            from,
+            values,
+        }
+    }
+
+    /// Tables of others are taken without those that inherit from them: these have foreign keys of their own.
+    fn source(&self) -> String {
+        let only = if self.place.is_none() { "only " } else { "" };
+        format!("{only}{}", self.table.quoted())
+    }
+
+    fn staged(&self, context: &Context<'_>) -> Option<(usize, TableCodec)> {
+        let place = self.place?;
+        let entry = &context.manifest().tables[place];
+        Some((place, rows::codec(entry, &context.catalog.tables[&entry.table]).ok()?))
+    }
+
+    fn is_written(&self, context: &Context<'_>, column: &str) -> bool {
+        let columns = self.place.map(|place| &context.manifest().tables[place].columns);
+        columns.is_some_and(|columns| columns.iter().any(|one| one.name == column))
+    }
+
+    /// Whether a row that is there gets the snapshot's value by the change of ids alone: no load mode brings it.
+    fn as_sent(&self, context: &Context<'_>, column: &str) -> bool {
+        self.is_written(context, column)
+            && self.own_key.as_deref() != Some(column)
+            && !matches!(context.clinic.load_mode(&self.table), LoadMode::Upsert | LoadMode::Sync)
+    }
+
+    fn value(&self, context: &Context<'_>, number: usize, column: &str) -> String {
+        if self.as_sent(context, column) {
+            return format!("coalesce(m{number}.golden_id, r{number}.successor)");
+        }
+        match self.staged(context) {
+            // What the load mode updates gets the snapshot's value anyway.
+            Some((_, codec)) if self.is_written(context, column) => {
+                let key = codec.key_names().next().map(quoted).unwrap_or_default();
+                format!("(case when i.{key} is null then r{number}.successor end)")
+            }
+            _ => format!("r{number}.successor"),
+        }
+    }
+
+    fn data_type(&self, context: &Context<'_>, column: &str) -> String {
+        let column = context.catalog.tables[&self.table].column(column);
+        column.map_or_else(|| "text".to_owned(), |column| column.data_type.name.clone())
+    }
+
+    /// Rows of the snapshot's tables whose key, with the id that it gets, another row has or will have.
+    fn gone(&self, context: &Context<'_>) -> String {
+        let Some((place, codec)) = self.staged(context) else { return "false".to_owned() };
+        let number = |name: &str| self.columns.iter().position(|column| column == name);
+        let keys: Vec<&str> = codec.key_names().collect();
+        let changed: Vec<usize> = keys.iter().filter_map(|name| number(name)).collect();
+        if changed.is_empty() {
+            return "false".to_owned();
+        }
+        let becomes = |alias: &str| {
+            let same = keys.iter().map(|name| {
+                let column = quoted(name);
+                match number(name) {
+                    Some(number) => {
+                        let data_type = self.data_type(context, name);
+                        format!("{alias}.{column} = coalesce(r{number}.successor::{data_type}, t.{column})")
+                    }
+                    None => format!("{alias}.{column} = t.{column}"),
+                }
+            });
+            same.collect::<Vec<_>>().join(" and ")
+        };
+        let any = changed.iter().map(|number| format!("r{number}.was is not null")).collect::<Vec<_>>();
+        format!(
+            "(({}) and (exists (select 1 from {} s where {}) or exists (select 1 from {} j where {})))",
+            any.join(" or "),
+            self.table.quoted(),
+            becomes("s"),
+            incoming(place),
+            becomes("j")
+        )
+    }
+
+    /// The row's key as text; of a table without one, where the row lies.
+    fn key(&self, context: &Context<'_>) -> String {
+        if let Some((_, codec)) = self.staged(context) {
+            return codec.key_sql("t");
+        }
+        let table = &context.catalog.tables[&self.table];
+        match TableCodec::of_table(table, table.primary_key()) {
+            Ok(codec) if !table.primary_key().is_empty() => codec.key_sql("t"),
+            _ => "t.ctid::text".to_owned(),
+        }
+    }
+
+    /// Keeps the gathered rows as they are.
+    pub(super) fn before_images(
+        &self,
+        context: &Context<'_>,
+        number: usize,
+        batch: i32,
+        code: i32,
+    ) -> String {
+        let columns = context.catalog.tables[&self.table].columns.iter();
+        let columns = columns.map(|column| literal(&column.name)).collect::<Vec<_>>().join(", ");
+        format!(
+            "insert into trasvase.change select {batch}, {code}, n.key, case when n.gone then 'delete' else 'update' end, \
+             array[{columns}], n.before from trasvase_golden_{number} n on conflict do nothing"
+        )
+    }
+
+    /// Writes the new ids into the gathered rows that stay; notes their keys, and counts them.
+    pub(super) fn repoint(&self, context: &Context<'_>, number: usize) -> String {
+        let set = self.columns.iter().enumerate().map(|(place, column)| {
+            let data_type = self.data_type(context, column);
+            format!("{0} = coalesce(n.value_{place}::{data_type}, t.{0})", quoted(column))
+        });
+        format!(
+            "with changed as (update {} t set {} from trasvase_golden_{number} n \
+             where t.tableoid = n.relation and t.ctid = n.place and not n.gone returning n.key, {} as now), \
+             noted as (insert into trasvase_repointed_{number} select key, now from changed returning 1) \
+             select count(*) from noted",
+            self.source(),
+            set.collect::<Vec<_>>().join(", "),
+            self.key(context),
+        )
+    }
+
+    /// Deletes the gathered rows that go. By their keys: a trigger may have touched them since.
+    pub(super) fn retire(&self, context: &Context<'_>, number: usize) -> Option<String> {
+        self.place?;
+        Some(format!(
+            "with gone as (delete from {} t using trasvase_golden_{number} n where n.gone and n.key = {} returning 1) \
+             select count(*) from gone",
+            self.table.quoted(),
+            self.key(context)
+        ))
+    }
+
+    /// Triggers of a table that no other plan tells of.
+    pub(super) fn triggers(
+        &self,
+        context: &Context<'_>,
+        repointed: u64,
+        retired: u64,
+    ) -> Vec<(String, String)> {
+        let fires = |trigger: &&Trigger| {
+            let updates = repointed > 0 && trigger.fires_on("update");
+            trigger.enabled && (updates || retired > 0 && trigger.fires_on("delete"))
+        };
+        let triggers = context.catalog.tables[&self.table].triggers.iter().filter(fires);
+        let triggers = triggers.map(|trigger| (trigger.name.clone(), trigger.function.clone()));
+        if self.place.is_some() { Vec::new() } else { triggers.collect() }
+    }
+}
+
+impl Rows {
+    /// How many rows get another id, and how many go.
+    pub(super) fn count(&self) -> String {
+        format!(
+            "select count(*) filter (where not {gone}), count(*) filter (where {gone}) from {} where {}",
+            self.from,
+            self.condition,
+            gone = self.gone
+        )
+    }
+
+    pub(super) fn any(&self) -> String {
+        format!("select count(*) from (select 1 from {} where {} limit 1) one", self.from, self.condition)
+    }
+
+    /// Locks them and keeps them in a temporary table of this number, and makes one for the keys of those that stay.
+    pub(super) fn gather(&self, number: usize) -> String {
+        let values =
+            self.values.iter().enumerate().map(|(place, (_, value))| format!("{value} as value_{place}"));
+        format!(
+            "create temporary table trasvase_repointed_{number} (key text, now text) on commit drop; \
+             create temporary table trasvase_golden_{number} on commit drop as \
+             select t.tableoid as relation, t.ctid as place, {} as key, t::text as before, {} as gone, {} \
+             from {} where {} for update of t",
+            self.key,
+            self.gone,
+            values.collect::<Vec<_>>().join(", "),
+            self.from,
+            self.condition
+        )
+    }
+
+    /// All rows of the table that stay, as they will be: the table's columns, and `moved`.
+    pub(super) fn afterwards(&self, columns: &[(String, String)]) -> String {
+        let columns = columns.iter().map(|(name, data_type)| {
+            let value = self.values.iter().find(|(column, _)| column == name).map(|(_, value)| value);
+            let name = quoted(name);
+            match value {
+                Some(value) => format!("coalesce(({value})::{data_type}, t.{name}) as {name}"),
+                None => format!("t.{name}"),
+            }
+        });
+        format!(
+            "select {}, ({condition}) is true as trasvase_moved from {} where not (({condition}) is true and {})",
+            columns.collect::<Vec<_>>().join(", "),
+            self.from,
+            self.gone,
+            condition = self.condition,
+        )
+    }
+}
