@@ -46,8 +46,8 @@ pub(super) async fn apply(
     batch: &Batch,
 ) -> Result<BTreeMap<String, Written>> {
     context.execute("set constraints all deferred").await?;
-    if !context.golden.is_empty() {
-        context.golden.stage(context).await?;
+    if !context.manifest().golden.is_empty() {
+        golden::stage(context).await?;
     }
     for statement in &plan.rebuild.drop {
         context
@@ -92,7 +92,7 @@ pub(super) async fn apply(
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
     }
-    golden.digests(context, batch).await?;
+    golden.note(context, batch).await?;
     ledger.attach(context).await?;
     analyze(context, plan).await?;
     Ok(written)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio_postgres::Client;
 
-use super::golden::{self, Changes, Collision, GoldenPlan};
+use super::golden::{self, Collision, GoldenPlan};
 use super::left;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
@@ -33,7 +33,6 @@ pub(super) struct Context<'a> {
     pub(super) project: &'a Project,
     pub(super) clinic: &'a Clinic,
     pub(super) snapshot: &'a Snapshot,
-    pub(super) golden: &'a Changes,
     pub(super) catalog: &'a Catalog,
     pub(super) oids: &'a LiveOids,
     pub(super) observer: &'a dyn Observer,
@@ -73,8 +72,8 @@ pub(super) struct Compared {
 pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     let (mut tables, mut deletions) = (BTreeMap::new(), Deletions::new());
     let mut staged = BTreeSet::new();
-    if !context.golden.is_empty() {
-        context.golden.stage(context).await?;
+    if !context.manifest().golden.is_empty() {
+        golden::stage(context).await?;
     }
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
@@ -87,7 +86,7 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
         tables.insert(entry.table.clone(), comparison);
     }
     let referrers = referrers::find(context, &deletions).await?;
-    let (golden, collisions) = match context.golden.is_empty() {
+    let (golden, collisions) = match context.manifest().golden.is_empty() {
         true => Default::default(),
         false => golden::compare(context, &staged).await?,
     };
@@ -308,7 +307,7 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
         copy.flush_if_full().await?;
     }
     copy.finish().await?;
-    if !context.golden.is_empty() {
+    if !context.manifest().golden.is_empty() {
         // What a parent that goes has, its successor will have: it is looked at now, not by the next push.
         context
             .execute(&format!(

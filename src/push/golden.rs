@@ -23,6 +23,7 @@ use crate::dedupe::GoldenIds;
 use crate::error::{self, Failure};
 use crate::model::catalog::{ConstraintKind, DataType};
 use crate::model::ident::{TableName, literal, quoted};
+use crate::model::manifest::GoldenEntry;
 use crate::pg::copy::{Copy, append_text};
 use crate::pg::ledger::{self, Batch};
 
@@ -42,69 +43,113 @@ pub struct GoldenPlan {
     pub triggers: Vec<(String, String)>,
 }
 
-/// The golden ids of a snapshot that are other than the recorded ones.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    /// The recorded id of a record, and the one that it has now.
-    moved: BTreeSet<(String, String)>,
-    /// An id that nobody has any more, and the one of the record that had it first.
-    retired: BTreeMap<String, String>,
+/// Sends the golden ids of the snapshot into temporary tables of the transaction: `trasvase_golden` all of them, with the
+/// one that the target was last given; `trasvase_moved` those that changed; `trasvase_retired` those that nobody has now.
+///
+/// What a target was given its ledger knows. One that does not know a record, since it was merged into another before it
+/// came there, has what is recorded in the project.
+pub(super) async fn stage(context: &Context<'_>) -> Result<()> {
+    context
+        .execute(
+            "create temporary table trasvase_golden (type text, source_id text, golden_id text, was text, known text) on commit drop; \
+             create temporary table trasvase_moved (was text, golden_id text, primary key (was, golden_id)) on commit drop; \
+             create temporary table trasvase_retired (was text primary key, successor text) on commit drop",
+        )
+        .await?;
+    let (mut moved, mut retired) = (BTreeSet::new(), BTreeMap::new());
+    for entry in &context.manifest().golden {
+        error::interrupt::check()?;
+        stage_entity(context, entry).await?;
+        let (of_entity, first) = changes(context, entry).await?;
+        moved.extend(of_entity);
+        retired.extend(first);
+    }
+    send(context, "trasvase_moved", moved.iter().map(|(was, now)| [was, now])).await?;
+    send(context, "trasvase_retired", retired.iter().map(|(was, now)| [was, now])).await?;
+    context.execute("analyze trasvase_moved; analyze trasvase_retired").await
 }
 
-impl Changes {
-    /// Reads them; in a project without the records' file the smallest source id counts as the first.
-    pub(super) fn read(options: &Options<'_>) -> Result<Self> {
-        let mut changes = Self::default();
-        let snapshot = options.snapshot;
-        for entry in &snapshot.manifest().golden {
-            let mut first: BTreeMap<String, (usize, String, String)> = BTreeMap::new();
-            let mut recorded = None;
-            for row in snapshot.golden(entry)? {
-                let row = row?;
-                let Some(was) = row.was else { continue };
-                let ids = match &recorded {
-                    Some(ids) => ids,
-                    None => recorded.insert(GoldenIds::read(
-                        options.project,
-                        &options.clinic.name,
-                        &entry.entity,
-                    )?),
-                };
-                let place = ids.get(&row.source_id).map_or(usize::MAX, |(_, place)| place);
-                let candidate = (place, row.source_id, row.golden_id.clone());
-                let known = first.entry(was.clone()).or_insert_with(|| candidate.clone());
-                if candidate < *known {
-                    *known = candidate;
-                }
-                changes.moved.insert((was, row.golden_id));
-            }
-            if first.is_empty() {
-                continue;
-            }
-            for row in snapshot.golden(entry)? {
-                first.remove(&row?.golden_id);
-            }
-            changes.retired.extend(first.into_iter().map(|(was, (_, _, successor))| (was, successor)));
+/// What the ledger knows the records of an entity by.
+fn kind(entry: &GoldenEntry) -> String {
+    format!("golden.{}", entry.entity)
+}
+
+async fn stage_entity(context: &Context<'_>, entry: &GoldenEntry) -> Result<()> {
+    context
+        .execute(
+            "drop table if exists pg_temp.trasvase_golden_sent; create temporary table trasvase_golden_sent \
+             (source_id text collate \"C\", golden_id text, was text) on commit drop",
+        )
+        .await?;
+    let sql = "copy trasvase_golden_sent from stdin (format binary)";
+    let mut copy = Copy::start(context.client, sql).await?;
+    for row in context.snapshot.golden(entry)? {
+        let row = row?;
+        let out = copy.row(3);
+        append_text(out, &row.source_id);
+        append_text(out, &row.golden_id);
+        match &row.was {
+            Some(was) => append_text(out, was),
+            None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
         }
-        Ok(changes)
+        copy.flush_if_full().await?;
     }
+    copy.finish().await?;
+    let known = match ledger::exists(context.client).await? {
+        true => known(context, entry),
+        false => "select null::text, null::text".to_owned(),
+    };
+    context
+        .execute(&format!(
+            "insert into trasvase_golden select {}, s.source_id, s.golden_id, s.was, k.golden_id \
+             from trasvase_golden_sent s left join ({known}) k(source_id, golden_id) on k.source_id = s.source_id; \
+             analyze trasvase_golden",
+            literal(&kind(entry))
+        ))
+        .await
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.moved.is_empty()
-    }
+/// The golden id under which the clinic's completed batches last brought each record.
+fn known(context: &Context<'_>, entry: &GoldenEntry) -> String {
+    let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
+    format!(
+        "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
+         join trasvase.batch b on b.number = e.batch and b.clinic = {} and b.status = 'completed' \
+         where e.source = {} and e.type = {} order by e.source_id, e.batch desc",
+        literal(context.manifest().clinic.as_str()),
+        code(&context.manifest().product),
+        code(&kind(entry)),
+    )
+}
 
-    /// Sends them into temporary tables of the transaction.
-    pub(super) async fn stage(&self, context: &Context<'_>) -> Result<()> {
-        context
-            .execute(
-                "create temporary table trasvase_moved (was text, golden_id text, primary key (was, golden_id)) on commit drop; \
-                 create temporary table trasvase_retired (was text primary key, successor text) on commit drop",
-            )
-            .await?;
-        send(context, "trasvase_moved", self.moved.iter().map(|(was, now)| [was, now])).await?;
-        send(context, "trasvase_retired", self.retired.iter().map(|(was, now)| [was, now])).await?;
-        context.execute("analyze trasvase_moved; analyze trasvase_retired").await
+/// Ids with what they became: for each record, and for those that nobody has now, by the record that had it first. In a
+/// project without the records' file the smallest source id counts as the first.
+async fn changes(
+    context: &Context<'_>,
+    entry: &GoldenEntry,
+) -> Result<(BTreeSet<(String, String)>, BTreeMap<String, String>)> {
+    let sql = "select had, golden_id, source_id, exists (select from trasvase_golden a where a.type = g.type and a.golden_id = g.had) \
+               from (select *, coalesce(known, was) as had from trasvase_golden where type = $1) g where had <> golden_id";
+    let rows = context.client.query(sql, &[&kind(entry)]).await.map_err(|error| error::postgres(&error))?;
+    let (mut moved, mut first) = (BTreeSet::new(), BTreeMap::new());
+    if rows.is_empty() {
+        return Ok((moved, BTreeMap::new()));
     }
+    let recorded = GoldenIds::read(context.project, &context.clinic.name, &entry.entity)?;
+    for row in rows {
+        let (was, golden_id, source_id): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        moved.insert((was.clone(), golden_id.clone()));
+        if row.get(3) {
+            continue;
+        }
+        let place = recorded.get(&source_id).map_or(usize::MAX, |(_, place)| place);
+        let candidate = (place, source_id, golden_id);
+        let known = first.entry(was).or_insert_with(|| candidate.clone());
+        if candidate < *known {
+            *known = candidate;
+        }
+    }
+    Ok((moved, first.into_iter().map(|(was, (_, _, successor))| (was, successor)).collect()))
 }
 
 async fn send<'r>(
@@ -154,6 +199,9 @@ pub(super) async fn compare(
 
 /// The tables with rows that may have to change: those whose keys are recorded ids, and those that refer to them.
 async fn reached(context: &Context<'_>, staged: &BTreeSet<usize>) -> Result<Vec<Affected>> {
+    if context.count("select count(*) from trasvase_moved").await? == 0 {
+        return Ok(Vec::new());
+    }
     let holders = holders(context, staged).await?;
     let mut columns: BTreeMap<TableName, BTreeSet<String>> = BTreeMap::new();
     for (holder, key) in &holders {
@@ -238,7 +286,7 @@ pub(super) async fn apply(
     batch: &Batch,
     written: &mut BTreeMap<String, Written>,
 ) -> Result<Applied> {
-    if context.golden.is_empty() {
+    if context.manifest().golden.is_empty() {
         return Ok(Applied { tables: Vec::new() });
     }
     let staged = plan.tables.iter().enumerate().filter(|(_, table)| !table.direct).map(|(place, _)| place);
@@ -298,8 +346,12 @@ fn told(table: &TableName, error: &tokio_postgres::Error) -> anyhow::Error {
 }
 
 impl Applied {
-    /// Writes the digests of those rows that are ours and that nothing else of this push wrote.
-    pub(super) async fn digests(&self, context: &Context<'_>, batch: &Batch) -> Result<()> {
+    /// Writes into the ledger which record has which golden id now, and the digests of those rows that are ours and that
+    /// nothing else of this push wrote.
+    pub(super) async fn note(&self, context: &Context<'_>, batch: &Batch) -> Result<()> {
+        if !context.manifest().golden.is_empty() {
+            records(context, batch).await?;
+        }
         for (affected, number) in &self.tables {
             let Some(place) = affected.place else { continue };
             let entry = &context.manifest().tables[place];
@@ -329,6 +381,22 @@ impl Applied {
         }
         Ok(())
     }
+}
+
+/// Writes down the golden ids that the target was not given before.
+async fn records(context: &Context<'_>, batch: &Batch) -> Result<()> {
+    let manifest = context.manifest();
+    let names = manifest.golden.iter().map(kind).chain([manifest.product.clone()]);
+    ledger::codes(context.client, &names.collect::<Vec<_>>()).await?;
+    context
+        .execute(&format!(
+            "insert into trasvase.external_id_{batch} select {batch}, p.code, n.code, g.source_id, n.code, g.golden_id \
+             from trasvase_golden g join trasvase.name n on n.name = g.type, trasvase.name p \
+             where p.name = {} and g.known is distinct from g.golden_id",
+            literal(&manifest.product),
+            batch = batch.number,
+        ))
+        .await
 }
 
 /// Refuses a push whose golden ids could not be recorded afterwards, since their file cannot be read.

@@ -81,20 +81,12 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     }
     let snapshot = options.snapshot.clone();
     let files = tokio::task::spawn_blocking(move || snapshot.verify_files());
-    let changes = match golden::Changes::read(options) {
-        Ok(changes) => changes,
-        Err(error) => {
-            files.await??;
-            return Err(error);
-        }
-    };
     let context = Context {
         client: options.client,
         aside: options.aside,
         project: options.project,
         clinic: options.clinic,
         snapshot: options.snapshot,
-        golden: &changes,
         catalog: options.catalog,
         oids: options.oids,
         observer,

@@ -315,3 +315,23 @@ async fn pairs_that_wait_for_a_decision_stop_a_push() {
     let snapshot = people.snapshot().await;
     assert!(people.tiny.run.push_despite_pending(&snapshot).await.batch.is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_left_out_of_some_pushes_catches_up() {
+    let people = People::new(SCHEMA, "").await;
+    people.push().await;
+    people.tiny.sql("insert into note values (1, 'B', null)").await;
+    // Pushed to another target, which the project's file tells of and this one's ledger does not.
+    people.tiny.run.project.write(RECORDED, "source_id,golden_id,recorded_at\n1,A,\n2,A,\n3,C,\n");
+    people.are(["A", "A", "C"]);
+    assert_eq!(people.snapshot().await.manifest().golden[0].rows, 3);
+    let report = people.push().await;
+    assert_eq!(golden(&report.plan), [of("person", 0, 1), of("visit", 1, 0), of("note", 1, 0)]);
+    people.tiny.run.project.write(RECORDED, "source_id,golden_id,recorded_at\n1,A,\n2,B,\n3,C,\n");
+    people.are(["A", "B", "C"]);
+    assert_eq!(golden(&people.push().await.plan), [of("visit", 1, 0)]);
+    assert_eq!(people.visits().await, ["v1 A", "v2 B", "v3 C"]);
+    // Whoever moves a row in the product is not overruled by what changed long ago.
+    people.tiny.sql("update visit set person_id = 'A' where id = 'v2'").await;
+    assert_eq!(people.tiny.run.push(&people.snapshot().await).await.batch, None);
+}
