@@ -20,6 +20,7 @@ use tokio_postgres::Client;
 
 use crate::codec::LiveOids;
 use crate::config::{Clinic, Project, sql_files};
+use crate::dedupe;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
@@ -164,8 +165,10 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
-    for (shape, (questions, rows)) in shapes.iter().zip(questions) {
+    let retired = dedupe::retired(options.project, options.clinic, staging)?;
+    for (shape, (mut questions, rows)) in shapes.iter().zip(questions) {
         started(observer, shape)?;
+        questions.retired.clone_from(&retired);
         relations(options, shape, questions, &mut findings).await?;
         finished(observer, shape, rows);
     }

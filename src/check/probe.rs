@@ -1,6 +1,8 @@
 //! What only PostgreSQL can decide: a temporary copy of the table takes the batch's rows, and PostgreSQL says which of
 //! them break a CHECK, a unique index over expressions, or an EXCLUDE, among themselves or with rows that are there.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -20,6 +22,8 @@ pub(super) struct Questions<'c> {
     pub(super) checks: Vec<Check>,
     pub(super) unique: Vec<&'c Index>,
     pub(super) exclude: Vec<&'c Constraint>,
+    /// Keys of rows of the target that the push will delete: nothing meets them.
+    pub(super) retired: BTreeSet<String>,
 }
 
 /// A CHECK of the table, or of a domain with `VALUE` replaced by the column.
@@ -67,7 +71,7 @@ async fn ask_in_transaction(
     )
     .await?;
     fill(staging, client, oids, shape).await?;
-    let probe = Probe { staging, client, shape };
+    let probe = Probe { staging, client, shape, retired: &questions.retired };
     for check in &questions.checks {
         let sql = format!(
             "select trasvase_place, null::bigint from trasvase_probe where not ({})",
@@ -162,6 +166,7 @@ struct Probe<'a> {
     staging: &'a Staging,
     client: &'a Client,
     shape: &'a TableShape<'a>,
+    retired: &'a BTreeSet<String>,
 }
 
 /// What a row is refused by.
@@ -196,13 +201,13 @@ impl Probe<'_> {
         let keys: String =
             key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
         let filter = predicate.unwrap_or("true");
-        let inner = |from: &str, place: &str| {
-            format!("(select {place} as place{keys}, {values} from {from} where {filter})")
+        let inner = |from: &str, place: &str, stays: &str| {
+            format!("(select {place} as place{keys}, {values} from {from} where ({filter}) and {stays})")
         };
         let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
         let same = if same.is_empty() { "false".to_owned() } else { same };
         let range = range_element(self.client, elements).await?;
-        let own = inner("trasvase_probe", "trasvase_place");
+        let own = inner("trasvase_probe", "trasvase_place", "true");
         let island = if range.is_some() { "a.island = b.island and" } else { "" };
         let with_batch = format!(
             "with own as materialized (select * from {}) select b.place, a.place from own a join own b \
@@ -211,7 +216,7 @@ impl Probe<'_> {
         );
         let both = format!(
             "(select * from {} t union all select * from {own} o)",
-            inner(&self.shape.name.quoted(), "null::bigint")
+            inner(&self.shape.name.quoted(), "null::bigint", &self.stays())
         );
         let with_target = format!(
             "with both_sides as materialized (select * from {}) select b.place, null::bigint from both_sides a join both_sides b \
@@ -222,6 +227,17 @@ impl Probe<'_> {
         let reason = Reason { rule, columns: &columns, constraint };
         self.record(&with_target, &reason).await?;
         self.record_greedily(&with_batch, &reason).await
+    }
+
+    /// A condition on rows of the target: the push does not delete them with their golden ids.
+    fn stays(&self) -> String {
+        match self.shape.table.primary_key() {
+            [key] if !self.retired.is_empty() => {
+                let ids = self.retired.iter().map(|id| literal(id)).collect::<Vec<_>>().join(", ");
+                format!("{}::text <> all (array[{ids}])", quoted(key))
+            }
+            _ => "true".to_owned(),
+        }
     }
 
     async fn record(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {

@@ -26,7 +26,7 @@ pub mod survivor;
 pub mod waterfall;
 
 pub use blocking::RuleReport;
-pub use golden_ids::GoldenIds;
+pub use golden_ids::{GoldenIds, retired};
 pub use model::Model;
 
 use crate::config::Dedupe;

@@ -1,6 +1,6 @@
 //! Carries a plan out, inside the caller's transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -59,15 +59,25 @@ pub(super) async fn apply(
     let ledger = record::Ledger::open(context, batch, context.aside.filter(|_| as_sent)).await?;
     disable_triggers(context, plan).await?;
     let deleted = delete_first(context, plan, &ledger).await?;
+    let ready = stage_rest(context, plan, &deleted).await?;
+    let mut golden = golden::Work::new(context, batch, ready.clone());
+    golden.before().await?;
     let mut written = BTreeMap::new();
     let (mut staged, mut spools) = (Vec::new(), Vec::new());
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         error::interrupt::check()?;
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        let (result, spool) =
-            load_table(context, place, entry, table, &codec, &ledger, deleted.get(&place).copied())
-                .await
-                .with_context(|| at_table(plan, place, place))?;
+        let (result, spool) = load_table(
+            context,
+            place,
+            entry,
+            table,
+            &codec,
+            &ledger,
+            (ready.contains(&place), deleted.get(&place).copied()),
+        )
+        .await
+        .with_context(|| at_table(plan, place, place))?;
         spools.extend(spool.map(|spool| (entry, spool)));
         context.observer.event(&Event::Finished {
             stage: Stage::Push,
@@ -80,7 +90,11 @@ pub(super) async fn apply(
     for (place, entry, table, codec) in &staged {
         fill_cycles(context, *place, entry, table, codec).await?;
     }
-    let golden = golden::apply(context, plan, batch, &mut written).await?;
+    golden.after().await?;
+    for (table, (repointed, retired)) in std::mem::take(&mut golden.counts) {
+        let written: &mut Written = written.entry(table).or_default();
+        (written.repointed, written.retired) = (repointed, retired);
+    }
     tokio::try_join!(rebuild(context, plan), ledger.write_aside(context, spools))?;
     if !as_sent {
         ledger.analyze(context).await?;
@@ -92,7 +106,7 @@ pub(super) async fn apply(
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
     }
-    golden.note(context, batch).await?;
+    golden.note().await?;
     ledger.attach(context).await?;
     analyze(context, plan).await?;
     Ok(written)
@@ -163,6 +177,46 @@ async fn delete_first(
     Ok(deleted)
 }
 
+/// Stages what else is not sent straight into its table, where golden ids changed: rows of any table may then be looked
+/// at before the first is loaded. Returns the places that are ready.
+async fn stage_rest(
+    context: &Context<'_>,
+    plan: &Plan,
+    deleted: &BTreeMap<usize, u64>,
+) -> Result<BTreeSet<usize>> {
+    let mut ready = BTreeSet::new();
+    let all = golden::any(context).await?;
+    for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        if deleted.contains_key(&place) {
+            make_touched(context, place).await?;
+        } else if all && !table.direct {
+            make_ready(context, place, entry, &codec).await?;
+        } else {
+            continue;
+        }
+        ready.insert(place);
+    }
+    Ok(ready)
+}
+
+/// Makes the temporary tables of a table's incoming rows and of the keys that are written.
+async fn make_ready(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<()> {
+    stage(context, place, entry, codec).await?;
+    make_touched(context, place).await
+}
+
+async fn make_touched(context: &Context<'_>, place: usize) -> Result<()> {
+    let sql =
+        format!("create temporary table trasvase_touched_{place} (key text primary key) on commit drop");
+    context.execute(&sql).await
+}
+
 async fn load_table(
     context: &Context<'_>,
     place: usize,
@@ -170,7 +224,7 @@ async fn load_table(
     plan: &TablePlan,
     codec: &TableCodec,
     ledger: &record::Ledger<'_>,
-    deleted: Option<u64>,
+    (ready, deleted): (bool, Option<u64>),
 ) -> Result<(Written, Option<Spool>)> {
     if plan.direct {
         let mut spool = ledger.spool(context, entry)?;
@@ -182,8 +236,8 @@ async fn load_table(
         ledger.unspool(context, entry, spool).await?;
         return Ok((written, None));
     }
-    if deleted.is_none() {
-        stage(context, place, entry, codec).await?;
+    if !ready {
+        make_ready(context, place, entry, codec).await?;
     }
     let deleted = deleted.unwrap_or_default();
     let updated = update(context, place, entry, plan, codec, ledger).await?;
@@ -252,11 +306,6 @@ async fn update(
     ledger: &record::Ledger<'_>,
 ) -> Result<u64> {
     let incoming = incoming(place);
-    context
-        .execute(&format!(
-            "create temporary table trasvase_touched_{place} (key text primary key) on commit drop"
-        ))
-        .await?;
     if !matches!(plan.mode, LoadMode::Upsert | LoadMode::Sync) || plan.updates == 0 {
         return Ok(0);
     }
@@ -266,7 +315,7 @@ async fn update(
     ledger.before_images(context, entry, codec, "update", &changed).await?;
     context
         .execute(&format!(
-            "insert into trasvase_touched_{place} select {} from {changed}",
+            "insert into trasvase_touched_{place} select {} from {changed} on conflict do nothing",
             codec.key_sql("t")
         ))
         .await?;

@@ -13,9 +13,7 @@ use serde::Serialize;
 use tokio_postgres::error::SqlState;
 
 use super::Options;
-use super::apply::Written;
 use super::compare::{Context, delete_condition};
-use super::plan::Plan;
 use super::rebuild::{all_foreign_keys, parent};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
@@ -181,7 +179,7 @@ pub(super) async fn compare(
             }
             None => None,
         };
-        let rows = affected.rows(context, deleted.as_deref());
+        let rows = affected.rows(context, deleted.as_deref(), false);
         let row = context.client.query_one(&rows.count(), &[]).await;
         let row = row.map_err(|error| error::postgres(&error))?;
         let (repointed, retired) =
@@ -199,7 +197,7 @@ pub(super) async fn compare(
 
 /// The tables with rows that may have to change: those whose keys are recorded ids, and those that refer to them.
 async fn reached(context: &Context<'_>, staged: &BTreeSet<usize>) -> Result<Vec<Affected>> {
-    if context.count("select count(*) from trasvase_moved").await? == 0 {
+    if !any(context).await? {
         return Ok(Vec::new());
     }
     let holders = holders(context, staged).await?;
@@ -274,59 +272,129 @@ fn may_hold_ids(data_type: &DataType) -> bool {
     matches!(data_type.undomained().base.as_str(), "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name")
 }
 
-/// What was done, until the ledger knows of it.
-pub(super) struct Applied {
-    tables: Vec<(Affected, usize)>,
+/// Rows that were re-pointed and retired, by table.
+pub(super) type Counts = BTreeMap<String, (u64, u64)>;
+
+/// What is done in one push.
+pub(super) struct Work<'a> {
+    context: &'a Context<'a>,
+    batch: &'a Batch,
+    /// The places whose incoming rows are in temporary tables.
+    staged: BTreeSet<usize>,
+    done: Vec<(Affected, usize)>,
+    pub(super) counts: Counts,
 }
 
-/// Carries over what refers to ids that changed, then deletes the rows of ids that nobody has, children first.
-pub(super) async fn apply(
-    context: &Context<'_>,
-    plan: &Plan,
-    batch: &Batch,
-    written: &mut BTreeMap<String, Written>,
-) -> Result<Applied> {
-    if context.manifest().golden.is_empty() {
-        return Ok(Applied { tables: Vec::new() });
+/// Ids whose rows can go before anything comes, since all that took their place are there already. Otherwise what their
+/// row holds of unique keys would keep their successor from getting it.
+const LATER: &str = "with later as (delete from trasvase_retired r where exists (select 1 from trasvase_moved m \
+     where m.was = r.was and not (TRUE_OF_HOLDERS)) returning *) insert into trasvase_later select * from later; \
+     with later as (delete from trasvase_moved m where not exists (select 1 from trasvase_retired r where r.was = m.was) \
+     returning *) insert into trasvase_moved_later select * from later";
+
+impl<'a> Work<'a> {
+    /// `staged` are the places whose incoming rows are in temporary tables.
+    pub(super) fn new(context: &'a Context<'_>, batch: &'a Batch, staged: BTreeSet<usize>) -> Self {
+        Self { context, batch, staged, done: Vec::new(), counts: Counts::new() }
     }
-    let staged = plan.tables.iter().enumerate().filter(|(_, table)| !table.direct).map(|(place, _)| place);
-    let tables = reached(context, &staged.collect()).await?;
-    let names: Vec<String> = tables.iter().map(|one| one.table.to_string()).collect();
-    let codes = ledger::codes(context.client, &names).await?;
-    // Rows that go are locked before others are looked for: from then on nobody can come to refer to them.
-    let (keys, others): (Vec<_>, Vec<_>) =
-        tables.into_iter().zip(0..).partition(|(affected, _)| affected.own_key.is_some());
-    let mut tables = Vec::new();
-    for (affected, number) in keys.into_iter().chain(others) {
-        let rows = affected.rows(context, None);
-        // A lock wants a privilege that is needed for nothing where there is no row.
-        if context.count(&rows.any()).await? == 0 {
-            continue;
+
+    /// Before the rows of the snapshot are loaded.
+    pub(super) async fn before(&mut self) -> Result<()> {
+        let context = self.context;
+        if !any(context).await? {
+            return Ok(());
         }
-        context.execute(&rows.gather(number)).await.with_context(|| at(&affected))?;
-        let code = codes[&affected.table.to_string()];
-        context.execute(&affected.before_images(context, number, batch.number, code)).await?;
-        tables.push((affected, number));
+        let holders = holders(context, &self.staged).await?;
+        let there = holders.iter().map(|(table, key)| {
+            let (table, key) = (table.quoted(), quoted(key));
+            format!(
+                "(not exists (select 1 from {table} t where t.{key}::text = m.was) \
+                 or exists (select 1 from {table} t where t.{key}::text = m.golden_id))"
+            )
+        });
+        let there = there.chain(["true".to_owned()]).collect::<Vec<_>>().join(" and ");
+        context
+            .execute(&format!(
+                "create temporary table trasvase_later (like trasvase_retired) on commit drop; \
+                 create temporary table trasvase_moved_later (like trasvase_moved) on commit drop; {}",
+                LATER.replace("TRUE_OF_HOLDERS", &there)
+            ))
+            .await?;
+        self.run(1_000).await?;
+        context
+            .execute(
+                "insert into trasvase_retired select * from trasvase_later; \
+                 insert into trasvase_moved select * from trasvase_moved_later",
+            )
+            .await
     }
-    tables.sort_by_key(|(_, number)| *number);
-    for (affected, number) in &tables {
-        let number = *number;
-        let sql = affected.repoint(context, number);
-        let row = context.client.query_one(&sql, &[]).await;
-        let row = row.map_err(|error| told(&affected.table, &error))?;
-        let repointed = u64::try_from(row.get::<_, i64>(0))?;
-        if repointed > 0 {
-            written.entry(affected.table.to_string()).or_default().repointed += repointed;
+
+    /// When they are loaded.
+    pub(super) async fn after(&mut self) -> Result<()> {
+        if any(self.context).await? { self.run(0).await } else { Ok(()) }
+    }
+
+    /// Carries over what refers to ids that changed, then deletes the rows of ids that nobody has, children first.
+    async fn run(&mut self, first: usize) -> Result<()> {
+        let (context, batch) = (self.context, self.batch);
+        let tables = reached(context, &self.staged).await?;
+        let names: Vec<String> = tables.iter().map(|one| one.table.to_string()).collect();
+        let codes = ledger::codes(context.client, &names).await?;
+        // Rows that go are locked before others are looked for: from then on nobody can come to refer to them.
+        let (keys, others): (Vec<_>, Vec<_>) =
+            tables.into_iter().zip(first..).partition(|(affected, _)| affected.own_key.is_some());
+        let mut tables = Vec::new();
+        for (affected, number) in keys.into_iter().chain(others) {
+            let rows = affected.rows(context, None, first > 0);
+            // A lock wants a privilege that is needed for nothing where there is no row.
+            if context.count(&rows.any()).await? == 0 {
+                continue;
+            }
+            context.execute(&rows.gather(number)).await.with_context(|| at(&affected))?;
+            let code = codes[&affected.table.to_string()];
+            context.execute(&affected.before_images(context, number, batch.number, code)).await?;
+            tables.push((affected, number));
         }
-    }
-    for (affected, number) in tables.iter().rev() {
-        let Some(sql) = affected.retire(context, *number) else { continue };
-        let retired = context.count(&sql).await.with_context(|| at(affected))?;
-        if retired > 0 {
-            written.entry(affected.table.to_string()).or_default().retired += retired;
+        tables.sort_by_key(|(_, number)| *number);
+        for (affected, number) in &tables {
+            let row = context.client.query_one(&affected.repoint(context, *number), &[]).await;
+            let row = row.map_err(|error| told(&affected.table, &error))?;
+            self.counted(affected).0 += u64::try_from(row.get::<_, i64>(0))?;
         }
+        for (affected, number) in tables.iter().rev() {
+            let Some(sql) = affected.retire(context, *number) else { continue };
+            self.counted(affected).1 += context.count(&sql).await.with_context(|| at(affected))?;
+        }
+        self.done.extend(tables);
+        Ok(())
     }
-    Ok(Applied { tables })
+
+    fn counted(&mut self, affected: &Affected) -> &mut (u64, u64) {
+        self.counts.entry(affected.table.to_string()).or_default()
+    }
+
+    /// Writes into the ledger which record has which golden id now, and the digests of those rows that are ours and that
+    /// nothing else of this push wrote.
+    pub(super) async fn note(&self) -> Result<()> {
+        let context = self.context;
+        if context.manifest().golden.is_empty() {
+            return Ok(());
+        }
+        records(context, self.batch).await?;
+        let mut places: Vec<usize> = self.done.iter().filter_map(|(affected, _)| affected.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            digests(context, self.batch, place).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether any golden id changed.
+pub(super) async fn any(context: &Context<'_>) -> Result<bool> {
+    Ok(!context.manifest().golden.is_empty()
+        && context.count("select count(*) from trasvase_moved").await? > 0)
 }
 
 fn at(affected: &Affected) -> std::borrow::Cow<'static, str> {
@@ -345,42 +413,29 @@ fn told(table: &TableName, error: &tokio_postgres::Error) -> anyhow::Error {
     }
 }
 
-impl Applied {
-    /// Writes into the ledger which record has which golden id now, and the digests of those rows that are ours and that
-    /// nothing else of this push wrote.
-    pub(super) async fn note(&self, context: &Context<'_>, batch: &Batch) -> Result<()> {
-        if !context.manifest().golden.is_empty() {
-            records(context, batch).await?;
-        }
-        for (affected, number) in &self.tables {
-            let Some(place) = affected.place else { continue };
-            let entry = &context.manifest().tables[place];
-            let clinic = context.manifest().clinic.as_str();
-            let Some(written) = ledger::written(context.client, clinic, &entry.table).await? else {
-                continue;
-            };
-            let table = &context.catalog.tables[&entry.table];
-            let codec = super::rows::codec(entry, table)?;
-            let stored = TableCodec::of_table(table, &entry.key)
-                .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
-            context
-                .execute(&format!(
-                    "insert into trasvase.row_digest_{batch} \
-                     select {batch}, (select code from trasvase.name where name = {name}), k.now, {sent}, {stored} \
-                     from trasvase_repointed_{number} k join {table} t on {key} = k.now \
-                     where exists (select 1 from trasvase.row_digest d where {written} and d.key = k.key collate \"C\") \
-                     and not exists (select 1 from trasvase_touched_{place} o where o.key = k.now)",
-                    batch = batch.number,
-                    name = literal(&entry.table.to_string()),
-                    sent = codec.digest_sql("t"),
-                    stored = stored.digest_sql("t"),
-                    table = entry.table.quoted(),
-                    key = codec.key_sql("t"),
-                ))
-                .await?;
-        }
-        Ok(())
-    }
+async fn digests(context: &Context<'_>, batch: &Batch, place: usize) -> Result<()> {
+    let entry = &context.manifest().tables[place];
+    let clinic = context.manifest().clinic.as_str();
+    let Some(written) = ledger::written(context.client, clinic, &entry.table).await? else { return Ok(()) };
+    let table = &context.catalog.tables[&entry.table];
+    let codec = super::rows::codec(entry, table)?;
+    let stored = TableCodec::of_table(table, &entry.key)
+        .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+    context
+        .execute(&format!(
+            "insert into trasvase.row_digest_{batch} \
+             select {batch}, (select code from trasvase.name where name = {name}), k.now, {sent}, {stored} \
+             from (select distinct key, now from trasvase_repointed_{place}) k join {table} t on {key} = k.now \
+             where exists (select 1 from trasvase.row_digest d where {written} and d.key = k.key collate \"C\") \
+             and not exists (select 1 from trasvase_touched_{place} o where o.key = k.now)",
+            batch = batch.number,
+            name = literal(&entry.table.to_string()),
+            sent = codec.digest_sql("t"),
+            stored = stored.digest_sql("t"),
+            table = entry.table.quoted(),
+            key = codec.key_sql("t"),
+        ))
+        .await
 }
 
 /// Writes down the golden ids that the target was not given before.

@@ -28,11 +28,14 @@ pub(super) struct Rows {
     /// Columns, and the ids that they get, as text; null where the old one stays.
     pub(super) values: Vec<(String, String)>,
     key: String,
+    /// The row counts as one that the load mode updates.
+    updated: String,
+    keys: String,
 }
 
 impl Affected {
-    /// `deleted` is the condition of rows that the load mode will delete.
-    pub(super) fn rows(&self, context: &Context<'_>, deleted: Option<&str>) -> Rows {
+    /// `deleted` is the condition of rows that the load mode will delete; `early` takes those too that it will update.
+    pub(super) fn rows(&self, context: &Context<'_>, deleted: Option<&str>, early: bool) -> Rows {
         let mut from = format!("{} t", self.source());
         if let Some((place, codec)) = self.staged(context) {
             from.push_str(&format!(" left join {} i on {}", incoming(place), same_key(&codec)));
@@ -41,13 +44,13 @@ impl Affected {
         for (number, column) in self.columns.iter().enumerate() {
             let text = format!("t.{}::text", quoted(column));
             from.push_str(&format!(" left join trasvase_retired r{number} on r{number}.was = {text}"));
-            if self.as_sent(context, column) {
+            if self.as_sent(context, column, early) {
                 let sent = format!("i.{}::text", quoted(column));
                 from.push_str(&format!(
                     " left join trasvase_moved m{number} on m{number}.was = {text} and m{number}.golden_id = {sent}"
                 ));
             }
-            values.push((column.clone(), self.value(context, number, column)));
+            values.push((column.clone(), self.value(context, number, column, early)));
         }
         let any = values.iter().map(|(_, value)| format!("{value} is not null"));
         let any = any.collect::<Vec<_>>().join(" or ");
@@ -55,6 +58,8 @@ impl Affected {
             condition: format!("({any}) and ({}) is not true", deleted.unwrap_or("false")),
             gone: self.gone(context),
             key: self.key(context),
+            updated: self.updated(context),
+            keys: self.keys(),
             from,
             values,
         }
@@ -78,14 +83,36 @@ impl Affected {
     }
 
     /// Whether a row that is there gets the snapshot's value by the change of ids alone: no load mode brings it.
-    fn as_sent(&self, context: &Context<'_>, column: &str) -> bool {
+    fn as_sent(&self, context: &Context<'_>, column: &str, early: bool) -> bool {
         self.is_written(context, column)
             && self.own_key.as_deref() != Some(column)
-            && !matches!(context.clinic.load_mode(&self.table), LoadMode::Upsert | LoadMode::Sync)
+            && (early || !self.updates(context))
     }
 
-    fn value(&self, context: &Context<'_>, number: usize, column: &str) -> String {
-        if self.as_sent(context, column) {
+    fn updates(&self, context: &Context<'_>) -> bool {
+        matches!(context.clinic.load_mode(&self.table), LoadMode::Upsert | LoadMode::Sync)
+    }
+
+    fn updated(&self, context: &Context<'_>) -> String {
+        match self.staged(context).filter(|_| self.updates(context)) {
+            Some((_, codec)) => {
+                let key = codec.key_names().next().map(quoted).unwrap_or_default();
+                format!("(i.{key} is not null)")
+            }
+            None => "false".to_owned(),
+        }
+    }
+
+    /// The temporary table of the keys of re-pointed rows.
+    fn keys(&self) -> String {
+        match self.place {
+            Some(place) => format!("trasvase_repointed_{place}"),
+            None => "trasvase_repointed_elsewhere".to_owned(),
+        }
+    }
+
+    fn value(&self, context: &Context<'_>, number: usize, column: &str, early: bool) -> String {
+        if self.as_sent(context, column, early) {
             return format!("coalesce(m{number}.golden_id, r{number}.successor)");
         }
         match self.staged(context) {
@@ -170,14 +197,21 @@ impl Affected {
             let data_type = self.data_type(context, column);
             format!("{0} = coalesce(n.value_{place}::{data_type}, t.{0})", quoted(column))
         });
+        // The load mode goes on with those that it would have changed.
+        let touched = self.place.filter(|_| self.updates(context)).map_or_else(String::new, |place| {
+            format!(
+                "touched as (insert into trasvase_touched_{place} select now from changed where updated),"
+            )
+        });
         format!(
             "with changed as (update {} t set {} from trasvase_golden_{number} n \
-             where t.tableoid = n.relation and t.ctid = n.place and not n.gone returning n.key, {} as now), \
-             noted as (insert into trasvase_repointed_{number} select key, now from changed returning 1) \
+             where t.tableoid = n.relation and t.ctid = n.place and not n.gone returning n.key, {} as now, n.updated), {touched} \
+             noted as (insert into {} select key, now from changed where not updated returning 1) \
              select count(*) from noted",
             self.source(),
             set.collect::<Vec<_>>().join(", "),
             self.key(context),
+            self.keys(),
         )
     }
 
@@ -229,12 +263,14 @@ impl Rows {
         let values =
             self.values.iter().enumerate().map(|(place, (_, value))| format!("{value} as value_{place}"));
         format!(
-            "create temporary table trasvase_repointed_{number} (key text, now text) on commit drop; \
+            "create temporary table if not exists {} (key text, now text) on commit drop; \
              create temporary table trasvase_golden_{number} on commit drop as \
-             select t.tableoid as relation, t.ctid as place, {} as key, t::text as before, {} as gone, {} \
+             select t.tableoid as relation, t.ctid as place, {} as key, t::text as before, {} as gone, {} as updated, {} \
              from {} where {} for update of t",
+            self.keys,
             self.key,
             self.gone,
+            self.updated,
             values.collect::<Vec<_>>().join(", "),
             self.from,
             self.condition

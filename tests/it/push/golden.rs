@@ -14,6 +14,11 @@ const VISIT: &str = "select v.id, x.golden_id as person_id, v.day from (values (
 const DEDUPE: &str = "[dedupe.person]\ncompare.name = { as = \"text\" }\n";
 const RECORDED: &str = "clinics/tiny/fixes/person.golden.csv";
 
+/// Makes what only one of two rows can have go from the one that goes to the one that stays.
+const UNIQUE: &str = "create table person (id text primary key, name text not null unique); \
+     create table visit (id text primary key, person_id text not null references person, day text); \
+     create table note (id integer primary key, person_id text references person, other_id text references person);";
+
 /// Three source records of people, each with a visit.
 struct People {
     tiny: Tiny,
@@ -334,4 +339,25 @@ async fn a_target_that_was_left_out_of_some_pushes_catches_up() {
     // Whoever moves a row in the product is not overruled by what changed long ago.
     people.tiny.sql("update visit set person_id = 'A' where id = 'v2'").await;
     assert_eq!(people.tiny.run.push(&people.snapshot().await).await.batch, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unique_goes_over_to_the_row_that_stays() {
+    for mode in ["upsert", "insert"] {
+        let people = People::new(UNIQUE, &format!("[load]\nmode = \"{mode}\"\n")).await;
+        people.are(["C", "A", "B"]);
+        people.push().await;
+        people.tiny.sql("insert into note values (1, 'C', 'A')").await;
+        // The name of who stays is from now on that of who goes.
+        people.are(["A", "A", "B"]);
+        if mode == "upsert" {
+            let report = people.push().await;
+            assert_eq!((report.written["person"].updated, report.written["visit"].updated), (1, 1));
+            assert_eq!(golden(&report.plan), [of("person", 0, 1), of("note", 1, 0)]);
+        } else {
+            people.tiny.run.push(&people.snapshot().await).await;
+        }
+        assert_eq!(people.visits().await, ["v1 A", "v2 A", "v3 B"]);
+        assert_eq!(people.notes().await, ["1 A A"]);
+    }
 }
