@@ -297,3 +297,48 @@ async fn the_commit_itself_lost() {
     assert_eq!(site.value(partitions).await, "external_id_2 row_digest_2");
     site.run(&["verify", "acme"]).says(0, &[]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_golden_ids_change() {
+    let site = Site::new().await;
+    site.configure("[dedupe.person]\ncompare.name = { as = \"text\" }");
+    let xref = |second: &str| {
+        format!(
+            "-- one row a person\nselect source_id, if(source_id = 'p1', 'A', '{second}') as golden_id, _id from clean.person\n"
+        )
+    };
+    site.write("clinics/acme/sql/xref/person.sql", &xref("B"));
+    site.write(
+        "sql/systems/tiny/target/person.sql",
+        "-- one row a person\nselect x.golden_id as id, min(c.name order by c.source_id) as name, null::date as born, null::json as notes,\n  \
+         min(c.source_id) as _source_id, list(c._id order by c._id) as _ids\n\
+         from clean.person as c join xref.person as x using (source_id) group by all\n",
+    );
+    site.run(&["run", "acme"]).says(0, &[]);
+    site.write("clinics/acme/sql/xref/person.sql", &xref("A"));
+    site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
+    let told = site.run(&["push", "acme", "--dry-run"]);
+    told.says(0, &["re-pointed", "retired"]);
+    let recorded = || std::fs::read_to_string(site.path("clinics/acme/fixes/person.golden.csv")).unwrap();
+    let (before, file) = (site.tables().await, recorded());
+    // The row that goes, which is the last that a push asks for.
+    let other = site.holding("select from person where id = 'B' for key share").await;
+    let mut push = site.spawn(&["push", "acme"]);
+    site.blocked().await;
+    signal(&push, Signal::SIGKILL);
+    push.wait().unwrap();
+    other.client.batch_execute("rollback").await.unwrap();
+    let gone = "select count(*) from pg_locks where locktype = 'advisory' and granted \
+                and database = (select oid from pg_database where datname = current_database())";
+    site.until("the server notices that the program is gone", gone, "0").await;
+    assert_eq!((site.tables().await, recorded()), (before, file));
+    site.run(&["push", "acme"]).says(0, &["pushed: batch"]);
+    assert_eq!(site.batches().await, "completed failed completed");
+    assert_eq!(
+        site.value("select string_agg(id || person_id, ' ') from visit where person_id = 'B'").await,
+        ""
+    );
+    site.run(&["verify", "acme"]).says(0, &[]);
+    site.run(&["push", "acme"]).says(0, &["nothing to do"]);
+    assert!(recorded().contains("p2,A,"));
+}

@@ -361,3 +361,25 @@ async fn what_is_unique_goes_over_to_the_row_that_stays() {
         assert_eq!(people.notes().await, ["1 A A"]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_whose_keys_hold_golden_ids_become_the_rows_that_come_in_their_place() {
+    let schema = "create table person (id text primary key, name text not null); \
+         create table card (person_id text primary key references person, since text); \
+         create table visit (person_id text references person, day text, primary key (person_id, day));";
+    for mode in ["insert", "upsert"] {
+        let people = People::new(schema, &format!("[load]\nmode = \"{mode}\"\n")).await;
+        let card = "select golden_id as person_id, min(source_id) as since from xref.person group by 1";
+        let visit = "select distinct x.golden_id as person_id, v.day from (values ('1', 'x'), ('2', 'x'), ('2', 'y')) v(person, day) \
+                     join xref.person x on x.source_id = v.person";
+        people.tiny.model("card", card);
+        people.tiny.model("visit", visit);
+        people.push().await;
+        people.are(["A", "A", "C"]);
+        let report = people.push().await;
+        assert_eq!(golden(&report.plan), [of("person", 0, 1), of("card", 0, 1), of("visit", 0, 2)], "{mode}");
+        let visits = "select person_id || day from visit order by 1";
+        assert_eq!(people.tiny.texts(visits).await, ["Ax", "Ay"]);
+        assert_eq!(people.tiny.texts("select person_id || since from card order by 1").await, ["A1", "C3"]);
+    }
+}
