@@ -60,6 +60,11 @@ impl GoldenIds {
         Some((&self.rows[place].golden_id, place))
     }
 
+    /// Source and golden ids in the order of the file.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows.iter().map(|row| (&*row.source_id, &*row.golden_id))
+    }
+
     /// Takes in what was pushed: new records at the end, a changed golden id in the place of the old one. Says whether
     /// anything is other than before.
     pub fn record(&mut self, rows: impl IntoIterator<Item = (String, String)>, now: DateTime<Utc>) -> bool {
@@ -231,7 +236,9 @@ mod tests {
         let text = fs::read_to_string(folder.path()).unwrap();
         let at = "2026-11-22T10:00:00Z";
         assert_eq!(text, format!("{HEADER}b,A,{at}\na,A,2025-01-01T00:00:00Z\n0,Z,{at}\n"));
-        assert_eq!(folder.read().unwrap().get("0"), Some(("Z", 2)));
+        let read = folder.read().unwrap();
+        assert_eq!(read.get("0"), Some(("Z", 2)));
+        assert_eq!(read.rows().collect::<Vec<_>>(), [("b", "A"), ("a", "A"), ("0", "Z")]);
         assert_eq!(fs::read_dir(folder.path().parent().unwrap()).unwrap().count(), 1);
     }
 

@@ -304,7 +304,7 @@ async fn killed_while_golden_ids_change() {
     site.configure("[dedupe.person]\ncompare.name = { as = \"text\" }");
     let xref = |second: &str| {
         format!(
-            "-- one row a person\nselect source_id, if(source_id = 'p1', 'A', '{second}') as golden_id, _id from clean.person\n"
+            "-- one row a person\n-- origin: none\nselect source_id, if(source_id = 'p1', 'A', '{second}') as golden_id from clean.person\n"
         )
     };
     site.write("clinics/acme/sql/xref/person.sql", &xref("B"));

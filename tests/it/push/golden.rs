@@ -30,8 +30,8 @@ impl People {
                       from xref.person x join clean.person c using (source_id) group by 1";
         let settings = format!("{settings}{DEDUPE}");
         let tiny = Tiny::new(schema, &[("person", person), ("visit", VISIT)], &settings).await;
-        let people = "-- one row a person\n-- origin: none\n\
-                      select * from (values ('1', 'Ana'), ('2', 'Ana R'), ('3', 'Ana Ruiz')) t(source_id, name)\n";
+        let people = "-- one row a person\n\
+                      select *, source_id::bigint as _id from (values ('1', 'Ana'), ('2', 'Ana R'), ('3', 'Ana Ruiz')) t(source_id, name)\n";
         tiny.run.project.write("clinics/tiny/sql/clean/person.sql", people);
         let people = Self { tiny };
         people.are(["A", "B", "C"]);
