@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio_postgres::Client;
 
-use super::golden::{self, Collision, GoldenPlan};
+use super::golden;
 use super::left;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
@@ -63,9 +63,7 @@ pub(super) struct Compared {
     pub(super) tables: BTreeMap<TableName, Comparison>,
     /// Rows of other tables that keep rows from being deleted.
     pub(super) referrers: Vec<Referrer>,
-    pub(super) golden: Vec<GoldenPlan>,
-    /// Keys that rows would share once they refer to other golden records.
-    pub(super) collisions: Vec<Collision>,
+    pub(super) golden: golden::Compared,
 }
 
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
@@ -86,11 +84,11 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
         tables.insert(entry.table.clone(), comparison);
     }
     let referrers = referrers::find(context, &deletions).await?;
-    let (golden, collisions) = match context.manifest().golden.is_empty() {
-        true => Default::default(),
+    let golden = match context.manifest().golden.is_empty() {
+        true => golden::Compared::default(),
         false => golden::compare(context, &staged).await?,
     };
-    Ok(Compared { tables, referrers, golden, collisions })
+    Ok(Compared { tables, referrers, golden })
 }
 
 /// The tables without rows: of the batch, and those outside it that reference one of its tables.

@@ -127,7 +127,7 @@ pub(super) fn plan(
     let rebuild = choose_rebuild(clinic, catalog, &names, comparisons, empty);
     let mut tables = Vec::new();
     for entry in &manifest.tables {
-        let golden = compared.golden.iter().find(|golden| golden.table == entry.table);
+        let golden = compared.golden.tables.iter().find(|golden| golden.table == entry.table);
         let comparison = &comparisons[&entry.table];
         tables.push(table_plan(clinic, catalog, entry, &names, (comparison, golden), &rebuild)?);
     }
@@ -136,7 +136,7 @@ pub(super) fn plan(
         snapshot: manifest.id.clone(),
         catalog_hash: catalog_hash.to_owned(),
         tables,
-        golden: compared.golden.clone(),
+        golden: compared.golden.tables.clone(),
         rebuild,
     };
     plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);

@@ -21,10 +21,12 @@ pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure
     if !present.is_empty() {
         return Err(appended(clinic, &present));
     }
-    if !compared.referrers.is_empty() {
-        return Err(referred_to(clinic, &compared.referrers));
+    let referrers: Vec<&Referrer> = compared.referrers.iter().chain(&compared.golden.referrers).collect();
+    if !referrers.is_empty() {
+        return Err(referred_to(clinic, &referrers));
     }
-    if compared.collisions.is_empty() { Ok(()) } else { Err(golden::failure(&compared.collisions)) }
+    let collisions = &compared.golden.collisions;
+    if collisions.is_empty() { Ok(()) } else { Err(golden::failure(collisions)) }
 }
 
 fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {
@@ -32,7 +34,7 @@ fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {
     Failure::failed(t!("push.present", tables = tables)).hint(t!("push.present_hint", clinic = clinic.name))
 }
 
-fn referred_to(clinic: &Clinic, referrers: &[Referrer]) -> Failure {
+fn referred_to(clinic: &Clinic, referrers: &[&Referrer]) -> Failure {
     let lines = referrers.iter().map(|one| {
         let (of, table, constraint) = (&one.of, &one.table, &one.constraint);
         let key = match one.on_delete.as_str() {
@@ -49,7 +51,8 @@ fn referred_to(clinic: &Clinic, referrers: &[Referrer]) -> Failure {
     let failure = tables.into_iter().fold(failure, |failure, table| {
         let key = match clinic.load_mode(table) {
             LoadMode::Replace => "push.referred_to_replace_hint",
-            _ => "push.referred_to_sync_hint",
+            LoadMode::Insert | LoadMode::Upsert | LoadMode::Append => return failure,
+            LoadMode::Sync => "push.referred_to_sync_hint",
         };
         failure.hint(t!(key, table = table))
     });

@@ -2,8 +2,9 @@
 
 use super::super::compare::{Context, incoming, same_key};
 use super::super::rows;
-use super::LoadMode;
+
 use crate::codec::TableCodec;
+use crate::config::LoadMode;
 use crate::model::catalog::Trigger;
 use crate::model::ident::{TableName, literal, quoted};
 
@@ -17,6 +18,8 @@ pub(super) struct Affected {
     pub(super) columns: Vec<String>,
     /// The key column, where keys are golden ids.
     pub(super) own_key: Option<String>,
+    /// The condition of its rows in the ledger, on `d`, if there are any.
+    pub(super) written: Option<String>,
 }
 
 /// The rows of a table that change, as parts of a query on alias `t`.
@@ -52,11 +55,12 @@ impl Affected {
             }
             values.push((column.clone(), self.value(context, number, column, early)));
         }
+        let left = self.left(context);
         let any = values.iter().map(|(_, value)| format!("{value} is not null"));
-        let any = any.collect::<Vec<_>>().join(" or ");
+        let any = any.chain([left.clone()]).collect::<Vec<_>>().join(" or ");
         Rows {
             condition: format!("({any}) and ({}) is not true", deleted.unwrap_or("false")),
-            gone: self.gone(context),
+            gone: format!("({} or {left})", self.gone(context)),
             key: self.key(context),
             updated: self.updated(context),
             keys: self.keys(),
@@ -160,6 +164,37 @@ impl Affected {
             becomes("s"),
             incoming(place),
             becomes("j")
+        )
+    }
+
+    /// Rows of ours with a golden id in a key of several columns, in whose place one with another id comes: the id is still
+    /// somebody's, but not this row's.
+    fn left(&self, context: &Context<'_>) -> String {
+        let Some(((place, codec), written)) = self.staged(context).zip(self.written.as_ref()) else {
+            return "false".to_owned();
+        };
+        let keys: Vec<&str> = codec.key_names().collect();
+        let own = |name: &str| self.own_key.as_deref() == Some(name);
+        let moving =
+            keys.iter().filter(|name| !own(name) && self.columns.iter().any(|column| column == *name));
+        let comes = moving.map(|moving| {
+            let same = keys.iter().filter(|name| *name != moving);
+            let same = same.map(|name| format!("j.{0} = t.{0} and ", quoted(name))).collect::<String>();
+            format!(
+                "exists (select 1 from {} j join trasvase_moved m on m.golden_id = j.{column}::text \
+                 where {same}m.was = t.{column}::text)",
+                incoming(place),
+                column = quoted(moving)
+            )
+        });
+        let comes = comes.collect::<Vec<_>>().join(" or ");
+        if comes.is_empty() {
+            return "false".to_owned();
+        }
+        format!(
+            "(i.{} is null and ({comes}) and exists (select 1 from trasvase.row_digest d where {written} and d.key = ({}) collate \"C\"))",
+            quoted(keys[0]),
+            codec.key_sql("t")
         )
     }
 

@@ -380,6 +380,32 @@ async fn rows_whose_keys_hold_golden_ids_become_the_rows_that_come_in_their_plac
         assert_eq!(golden(&report.plan), [of("person", 0, 1), of("card", 0, 1), of("visit", 0, 2)], "{mode}");
         let visits = "select person_id || day from visit order by 1";
         assert_eq!(people.tiny.texts(visits).await, ["Ax", "Ay"]);
-        assert_eq!(people.tiny.texts("select person_id || since from card order by 1").await, ["A1", "C3"]);
+        let cards = "select person_id || since from card order by 1";
+        assert_eq!(people.tiny.texts(cards).await, ["A1", "C3"]);
+        people.are(["A", "B", "C"]);
+        let report = people.push().await;
+        assert_eq!(golden(&report.plan), [of("visit", 0, 1)], "{mode}");
+        assert_eq!(people.tiny.texts(visits).await, ["Ax", "Bx", "By"]);
+        assert_eq!(people.tiny.texts(cards).await, ["A1", "B2", "C3"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_refer_to_a_row_that_goes_by_another_key_keep_it() {
+    let schema = SCHEMA.replace("name text not null)", "name text not null unique)");
+    let schema = format!(
+        "{schema} create table fan (id integer primary key, name text references person (name) on delete cascade);"
+    );
+    let people = People::new(&schema, "").await;
+    people.push().await;
+    people.tiny.sql("insert into fan values (1, 'Ana R')").await;
+    people.are(["A", "A", "C"]);
+    let failure = people.refused().await;
+    assert!(
+        failure.message.contains("1 of fan to person (constraint fan_name_fkey, on delete cascade"),
+        "{failure:?}"
+    );
+    people.tiny.sql("delete from fan").await;
+    people.push().await;
+    assert_eq!(people.persons().await, ["A", "C"]);
 }

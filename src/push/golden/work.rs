@@ -1,0 +1,178 @@
+//! Carries over what refers to golden ids that changed, within the data transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use tokio_postgres::error::SqlState;
+
+use super::super::compare::Context;
+use super::super::rows;
+use super::changes::{any, records};
+use super::collision::{Collision, failure};
+use super::reach::{holders, reached};
+use super::rows::Affected;
+use crate::codec::TableCodec;
+use crate::error;
+use crate::model::ident::{TableName, literal, quoted};
+use crate::pg::ledger::{self, Batch};
+
+/// Rows that were re-pointed and retired, by table.
+pub(in crate::push) type Counts = BTreeMap<String, (u64, u64)>;
+
+/// What is done in one push.
+pub(in crate::push) struct Work<'a> {
+    context: &'a Context<'a>,
+    batch: &'a Batch,
+    /// The places whose incoming rows are in temporary tables.
+    staged: BTreeSet<usize>,
+    done: Vec<(Affected, usize)>,
+    pub(in crate::push) counts: Counts,
+}
+
+/// Ids whose rows can go before anything comes, since all that took their place are there already. Otherwise what their
+/// row holds of unique keys would keep their successor from getting it.
+const LATER: &str = "with later as (delete from trasvase_retired r where exists (select 1 from trasvase_moved m \
+     where m.was = r.was and not (TRUE_OF_HOLDERS)) returning *) insert into trasvase_later select * from later; \
+     with later as (delete from trasvase_moved m where not exists (select 1 from trasvase_retired r where r.was = m.was) \
+     returning *) insert into trasvase_moved_later select * from later";
+
+impl<'a> Work<'a> {
+    /// `staged` are the places whose incoming rows are in temporary tables.
+    pub(in crate::push) fn new(context: &'a Context<'_>, batch: &'a Batch, staged: BTreeSet<usize>) -> Self {
+        Self { context, batch, staged, done: Vec::new(), counts: Counts::new() }
+    }
+
+    /// Before the rows of the snapshot are loaded.
+    pub(in crate::push) async fn before(&mut self) -> Result<()> {
+        let context = self.context;
+        if !any(context).await? {
+            return Ok(());
+        }
+        let holders = holders(context, &self.staged).await?;
+        let there = holders.iter().map(|(table, key)| {
+            let (table, key) = (table.quoted(), quoted(key));
+            format!(
+                "(not exists (select 1 from {table} t where t.{key}::text = m.was) \
+                 or exists (select 1 from {table} t where t.{key}::text = m.golden_id))"
+            )
+        });
+        let there = there.chain(["true".to_owned()]).collect::<Vec<_>>().join(" and ");
+        context
+            .execute(&format!(
+                "create temporary table trasvase_later (like trasvase_retired) on commit drop; \
+                 create temporary table trasvase_moved_later (like trasvase_moved) on commit drop; {}",
+                LATER.replace("TRUE_OF_HOLDERS", &there)
+            ))
+            .await?;
+        self.run(1_000).await?;
+        context
+            .execute(
+                "insert into trasvase_retired select * from trasvase_later; \
+                 insert into trasvase_moved select * from trasvase_moved_later",
+            )
+            .await
+    }
+
+    /// When they are loaded.
+    pub(in crate::push) async fn after(&mut self) -> Result<()> {
+        if any(self.context).await? { self.run(0).await } else { Ok(()) }
+    }
+
+    /// Carries over what refers to ids that changed, then deletes the rows of ids that nobody has, children first.
+    async fn run(&mut self, first: usize) -> Result<()> {
+        let (context, batch) = (self.context, self.batch);
+        let tables = reached(context, &self.staged).await?;
+        let names: Vec<String> = tables.iter().map(|one| one.table.to_string()).collect();
+        let codes = ledger::codes(context.client, &names).await?;
+        // Rows that go are locked before others are looked for: from then on nobody can come to refer to them.
+        let (keys, others): (Vec<_>, Vec<_>) =
+            tables.into_iter().zip(first..).partition(|(affected, _)| affected.own_key.is_some());
+        let mut tables = Vec::new();
+        for (affected, number) in keys.into_iter().chain(others) {
+            let rows = affected.rows(context, None, first > 0);
+            // A lock wants a privilege that is needed for nothing where there is no row.
+            if context.count(&rows.any()).await? == 0 {
+                continue;
+            }
+            context.execute(&rows.gather(number)).await.with_context(|| at(&affected))?;
+            let code = codes[&affected.table.to_string()];
+            context.execute(&affected.before_images(context, number, batch.number, code)).await?;
+            tables.push((affected, number));
+        }
+        tables.sort_by_key(|(_, number)| *number);
+        for (affected, number) in &tables {
+            let row = context.client.query_one(&affected.repoint(context, *number), &[]).await;
+            let row = row.map_err(|error| told(&affected.table, &error))?;
+            self.counted(affected).0 += u64::try_from(row.get::<_, i64>(0))?;
+        }
+        for (affected, number) in tables.iter().rev() {
+            let Some(sql) = affected.retire(context, *number) else { continue };
+            self.counted(affected).1 += context.count(&sql).await.with_context(|| at(affected))?;
+        }
+        self.done.extend(tables);
+        Ok(())
+    }
+
+    fn counted(&mut self, affected: &Affected) -> &mut (u64, u64) {
+        self.counts.entry(affected.table.to_string()).or_default()
+    }
+
+    /// Writes into the ledger which record has which golden id now, and the digests of those rows that are ours and that
+    /// nothing else of this push wrote.
+    pub(in crate::push) async fn note(&self) -> Result<()> {
+        let context = self.context;
+        if context.manifest().golden.is_empty() {
+            return Ok(());
+        }
+        records(context, self.batch).await?;
+        let mut places: Vec<usize> = self.done.iter().filter_map(|(affected, _)| affected.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            digests(context, self.batch, place).await?;
+        }
+        Ok(())
+    }
+}
+
+fn at(affected: &Affected) -> std::borrow::Cow<'static, str> {
+    t!("push.golden_at", table = affected.table)
+}
+
+/// A key that two rows would have, with what to do about it; anything else as it is.
+fn told(table: &TableName, error: &tokio_postgres::Error) -> anyhow::Error {
+    let database = error.as_db_error().filter(|error| *error.code() == SqlState::UNIQUE_VIOLATION);
+    match database {
+        Some(database) => {
+            let constraint = database.constraint().unwrap_or("?").to_owned();
+            failure(&[Collision { table: table.clone(), constraint, rows: 1 }]).into()
+        }
+        None => error::postgres(error),
+    }
+}
+
+async fn digests(context: &Context<'_>, batch: &Batch, place: usize) -> Result<()> {
+    let entry = &context.manifest().tables[place];
+    let clinic = context.manifest().clinic.as_str();
+    let Some(written) = ledger::written(context.client, clinic, &entry.table).await? else { return Ok(()) };
+    let table = &context.catalog.tables[&entry.table];
+    let codec = rows::codec(entry, table)?;
+    let stored = TableCodec::of_table(table, &entry.key)
+        .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+    context
+        .execute(&format!(
+            "insert into trasvase.row_digest_{batch} \
+             select {batch}, (select code from trasvase.name where name = {name}), k.now, {sent}, {stored} \
+             from (select distinct key, now from trasvase_repointed_{place}) k join {table} t on {key} = k.now \
+             where exists (select 1 from trasvase.row_digest d where {written} and d.key = k.key collate \"C\") \
+             and not exists (select 1 from trasvase_touched_{place} o where o.key = k.now)",
+            batch = batch.number,
+            name = literal(&entry.table.to_string()),
+            sent = codec.digest_sql("t"),
+            stored = stored.digest_sql("t"),
+            table = entry.table.quoted(),
+            key = codec.key_sql("t"),
+        ))
+        .await
+}
