@@ -30,41 +30,21 @@ pub(in crate::push) struct Work<'a> {
     pub(in crate::push) counts: Counts,
 }
 
-/// Ids whose rows can go before anything comes, since all that took their place are there already. Otherwise what their
-/// row holds of unique keys would keep their successor from getting it.
-const LATER: &str = "with later as (delete from trasvase_retired r where exists (select 1 from trasvase_moved m \
-     where m.was = r.was and not (TRUE_OF_HOLDERS)) returning *) insert into trasvase_later select * from later; \
-     with later as (delete from trasvase_moved m where not exists (select 1 from trasvase_retired r where r.was = m.was) \
-     returning *) insert into trasvase_moved_later select * from later";
-
 impl<'a> Work<'a> {
     /// `staged` are the places whose incoming rows are in temporary tables.
     pub(in crate::push) fn new(context: &'a Context<'_>, batch: &'a Batch, staged: BTreeSet<usize>) -> Self {
         Self { context, batch, staged, done: Vec::new(), counts: Counts::new() }
     }
 
-    /// Before the rows of the snapshot are loaded.
+    /// Before the rows of the snapshot are loaded: what can be done then. As long as a row that goes is there, its successor
+    /// cannot get what it holds of unique keys.
     pub(in crate::push) async fn before(&mut self) -> Result<()> {
         let context = self.context;
         if !any(context).await? {
             return Ok(());
         }
         let holders = holders(context, &self.staged).await?;
-        let there = holders.iter().map(|(table, key)| {
-            let (table, key) = (table.quoted(), quoted(key));
-            format!(
-                "(not exists (select 1 from {table} t where t.{key}::text = m.was) \
-                 or exists (select 1 from {table} t where t.{key}::text = m.golden_id))"
-            )
-        });
-        let there = there.chain(["true".to_owned()]).collect::<Vec<_>>().join(" and ");
-        context
-            .execute(&format!(
-                "create temporary table trasvase_later (like trasvase_retired) on commit drop; \
-                 create temporary table trasvase_moved_later (like trasvase_moved) on commit drop; {}",
-                LATER.replace("TRUE_OF_HOLDERS", &there)
-            ))
-            .await?;
+        context.execute(&put_off(&holders)).await?;
         self.run(1_000).await?;
         context
             .execute(
@@ -134,6 +114,28 @@ impl<'a> Work<'a> {
         }
         Ok(())
     }
+}
+
+/// Lays those ids aside in whose place a row has yet to come.
+fn put_off(holders: &[(TableName, String)]) -> String {
+    let there = holders.iter().map(|(table, key)| {
+        let (table, key) = (table.quoted(), quoted(key));
+        format!(
+            "(not exists (select 1 from {table} t where t.{key}::text = m.was) \
+             or exists (select 1 from {table} t where t.{key}::text = m.golden_id))"
+        )
+    });
+    let there = there.chain(["true".to_owned()]).collect::<Vec<_>>().join(" and ");
+    format!(
+        "create temporary table trasvase_later (like trasvase_retired) on commit drop; \
+         create temporary table trasvase_moved_later (like trasvase_moved) on commit drop; \
+         with later as (delete from trasvase_retired r where exists \
+         (select 1 from trasvase_moved m where m.was = r.was and not ({there})) returning *) \
+         insert into trasvase_later select * from later; \
+         with later as (delete from trasvase_moved m where not exists \
+         (select 1 from trasvase_retired r where r.was = m.was) returning *) \
+         insert into trasvase_moved_later select * from later"
+    )
 }
 
 fn at(affected: &Affected) -> std::borrow::Cow<'static, str> {
