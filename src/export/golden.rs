@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::{Options, file_name, settle};
-use crate::config::Dedupe;
-use crate::dedupe::GoldenIds;
+use crate::dedupe::decisions::Decisions;
+use crate::dedupe::{GoldenIds, pending};
 use crate::model::ident::quoted;
 use crate::model::manifest::GoldenEntry;
 use crate::snapshot::GoldenRow;
-use crate::staging::{Staging, private_folder};
+use crate::staging::private_folder;
 
 /// Writes the file of every entity that has a section and was built.
 pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenEntry>> {
@@ -29,7 +29,13 @@ pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenE
         let rows = rows(options, entity, &path)
             .with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
         let (sha256, bytes) = settle(&path)?;
-        let pending = pending(options.staging, entity, settings)?;
+        let pending = match options.staging.has_table("dedupe", entity)? {
+            true => {
+                let decisions = Decisions::read(options.project, options.clinic, entity)?;
+                pending::count(options.staging, entity, settings, &decisions)?
+            }
+            false => 0,
+        };
         entries.push(GoldenEntry { entity: entity.clone(), file, sha256, bytes, rows, pending });
     }
     Ok(entries)
@@ -56,21 +62,4 @@ fn rows(options: &Options<'_>, entity: &str, path: &Path) -> Result<u64> {
     written.into_iter().collect::<Result<()>>()?;
     file.flush()?;
     Ok(rows)
-}
-
-/// Pairs between the two thresholds about which nobody has decided, and whose records became no cluster.
-fn pending(staging: &Staging, entity: &str, settings: &Dedupe) -> Result<u64> {
-    if !staging.has_table("dedupe", entity)? {
-        return Ok(0);
-    }
-    let count: i64 = staging.value(&format!(
-        "select count(*) from dedupe.{entity} p \
-         join xref.{entity} l on l.source_id = p.left_id join xref.{entity} r on r.source_id = p.right_id \
-         where l.golden_id <> r.golden_id and not p.exact and not p.never \
-         and 1 / (1 + pow(2, -p.weight)) >= {review} and 1 / (1 + pow(2, -p.weight)) < {accept}",
-        entity = quoted(entity),
-        review = settings.review,
-        accept = settings.accept,
-    ))?;
-    Ok(u64::try_from(count)?)
 }
