@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::workbench::Workbench;
 use crate::config::{Clinic, Dedupe, Header, Project, SqlFile, near};
 use crate::dedupe::decisions::{Decision, Decisions};
-use crate::dedupe::{self, cluster, pairs, survivor};
+use crate::dedupe::{self, GoldenIds, cluster, pairs, survivor};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::staging::Staging;
@@ -189,6 +189,7 @@ fn decided(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<clust
     Ok(of(Decision::MustLink).chain(of(Decision::CannotLink)).collect())
 }
 
-fn recorded(_project: &Project, _clinic: &Clinic, _entity: &str) -> Result<Vec<(String, String)>> {
-    Ok(Vec::new())
+fn recorded(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<(String, String)>> {
+    let ids = GoldenIds::read(project, &clinic.name, entity)?;
+    Ok(ids.rows().map(|(source_id, golden_id)| (source_id.to_owned(), golden_id.to_owned())).collect())
 }

@@ -1,5 +1,5 @@
 -- one row a patient's record; a record that is there twice, alike in every cell, is one row
--- A person whom the front desk typed anew has two records: they stay two.
+-- A person whom the front desk typed anew has two records here; golden.patient makes them one where clinic.toml says [dedupe.patient].
 with
 source as (
   select * exclude (_id, _file, _row), list(_id order by _id) as _ids
