@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 12] = [
+const OF_A_CLINIC: [&str; 14] = [
     "load",
     "transform",
     "check",
@@ -17,6 +17,8 @@ const OF_A_CLINIC: [&str; 12] = [
     "doctor",
     "schema",
     "review",
+    "dedupe",
+    "evaluate",
 ];
 
 /// Commands that look at the target or write it.

@@ -4,9 +4,11 @@ mod arguments;
 mod check;
 mod completions;
 mod context;
+mod dedupe;
 mod demo;
 mod doctor;
 mod entity;
+mod evaluate;
 mod export;
 mod hints;
 mod init;
@@ -67,8 +69,10 @@ enum Command {
     Log(log::Arguments),
     Sql(sql::Arguments),
     Maps(maps::Arguments),
+    Dedupe(dedupe::Arguments),
     Review(review::Arguments),
     Unmerge(unmerge::Arguments),
+    Evaluate(evaluate::Arguments),
     Schema(schema::Arguments),
     Postgres(postgres::Arguments),
     Doctor(doctor::Arguments),
@@ -136,8 +140,10 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Log(arguments)) => arguments.run(&context),
         Some(Command::Sql(arguments)) => arguments.run(&context),
         Some(Command::Maps(arguments)) => arguments.run(&context),
+        Some(Command::Dedupe(arguments)) => arguments.run(&context),
         Some(Command::Review(arguments)) => arguments.run(&context),
         Some(Command::Unmerge(arguments)) => arguments.run(&context),
+        Some(Command::Evaluate(arguments)) => arguments.run(&context),
         Some(Command::Schema(arguments)) => arguments.run(&context),
         Some(Command::Postgres(arguments)) => arguments.run(&context),
         Some(Command::Doctor(arguments)) => arguments.run(&context),

@@ -57,30 +57,34 @@ pub(super) fn build(staging: &Staging, settings: &Dedupe, records: u64) -> Resul
         "create or replace temp table linkage_candidate (pair ubigint);
          create or replace temp table linkage_pair (pair ubigint)",
     )?;
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a bound"
-    )]
-    let most = (settings.max_pairs * records as f64) as u64;
     let mut reports = Vec::new();
-    for role in settings.exact.keys() {
-        reports.push(rule(
-            staging,
-            &format!("exact {role}"),
-            &quoted(&valid(role)),
-            Bound::Block(MOST_OF_ONE_PERSON),
-        )?);
-    }
-    for (name, expression) in &settings.block {
-        reports.push(rule(staging, name, expression, Bound::Pairs(most))?);
+    for rule in rules(settings, records) {
+        let report = rule.count(staging)?;
+        make(staging, report.limit)?;
+        reports.push(report);
     }
     staging.execute(
         "insert into linkage_pair select distinct pair from linkage_candidate;
          drop table linkage_candidate",
     )?;
     Ok(reports)
+}
+
+/// How many pairs each rule would make, without making any.
+///
+/// # Errors
+/// An expression that DuckDB refuses.
+pub(super) fn counted(staging: &Staging, settings: &Dedupe, records: u64) -> Result<Vec<RuleReport>> {
+    let reports = rules(settings, records).iter().map(|rule| rule.count(staging)).collect();
+    staging.execute("drop table if exists linkage_key")?;
+    reports
+}
+
+/// A rule as it is carried out.
+pub(super) struct Rule {
+    name: String,
+    expression: String,
+    bound: Bound,
 }
 
 /// What a rule may not exceed.
@@ -90,33 +94,66 @@ enum Bound {
     Block(u32),
 }
 
-fn rule(staging: &Staging, name: &str, expression: &str, bound: Bound) -> Result<RuleReport> {
-    interrupt::check()?;
-    let type_of = format!("select typeof(any_value({expression})) from {} as record", record::TABLE);
-    let is_list = staging.value::<String>(&type_of)?.ends_with("[]");
-    let keys = if is_list {
-        format!("select distinct id, unnest({expression})::varchar as block from {} as record", record::TABLE)
-    } else {
-        format!("select id, ({expression})::varchar as block from {} as record", record::TABLE)
-    };
-    staging.execute(&format!(
-        "create or replace temp table linkage_key as select hash(block) as block, id from ({keys}) where block <> ''"
-    ))?;
-    let sizes = staging.rows(
-        "select records, count(*)::ubigint from (select count(*)::ubigint as records from linkage_key group by block having count(*) > 1) \
-         group by records order by records",
-        |row| Ok(Size { records: row.get(0)?, blocks: row.get(1)? }),
-    )?;
-    let limit = limit(&sizes, bound);
-    let within = |size: &&Size| limit.is_none_or(|limit| size.records <= limit);
-    let report = RuleReport {
-        rule: name.to_owned(),
-        blocks: sizes.iter().map(|size| size.blocks).sum(),
-        biggest: sizes.last().map_or(0, |size| size.records),
-        pairs: sizes.iter().map(|size| size.pairs()).sum(),
-        compared: sizes.iter().filter(within).map(|size| size.pairs()).sum(),
-        limit,
-    };
+/// The exact roles, then the rules of the settings.
+pub(super) fn rules(settings: &Dedupe, records: u64) -> Vec<Rule> {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a bound"
+    )]
+    let most = (settings.max_pairs * records as f64) as u64;
+    let exact = settings.exact.keys().map(|role| Rule {
+        name: format!("exact {role}"),
+        expression: quoted(&valid(role)),
+        bound: Bound::Block(MOST_OF_ONE_PERSON),
+    });
+    let blocks = settings.block.iter().map(|(name, expression)| Rule {
+        name: name.clone(),
+        expression: expression.clone(),
+        bound: Bound::Pairs(most),
+    });
+    exact.chain(blocks).collect()
+}
+
+impl Rule {
+    /// Fills the temporary table `linkage_key` (block, id) with the blocks of every record, and counts their pairs.
+    pub(super) fn count(&self, staging: &Staging) -> Result<RuleReport> {
+        interrupt::check()?;
+        let expression = &self.expression;
+        let type_of = format!("select typeof(any_value({expression})) from {} as record", record::TABLE);
+        let is_list = staging.value::<String>(&type_of)?.ends_with("[]");
+        let keys = if is_list {
+            format!(
+                "select distinct id, unnest({expression})::varchar as block from {} as record",
+                record::TABLE
+            )
+        } else {
+            format!("select id, ({expression})::varchar as block from {} as record", record::TABLE)
+        };
+        staging.execute(&format!(
+            "create or replace temp table linkage_key as select hash(block) as block, id from ({keys}) where block <> ''"
+        ))?;
+        let sizes = staging.rows(
+            "select records, count(*)::ubigint from (select count(*)::ubigint as records from linkage_key group by block having count(*) > 1) \
+             group by records order by records",
+            |row| Ok(Size { records: row.get(0)?, blocks: row.get(1)? }),
+        )?;
+        let limit = limit(&sizes, self.bound);
+        let within = |size: &&Size| limit.is_none_or(|limit| size.records <= limit);
+        Ok(RuleReport {
+            rule: self.name.clone(),
+            blocks: sizes.iter().map(|size| size.blocks).sum(),
+            biggest: sizes.last().map_or(0, |size| size.records),
+            pairs: sizes.iter().map(|size| size.pairs()).sum(),
+            compared: sizes.iter().filter(within).map(|size| size.pairs()).sum(),
+            limit,
+        })
+    }
+}
+
+/// Adds the pairs of the blocks in `linkage_key` up to the limit.
+fn make(staging: &Staging, limit: Option<u64>) -> Result<()> {
     let bounded = limit.map_or(String::new(), |limit| format!(" and count(*) <= {limit}"));
     staging.execute(&format!(
         "create or replace temp table linkage_block as \
@@ -124,8 +161,7 @@ fn rule(staging: &Staging, name: &str, expression: &str, bound: Bound) -> Result
          insert into linkage_candidate select (l.id::ubigint << 32) | r.id from linkage_block as l \
            join linkage_block as r on l.block = r.block and l.id < r.id;
          drop table linkage_key; drop table linkage_block"
-    ))?;
-    Ok(report)
+    ))
 }
 
 /// The biggest block that may be compared; none where all may.
@@ -154,7 +190,7 @@ mod tests {
             Size { records: 3, blocks: 2 },
             Size { records: 100, blocks: 1 },
         ];
-        let limit = |most| super::limit(&sizes, Bound::Pairs(most));
+        let limit = |most| limit(&sizes, Bound::Pairs(most));
         assert_eq!(sizes.map(Size::pairs), [10, 6, 4950]);
         assert_eq!((limit(5000), limit(4966), limit(4965), limit(16)), (None, None, Some(3), Some(3)));
         assert_eq!((limit(15), limit(9)), (Some(2), Some(1)));

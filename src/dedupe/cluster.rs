@@ -93,6 +93,66 @@ pub fn build(
     decisions: &[Decided],
     recorded: &[(String, String)],
 ) -> Result<Clusters> {
+    let Linkage { names, links, mut forest, cut, unknown } = linkage(staging, entity, settings, decisions)?;
+    let mut best: HashMap<u32, &Link> = HashMap::new();
+    for link in &links {
+        if forest.find(link.left) == forest.find(link.right) {
+            for record in [link.left, link.right] {
+                best.entry(record).or_insert(link);
+            }
+        }
+    }
+    let members = members(&names, &forest);
+    write_members(staging, &names, &members, &best)?;
+    write_recorded(staging, recorded)?;
+    staging.execute(&xref_sql(clinic, entity))?;
+    staging.execute("drop table linkage_linked; drop table linkage_recorded")?;
+    Ok(Clusters::of(&members, cut, unknown))
+}
+
+/// The clusters that these settings give of the pairs in `dedupe.<entity>`, each by its source_ids; nothing is written.
+///
+/// # Errors
+/// DuckDB failing.
+pub fn find(
+    staging: &Staging,
+    entity: &str,
+    settings: &Dedupe,
+    decisions: &[Decided],
+) -> Result<(Clusters, Vec<Vec<String>>)> {
+    let Linkage { names, forest, cut, unknown, .. } = linkage(staging, entity, settings, decisions)?;
+    let members = members(&names, &forest);
+    let named = |records: &Vec<u32>| {
+        let mut ids: Vec<String> =
+            records.iter().map(|record| names.names[*record as usize].clone()).collect();
+        ids.sort();
+        ids
+    };
+    Ok((Clusters::of(&members, cut, unknown), members.values().map(named).collect()))
+}
+
+impl Clusters {
+    fn of(members: &BTreeMap<String, Vec<u32>>, cut: u64, unknown_decisions: u64) -> Self {
+        Self {
+            clusters: members.len() as u64,
+            records: members.values().map(|records| records.len() as u64).sum(),
+            biggest: members.values().map(|records| records.len() as u64).max().unwrap_or(0),
+            cut,
+            unknown_decisions,
+        }
+    }
+}
+
+/// Which links were taken.
+struct Linkage {
+    names: Names,
+    links: Vec<Link>,
+    forest: Forest,
+    cut: u64,
+    unknown: u64,
+}
+
+fn linkage(staging: &Staging, entity: &str, settings: &Dedupe, decisions: &[Decided]) -> Result<Linkage> {
     let mut names = Names::default();
     let (links, forbidden, unknown) = links(staging, entity, settings, decisions, &mut names)?;
     let mut forest = Forest::new(names.names.len());
@@ -105,27 +165,8 @@ pub fn build(
         conflicts.remove(&(link.left.min(link.right), link.left.max(link.right)));
     }
     conflicts.extend(forbidden);
-    let (mut forest, cut) = constrained(names.names.len(), &links, &conflicts);
-    let mut best: HashMap<u32, &Link> = HashMap::new();
-    for link in &links {
-        if forest.find(link.left) == forest.find(link.right) {
-            for record in [link.left, link.right] {
-                best.entry(record).or_insert(link);
-            }
-        }
-    }
-    let members = members(&names, &mut forest);
-    write_members(staging, &names, &members, &best)?;
-    write_recorded(staging, recorded)?;
-    staging.execute(&xref_sql(clinic, entity))?;
-    staging.execute("drop table linkage_linked; drop table linkage_recorded")?;
-    Ok(Clusters {
-        clusters: members.len() as u64,
-        records: members.values().map(|records| records.len() as u64).sum(),
-        biggest: members.values().map(|records| records.len() as u64).max().unwrap_or(0),
-        cut,
-        unknown_decisions: unknown,
-    })
+    let (forest, cut) = constrained(names.names.len(), &links, &conflicts);
+    Ok(Linkage { names, links, forest, cut, unknown })
 }
 
 type Pairs = BTreeSet<(u32, u32)>;
@@ -214,7 +255,10 @@ fn conflicts(
     }
     staging.execute("create or replace temp table linkage_component (source_id varchar, number uinteger, component uinteger)")?;
     {
-        let mut appender = staging.connection().appender("linkage_component").map_err(error::duckdb)?;
+        let mut appender = staging
+            .connection()
+            .appender_to_catalog_and_db("linkage_component", "temp", "main")
+            .map_err(error::duckdb)?;
         for (number, name) in (0_u32..).zip(&names.names) {
             appender.append_row(duckdb::params![name, number, forest.find(number)]).map_err(error::duckdb)?;
         }
@@ -306,7 +350,7 @@ fn constrained(records: usize, links: &[Link], conflicts: &Pairs) -> (Forest, u6
 }
 
 /// Clusters of two or more, by the smallest source_id.
-fn members(names: &Names, forest: &mut Forest) -> BTreeMap<String, Vec<u32>> {
+fn members(names: &Names, forest: &Forest) -> BTreeMap<String, Vec<u32>> {
     let sets = forest.members.iter().filter(|records| records.len() > 1);
     let named = sets.filter_map(|records| {
         let anchor = records.iter().map(|record| &names.names[*record as usize]).min()?;

@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use rust_i18n::t;
 use serde::Serialize;
 
+use super::cluster::Decided;
 use super::sheet::{self, Sheet};
 use crate::config::{Clinic, Project, shown};
 use crate::error::{self, Failure};
@@ -135,6 +136,16 @@ impl Decisions {
     pub fn pairs(&self, decision: Decision) -> impl Iterator<Item = (&str, &str)> {
         let held = self.current.iter().filter(move |(_, held)| **held == decision);
         held.map(|((left, right), _)| (left.as_str(), right.as_str()))
+    }
+
+    /// All that hold, as clusters are made by them.
+    pub fn decided(&self) -> Vec<Decided> {
+        let of = |((left, right), decision): (&(String, String), &Decision)| Decided {
+            left: left.clone(),
+            right: right.clone(),
+            same: *decision == Decision::MustLink,
+        };
+        self.current.iter().map(of).collect()
     }
 
     /// Adds rows at the end, in the file's own shape: its delimiter, line ends, and columns in their order. The rows that

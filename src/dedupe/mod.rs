@@ -15,18 +15,23 @@ mod compare;
 mod csv;
 pub mod decisions;
 mod estimate;
+pub mod evaluate;
+pub mod explain;
 mod golden_ids;
+mod label;
 mod levels;
 pub mod model;
 pub mod pairs;
 pub mod pending;
 mod record;
 pub mod sheet;
+pub mod summary;
 pub mod survivor;
 pub mod waterfall;
 
 pub use blocking::RuleReport;
 pub use golden_ids::{GoldenIds, retired};
+pub use label::level_text;
 pub use model::Model;
 
 use crate::config::Dedupe;

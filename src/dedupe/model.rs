@@ -89,6 +89,11 @@ pub fn weight(probability: f64) -> f64 {
 }
 
 impl Model {
+    /// log2 odds that any two records are one, strangers being the alternative.
+    pub(super) fn prior(&self) -> f64 {
+        (self.match_rate / (1.0 - self.match_rate - self.household_rate)).log2()
+    }
+
     /// log2 probabilities of a pattern together with each class.
     pub(super) fn joint(&self, pattern: u64) -> Joint {
         let mut joint = Joint {
@@ -109,7 +114,7 @@ impl Model {
     }
 
     /// Whether it is about these very comparisons and levels.
-    fn fits(&self, ladders: &[Ladder]) -> bool {
+    pub(super) fn fits(&self, ladders: &[Ladder]) -> bool {
         let same = |(comparison, ladder): (&Comparison, &Ladder)| {
             let labels = comparison.levels.iter().map(|level| level.label.as_str());
             comparison.name == ladder.name && labels.eq(ladder.levels.iter().map(|level| level.label))
@@ -163,7 +168,7 @@ pub(super) fn pinned(
     ladders: &[Ladder],
 ) -> Result<Option<Model>> {
     let path = pinned_path(project, clinic, entity);
-    let Some(model) = read(path.clone())? else { return Ok(None) };
+    let Some(model): Option<Model> = read(path.clone())? else { return Ok(None) };
     if !model.fits(ladders) {
         return Err(Failure::failed(t!("dedupe.pinned_other", path = path.display()))
             .hint(t!("dedupe.pinned_other_hint", path = path.display()))
@@ -172,7 +177,7 @@ pub(super) fn pinned(
     Ok(Some(model))
 }
 
-fn read(path: PathBuf) -> Result<Option<Model>> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(path: PathBuf) -> Result<Option<T>> {
     match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text)
             .map(Some)

@@ -32,6 +32,14 @@ pub struct Found {
 }
 
 impl Found {
+    /// What linking an entity found last.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn read(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
+        model::read(project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.found.json")))
+    }
+
     /// Writes the model and what else was found into `staging/<clinic>/dedupe/`.
     ///
     /// # Errors
@@ -84,7 +92,7 @@ pub fn build(
 }
 
 /// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
-fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+pub(super) fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
     let levels: Vec<String> = ladders
         .iter()
         .enumerate()

@@ -67,12 +67,6 @@ impl Roles {
         roles.iter().any(|role| self.columns.get(role).is_some_and(|columns| !columns.is_empty()))
     }
 
-    /// The columns that play a role.
-    pub(super) fn of(&self, role: &str) -> Vec<&str> {
-        let columns = self.columns.get(role).map(Vec::as_slice).unwrap_or_default();
-        columns.iter().map(|column| column.name.as_str()).collect()
-    }
-
     /// The SELECT that reads every record of an entity, without `id` and what needs all of them.
     fn sql(&self, entity: &str, settings: &Dedupe) -> String {
         let mut items = vec!["clean.source_id::varchar as source_id".to_owned()];

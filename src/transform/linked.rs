@@ -11,7 +11,7 @@ use super::name::Name;
 use super::problem::Problem;
 use super::workbench::Workbench;
 use crate::config::{Clinic, Dedupe, Header, Project, SqlFile, near};
-use crate::dedupe::decisions::{Decision, Decisions};
+use crate::dedupe::decisions::Decisions;
 use crate::dedupe::{self, GoldenIds, cluster, pairs, survivor};
 use crate::error::Failure;
 use crate::model::hex;
@@ -176,17 +176,7 @@ pub(super) fn problem(node: &Node, error: &anyhow::Error) -> Problem {
 }
 
 fn decided(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<cluster::Decided>> {
-    let decisions = Decisions::read(project, clinic, entity)?;
-    let of = |decision: Decision| {
-        let same = decision == Decision::MustLink;
-        let pairs = decisions.pairs(decision);
-        pairs.map(move |(left, right)| cluster::Decided {
-            left: left.to_owned(),
-            right: right.to_owned(),
-            same,
-        })
-    };
-    Ok(of(Decision::MustLink).chain(of(Decision::CannotLink)).collect())
+    Ok(Decisions::read(project, clinic, entity)?.decided())
 }
 
 fn recorded(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<(String, String)>> {

@@ -5,6 +5,7 @@
 mod cases;
 mod cli;
 mod codec;
+mod dedupe;
 mod faults;
 mod generator;
 mod guards;

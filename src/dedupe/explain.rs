@@ -1,0 +1,361 @@
+//! Why two records scored as they did: what each comparison added, in bits.
+//!
+//! The parts add up to the weight that [`pairs`](super::pairs) stores. Each comparison counts against strangers
+//! (log2 m/u); two people of one household explain some agreements better than strangers do, and by how much is one
+//! correction, which is never above zero.
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+
+use super::blocking;
+use super::cluster::Decided;
+use super::compare::{self, Ladder};
+use super::estimate::level;
+use super::model::{Comparison, Level, Model, probability};
+use super::pairs::compared_sql;
+use super::record::{self, Roles};
+use crate::config::{Clinic, Dedupe, Project};
+use crate::error::{self, Failure};
+use crate::model::ident::quoted;
+use crate::staging::Staging;
+
+/// The pairs that are asked about: `place`, `pair`.
+const ASKED: &str = "linkage_asked";
+
+/// From the odds of any two records to those of these two.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    pub left: String,
+    pub right: String,
+    /// log2 odds of any two records.
+    pub prior: f64,
+    pub parts: Vec<Part>,
+    /// What is taken away because two people of one household would agree like this too; 0 or less.
+    pub household: f64,
+    /// log2 posterior odds: the sum of all that.
+    pub weight: f64,
+    pub probability: f64,
+    pub verdict: Verdict,
+    /// They have one golden id.
+    pub one_cluster: bool,
+    /// The blocking rules that make this pair, also those whose block is too big.
+    pub rules: Vec<Proposal>,
+}
+
+/// What one comparison says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    pub comparison: String,
+    /// Nothing where a record has no value, which is no evidence.
+    pub level: Option<Found>,
+    /// log2(m / u), 0 without a level.
+    pub bits: f64,
+    /// What a rare value adds, and a frequent one takes away.
+    pub rarity: f64,
+}
+
+/// The level at which two records are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    pub label: String,
+    pub m: f64,
+    pub u: f64,
+    pub household: f64,
+    /// Whether any pair of one person is expected at it.
+    pub seen: bool,
+}
+
+/// What becomes of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    MustLink,
+    CannotLink,
+    Never,
+    Exact,
+    Accepted,
+    Waiting,
+    Rejected,
+}
+
+/// A blocking rule that makes a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    pub rule: String,
+    /// Records of the smallest block that the two share.
+    pub block: u64,
+    /// The block is small enough to be compared.
+    pub compared: bool,
+}
+
+/// The records of an entity, ready to be asked about.
+pub struct Explainer<'a> {
+    staging: &'a Staging,
+    entity: &'a str,
+    settings: &'a Dedupe,
+    model: Model,
+    ladders: Vec<Ladder>,
+    records: u64,
+}
+
+/// A pair as it was compared.
+struct Compared {
+    pattern: u64,
+    exact: bool,
+    never: bool,
+    one_cluster: bool,
+}
+
+impl<'a> Explainer<'a> {
+    /// Reads the records of `clean.<entity>` into a temporary table, and the model that was fitted last.
+    ///
+    /// # Errors
+    /// No model yet, or one of other comparisons than the settings have now.
+    pub fn new(
+        project: &Project,
+        clinic: &Clinic,
+        staging: &'a Staging,
+        entity: &'a str,
+        settings: &'a Dedupe,
+    ) -> Result<Self> {
+        let missing = || {
+            Failure::failed(t!("dedupe.not_linked", entity = entity))
+                .hint(format!("trasvase transform {}", clinic.name))
+        };
+        if !staging.has_table("dedupe", entity)? {
+            return Err(missing().into());
+        }
+        let model = Model::fitted(project, clinic, entity)?.ok_or_else(missing)?;
+        let roles = Roles::find(staging, entity, settings)?;
+        let ladders = compare::ladders(settings, &roles);
+        if !model.fits(&ladders) {
+            return Err(Failure::failed(t!("dedupe.settings_changed", entity = entity))
+                .hint(format!("trasvase transform {}", clinic.name))
+                .into());
+        }
+        compare::register(staging)?;
+        let records = roles.build(staging, entity, settings)?;
+        Ok(Self { staging, entity, settings, model, ladders, records })
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Explains two records; their order does not matter.
+    ///
+    /// # Errors
+    /// A source_id that no record has.
+    pub fn explain(&self, one: &str, other: &str, decisions: &[Decided]) -> Result<Explanation> {
+        let mut found = self.explain_all(&[(one.to_owned(), other.to_owned())], decisions)?;
+        found.pop().ok_or_else(|| self.no_record())
+    }
+
+    /// Explains pairs, in their order.
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain).
+    pub fn explain_all(&self, pairs: &[(String, String)], decisions: &[Decided]) -> Result<Vec<Explanation>> {
+        let names = self.ask(pairs)?;
+        let compared = self.compared()?;
+        let rarities = self.rarities()?;
+        let proposals = self.proposals()?;
+        let explained = names.iter().zip(&compared).zip(proposals).enumerate();
+        let explained = explained.map(|(place, ((names, compared), rules))| {
+            let rarity = |at: usize| rarities[at].get(place).copied().unwrap_or_default();
+            let (prior, parts) = (self.model.prior(), self.parts(compared.pattern, rarity));
+            let weight =
+                self.model.joint(compared.pattern).weight(parts.iter().map(|part| part.rarity).sum());
+            let told: f64 = parts.iter().map(|part| part.bits + part.rarity).sum();
+            Explanation {
+                left: names.0.clone(),
+                right: names.1.clone(),
+                prior,
+                parts,
+                household: weight - prior - told,
+                weight,
+                probability: probability(weight),
+                verdict: self.verdict(names, compared, weight, decisions),
+                one_cluster: compared.one_cluster,
+                rules,
+            }
+        });
+        Ok(explained.collect())
+    }
+
+    fn parts(&self, pattern: u64, rarity: impl Fn(usize) -> f64) -> Vec<Part> {
+        let part = |(at, comparison): (usize, &Comparison)| {
+            let found = level(pattern, at).checked_sub(1).and_then(|slot| comparison.levels.get(slot));
+            Part {
+                comparison: comparison.name.clone(),
+                bits: found.map_or(0.0, Level::bits),
+                level: found.map(|level| Found {
+                    label: level.label.clone(),
+                    m: level.m,
+                    u: level.u,
+                    household: level.household,
+                    seen: level.seen,
+                }),
+                rarity: rarity(at),
+            }
+        };
+        self.model.comparisons.iter().enumerate().map(part).collect()
+    }
+
+    /// Fills the temporary table of pairs. Gives their source_ids, the smaller first.
+    fn ask(&self, pairs: &[(String, String)]) -> Result<Vec<(String, String)>> {
+        self.staging
+            .execute("create or replace temp table linkage_named (place ubigint, l varchar, r varchar)")?;
+        {
+            let mut appender = self
+                .staging
+                .connection()
+                .appender_to_catalog_and_db("linkage_named", "temp", "main")
+                .map_err(error::duckdb)?;
+            for (place, (one, other)) in (0_u64..).zip(pairs) {
+                appender.append_row(duckdb::params![place, one, other]).map_err(error::duckdb)?;
+            }
+        }
+        self.staging.execute(&format!(
+            "create or replace temp table {ASKED} as \
+             select place, (least(l.id, r.id)::ubigint << 32) | greatest(l.id, r.id)::ubigint as pair \
+             from linkage_named as named join {record} as l on l.source_id = named.l \
+               join {record} as r on r.source_id = named.r where l.id <> r.id order by place; \
+             drop table linkage_named",
+            record = record::TABLE
+        ))?;
+        let names = self.staging.rows(
+            &format!(
+                "select l.source_id, r.source_id from {ASKED} as asked join {record} as l on l.id = (asked.pair >> 32)::uinteger \
+                 join {record} as r on r.id = (asked.pair & 4294967295)::uinteger order by place",
+                record = record::TABLE
+            ),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if names.len() < pairs.len() {
+            return Err(self.no_record());
+        }
+        Ok(names)
+    }
+
+    fn no_record(&self) -> anyhow::Error {
+        Failure::usage(t!("dedupe.no_record", entity = self.entity))
+            .hint(t!("dedupe.no_record_hint", entity = self.entity))
+            .into()
+    }
+
+    fn compared(&self) -> Result<Vec<Compared>> {
+        self.staging.execute(&compared_sql(
+            "linkage_asked_compared",
+            &format!("(select distinct pair from {ASKED})"),
+            &self.ladders,
+            self.settings,
+        ))?;
+        self.staging.rows(
+            &format!(
+                "select pattern, exact, never, coalesce(lx.golden_id = rx.golden_id, false) \
+                 from {ASKED} as asked join linkage_asked_compared using (pair) \
+                 join {record} as l on l.id = (asked.pair >> 32)::uinteger join {record} as r on r.id = (asked.pair & 4294967295)::uinteger \
+                 left join xref.{xref} as lx on lx.source_id = l.source_id left join xref.{xref} as rx on rx.source_id = r.source_id \
+                 order by place",
+                record = record::TABLE,
+                xref = quoted(self.entity)
+            ),
+            |row| {
+                Ok(Compared {
+                    pattern: row.get(0)?,
+                    exact: row.get(1)?,
+                    never: row.get(2)?,
+                    one_cluster: row.get(3)?,
+                })
+            },
+        )
+    }
+
+    /// The rarity of each comparison's values, by comparison, then by pair; empty where it has none.
+    fn rarities(&self) -> Result<Vec<Vec<f64>>> {
+        let each = self.ladders.iter().enumerate().map(|(at, ladder)| {
+            if ladder.rarity.is_none() {
+                return Ok(Vec::new());
+            }
+            let mut ladders = self.ladders.clone();
+            for (other, ladder) in ladders.iter_mut().enumerate() {
+                if other != at {
+                    ladder.rarity = None;
+                }
+            }
+            let pairs = format!("(select distinct pair from {ASKED})");
+            self.staging.execute(&compared_sql("linkage_asked_rare", &pairs, &ladders, self.settings))?;
+            self.staging.rows(
+                &format!("select rarity from {ASKED} join linkage_asked_rare using (pair) order by place"),
+                |row| row.get(0),
+            )
+        });
+        each.collect()
+    }
+
+    /// By pair, the rules that make it.
+    fn proposals(&self) -> Result<Vec<Vec<Proposal>>> {
+        let count: u64 = self.staging.value(&format!("select count(*)::ubigint from {ASKED}"))?;
+        let mut proposals = vec![Vec::new(); usize::try_from(count)?];
+        for rule in blocking::rules(self.settings, self.records) {
+            let report = rule.count(self.staging)?;
+            let blocks = self.staging.rows(
+                &format!(
+                    "select place, min(size.records) from {ASKED} as asked \
+                     join linkage_key as l on l.id = (asked.pair >> 32)::uinteger \
+                     join linkage_key as r on r.id = (asked.pair & 4294967295)::uinteger and r.block = l.block \
+                     join (select block, count(*)::ubigint as records from linkage_key group by block) as size on size.block = l.block \
+                     group by place"
+                ),
+                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)),
+            )?;
+            for (place, block) in blocks {
+                let compared = report.limit.is_none_or(|limit| block <= limit);
+                proposals[usize::try_from(place)?].push(Proposal {
+                    rule: report.rule.clone(),
+                    block,
+                    compared,
+                });
+            }
+        }
+        Ok(proposals)
+    }
+
+    fn verdict(
+        &self,
+        (left, right): &(String, String),
+        compared: &Compared,
+        weight: f64,
+        decisions: &[Decided],
+    ) -> Verdict {
+        let about = |decided: &&Decided| {
+            let pair = (&decided.left, &decided.right);
+            pair == (left, right) || pair == (right, left)
+        };
+        match decisions.iter().rfind(about) {
+            Some(decided) if decided.same => Verdict::MustLink,
+            Some(_) => Verdict::CannotLink,
+            None if compared.never => Verdict::Never,
+            None if compared.exact => Verdict::Exact,
+            None if probability(weight) >= self.settings.accept => Verdict::Accepted,
+            None if probability(weight) >= self.settings.review => Verdict::Waiting,
+            None => Verdict::Rejected,
+        }
+    }
+}
+
+/// How many pairs each rule would make of the records in `clean.<entity>`; makes none and writes nothing.
+///
+/// # Errors
+/// No such table, an expression that DuckDB refuses.
+pub fn blocking_report(
+    staging: &Staging,
+    entity: &str,
+    settings: &Dedupe,
+) -> Result<(u64, Vec<blocking::RuleReport>)> {
+    let roles = Roles::find(staging, entity, settings)?;
+    let records = roles.build(staging, entity, settings)?;
+    Ok((records, blocking::counted(staging, settings, records)?))
+}

@@ -1,0 +1,404 @@
+//! Linkage as it is read: found against known pairs, explained, reported; and what holds for any set of persons.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use trasvase::config::Clinic;
+use trasvase::dedupe::explain::Explainer;
+use trasvase::staging::{Access, Limits, Staging};
+
+use crate::support::{self, TestProject};
+
+const SETTINGS: &str = r#"
+uid = "01JGKGC000SENSES0000AAAAAA"
+epoch = "2026-01-02T00:00:00Z"
+product = "persons"
+system = "persons"
+timezone = "Europe/Madrid"
+country = "AU"
+currency = "EUR"
+[sources.p]
+files = ["sources/p.csv"]
+[dedupe.patient]
+like = "person"
+"#;
+
+/// A project whose clinics are sets of persons.
+struct Site(TestProject);
+
+impl Site {
+    fn new() -> Self {
+        Self(support::project(&[]))
+    }
+
+    /// A clinic with this file as its only source; the first column is the source_id.
+    fn clinic(&self, name: &str, csv: &str) {
+        let folder = format!("clinics/{name}");
+        self.0.write(&format!("{folder}/clinic.toml"), &format!("name = \"{name}\"{SETTINGS}"));
+        self.0.write(&format!("{folder}/sources/p.csv"), csv);
+        let columns: Vec<String> = csv.lines().next().unwrap().split(',').map(str::to_owned).collect();
+        let cells: String =
+            columns[1..].iter().map(|column| format!("nullif(trim({column}), '') as {column}, ")).collect();
+        let model =
+            format!("-- one row a person\nselect {} as source_id, {cells}_id from raw.p\n", columns[0]);
+        self.0.write(&format!("{folder}/sql/clean/patient.sql"), &model);
+        let target = "-- one row a person\nselect golden_id as id, _ids from golden.patient\n";
+        self.0.write(&format!("{folder}/sql/target/patient.sql"), target);
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trasvase"));
+        for name in ["LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE", "COLUMNS", "DATABASE_URL"] {
+            command.env_remove(name);
+        }
+        command.arg("--project").arg(self.0.path()).args(arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(&[arguments, &["--format", "json"]].concat())).unwrap()
+    }
+
+    #[track_caller]
+    fn link(&self, name: &str, csv: &str) {
+        self.clinic(name, csv);
+        self.text(&["load", name]);
+        self.text(&["transform", name]);
+    }
+
+    #[track_caller]
+    fn evaluate(&self, name: &str, truth: &Path) -> Value {
+        self.json(&["evaluate", name, "patient", "--truth", truth.to_str().unwrap()])
+    }
+
+    fn staged(&self, name: &str) -> (Clinic, Staging) {
+        let clinic = Clinic::read(&self.0.project, &name.parse().unwrap()).unwrap();
+        let staging = Staging::open(&self.0.project, &clinic, Access::ReadOnly, &Limits::default()).unwrap();
+        (clinic, staging)
+    }
+}
+
+fn febrl(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/febrl").join(name)
+}
+
+/// A set of Febrl; without some columns, and only some records.
+fn persons(name: &str, without: &[&str], wanted: impl Fn(&str) -> bool) -> String {
+    let text = std::fs::read_to_string(febrl(name)).unwrap();
+    let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    let kept: Vec<usize> = (0..header.len()).filter(|at| !without.contains(&header[*at])).collect();
+    let line = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        kept.iter().map(|at| cells[*at]).collect::<Vec<_>>().join(",")
+    };
+    let mut lines = text.lines();
+    let first = line(lines.next().unwrap());
+    let rest = lines.filter(|text| wanted(text.split(',').next().unwrap())).map(line);
+    std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn number(value: &Value, name: &str) -> f64 {
+    value[name].as_f64().unwrap_or_else(|| panic!("{name} in {value}"))
+}
+
+#[track_caller]
+fn at_least(scores: &Value, f1: f64) {
+    assert!(number(scores, "f1") >= f1 && number(scores, "precision") >= 0.999, "{scores}");
+}
+
+#[test]
+fn febrl_1_is_found_whole_and_explained() {
+    let site = Site::new();
+    site.link("one", &persons("febrl1.csv", &[], |_| true));
+    let truth = febrl("febrl1_true_links.csv");
+    at_least(&site.evaluate("one", &truth), 1.0);
+    every_kept_pair_is_explained(&site);
+    what_is_told_is_told_in_both_languages(&site);
+    the_report_is_private_and_masked(&site);
+    truths_of_all_kinds_are_read(&site);
+}
+
+fn every_kept_pair_is_explained(site: &Site) {
+    let (clinic, staging) = site.staged("one");
+    let explainer =
+        Explainer::new(&site.0.project, &clinic, &staging, "patient", &clinic.dedupe["patient"]).unwrap();
+    let rows = staging
+        .rows("select right_id, left_id, weight from dedupe.patient order by 1, 2", |row| {
+            Ok(((row.get::<_, String>(0)?, row.get::<_, String>(1)?), row.get::<_, f64>(2)?))
+        })
+        .unwrap();
+    assert!(rows.len() >= 500);
+    let pairs: Vec<(String, String)> = rows.iter().map(|(pair, _)| pair.clone()).collect();
+    for (found, (pair, weight)) in explainer.explain_all(&pairs, &[]).unwrap().iter().zip(&rows) {
+        let parts: f64 = found.parts.iter().map(|part| part.bits + part.rarity).sum();
+        let sum = found.prior + parts + found.household;
+        assert!((sum - weight).abs() < 1e-9 && (found.weight - weight).abs() < 1e-9, "{pair:?}: {found:?}");
+        assert!(found.household < 1e-9 && found.rules.iter().any(|rule| rule.compared), "{found:?}");
+        assert_eq!((&found.left, &found.right), (&pair.1, &pair.0));
+    }
+}
+
+fn what_is_told_is_told_in_both_languages(site: &Site) {
+    let summary = site.json(&["dedupe", "one"]);
+    assert_eq!(summary["clusters"]["clusters"], 500, "{summary}");
+    assert_eq!((&summary["pairs"]["waiting"], &summary["outdated"]), (&Value::from(0), &Value::from(false)));
+    let text = site.text(&["dedupe", "one", "patient"]);
+    for part in ["rare_word", "never seen", "birth_date", "accepted", "clusters: 500, with 1,000 records"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(site.text(&["dedupe", "one", "--lang", "es"]).contains("grupos: 500"));
+    // A pair that no rule makes is explained all the same.
+    let apart = ["dedupe", "one", "--explain", "rec-223-org", "rec-122-org"];
+    let found = site.json(&apart);
+    assert_eq!((found["verdict"].as_str(), found["left"].as_str()), (Some("rejected"), Some("rec-122-org")));
+    assert!(found["rules"].as_array().unwrap().is_empty(), "{found}");
+    assert!(site.text(&apart).contains("no blocking rule makes this pair"));
+    let unknown = site.run(&["dedupe", "one", "--explain", "rec-223-org", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let values = site.run(&[&apart[..], &["--show-values"]].concat());
+    assert_eq!(values.status.code(), Some(2), "values go to a terminal only");
+    // Before any pair is made, and with a rule that would make too many.
+    let path = site.0.path().join("clinics/one/clinic.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.clone() + "max_pairs = 0.5\n").unwrap();
+    let blocking = site.text(&["dedupe", "one", "--blocking"]);
+    assert!(blocking.contains("the biggest blocks are left out"), "{blocking}");
+    std::fs::write(&path, settings + "accept = 0.9999999\n").unwrap();
+    assert!(site.text(&["dedupe", "one"]).contains("not yet in the staging file"));
+    let settings = std::fs::read_to_string(&path).unwrap().replace("accept = 0.9999999\n", "");
+    std::fs::write(&path, settings).unwrap();
+}
+
+fn the_report_is_private_and_masked(site: &Site) {
+    site.text(&["dedupe", "one", "patient", "--report"]);
+    let path = site.0.path().join("staging/one/reports/dedupe-patient.html");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let page = std::fs::read_to_string(&path).unwrap();
+    let surnames: BTreeSet<String> = persons("febrl1.csv", &[], |_| true)
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').nth(2).map(|name| name.trim().to_owned()))
+        .filter(|name| name.len() > 6)
+        .collect();
+    assert!(surnames.len() > 100 && page.contains("xxxxx") && page.contains("99999999"));
+    assert!(surnames.iter().all(|name| !page.contains(name.as_str())));
+    assert!(!page.contains("<script") && !page.contains("http") && page.contains("<svg"));
+    let open = site.0.path().join("open.html");
+    let spanish = ["--lang", "es", "--show-values", "--report", open.to_str().unwrap()];
+    site.text(&[&["dedupe", "one", "patient"], &spanish[..]].concat());
+    let page = std::fs::read_to_string(&open).unwrap();
+    assert!(surnames.iter().any(|name| page.contains(name.as_str())) && page.contains("Reglas de bloqueo"));
+    assert_eq!(site.run(&["dedupe", "one", "--report", "page.pdf"]).status.code(), Some(2));
+}
+
+fn truths_of_all_kinds_are_read(site: &Site) {
+    // Reversed, repeated, with a pair that is none, an id that nobody has, and one pair that follows from two others.
+    let text = "a;b\r\nrec-223-org;rec-223-dup-0\r\nrec-223-dup-0;rec-223-org\r\nrec-223-org;rec-122-org\r\nrec-0-org;nobody\r\n";
+    let truth = site.0.write("truth.csv", text);
+    let found = site.evaluate("one", &truth);
+    let about = &found["truth"];
+    assert_eq!(
+        ["pairs", "repeated", "unknown_ids", "unknown_pairs", "implied"]
+            .map(|name| about[name].as_u64().unwrap()),
+        [3, 1, 1, 1, 1],
+        "{found}"
+    );
+    assert_eq!((&found["right"], &found["missed"]), (&Value::from(1), &Value::from(1)), "{found}");
+    assert_eq!(found["missed_because"]["not_compared"], 1, "{found}");
+    let line = ["evaluate", "one", "--truth", truth.to_str().unwrap(), "--threshold-table"];
+    assert!(site.text(&line).contains("not closed"));
+    assert_eq!(site.run(&[&line[..], &["--min-f1", "0.99"]].concat()).status.code(), Some(3));
+    let nobody = site.0.write("nobody.csv", "a,b\nx,y\n");
+    assert_eq!(site.run(&["evaluate", "one", "--truth", nobody.to_str().unwrap()]).status.code(), Some(1));
+}
+
+#[test]
+fn febrl_1_is_found_without_its_numbers() {
+    let site = Site::new();
+    site.link("one", &persons("febrl1.csv", &["soc_sec_id"], |_| true));
+    at_least(&site.evaluate("one", &febrl("febrl1_true_links.csv")), 0.998);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_to_the_last_digit() {
+    let site = Site::new();
+    // Of few records, since each is linked three times.
+    let few = |id: &str| id.split('-').nth(1).is_some_and(|number| number.len() < 3);
+    site.clinic("one", &persons("febrl1.csv", &["soc_sec_id"], few));
+    let mut seen = Vec::new();
+    for threads in ["1", "2", "3"] {
+        let _ = std::fs::remove_dir_all(site.0.path().join("staging/one"));
+        site.text(&["load", "one", "--threads", threads]);
+        site.text(&["transform", "one", "--threads", threads]);
+        let model =
+            std::fs::read_to_string(site.0.path().join("staging/one/dedupe/patient.model.json")).unwrap();
+        let (_, staging) = site.staged("one");
+        let pairs: Vec<String> =
+            staging.rows("select p::varchar from dedupe.patient as p", |row| row.get(0)).unwrap();
+        let weights: Vec<u64> = staging
+            .rows("select weight from dedupe.patient", |row| Ok(row.get::<_, f64>(0)?.to_bits()))
+            .unwrap();
+        let xref: Vec<String> =
+            staging.rows("select x::varchar from xref.patient as x", |row| row.get(0)).unwrap();
+        seen.push((model, pairs, weights, xref));
+    }
+    assert!(!seen[0].1.is_empty() && seen[0] == seen[1] && seen[1] == seen[2]);
+}
+
+#[test]
+fn febrl_2_is_found_and_its_originals_are_left_apart() {
+    let site = Site::new();
+    let truth = febrl("febrl2_true_links.csv");
+    site.link("all", &persons("febrl2.csv", &[], |_| true));
+    at_least(&site.evaluate("all", &truth), 0.998);
+    site.link("none", &persons("febrl2.csv", &["soc_sec_id"], |_| true));
+    at_least(&site.evaluate("none", &truth), 0.993);
+    site.link("originals", &persons("febrl2.csv", &[], |id| id.ends_with("-org")));
+    let summary = site.json(&["dedupe", "originals"]);
+    let clusters = summary["clusters"]["clusters"].as_u64().unwrap();
+    // One in 10,000 records is allowed.
+    assert_eq!(clusters, 0, "false pairs in 4,000 records that are all different");
+}
+
+const GIVEN: [&str; 24] = [
+    "Ana", "Luis", "María", "Carmen", "José", "Pedro", "Lucía", "Marta", "Sergio", "Elena", "Raúl", "Irene",
+    "Pablo", "Nuria", "Hugo", "Sara", "Óscar", "Julia", "Iván", "Clara", "Diego", "Rosa", "Adrián", "Teresa",
+];
+const SURNAMES: [&str; 24] = [
+    "García", "López", "Ruiz", "Sánchez", "Núñez", "Ortega", "Vidal", "Castro", "Romero", "Iglesias", "Peña",
+    "Molina", "Serrano", "Blanco", "Suárez", "Delgado", "Cano", "Prieto", "Herrera", "Crespo", "Pascual",
+    "Rojas", "Lozano", "Bravo",
+];
+
+/// Somebody, as cells of one row.
+fn somebody(random: &mut ChaCha8Rng) -> BTreeMap<&'static str, String> {
+    let mut pick = |of: &[&str]| of[random.random_range(0..of.len())].to_owned();
+    let (given, one, two) = (pick(&GIVEN), pick(&SURNAMES), pick(&SURNAMES));
+    let born = format!(
+        "{}-{:02}-{:02}",
+        random.random_range(1930..2015),
+        random.random_range(1..13),
+        random.random_range(1..29)
+    );
+    let phone = format!("6{:08}", random.random_range(0..100_000_000));
+    let city = ["Vigo", "Lugo", "Ourense", "Pontevedra", "Ferrol"][random.random_range(0..5)];
+    let postal_code = format!("{}", random.random_range(15001..36999));
+    let cells = [
+        ("given_name", given),
+        ("surname", format!("{one} {two}")),
+        ("birth_date", born),
+        ("phone", phone),
+        ("city", city.to_owned()),
+        ("postal_code", postal_code),
+    ];
+    cells.into_iter().collect()
+}
+
+/// The same person typed again: a cell missing, another mistyped, names or day and month swapped.
+fn again(random: &mut ChaCha8Rng, person: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+    let mut cells = person.clone();
+    let take =
+        |cells: &mut BTreeMap<&'static str, String>, name: &str| cells.get(name).cloned().unwrap_or_default();
+    match random.random_range(0..4) {
+        0 => {
+            let (given, surname) = (take(&mut cells, "given_name"), take(&mut cells, "surname"));
+            cells.insert("given_name", surname);
+            cells.insert("surname", given);
+        }
+        1 => {
+            let born = take(&mut cells, "birth_date");
+            cells.insert("birth_date", format!("{}-{}-{}", &born[..4], &born[8..], &born[5..7]));
+        }
+        2 => {
+            let mut letters: Vec<char> = take(&mut cells, "surname").chars().collect();
+            let at = random.random_range(1..letters.len() - 1);
+            letters.swap(at, at + 1);
+            cells.insert("surname", letters.into_iter().collect());
+        }
+        _ => {}
+    }
+    let gone = ["phone", "city", "postal_code", "birth_date"][random.random_range(0..4)];
+    cells.insert(gone, String::new());
+    cells
+}
+
+/// A set in which a share of records are somebody's second one; its CSV and its true pairs.
+fn generated(seed: u64, people: usize, twice: f64) -> (String, String) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (mut csv, mut truth) =
+        ("id,birth_date,city,given_name,phone,postal_code,surname\n".to_owned(), "a,b\n".to_owned());
+    let row = |csv: &mut String, id: &str, cells: &BTreeMap<&str, String>| {
+        let cells: Vec<&str> = cells.values().map(String::as_str).collect();
+        writeln!(csv, "{id},{}", cells.join(",")).unwrap();
+    };
+    for number in 0..people {
+        let person = somebody(&mut random);
+        row(&mut csv, &format!("{number}a"), &person);
+        if random.random_bool(twice) {
+            row(&mut csv, &format!("{number}b"), &again(&mut random, &person));
+            writeln!(truth, "{number}b,{number}a").unwrap();
+        }
+    }
+    (csv, truth)
+}
+
+#[test]
+fn generated_sets_hold_their_bars_with_half_duplicates_few_and_none() {
+    let site = Site::new();
+    for (name, seed, people, twice) in [("half", 1, 400, 1.0), ("some", 2, 600, 0.1), ("none", 3, 1000, 0.0)]
+    {
+        let (csv, pairs) = generated(seed, people, twice);
+        site.link(name, &csv);
+        if twice > 0.0 {
+            let truth = site.0.write(&format!("{name}.csv"), &pairs);
+            let found = site.evaluate(name, &truth);
+            assert!(
+                number(&found, "precision") >= 0.99 && number(&found, "recall") >= 0.95,
+                "{name}: {found}"
+            );
+        } else {
+            let clusters = site.json(&["dedupe", name])["clusters"]["clusters"].as_u64().unwrap();
+            assert_eq!(clusters, 0, "false pairs in a set without duplicates");
+        }
+    }
+}
+
+#[test]
+fn tiny_and_empty_sets_are_linked_without_a_fuss() {
+    let site = Site::new();
+    let header = "id,given_name,surname,birth_date,phone\n";
+    let ana = "Ana,Ruiz Gil,1981-05-03,600123456";
+    let sets = [
+        ("zero", String::new()),
+        ("one", format!("1,{ana}\n")),
+        ("two", format!("1,{ana}\n2,{ana}\n")),
+        ("three", format!("1,{ana}\n2,Juan,Sol,1975-11-12,\n3,Eva,Mar,,\n")),
+        ("equal", (0..40).map(|id| format!("{id},{ana}\n")).collect()),
+        ("null", (0..40).map(|id| format!("{id},,,,\n")).collect()),
+    ];
+    for (name, rows) in sets {
+        site.link(name, &format!("{header}{rows}"));
+        let summary = site.json(&["dedupe", name]);
+        let records = rows.lines().count() as u64;
+        assert_eq!(summary["found"]["model"]["records"].as_u64(), Some(records), "{name}: {summary}");
+        if ["zero", "one", "three", "null"].contains(&name) {
+            assert_eq!(summary["clusters"]["clusters"], 0, "{name}: {summary}");
+        }
+        site.text(&["dedupe", name, "--report"]);
+        site.text(&["dedupe", name, "--blocking"]);
+    }
+}
