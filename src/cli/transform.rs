@@ -73,6 +73,27 @@ pub(super) fn counts(report: &Report) -> Value {
     })
 }
 
+/// What became of records that may be one, and what waits for a person.
+pub(super) fn linked(report: &Report, clinic: &ClinicName) -> Page {
+    report.linked.iter().fold(Page::new(), |page, one| {
+        let (entity, records) = (one.entity.as_str(), output::count(one.records));
+        let golden = output::count(one.golden);
+        let page = page.line(t!("cli.transform.linked", entity = entity, records = records, golden = golden));
+        let page = match one.waiting {
+            0 => page,
+            waiting => page
+                .line(t!("cli.transform.waiting", entity = entity, count = output::count(waiting)))
+                .line(format!("  → trasvase review {clinic} {entity}")),
+        };
+        if one.converged == Some(false) {
+            page.line(t!("cli.transform.unsettled", entity = entity))
+                .line(format!("  → trasvase dedupe {clinic} {entity}"))
+        } else {
+            page
+        }
+    })
+}
+
 /// A source whose records no model takes along: why, or what to type about it.
 pub(super) fn left_behind(source: &str, records: u64, unused: Option<&str>) -> String {
     let records = output::count(records);
@@ -83,7 +104,7 @@ pub(super) fn left_behind(source: &str, records: u64, unused: Option<&str>) -> S
     .into_owned()
 }
 
-pub(super) fn page(report: &Report) -> Page {
+pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
     let mut table = Table::new([
         t!("cli.transform.model"),
         t!("cli.rows"),
@@ -108,5 +129,6 @@ pub(super) fn page(report: &Report) -> Page {
         .unread
         .iter()
         .fold(page, |page, one| page.line(left_behind(&one.source, one.records, one.unused.as_deref())));
+    let page = page.add(linked(report, clinic));
     page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::compare;
 use super::model::{probability, weight};
 use super::pairs::never_sql;
 use super::record::{Roles, side_by_side};
@@ -264,6 +265,7 @@ fn conflicts(
         }
     }
     let roles = Roles::find(staging, entity, settings)?;
+    compare::register(staging)?;
     roles.build_members(staging, entity, settings)?;
     let pairs = staging.rows(
         &format!(

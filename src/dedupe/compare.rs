@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::levels::{self, Compared};
-use super::record::{Roles, Side, of, rarity, sound};
+use super::record::{Roles, Side, joined, of, rarity, sound};
 use crate::config::{Compare, CompareKind, Dedupe, Read};
 use crate::staging::Staging;
 
@@ -122,7 +122,7 @@ fn arguments(compare: &Compare, settings: &Dedupe) -> Vec<String> {
         move |column: &String| {
             let cell = of(side, column);
             match settings.roles.get(column).map(|role| role.read) {
-                Some(Read::Phone | Read::Lines) => format!("coalesce(array_to_string({cell}, chr(10)), '')"),
+                Some(Read::Phone | Read::Lines) => format!("coalesce({}, '')", of(side, &joined(column))),
                 Some(Read::Number) => format!("coalesce({cell}::varchar, '')"),
                 _ => format!("coalesce({cell}, '')"),
             }
@@ -152,11 +152,5 @@ fn rarity_sql(compare: &Compare, levels: &[Level]) -> String {
         number("surname_equal"),
         number("surname_similar"),
         number("given_name_equal"),
-    )
-}
-
-pub(super) fn swapped_date(l: &str, r: &str) -> String {
-    format!(
-        "left({l}, 4) = left({r}, 4) and substr({l}, 5, 2) = substr({r}, 7, 2) and substr({l}, 7, 2) = substr({r}, 5, 2)"
     )
 }

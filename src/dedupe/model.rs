@@ -1,6 +1,6 @@
 //! The fitted parameters: kept beside the staging file, and pinned by a copy in the clinic's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -127,7 +127,7 @@ impl Model {
     /// # Errors
     /// A file that is there and cannot be read.
     pub fn fitted(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
-        read(project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json")))
+        read(&project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json")))
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) fn pinned(
     ladders: &[Ladder],
 ) -> Result<Option<Model>> {
     let path = pinned_path(project, clinic, entity);
-    let Some(model): Option<Model> = read(path.clone())? else { return Ok(None) };
+    let Some(model): Option<Model> = read(&path)? else { return Ok(None) };
     if !model.fits(ladders) {
         return Err(Failure::failed(t!("dedupe.pinned_other", path = path.display()))
             .hint(t!("dedupe.pinned_other_hint", path = path.display()))
@@ -177,8 +177,8 @@ pub(super) fn pinned(
     Ok(Some(model))
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(path: PathBuf) -> Result<Option<T>> {
-    match std::fs::read_to_string(&path) {
+pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match std::fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text)
             .map(Some)
             .with_context(|| t!("config.cannot_read", path = path.display())),

@@ -37,7 +37,7 @@ impl Found {
     /// # Errors
     /// A file that is there and cannot be read.
     pub fn read(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
-        model::read(project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.found.json")))
+        model::read(&project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.found.json")))
     }
 
     /// Writes the model and what else was found into `staging/<clinic>/dedupe/`.
@@ -51,11 +51,12 @@ impl Found {
     }
 }
 
-/// Compares the records of `clean.<entity>` and fills `dedupe.<entity>`.
+/// Compares the records of `clean.<entity>` and finds the pairs for [`keep`]. To be called outside a transaction: DuckDB
+/// reads what an open one wrote on one core.
 ///
 /// # Errors
 /// An expression of the settings that DuckDB refuses, a pinned model of other comparisons, two records of one source_id.
-pub fn build(
+pub fn find(
     project: &Project,
     clinic: &Clinic,
     staging: &Staging,
@@ -86,9 +87,20 @@ pub fn build(
             (estimate::fit(entity, &ladders, &candidates, &random, records), false)
         }
     };
-    let histogram = score(staging, entity, &model, &candidates)?;
+    let histogram = score(staging, &model, &candidates)?;
     staging.execute("drop table linkage_pair; drop table linkage_compared; drop table linkage_record")?;
     Ok(Found { rules, model, pinned, histogram })
+}
+
+/// Makes `dedupe.<entity>` of the pairs that [`find`] found.
+///
+/// # Errors
+/// DuckDB failing.
+pub fn keep(staging: &Staging, entity: &str) -> Result<()> {
+    staging.execute(&format!(
+        "create or replace table dedupe.{} as from temp.linkage_kept; drop table temp.linkage_kept",
+        quoted(entity)
+    ))
 }
 
 /// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
@@ -152,12 +164,11 @@ fn differs(settings: &Dedupe, role: &str) -> String {
     let column = if settings.exact.contains_key(role) { valid(role) } else { role.to_owned() };
     let (l, r) = (of(Side::Left, &column), of(Side::Right, &column));
     let is_date = settings.roles.get(role).is_some_and(|role| role.read == Read::Date);
-    let slip = if is_date {
-        format!(" and not ({}) and damerau_levenshtein({l}, {r}) > 1", compare::swapped_date(&l, &r))
-    } else {
-        String::new()
-    };
-    format!("coalesce({l} <> {r}{slip}, false)")
+    if is_date {
+        // Of the levels of a date, those at which it is another one.
+        return format!("coalesce(linkage_date({l}, {r}) > 3, false)");
+    }
+    format!("coalesce({l} <> {r}, false)")
 }
 
 fn patterns(staging: &Staging, table: &str) -> Result<Patterns> {
@@ -206,8 +217,8 @@ fn steps(records: u64, count: u64) -> Vec<u64> {
     found
 }
 
-/// Weighs the compared pairs and keeps those that may be matches in `dedupe.<entity>`. Gives the histogram of all.
-fn score(staging: &Staging, entity: &str, model: &Model, patterns: &Patterns) -> Result<Vec<(i64, u64)>> {
+/// Weighs the compared pairs and keeps those that may be matches for [`keep`]. Gives the histogram of all.
+fn score(staging: &Staging, model: &Model, patterns: &Patterns) -> Result<Vec<(i64, u64)>> {
     staging.execute(
         "create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double)",
     )?;
@@ -227,11 +238,10 @@ fn score(staging: &Staging, entity: &str, model: &Model, patterns: &Patterns) ->
          from (select *, greatest(strangers - rarity, household) as most from linkage_compared join linkage_weight using (pattern))",
     )?;
     staging.execute(&format!(
-        "create or replace table dedupe.{} as \
+        "create or replace temp table linkage_kept as \
          select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
          from linkage_scored as s join {record} as l on l.id = (s.pair >> 32)::uinteger join {record} as r on r.id = (s.pair & 4294967295)::uinteger \
          where s.weight >= {KEPT_FROM} or s.exact order by s.pair",
-        quoted(entity),
         record = record::TABLE,
     ))?;
     let histogram = staging.rows(

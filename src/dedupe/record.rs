@@ -76,6 +76,10 @@ impl Roles {
         }
         let mut more = Vec::new();
         for (role, described) in &settings.roles {
+            if matches!(described.read, Read::Phone | Read::Lines) {
+                let lines = format!("array_to_string({}, chr(10))", quoted(role));
+                more.push(format!("{lines} as {}", quoted(&joined(role))));
+            }
             if described.read == Read::Name {
                 more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
                 more.push(format!("skeleton({}) as {}", quoted(role), quoted(&format!("{role}_skeleton"))));
@@ -104,7 +108,9 @@ impl Roles {
         let sounds = names.map(|(role, _)| sound(role));
         let rarities = names_of(settings).into_iter().map(|role| rarity(&role));
         let valid = settings.exact.keys().map(|role| valid(role));
-        settings.roles.keys().cloned().chain(sounds).chain(rarities).chain(valid).collect()
+        let lists = settings.roles.iter().filter(|(_, role)| matches!(role.read, Read::Phone | Read::Lines));
+        let joined = lists.map(|(role, _)| joined(role));
+        settings.roles.keys().cloned().chain(joined).chain(sounds).chain(rarities).chain(valid).collect()
     }
 
     /// Those that definite noes are about.
@@ -201,6 +207,11 @@ pub(super) fn side_by_side(columns: &[String]) -> String {
 /// The column of a name's phonetic form.
 pub(super) fn sound(role: &str) -> String {
     format!("{role}_sound")
+}
+
+/// The column of a list's items, a line each.
+pub(super) fn joined(role: &str) -> String {
+    format!("{role}_joined")
 }
 
 /// The column of the bits that agreement on a value is worth more than on an average one.

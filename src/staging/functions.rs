@@ -46,6 +46,9 @@ pub(super) fn register(connection: &Connection, clinic: &Clinic) -> Result<()> {
 /// A function over texts that gives a small number; NULL is an empty text.
 struct TextLevel;
 
+/// Arguments that such a function may have.
+const MOST_TEXTS: usize = 8;
+
 /// What such a function computes.
 #[derive(Debug, Clone, Copy)]
 struct Computed(fn(&[&str]) -> u8);
@@ -56,11 +59,18 @@ impl VScalar for TextLevel {
     fn invoke(computed: &Computed, input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Invoked {
         let mut columns: Vec<FlatVector<'_>> =
             (0..input.num_columns()).map(|index| input.flat_vector(index)).collect();
+        let given = columns.len();
+        if given > MOST_TEXTS {
+            return Err(format!("{given} texts, where at most {MOST_TEXTS} can be compared").into());
+        }
         let mut out = output.flat_vector();
         for row in 0..input.len() {
-            let texts: Vec<&str> = columns.iter_mut().map(|column| text(column, row)).collect();
+            let mut texts = [""; MOST_TEXTS];
+            for (slot, column) in texts.iter_mut().zip(&mut columns) {
+                *slot = text(column, row);
+            }
             // SAFETY: the result is declared as UTINYINT, and `row` is a row of the chunk.
-            unsafe { out.as_mut_slice_with_len::<u8>(row + 1)[row] = computed.0(&texts) };
+            unsafe { out.as_mut_slice_with_len::<u8>(row + 1)[row] = computed.0(&texts[..given]) };
         }
         Ok(())
     }
@@ -75,9 +85,11 @@ fn text<'a>(column: &'a mut FlatVector<'_>, row: usize) -> &'a str {
     if column.row_is_null(row as u64) {
         return "";
     }
-    // SAFETY: the argument is declared as VARCHAR, and `row` is a row of the chunk that is not NULL.
-    let cells = unsafe { column.as_mut_slice_with_len::<duckdb_string_t>(row + 1) };
-    std::str::from_utf8(DuckString::new(&mut cells[row]).as_bytes()).unwrap_or_default()
+    // SAFETY: the argument is declared as VARCHAR, whose texts are UTF-8, and `row` is a row of the chunk that is not NULL.
+    unsafe {
+        let cells = column.as_mut_slice_with_len::<duckdb_string_t>(row + 1);
+        std::str::from_utf8_unchecked(DuckString::new(&mut cells[row]).as_bytes())
+    }
 }
 
 impl super::Staging {

@@ -111,8 +111,11 @@ fn bind_one(
 ) -> Result<(), Problem> {
     let sql = match node.kind {
         Kind::Linked(table) => {
-            let built = table.build(options.project, options.clinic, workbench.staging(), &node.name.table);
-            return built.map(drop).map_err(|error| linked::problem(node, &error));
+            let (staging, entity) = (workbench.staging(), &node.name.table);
+            let found = table.find(options.project, options.clinic, staging, entity);
+            return found
+                .and_then(|_| table.build(options.project, options.clinic, staging, entity))
+                .map_err(|error| linked::problem(node, &error));
         }
         Kind::Map { .. } => {
             format!("create table {} (source_value varchar, target_value varchar)", node.name.quoted())

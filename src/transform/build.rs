@@ -14,7 +14,6 @@ use super::graph::{Graph, Kind, Node};
 use super::macros::{Macro, Macros};
 use super::name::Name;
 use super::plan::{Built, Plan, Reason, Shape, Step};
-use crate::dedupe::pairs::Found;
 use crate::error::{self, Failure, interrupt};
 use crate::model::hex;
 use crate::model::ident::{literal, quoted};
@@ -200,9 +199,12 @@ fn build(
     let staging = options.staging;
     let started = Instant::now();
     let mut rows: i64 = 0;
-    let mut found = None;
+    let found = match node.kind {
+        Kind::Linked(table) => table.find(options.project, options.clinic, staging, &node.name.table)?,
+        _ => None,
+    };
     staging.transaction(|| {
-        found = replace(options, macros, node, before)?;
+        replace(options, macros, node, before)?;
         rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
         let milliseconds = i64::try_from(started.elapsed().as_millis())?;
         let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };
@@ -232,12 +234,7 @@ fn build(
 }
 
 /// Makes the table (or view) anew in the open transaction: until it ends, everyone sees the old one.
-fn replace(
-    options: &Options<'_>,
-    macros: &Macros,
-    node: &Node,
-    before: Option<Shape>,
-) -> Result<Option<Found>> {
+fn replace(options: &Options<'_>, macros: &Macros, node: &Node, before: Option<Shape>) -> Result<()> {
     let staging = options.staging;
     if let Some(before) = before.filter(|before| *before != node.shape()) {
         drop_shape(staging, &node.name, before)?;
@@ -257,12 +254,11 @@ fn replace(
         for (source, target) in rows {
             insert.execute(duckdb::params![source, target]).map_err(error::duckdb)?;
         }
-        return Ok(None);
+        return Ok(());
     }
     let what = node.shape().as_str();
     let sql = macros.below(&format!("create or replace {what} {name} as\n{}", node.sql));
-    staging.connection().execute_batch(&sql).map_err(|error| refusal(node, macros, error))?;
-    Ok(None)
+    staging.connection().execute_batch(&sql).map_err(|error| refusal(node, macros, error))
 }
 
 /// A failure of a model with its place; the message holds no value.

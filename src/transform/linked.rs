@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use rust_i18n::t;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::graph::{Graph, Kind, Linked, Node};
@@ -146,26 +147,72 @@ impl Linked {
         Ok(hex(Sha256::digest(format!("{} {text}", dedupe::REVISION))))
     }
 
-    /// Makes the table, over whatever rows its inputs have: an empty one binds the expressions of the settings.
-    pub(super) fn build(
+    /// Compares the records, where that is what the table holds, into temporary tables. Not within a transaction: DuckDB
+    /// reads what that wrote on one core.
+    pub(super) fn find(
         self,
         project: &Project,
         clinic: &Clinic,
         staging: &Staging,
         entity: &str,
     ) -> Result<Option<pairs::Found>> {
-        let Some(settings) = clinic.dedupe.get(entity) else { return Ok(None) };
+        match clinic.dedupe.get(entity).filter(|_| self == Linked::Pairs) {
+            Some(settings) => pairs::find(project, clinic, staging, entity, settings).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the table, once [`Linked::find`] has found what it holds, over whatever rows its inputs have: an empty one
+    /// binds the expressions of the settings.
+    pub(super) fn build(
+        self,
+        project: &Project,
+        clinic: &Clinic,
+        staging: &Staging,
+        entity: &str,
+    ) -> Result<()> {
+        let Some(settings) = clinic.dedupe.get(entity) else { return Ok(()) };
         match self {
-            Linked::Pairs => return pairs::build(project, clinic, staging, entity, settings).map(Some),
+            Linked::Pairs => pairs::keep(staging, entity),
             Linked::Clusters => {
                 let decisions = decided(project, clinic, entity)?;
                 let recorded = recorded(project, clinic, entity)?;
-                cluster::build(clinic, staging, entity, settings, &decisions, &recorded)?;
+                cluster::build(clinic, staging, entity, settings, &decisions, &recorded).map(drop)
             }
-            Linked::Survivors => survivor::build(staging, entity, settings)?,
+            Linked::Survivors => survivor::build(staging, entity, settings),
         }
-        Ok(None)
     }
+}
+
+/// What linking the records of an entity came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkReport {
+    pub entity: String,
+    pub records: u64,
+    /// Records that are one with another count once.
+    pub golden: u64,
+    /// Pairs that wait for a person's decision.
+    pub waiting: u64,
+    /// Whether the weights settled; none where they are pinned or not fitted.
+    pub converged: Option<bool>,
+}
+
+/// Reports on every entity whose records are linked.
+pub(super) fn reports(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<Vec<LinkReport>> {
+    let linked =
+        clinic.dedupe.iter().filter(|(entity, _)| staging.has_table("dedupe", entity).unwrap_or(false));
+    let report = |(entity, settings): (&String, &Dedupe)| {
+        let decisions = Decisions::read(project, clinic, entity)?;
+        let xref = Name::new("xref", entity).quoted();
+        Ok(LinkReport {
+            entity: entity.clone(),
+            records: staging.value(&format!("select count(*) from {xref}"))?,
+            golden: staging.value(&format!("select count(distinct golden_id) from {xref}"))?,
+            waiting: dedupe::pending::count(staging, entity, settings, &decisions)?,
+            converged: dedupe::Model::fitted(project, clinic, entity)?.map(|model| model.converged),
+        })
+    };
+    linked.map(report).collect()
 }
 
 /// A failure to build such a table, as a problem of its section.

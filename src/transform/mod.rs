@@ -29,6 +29,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 pub use build::ModelReport;
+pub use linked::LinkReport;
 pub use plan::{Plan, Reason, Step};
 pub(crate) use token::only_statement;
 pub use unread::Unread;
@@ -62,6 +63,8 @@ pub struct Report {
     pub unmapped: Vec<maps::MapReport>,
     /// Sources that no target reads.
     pub unread: Vec<Unread>,
+    /// Entities whose duplicates are looked for.
+    pub linked: Vec<LinkReport>,
     /// Hash over the fingerprints of all models: equal hash, equal models over equal sources.
     pub output: String,
 }
@@ -107,7 +110,8 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let unread = unread::find(&prepared.graph, options.clinic, options.staging)?;
     unread::record(options.staging, &unread)?;
     let output = build::output(options.staging)?;
-    Ok(Report { built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
+    let linked = linked::reports(options.project, options.clinic, options.staging)?;
+    Ok(Report { linked, built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
 }
 
 /// Counts untranslated values where models were built or the headers or policies changed.

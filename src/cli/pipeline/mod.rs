@@ -469,6 +469,7 @@ impl Outcome {
         // Of many stages, people read what needs a look, and the proof.
         self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Load(report) => page.add(load::faults(report)),
+            Report::Transform(report) => page.add(transform::linked(report, &self.clinic)),
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
             Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
                 page.add(push::page(report, &self.clinic, target))
@@ -484,7 +485,7 @@ impl Report {
     fn page(&self, clinic: &ClinicName, target: Option<&str>) -> Page {
         match self {
             Report::Load(report) => load::page(report),
-            Report::Transform(report) => transform::page(report),
+            Report::Transform(report) => transform::page(report, clinic),
             Report::Check(report) => check::page(report, clinic),
             Report::Export(report) => export::page(report),
             Report::Push(report) => push::page(report, clinic, target),
