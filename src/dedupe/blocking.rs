@@ -7,11 +7,15 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::record::{self, valid};
+use super::promise::{MANY_RECORDS, Signs};
+use super::record::{self, Roles, valid};
 use crate::config::Dedupe;
 use crate::error::interrupt;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
+
+/// The temporary table of pairs that exact roles prove; they are in [`TABLE`] too.
+pub(super) const CERTAIN: &str = "temp.linkage_certain";
 
 /// The temporary table of pairs: `pair`, the lower id in its upper 32 bits, the higher one in the lower.
 pub(super) const TABLE: &str = "temp.linkage_pair";
@@ -52,20 +56,37 @@ impl Size {
 ///
 /// # Errors
 /// An expression that DuckDB refuses.
-pub(super) fn build(staging: &Staging, settings: &Dedupe, records: u64) -> Result<Vec<RuleReport>> {
+pub(super) fn build(
+    staging: &Staging,
+    settings: &Dedupe,
+    roles: &Roles,
+    records: u64,
+) -> Result<Vec<RuleReport>> {
     staging.execute(
         "create or replace temp table linkage_candidate (pair ubigint);
-         create or replace temp table linkage_pair (pair ubigint)",
+         create or replace temp table linkage_pair (pair ubigint);
+         create or replace temp table linkage_certain (pair ubigint)",
     )?;
+    let signs = (records >= MANY_RECORDS).then(|| Signs::of(settings, roles));
+    if let Some(signs) = &signs {
+        staging.execute(&format!(
+            "create or replace temp table linkage_sign as select id{} from {}",
+            signs.columns(),
+            record::TABLE
+        ))?;
+    }
     let mut reports = Vec::new();
     for rule in rules(settings, records) {
         let report = rule.count(staging)?;
-        make(staging, report.limit)?;
+        match rule.bound {
+            Bound::Block(_) => make(staging, "linkage_certain", report.limit, None)?,
+            Bound::Pairs(_) => make(staging, "linkage_candidate", report.limit, signs.as_ref())?,
+        }
         reports.push(report);
     }
     staging.execute(
-        "insert into linkage_pair select distinct pair from linkage_candidate;
-         drop table linkage_candidate",
+        "insert into linkage_pair select distinct pair from (from linkage_candidate union all from linkage_certain);
+         drop table linkage_candidate; drop table if exists linkage_sign",
     )?;
     Ok(reports)
 }
@@ -152,15 +173,17 @@ impl Rule {
     }
 }
 
-/// Adds the pairs of the blocks in `linkage_key` up to the limit.
-fn make(staging: &Staging, limit: Option<u64>) -> Result<()> {
+/// Adds the pairs of the blocks in `linkage_key` up to the limit, those that pass.
+fn make(staging: &Staging, into: &str, limit: Option<u64>, signs: Option<&Signs>) -> Result<()> {
     let bounded = limit.map_or(String::new(), |limit| format!(" and count(*) <= {limit}"));
     staging.execute(&format!(
         "create or replace temp table linkage_block as \
-           select id, block from linkage_key semi join (select block from linkage_key group by block having count(*) > 1{bounded}) using (block);
-         insert into linkage_candidate select (l.id::ubigint << 32) | r.id from linkage_block as l \
-           join linkage_block as r on l.block = r.block and l.id < r.id;
-         drop table linkage_key; drop table linkage_block"
+           select * from linkage_key {joined} semi join (select block from linkage_key group by block having count(*) > 1{bounded}) using (block);
+         insert into {into} select (l.id::ubigint << 32) | r.id from linkage_block as l \
+           join linkage_block as r on l.block = r.block and l.id < r.id where {pass};
+         drop table linkage_key; drop table linkage_block",
+        joined = if signs.is_some() { "join linkage_sign using (id)" } else { "" },
+        pass = signs.map_or_else(|| "true".to_owned(), Signs::pass),
     ))
 }
 

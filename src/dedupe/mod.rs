@@ -23,6 +23,7 @@ mod levels;
 pub mod model;
 pub mod pairs;
 pub mod pending;
+mod promise;
 mod record;
 pub mod sheet;
 pub mod summary;
@@ -37,7 +38,7 @@ pub use model::Model;
 use crate::config::Dedupe;
 
 /// Changes whenever the same settings over the same records would give something else.
-pub const REVISION: &str = "dedupe 2";
+pub const REVISION: &str = "dedupe 3";
 
 /// The SQL expressions that settings bring along.
 pub fn expressions(settings: &Dedupe) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! `dedupe.<entity>`: the pairs of records that may be one, with their weights.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -67,28 +69,29 @@ pub fn find(
     let ladders = compare::ladders(settings, &roles);
     compare::register(staging)?;
     let records = roles.build(staging, entity, settings)?;
-    let rules = blocking::build(staging, settings, records)?;
+    let rules = blocking::build(staging, settings, &roles, records)?;
     interrupt::check()?;
-    staging.execute(&compared_sql("linkage_compared", blocking::TABLE, &ladders, settings))?;
+    staging.execute(&format!(
+        "create or replace temp table linkage_compared as {}",
+        patterns_of(blocking::TABLE, &ladders, settings)
+    ))?;
     let candidates = patterns(staging, "linkage_compared")?;
     let pinned = model::pinned(project, clinic, entity, &ladders)?;
     let (model, pinned) = match pinned {
         Some(model) => (model, true),
         None => {
             random_pairs(staging, records)?;
-            staging.execute(&compared_sql(
-                "linkage_random_compared",
-                "temp.linkage_random",
-                &ladders,
-                settings,
+            staging.execute(&format!(
+                "create or replace temp table linkage_random_compared as {}",
+                patterns_of("temp.linkage_random", &ladders, settings)
             ))?;
             let random = patterns(staging, "linkage_random_compared")?;
             staging.execute("drop table linkage_random; drop table linkage_random_compared")?;
             (estimate::fit(entity, &ladders, &candidates, &random, records), false)
         }
     };
-    let histogram = score(staging, &model, &candidates)?;
-    staging.execute("drop table linkage_pair; drop table linkage_compared; drop table linkage_record")?;
+    let histogram = score(staging, &model, &candidates, &ladders, settings)?;
+    staging.execute("drop table linkage_pair; drop table linkage_certain; drop table linkage_record")?;
     Ok(Found { rules, model, pinned, histogram })
 }
 
@@ -103,33 +106,51 @@ pub fn keep(staging: &Staging, entity: &str) -> Result<()> {
     ))
 }
 
-/// Compares the pairs of a table: `pair`, `pattern`, `rarity`, `exact`, `never`.
-pub(super) fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+/// The patterns of the pairs of a table: `pair`, `pattern`.
+fn patterns_of(pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
     let levels: Vec<String> = ladders
         .iter()
         .enumerate()
-        .map(|(place, ladder)| format!("({})::ubigint as level_{place}", ladder.sql))
+        .map(|(place, ladder)| format!("(coalesce({}, 0)::ubigint << {})", ladder.sql, place * BITS))
         .collect();
+    format!(
+        "select pair, {} as pattern from ({})",
+        levels.join(" | "),
+        both_records("p.pair", pairs, settings)
+    )
+}
+
+/// What only likely pairs are asked, of a table of `pair` and `pattern`: these and `rarity`, `exact`, `never`.
+fn details_of(patterns: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
     let rarities: Vec<String> = ladders
         .iter()
         .enumerate()
         .filter_map(|(place, ladder)| {
-            Some(ladder.rarity.as_ref()?.replace("{level}", &format!("level_{place}")))
+            let level = format!("((pattern >> {}) & 15)", place * BITS);
+            Some(ladder.rarity.as_ref()?.replace("{level}", &level))
         })
         .collect();
     let rarity = if rarities.is_empty() { "0".to_owned() } else { rarities.join(" + ") };
-    let pattern: Vec<String> =
-        (0..ladders.len()).map(|place| format!("(level_{place} << {})", place * BITS)).collect();
     format!(
-        "create or replace temp table {into} as select pair, {} as pattern, ({rarity})::double as rarity, exact, never \
-         from (select *, {}, ({}) as exact, ({}) as never \
-           from (select p.pair, {columns} from {pairs} as p \
-             join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger))",
-        pattern.join(" | "),
-        levels.join(", "),
+        "select pair, pattern, ({rarity})::double as rarity, ({}) as exact, ({}) as never from ({})",
         exact_sql(settings),
         never_sql(settings),
-        columns = side_by_side(&Roles::compared(settings)),
+        both_records("p.pair, p.pattern", patterns, settings),
+    )
+}
+
+/// Compares the pairs of a table in every respect.
+pub(super) fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+    let patterns = format!("({})", patterns_of(pairs, ladders, settings));
+    format!("create or replace temp table {into} as {}", details_of(&patterns, ladders, settings))
+}
+
+/// Pairs with the columns of both records.
+fn both_records(columns: &str, pairs: &str, settings: &Dedupe) -> String {
+    format!(
+        "select {columns}, {both} from {pairs} as p \
+           join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger",
+        both = side_by_side(&Roles::compared(settings)),
         record = record::TABLE,
     )
 }
@@ -217,26 +238,46 @@ fn steps(records: u64, count: u64) -> Vec<u64> {
     found
 }
 
-/// Weighs the compared pairs and keeps those that may be matches for [`keep`]. Gives the histogram of all.
-fn score(staging: &Staging, model: &Model, patterns: &Patterns) -> Result<Vec<(i64, u64)>> {
+/// Weighs the compared pairs and keeps those that may be matches for [`keep`]. Gives the histogram of all, where those that
+/// cannot be matches are weighed without how rare their names are.
+fn score(
+    staging: &Staging,
+    model: &Model,
+    patterns: &Patterns,
+    ladders: &[Ladder],
+    settings: &Dedupe,
+) -> Result<Vec<(i64, u64)>> {
     staging.execute(
-        "create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double)",
+        "create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double, likely boolean)",
     )?;
+    let mut histogram: BTreeMap<i64, u64> = BTreeMap::new();
+    let most_rarity = most_rarity(staging, settings)?;
     {
         let mut appender = staging.connection().appender("linkage_weight").map_err(error::duckdb)?;
-        for pattern in patterns.keys() {
+        for (pattern, pairs) in patterns {
             let joint = model.joint(*pattern);
+            let likely = joint.weight(most_rarity) >= KEPT_FROM;
+            if !likely {
+                *histogram.entry(whole_bits(joint.weight(0.0))).or_default() += pairs;
+            }
             appender
-                .append_row(duckdb::params![pattern, joint.matched, joint.strangers, joint.household])
+                .append_row(duckdb::params![pattern, joint.matched, joint.strangers, joint.household, likely])
                 .map_err(error::duckdb)?;
         }
     }
-    // As `Joint::weight` has it.
-    staging.execute(
+    staging.execute(&format!(
+        "create or replace temp table linkage_likely as select pair, pattern from linkage_compared join linkage_weight using (pattern) \
+         where likely or pair in (from {}); drop table linkage_compared",
+        blocking::CERTAIN
+    ))?;
+    let details = details_of("temp.linkage_likely", ladders, settings);
+    staging.execute(&format!("create or replace temp table linkage_detailed as {details}"))?;
+    // As `Joint::weight` has it; a pair that an exact role proves is kept, whatever its pattern.
+    staging.execute(&format!(
         "create or replace temp table linkage_scored as \
          select pair, pattern, rarity, matched - most - log2(1 + pow(2, least(strangers - rarity, household) - most)) as weight, exact, never \
-         from (select *, greatest(strangers - rarity, household) as most from linkage_compared join linkage_weight using (pattern))",
-    )?;
+         from (select *, greatest(strangers - rarity, household) as most from linkage_detailed join linkage_weight using (pattern))"
+    ))?;
     staging.execute(&format!(
         "create or replace temp table linkage_kept as \
          select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
@@ -244,12 +285,32 @@ fn score(staging: &Staging, model: &Model, patterns: &Patterns) -> Result<Vec<(i
          where s.weight >= {KEPT_FROM} or s.exact order by s.pair",
         record = record::TABLE,
     ))?;
-    let histogram = staging.rows(
-        "select floor(weight)::bigint, count(*)::ubigint from linkage_scored group by 1 order by 1",
-        |row| Ok((row.get(0)?, row.get(1)?)),
+    let detailed: Vec<(i64, u64)> = staging
+        .rows("select floor(weight)::bigint, count(*)::ubigint from linkage_scored group by 1", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    for (bits, pairs) in detailed {
+        *histogram.entry(bits).or_default() += pairs;
+    }
+    staging.execute(
+        "drop table linkage_weight; drop table linkage_scored; drop table linkage_likely; drop table linkage_detailed",
     )?;
-    staging.execute("drop table linkage_weight; drop table linkage_scored")?;
-    Ok(histogram)
+    Ok(histogram.into_iter().collect())
+}
+
+/// Bits that the rarest names may add.
+fn most_rarity(staging: &Staging, settings: &Dedupe) -> Result<f64> {
+    let each: Vec<String> = record::rarities(settings)
+        .iter()
+        .map(|column| format!("greatest(coalesce(max({}), 0), 0)", quoted(column)))
+        .collect();
+    let sum = if each.is_empty() { "0".to_owned() } else { each.join(" + ") };
+    staging.value(&format!("select ({sum})::double from {}", record::TABLE))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "weights are a few hundred bits at most")]
+fn whole_bits(weight: f64) -> i64 {
+    weight.floor() as i64
 }
 
 #[cfg(test)]

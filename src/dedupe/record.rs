@@ -68,7 +68,7 @@ impl Roles {
     }
 
     /// The SELECT that reads every record of an entity, without `id` and what needs all of them.
-    fn sql(&self, entity: &str, settings: &Dedupe) -> String {
+    fn sql(&self, entity: &str, settings: &Dedupe, filter: &str) -> String {
         let mut items = vec!["clean.source_id::varchar as source_id".to_owned()];
         for (role, columns) in &self.columns {
             let read = settings.roles.get(role).map_or(Read::Text, |role| role.read);
@@ -96,7 +96,7 @@ impl Roles {
         let more: String = more.iter().map(|item| format!(", {item}")).collect();
         format!(
             "select role.*{more} from (select {}, clinic.country as clinic_country from clean.{} as clean \
-             cross join meta.clinic as clinic where clean.source_id is not null) as role",
+             cross join meta.clinic as clinic where clean.source_id is not null{filter}) as role",
             items.join(", "),
             quoted(entity)
         )
@@ -106,7 +106,7 @@ impl Roles {
     pub(super) fn compared(settings: &Dedupe) -> Vec<String> {
         let names = settings.roles.iter().filter(|(_, role)| role.read == Read::Name);
         let sounds = names.map(|(role, _)| sound(role));
-        let rarities = names_of(settings).into_iter().map(|role| rarity(&role));
+        let rarities = rarities(settings);
         let valid = settings.exact.keys().map(|role| valid(role));
         let lists = settings.roles.iter().filter(|(_, role)| matches!(role.read, Read::Phone | Read::Lines));
         let joined = lists.map(|(role, _)| joined(role));
@@ -127,7 +127,7 @@ impl Roles {
         staging.execute(&format!(
             "create or replace temp table linkage_member as select role.*, number, component from ({}) as role \
              join temp.linkage_component using (source_id)",
-            self.sql(entity, settings)
+            self.sql(entity, settings, " and clean.source_id::varchar in (select source_id from temp.linkage_component)")
         ))
     }
 
@@ -161,9 +161,8 @@ impl Roles {
         staging.execute(&format!(
             "create or replace temp table linkage_record as \
              with source as materialized ({}), total as materialized (select {totals}) \
-             select (row_number() over (order by source.source_id) - 1)::uinteger as id, source.*{rare} from source cross join total \
-             order by id",
-            self.sql(entity, settings)
+             select (row_number() over (order by source.source_id) - 1)::uinteger as id, source.*{rare} from source cross join total",
+            self.sql(entity, settings, "")
         ))?;
         let twice: u64 =
             staging.value(&format!("select count(*) - count(distinct source_id) from {TABLE}"))?;
@@ -207,6 +206,11 @@ pub(super) fn side_by_side(columns: &[String]) -> String {
 /// The column of a name's phonetic form.
 pub(super) fn sound(role: &str) -> String {
     format!("{role}_sound")
+}
+
+/// The columns of rarities.
+pub(super) fn rarities(settings: &Dedupe) -> Vec<String> {
+    names_of(settings).iter().map(|role| rarity(role)).collect()
 }
 
 /// The column of a list's items, a line each.
