@@ -85,6 +85,14 @@ pub(super) fn linked(report: &Report, clinic: &ClinicName) -> Page {
                 .line(t!("cli.transform.waiting", entity = entity, count = output::count(waiting)))
                 .line(format!("  → trasvase review {clinic} {entity}")),
         };
+        let page = match one.gone {
+            0 => page,
+            gone => page.line(t!("cli.transform.gone", entity = entity, count = output::count(gone))),
+        };
+        let page = match one.overruled {
+            0 => page,
+            pairs => page.line(t!("cli.transform.overruled", entity = entity, count = output::count(pairs))),
+        };
         if one.converged == Some(false) {
             page.line(t!("cli.transform.unsettled", entity = entity))
                 .line(format!("  → trasvase dedupe {clinic} {entity}"))

@@ -332,9 +332,12 @@ impl Clinic {
         if named.is_empty() { vec!["embedded"] } else { named }
     }
 
-    /// A table's load mode: its own, else `[load]`'s, else insert.
+    /// A table's load mode: its own, else `[load]`'s, else insert; of golden records upsert, for whom a decision joins or
+    /// parts have other values than those that were pushed.
     pub fn load_mode(&self, name: &TableName) -> LoadMode {
-        self.table(name).mode.or(self.load.mode).unwrap_or_default()
+        let golden = self.dedupe.contains_key(&name.to_string());
+        let default = if golden { LoadMode::Upsert } else { LoadMode::Insert };
+        self.table(name).mode.or(self.load.mode).unwrap_or(default)
     }
 
     /// Whose rows a table in mode `sync` makes equal: its foreign-key column (`sync_by`, else the first) and the parent that

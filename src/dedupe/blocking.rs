@@ -4,7 +4,8 @@
 //! from the sizes of its blocks, before any is made; where it is more than its share, the biggest blocks are left out
 //! ("block purging", Papadakis et al., 2013), which keeps what is rare and so tells most.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 
 use super::promise::{MANY_RECORDS, Signs};
@@ -19,6 +20,9 @@ pub(super) const CERTAIN: &str = "temp.linkage_certain";
 
 /// The temporary table of pairs: `pair`, the lower id in its upper 32 bits, the higher one in the lower.
 pub(super) const TABLE: &str = "temp.linkage_pair";
+
+/// Of a rule that makes no more pairs, all are compared, however few the records are.
+const FEW_PAIRS: u64 = 20_000;
 
 /// An equal and valid identity number that more records have than this is a filler that somebody typed, no proof.
 const MOST_OF_ONE_PERSON: u32 = 50;
@@ -123,7 +127,7 @@ pub(super) fn rules(settings: &Dedupe, records: u64) -> Vec<Rule> {
         clippy::cast_sign_loss,
         reason = "a bound"
     )]
-    let most = (settings.max_pairs * records as f64) as u64;
+    let most = ((settings.max_pairs * records as f64) as u64).max(FEW_PAIRS);
     let exact = settings.exact.keys().map(|role| Rule {
         name: format!("exact {role}"),
         expression: quoted(&valid(role)),
@@ -140,6 +144,10 @@ pub(super) fn rules(settings: &Dedupe, records: u64) -> Vec<Rule> {
 impl Rule {
     /// Fills the temporary table `linkage_key` (block, id) with the blocks of every record, and counts their pairs.
     pub(super) fn count(&self, staging: &Staging) -> Result<RuleReport> {
+        self.counted(staging).with_context(|| t!("dedupe.in_rule", rule = self.name))
+    }
+
+    fn counted(&self, staging: &Staging) -> Result<RuleReport> {
         interrupt::check()?;
         let expression = &self.expression;
         let type_of = format!("select typeof(any_value({expression})) from {} as record", record::TABLE);

@@ -161,16 +161,28 @@ fn linkage(staging: &Staging, entity: &str, settings: &Dedupe, decisions: &[Deci
         forest.join(link.left, link.right);
     }
     let mut conflicts = conflicts(staging, entity, settings, &names, &mut forest)?;
-    // What a person decided is so, whatever the rules say.
-    for link in links.iter().filter(|link| link.why == Why::MustLink) {
-        conflicts.remove(&(link.left.min(link.right), link.left.max(link.right)));
-    }
+    lift(&mut conflicts, names.names.len(), &links);
     conflicts.extend(forbidden);
     let (forest, cut) = constrained(names.names.len(), &links, &conflicts);
     Ok(Linkage { names, links, forest, cut, unknown })
 }
 
 type Pairs = BTreeSet<(u32, u32)>;
+
+/// What a person decided is so, whatever the rules say: of the two records, and of all that are proven to be one with
+/// either.
+fn lift(conflicts: &mut Pairs, records: usize, links: &[Link]) {
+    let mut proven = Forest::new(records);
+    for link in links.iter().filter(|link| link.why != Why::Probable) {
+        proven.join(link.left, link.right);
+    }
+    let decided: BTreeSet<u32> =
+        (links.iter().filter(|link| link.why == Why::MustLink)).map(|link| proven.find(link.left)).collect();
+    conflicts.retain(|(left, right)| {
+        let set = proven.find(*left);
+        set != proven.find(*right) || !decided.contains(&set)
+    });
+}
 
 /// The links that are accepted, the strongest first, the pairs that people forbid, and how many decisions are about
 /// records that are not there.
@@ -444,6 +456,17 @@ mod tests {
         let (forest, cut) = constrained(4, &links, &Pairs::from([(0, 3)]));
         assert_eq!((sets(&forest), cut), (vec![vec![0, 1], vec![2, 3]], 1));
         let (forest, cut) = constrained(4, &links, &Pairs::new());
+        assert_eq!((sets(&forest), cut), (vec![vec![0, 1, 2, 3]], 0));
+    }
+
+    #[test]
+    fn a_decision_brings_along_what_is_proven_of_either() {
+        // 0 = 1 and 2 = 3 by a key, the keys of the two differ, and a person said that 0 is 2.
+        let with = |why, left, right| Link { why, ..link(left, right, 9.0) };
+        let links = [with(Why::MustLink, 0, 2), with(Why::Exact, 0, 1), with(Why::Exact, 2, 3)];
+        let mut conflicts = Pairs::from([(0, 2), (0, 3), (1, 2), (1, 3)]);
+        lift(&mut conflicts, 4, &links);
+        let (forest, cut) = constrained(4, &links, &conflicts);
         assert_eq!((sets(&forest), cut), (vec![vec![0, 1, 2, 3]], 0));
     }
 

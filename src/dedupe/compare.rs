@@ -22,6 +22,8 @@ pub(super) struct Ladder {
     pub(super) sql: String,
     /// Bits by which agreement on this value counts more than on an average one; 0 where it does not agree.
     pub(super) rarity: Option<String>,
+    /// About the person alone, and more than a yes or no.
+    pub(super) personal: bool,
 }
 
 /// A level and how two *different* people of one household come to it.
@@ -105,7 +107,8 @@ fn ladder(name: &str, compare: &Compare, settings: &Dedupe) -> Ladder {
         labels.iter().map(|label| Level { label, kin: kin(label), apart: APART.contains(label) }).collect();
     let rarity = compare.term_frequency.then(|| rarity_sql(compare, &levels));
     let sql = format!("linkage_{function}({})", arguments(compare, settings).join(", "));
-    Ladder { name: name.to_owned(), levels, sql, rarity }
+    let personal = !compare.shared && compare.kind != CompareKind::Exact;
+    Ladder { name: name.to_owned(), levels, sql, rarity, personal }
 }
 
 /// The values of the left record, then those of the right one; a missing one is an empty text.

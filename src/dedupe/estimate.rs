@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::compare::{BITS, Kin, Ladder};
-use super::model::{Comparison, Level, Model};
+use super::model::{Comparison, Level, Model, STRANGE};
 
 /// Pairs that the prior of a distribution counts for.
 const PRIOR_PAIRS: f64 = 20.0;
@@ -43,6 +43,7 @@ struct Fit<'a> {
     random: Distributions,
     random_pairs: f64,
     all_pairs: f64,
+    alone: Option<usize>,
     m: Distributions,
     u: Distributions,
     kin: Distributions,
@@ -98,6 +99,7 @@ impl<'a> Fit<'a> {
             candidates: candidates.iter().map(split).collect(),
             random_pairs: number(random.values().sum::<u64>()),
             all_pairs: records * (records - 1.0) / 2.0,
+            alone: Self::alone(ladders, &counts, number(random.values().sum::<u64>())),
             m: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
             u: Vec::new(),
             kin: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
@@ -148,6 +150,7 @@ impl<'a> Fit<'a> {
         let priors = [self.lambda.ln(), (1.0 - self.lambda - self.lambda_kin).ln(), self.lambda_kin.ln()];
         for (levels, pairs) in &self.candidates {
             let mut likelihoods = priors;
+            likelihoods[0] -= self.strangeness(levels);
             for (place, level) in levels.iter().enumerate() {
                 if let Some(slot) = level.checked_sub(1) {
                     likelihoods[0] += self.m[place][slot].ln();
@@ -169,6 +172,21 @@ impl<'a> Fit<'a> {
             }
         }
         expected
+    }
+
+    /// What is taken from the likelihood of a match, in nats, where the only thing that is personal differs.
+    fn strangeness(&self, levels: &[usize]) -> f64 {
+        let differs = self.alone.is_some_and(|place| {
+            levels[place].checked_sub(1).is_some_and(|slot| self.ladders[place].levels[slot].apart)
+        });
+        if differs { STRANGE * std::f64::consts::LN_2 } else { 0.0 }
+    }
+
+    /// The only personal comparison that at least a tenth of random pairs have a value for.
+    fn alone(ladders: &[Ladder], random: &Distributions, pairs: f64) -> Option<usize> {
+        let mut known = (0..ladders.len())
+            .filter(|place| ladders[*place].personal && random[*place].iter().sum::<f64>() >= 0.1 * pairs);
+        known.next().filter(|_| known.next().is_none())
     }
 
     fn maximise(&mut self, expected: &Expected) {
@@ -211,12 +229,17 @@ impl<'a> Fit<'a> {
         let comparisons = self.ladders.iter().enumerate().map(|(place, ladder)| {
             let levels = ladder.levels.iter().enumerate().map(|(slot, level)| Level {
                 label: level.label.to_owned(),
+                apart: level.apart,
                 m: self.m[place][slot],
                 u: self.u[place][slot],
                 household: household[place][slot],
                 seen: expected.m[place][slot] >= 0.5,
             });
-            Comparison { name: ladder.name.clone(), levels: levels.collect() }
+            Comparison {
+                name: ladder.name.clone(),
+                alone: self.alone == Some(place),
+                levels: levels.collect(),
+            }
         });
         Model {
             entity: entity.to_owned(),

@@ -36,6 +36,9 @@ pub struct Model {
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub name: String,
+    /// The only one that is about the person alone and that records have: without agreement in it there is no match.
+    #[serde(default)]
+    pub alone: bool,
     /// The best first.
     pub levels: Vec<Level>,
 }
@@ -44,6 +47,9 @@ pub struct Comparison {
 #[serde(deny_unknown_fields)]
 pub struct Level {
     pub label: String,
+    /// The values are different ones, not one value written in two ways.
+    #[serde(default)]
+    pub apart: bool,
     /// Share of pairs of one person.
     pub m: f64,
     /// Share of pairs of strangers.
@@ -60,6 +66,10 @@ impl Level {
         (self.m / self.u).log2()
     }
 }
+
+/// Bits against two records that differ in the only thing that is personal, whatever else they have in common: without
+/// them, where records have names but neither birth dates nor numbers, neighbours of one first name are taken for one person.
+pub(super) const STRANGE: f64 = 12.0;
 
 /// log2 of a pattern's joint probability with each class of pairs.
 #[derive(Debug, Clone, Copy)]
@@ -96,8 +106,14 @@ impl Model {
 
     /// log2 probabilities of a pattern together with each class.
     pub(super) fn joint(&self, pattern: u64) -> Joint {
+        let apart = |(place, comparison): (usize, &Comparison)| {
+            let slot = level(pattern, place).checked_sub(1);
+            comparison.alone
+                && slot.and_then(|slot| comparison.levels.get(slot)).is_some_and(|level| level.apart)
+        };
+        let strange = self.comparisons.iter().enumerate().any(apart);
         let mut joint = Joint {
-            matched: self.match_rate.log2(),
+            matched: self.match_rate.log2() - if strange { STRANGE } else { 0.0 },
             strangers: (1.0 - self.match_rate - self.household_rate).log2(),
             household: self.household_rate.log2(),
         };
@@ -111,6 +127,15 @@ impl Model {
             }
         }
         joint
+    }
+
+    /// Whether everything that should be a share is one.
+    fn is_sane(&self) -> bool {
+        let share = |value: f64| value > 0.0 && value <= 1.0;
+        let levels = self.comparisons.iter().flat_map(|comparison| &comparison.levels);
+        let shares = levels.flat_map(|level| [level.m, level.u, level.household]);
+        shares.chain([self.match_rate, self.household_rate]).all(share)
+            && self.match_rate + self.household_rate < 1.0
     }
 
     /// Whether it is about these very comparisons and levels.
@@ -171,6 +196,11 @@ pub(super) fn pinned(
     let Some(model): Option<Model> = read(&path)? else { return Ok(None) };
     if !model.fits(ladders) {
         return Err(Failure::failed(t!("dedupe.pinned_other", path = path.display()))
+            .hint(t!("dedupe.pinned_other_hint", path = path.display()))
+            .into());
+    }
+    if !model.is_sane() {
+        return Err(Failure::failed(t!("dedupe.pinned_wrong", path = path.display()))
             .hint(t!("dedupe.pinned_other_hint", path = path.display()))
             .into());
     }

@@ -64,13 +64,14 @@ mod tests {
 
     fn comparison(name: &str, levels: &[(&str, f64, f64, f64)]) -> Comparison {
         let level = |(label, m, u, household): &(&str, f64, f64, f64)| Level {
+            apart: false,
             label: (*label).to_owned(),
             m: *m,
             u: *u,
             household: *household,
             seen: true,
         };
-        Comparison { name: name.to_owned(), levels: levels.iter().map(level).collect() }
+        Comparison { name: name.to_owned(), alone: false, levels: levels.iter().map(level).collect() }
     }
 
     #[test]

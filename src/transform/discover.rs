@@ -47,7 +47,7 @@ pub(super) fn graph(
     for node in maps::nodes(project, clinic, &graph)? {
         graph.nodes.insert(node.name.clone(), node);
     }
-    linked::add_nodes(&mut graph, project, clinic, workbench, macros, problems)?;
+    linked::add_nodes(&mut graph, project, clinic, staging, workbench, macros, problems)?;
     add_identities(&mut graph, clinic, workbench)?;
     connect(&mut graph, macros, problems);
     if problems.is_empty()

@@ -1,6 +1,8 @@
 //! The tables of entities whose duplicates are looked for, as nodes of the graph: `dedupe.<entity>` (pairs),
 //! `xref.<entity>` (clusters) and `golden.<entity>` (survivors).
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -16,6 +18,7 @@ use crate::dedupe::decisions::Decisions;
 use crate::dedupe::{self, GoldenIds, cluster, pairs, survivor};
 use crate::error::Failure;
 use crate::model::hex;
+use crate::model::ident::literal;
 use crate::staging::Staging;
 
 /// Adds the nodes of every `[dedupe.<entity>]`; a table that a model file makes stays that model's.
@@ -23,6 +26,7 @@ pub(super) fn add_nodes(
     graph: &mut Graph,
     project: &Project,
     clinic: &Clinic,
+    staging: &Staging,
     workbench: &Workbench,
     macros: &Macros,
     problems: &mut Vec<Problem>,
@@ -69,7 +73,7 @@ pub(super) fn add_nodes(
             let node = Node {
                 kind: Kind::Linked(table),
                 macros: macros.closure(&query.uses),
-                tree: table.fingerprint(project, clinic, entity, settings)?,
+                tree: table.fingerprint(project, clinic, staging, entity, settings)?,
                 inputs: query.uses.tables.iter().map(super::tree::TableUse::name).collect(),
                 query: Some(query),
                 name: name.clone(),
@@ -118,6 +122,7 @@ impl Linked {
         self,
         project: &Project,
         clinic: &Clinic,
+        staging: &Staging,
         entity: &str,
         settings: &Dedupe,
     ) -> Result<String> {
@@ -140,7 +145,7 @@ impl Linked {
                     &settings.roles
                 ))?,
                 decided(project, clinic, entity)?,
-                recorded(project, clinic, entity)?,
+                news(staging, entity, recorded(project, clinic, entity)?)?,
             ),
             Linked::Survivors => serde_json::to_string(&settings.survivor)?,
         };
@@ -193,6 +198,10 @@ pub struct LinkReport {
     pub golden: u64,
     /// Pairs that wait for a person's decision.
     pub waiting: u64,
+    /// Decisions about records that are not there.
+    pub gone: u64,
+    /// Pairs that people said are the same, and that another decision holds apart.
+    pub overruled: u64,
     /// Whether the weights settled; none where they are pinned or not fitted.
     pub converged: Option<bool>,
 }
@@ -208,11 +217,29 @@ pub(super) fn reports(project: &Project, clinic: &Clinic, staging: &Staging) -> 
             entity: entity.clone(),
             records: staging.value(&format!("select count(*) from {xref}"))?,
             golden: staging.value(&format!("select count(distinct golden_id) from {xref}"))?,
+            gone: decisions.gone(staging, entity)?,
+            overruled: overruled(staging, entity, &decisions)?,
             waiting: dedupe::pending::count(staging, entity, settings, &decisions)?,
             converged: dedupe::Model::fitted(project, clinic, entity)?.map(|model| model.converged),
         })
     };
     linked.map(report).collect()
+}
+
+/// How many pairs that people said are the same have not one golden id.
+fn overruled(staging: &Staging, entity: &str, decisions: &Decisions) -> Result<u64> {
+    let same: Vec<String> = (decisions.decided().iter().filter(|decided| decided.same))
+        .map(|decided| format!("({}, {})", literal(&decided.left), literal(&decided.right)))
+        .collect();
+    if same.is_empty() {
+        return Ok(0);
+    }
+    let xref = Name::new("xref", entity).quoted();
+    staging.value(&format!(
+        "select count(*) from (values {}) as said(l, r) join {xref} as lx on lx.source_id = said.l \
+         join {xref} as rx on rx.source_id = said.r where lx.golden_id <> rx.golden_id",
+        same.join(", ")
+    ))
 }
 
 /// A failure to build such a table, as a problem of its section.
@@ -224,6 +251,27 @@ pub(super) fn problem(node: &Node, error: &anyhow::Error) -> Problem {
 
 fn decided(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<cluster::Decided>> {
     Ok(Decisions::read(project, clinic, entity)?.decided())
+}
+
+/// The recorded ids that `xref` does not have already: a push that only wrote down what it was given changes nothing.
+fn news(staging: &Staging, entity: &str, recorded: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
+    if !staging.has_table("xref", entity)? {
+        return Ok(recorded);
+    }
+    let columns: u64 = staging.value(&format!(
+        "select count(*) from duckdb_columns() where schema_name = 'xref' and table_name = {} and column_name in ('source_id', 'golden_id')",
+        literal(entity)
+    ))?;
+    if columns < 2 {
+        return Ok(recorded);
+    }
+    let known: HashSet<(String, String)> = staging
+        .rows(&format!("select source_id, golden_id from {}", Name::new("xref", entity).quoted()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .into_iter()
+        .collect();
+    Ok(recorded.into_iter().filter(|row| !known.contains(row)).collect())
 }
 
 fn recorded(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<(String, String)>> {

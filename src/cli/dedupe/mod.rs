@@ -70,7 +70,10 @@ impl Arguments {
             _ if self.blocking => desk.blocking(context),
             (Some(ids), _) => desk.explain(context, &ids[0], &ids[1], self.show_values),
             (None, Some(file)) => html::write(context, &desk, file.clone(), self.show_values),
-            (None, None) => output::show(context.format(), &desk.summary()?, summarised::page),
+            (None, None) => {
+                let clinic = &desk.entity.clinic.name;
+                output::show(context.format(), &desk.summary()?, |summary| summarised::page(summary, clinic))
+            }
         }
     }
 }

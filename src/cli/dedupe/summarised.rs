@@ -6,8 +6,9 @@ use super::super::output::{self, Page, Table};
 use super::explained::{bits, share};
 use crate::dedupe::summary::{Summary, Verdicts};
 use crate::dedupe::{Model, RuleReport, level_text};
+use crate::model::ident::ClinicName;
 
-pub(super) fn page(summary: &Summary) -> Page {
+pub(super) fn page(summary: &Summary, clinic: &ClinicName) -> Page {
     let (found, model) = (&summary.found, &summary.found.model);
     Page::new()
         .line(t!("cli.dedupe.records", entity = summary.entity, count = output::count(model.records)))
@@ -16,7 +17,7 @@ pub(super) fn page(summary: &Summary) -> Page {
         .table(levels(model))
         .add(warnings(summary))
         .table(pairs(&summary.pairs))
-        .add(clusters(summary))
+        .add(clusters(summary, clinic))
 }
 
 /// The rules, and what it means where one was cut.
@@ -129,7 +130,7 @@ fn pairs(pairs: &Verdicts) -> Table {
     table
 }
 
-pub(super) fn clusters(summary: &Summary) -> Page {
+fn clusters(summary: &Summary, clinic: &ClinicName) -> Page {
     let clusters = &summary.clusters;
     let mut page = Page::new().line("").line(t!(
         "cli.dedupe.clusters",
@@ -144,7 +145,7 @@ pub(super) fn clusters(summary: &Summary) -> Page {
         page = page.line(t!("cli.dedupe.gone", count = output::count(clusters.unknown_decisions)));
     }
     if summary.pairs.waiting > 0 {
-        page = page.line("  → trasvase review");
+        page = page.line(format!("  → trasvase review {clinic} {}", summary.entity));
     }
     page
 }
