@@ -273,11 +273,11 @@ fn score(
     let details = details_of("temp.linkage_likely", ladders, settings);
     staging.execute(&format!("create or replace temp table linkage_detailed as {details}"))?;
     // As `Joint::weight` has it; a pair that an exact role proves is kept, whatever its pattern.
-    staging.execute(&format!(
+    staging.execute(
         "create or replace temp table linkage_scored as \
          select pair, pattern, rarity, matched - most - log2(1 + pow(2, least(strangers - rarity, household) - most)) as weight, exact, never \
          from (select *, greatest(strangers - rarity, household) as most from linkage_detailed join linkage_weight using (pattern))"
-    ))?;
+    )?;
     staging.execute(&format!(
         "create or replace temp table linkage_kept as \
          select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
