@@ -304,8 +304,10 @@ fn most_rarity(staging: &Staging, settings: &Dedupe) -> Result<f64> {
         .iter()
         .map(|column| format!("greatest(coalesce(max({}), 0), 0)", quoted(column)))
         .collect();
-    let sum = if each.is_empty() { "0".to_owned() } else { each.join(" + ") };
-    staging.value(&format!("select ({sum})::double from {}", record::TABLE))
+    if each.is_empty() {
+        return Ok(0.0);
+    }
+    staging.value(&format!("select ({})::double from {}", each.join(" + "), record::TABLE))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are a few hundred bits at most")]

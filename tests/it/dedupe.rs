@@ -174,7 +174,7 @@ fn what_is_told_is_told_in_both_languages(site: &Site) {
     // Before any pair is made, and with a rule that would make too many.
     let path = site.0.path().join("clinics/one/clinic.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, settings.clone() + "max_pairs = 0.5\n").unwrap();
+    std::fs::write(&path, settings.clone() + "block = { everyone = \"'x'\" }\n").unwrap();
     let blocking = site.text(&["dedupe", "one", "--blocking"]);
     assert!(blocking.contains("the biggest blocks are left out"), "{blocking}");
     std::fs::write(&path, settings + "accept = 0.9999999\n").unwrap();
