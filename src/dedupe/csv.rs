@@ -22,14 +22,19 @@ impl Records {
         let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
         // Of equals the last one counts.
         let most = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
+        Self { skipped: u64::from(told.is_some()), ..Self::separated(rest, told.unwrap_or(most)) }
+    }
+
+    /// The records of a text without a byte order mark, whose separator is known.
+    pub(super) fn separated(text: &str, separator: u8) -> Self {
         Self {
-            reader: csv_core::ReaderBuilder::new().delimiter(told.unwrap_or(most)).build(),
+            reader: csv_core::ReaderBuilder::new().delimiter(separator).build(),
             // With a final line break every record ends before the text does.
-            text: format!("{}\n", rest.trim_end_matches(['\r', '\n'])).into_bytes(),
+            text: format!("{}\n", text.trim_end_matches(['\r', '\n'])).into_bytes(),
             position: 0,
             output: vec![0; 1 << 10],
             ends: vec![0; 1 << 4],
-            skipped: u64::from(told.is_some()),
+            skipped: 0,
         }
     }
 
@@ -46,7 +51,11 @@ impl Records {
         }
     }
 
-    fn any_record(&mut self) -> Result<Option<(u64, Vec<String>)>, u64> {
+    /// The next record, empty cells or not, with the line on which it begins.
+    ///
+    /// # Errors
+    /// The line of a quote that is never closed.
+    pub(super) fn any_record(&mut self) -> Result<Option<(u64, Vec<String>)>, u64> {
         // Line breaks that are left of the record before, and empty lines: the next one begins behind them.
         while let Some(b'\r' | b'\n') = self.text.get(self.position) {
             self.skipped += u64::from(self.text[self.position] == b'\n');

@@ -279,6 +279,6 @@ fn normal(counts: &[f64]) -> Vec<f64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of pairs stay below 2^53")]
-fn number(count: u64) -> f64 {
+pub(super) fn number(count: u64) -> f64 {
     count as f64
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::cluster::{self, Decided};
 use super::decisions::Decisions;
+use super::estimate::number;
 use super::explain::{Explainer, Verdict};
 use super::pending;
-use super::summary::{THRESHOLDS, number, pairs_of};
+use super::summary::{THRESHOLDS, pairs_of};
 use crate::config::{Clinic, Dedupe, Project};
 use crate::error::Failure;
 use crate::model::ident::quoted;

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::blocking;
 use super::cluster::Decided;
 use super::compare::{self, Ladder};
-use super::estimate::level;
 use super::model::{Comparison, Level, Model, probability};
 use super::pairs::compared_sql;
 use super::record::{self, Roles};
@@ -185,22 +184,19 @@ impl<'a> Explainer<'a> {
     }
 
     fn parts(&self, pattern: u64, rarity: impl Fn(usize) -> f64) -> Vec<Part> {
-        let part = |(at, comparison): (usize, &Comparison)| {
-            let found = level(pattern, at).checked_sub(1).and_then(|slot| comparison.levels.get(slot));
-            Part {
-                comparison: comparison.name.clone(),
-                bits: found.map_or(0.0, Level::bits),
-                level: found.map(|level| Found {
-                    label: level.label.clone(),
-                    m: level.m,
-                    u: level.u,
-                    household: level.household,
-                    seen: level.seen,
-                }),
-                rarity: rarity(at),
-            }
+        let part = |(at, (comparison, found)): (usize, (&Comparison, Option<&Level>))| Part {
+            comparison: comparison.name.clone(),
+            bits: found.map_or(0.0, Level::bits),
+            level: found.map(|level| Found {
+                label: level.label.clone(),
+                m: level.m,
+                u: level.u,
+                household: level.household,
+                seen: level.seen,
+            }),
+            rarity: rarity(at),
         };
-        self.model.comparisons.iter().enumerate().map(part).collect()
+        self.model.levels(pattern).enumerate().map(part).collect()
     }
 
     /// Fills the temporary table of pairs. Gives their source_ids, the smaller first.
@@ -227,9 +223,8 @@ impl<'a> Explainer<'a> {
         ))?;
         let names = self.staging.rows(
             &format!(
-                "select l.source_id, r.source_id from {ASKED} as asked join {record} as l on l.id = (asked.pair >> 32)::uinteger \
-                 join {record} as r on r.id = (asked.pair & 4294967295)::uinteger order by place",
-                record = record::TABLE
+                "select l.source_id, r.source_id from {ASKED} as asked {both} order by place",
+                both = record::ends("asked", record::TABLE)
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
@@ -256,10 +251,10 @@ impl<'a> Explainer<'a> {
             &format!(
                 "select pattern, exact, never, coalesce(lx.golden_id = rx.golden_id, false) \
                  from {ASKED} as asked join linkage_asked_compared using (pair) \
-                 join {record} as l on l.id = (asked.pair >> 32)::uinteger join {record} as r on r.id = (asked.pair & 4294967295)::uinteger \
+                 {both} \
                  left join xref.{xref} as lx on lx.source_id = l.source_id left join xref.{xref} as rx on rx.source_id = r.source_id \
                  order by place",
-                record = record::TABLE,
+                both = record::ends("asked", record::TABLE),
                 xref = quoted(self.entity)
             ),
             |row| {
@@ -303,11 +298,10 @@ impl<'a> Explainer<'a> {
             let report = rule.count(self.staging)?;
             let blocks = self.staging.rows(
                 &format!(
-                    "select place, min(size.records) from {ASKED} as asked \
-                     join linkage_key as l on l.id = (asked.pair >> 32)::uinteger \
-                     join linkage_key as r on r.id = (asked.pair & 4294967295)::uinteger and r.block = l.block \
+                    "select place, min(size.records) from {ASKED} as asked {both} and r.block = l.block \
                      join (select block, count(*)::ubigint as records from linkage_key group by block) as size on size.block = l.block \
-                     group by place"
+                     group by place",
+                    both = record::ends("asked", "linkage_key")
                 ),
                 |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)),
             )?;

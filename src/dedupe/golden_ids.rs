@@ -4,15 +4,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use encoding_rs::Encoding;
 use rust_i18n::t;
 
-use super::csv;
+use super::{csv, sheet};
 use crate::config::{Clinic, Project, shown};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, quoted};
@@ -83,30 +82,18 @@ impl GoldenIds {
     }
 
     /// Writes the file beside itself, then in its place: whoever reads it finds the old or the new one, whole.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
     pub fn write(&self) -> Result<()> {
-        let partial = self.path.with_extension("csv.partial");
-        let written = self.write_to(&partial).and_then(|()| Ok(fs::rename(&partial, &self.path)?));
-        if written.is_err() {
-            // What failed is worth telling; the next write replaces what is left.
-            let _ = fs::remove_file(&partial);
-        }
-        written.with_context(|| t!("dedupe.cannot_write", path = self.path.display()))
-    }
-
-    fn write_to(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = BufWriter::new(fs::File::create(path)?);
-        let mut line = String::new();
+        let mut text = String::new();
         let rows = self.rows.iter().map(|row| [&*row.source_id, &*row.golden_id, &*row.recorded_at]);
         for fields in std::iter::once(COLUMNS).chain(rows) {
-            line.clear();
-            csv::append(&mut line, &fields);
-            file.write_all(line.as_bytes())?;
+            csv::append(&mut text, &fields);
         }
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(())
+        let cannot = || t!("staging.cannot_write", path = self.path.display());
+        self.path.parent().map_or(Ok(()), fs::create_dir_all).with_context(cannot)?;
+        sheet::replace(&self.path, &text, 0o644)
     }
 
     fn add(&mut self, row: Recorded) {

@@ -104,26 +104,27 @@ impl Model {
         (self.match_rate / (1.0 - self.match_rate - self.household_rate)).log2()
     }
 
+    /// Each comparison with the level that a pattern has of it; none where a value is missing.
+    pub(super) fn levels(&self, pattern: u64) -> impl Iterator<Item = (&Comparison, Option<&Level>)> {
+        self.comparisons.iter().enumerate().map(move |(place, comparison)| {
+            (comparison, level(pattern, place).checked_sub(1).and_then(|slot| comparison.levels.get(slot)))
+        })
+    }
+
     /// log2 probabilities of a pattern together with each class.
     pub(super) fn joint(&self, pattern: u64) -> Joint {
-        let apart = |(place, comparison): (usize, &Comparison)| {
-            let slot = level(pattern, place).checked_sub(1);
-            comparison.alone
-                && slot.and_then(|slot| comparison.levels.get(slot)).is_some_and(|level| level.apart)
-        };
-        let strange = self.comparisons.iter().enumerate().any(apart);
         let mut joint = Joint {
-            matched: self.match_rate.log2() - if strange { STRANGE } else { 0.0 },
+            matched: self.match_rate.log2(),
             strangers: (1.0 - self.match_rate - self.household_rate).log2(),
             household: self.household_rate.log2(),
         };
-        for (place, comparison) in self.comparisons.iter().enumerate() {
-            if let Some(level) =
-                level(pattern, place).checked_sub(1).and_then(|slot| comparison.levels.get(slot))
-            {
-                joint.matched += level.m.log2();
-                joint.strangers += level.u.log2();
-                joint.household += level.household.log2();
+        for (comparison, found) in self.levels(pattern) {
+            let Some(level) = found else { continue };
+            joint.matched += level.m.log2();
+            joint.strangers += level.u.log2();
+            joint.household += level.household.log2();
+            if comparison.alone && level.apart {
+                joint.matched -= STRANGE;
             }
         }
         joint

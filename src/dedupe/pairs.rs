@@ -148,10 +148,9 @@ pub(super) fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings
 /// Pairs with the columns of both records.
 fn both_records(columns: &str, pairs: &str, settings: &Dedupe) -> String {
     format!(
-        "select {columns}, {both} from {pairs} as p \
-           join {record} as l on l.id = (p.pair >> 32)::uinteger join {record} as r on r.id = (p.pair & 4294967295)::uinteger",
-        both = side_by_side(&Roles::compared(settings)),
-        record = record::TABLE,
+        "select {columns}, {values} from {pairs} as p {both}",
+        values = side_by_side(&Roles::compared(settings)),
+        both = record::ends("p", record::TABLE),
     )
 }
 
@@ -160,10 +159,8 @@ fn exact_sql(settings: &Dedupe) -> String {
     let one = |(role, exact): (&String, &crate::config::Exact)| {
         let compatible =
             exact.compatible.iter().map(|other| format!(" and not ({})", differs(settings, other)));
-        {
-            let (l, r) = (of(Side::Left, &valid(role)), of(Side::Right, &valid(role)));
-            format!("coalesce({l} = {r}, false){}", compatible.collect::<String>())
-        }
+        let (l, r) = (of(Side::Left, &valid(role)), of(Side::Right, &valid(role)));
+        format!("coalesce({l} = {r}, false){}", compatible.collect::<String>())
     };
     let all: Vec<String> = settings.exact.iter().map(one).collect();
     if all.is_empty() { "false".to_owned() } else { all.join(" or ") }
@@ -281,9 +278,9 @@ fn score(
     staging.execute(&format!(
         "create or replace temp table linkage_kept as \
          select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
-         from linkage_scored as s join {record} as l on l.id = (s.pair >> 32)::uinteger join {record} as r on r.id = (s.pair & 4294967295)::uinteger \
+         from linkage_scored as s {both} \
          where s.weight >= {KEPT_FROM} or s.exact order by s.pair",
-        record = record::TABLE,
+        both = record::ends("s", record::TABLE),
     ))?;
     let detailed: Vec<(i64, u64)> = staging
         .rows("select floor(weight)::bigint, count(*)::ubigint from linkage_scored group by 1", |row| {

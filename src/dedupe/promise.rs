@@ -6,7 +6,7 @@
 use crate::config::{CompareKind, Dedupe};
 use crate::model::ident::quoted;
 
-use super::record::Roles;
+use super::record::{Roles, skeleton};
 
 /// Of fewer records every pair of a block is compared.
 pub(super) const MANY_RECORDS: u64 = 50_000;
@@ -32,7 +32,7 @@ impl Signs {
             match compare.kind {
                 CompareKind::PersonName => {
                     let skeletons: Vec<String> =
-                        compare.roles.iter().map(|role| quoted(&format!("{role}_skeleton"))).collect();
+                        compare.roles.iter().map(|role| quoted(&skeleton(role))).collect();
                     let both =
                         format!("nullif(list_sort([{}])::varchar, '[NULL, NULL]')", skeletons.join(", "));
                     skeletons.into_iter().map(|sql| sign(1, sql)).chain([sign(2, both)]).collect()

@@ -82,7 +82,7 @@ impl Roles {
             }
             if described.read == Read::Name {
                 more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
-                more.push(format!("skeleton({}) as {}", quoted(role), quoted(&format!("{role}_skeleton"))));
+                more.push(format!("skeleton({}) as {}", quoted(role), quoted(&skeleton(role))));
             }
         }
         for (role, exact) in &settings.exact {
@@ -203,6 +203,15 @@ pub(super) fn side_by_side(columns: &[String]) -> String {
     both.join(", ")
 }
 
+/// Joins the left and the right record, `l` and `r`, to a table of pairs: its `pair` has the left one's id in its upper 32
+/// bits, the right one's in the lower.
+pub(super) fn ends(pairs: &str, records: &str) -> String {
+    format!(
+        "join {records} as l on l.id = ({pairs}.pair >> 32)::uinteger \
+         join {records} as r on r.id = ({pairs}.pair & 4294967295)::uinteger"
+    )
+}
+
 /// The column of a name's phonetic form.
 pub(super) fn sound(role: &str) -> String {
     format!("{role}_sound")
@@ -211,6 +220,11 @@ pub(super) fn sound(role: &str) -> String {
 /// The columns of rarities.
 pub(super) fn rarities(settings: &Dedupe) -> Vec<String> {
     names_of(settings).iter().map(|role| rarity(role)).collect()
+}
+
+/// The column of a name's skeleton.
+pub(super) fn skeleton(role: &str) -> String {
+    format!("{role}_skeleton")
 }
 
 /// The column of a list's items, a line each.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use encoding_rs::{Encoding, WINDOWS_1252};
 use rust_i18n::t;
 
+use super::csv::Records;
 use crate::error::Failure;
 
 /// The byte order mark, by which spreadsheet programs know UTF-8.
@@ -51,9 +52,13 @@ impl Sheet {
         // Of equal counts the last is taken.
         let delimiter = ['\t', ';', ','].into_iter().max_by_key(count).unwrap_or(',');
         let at = |line: u64| format!("{shown}:{line}");
-        let mut rows = records(&plain, delimiter as u8).map_err(|line| {
+        let mut records = Records::separated(&plain, delimiter as u8);
+        let mut rows = Vec::new();
+        while let Some((line, cells)) = records.any_record().map_err(|line| {
             Failure::failed(t!("dedupe.sheet_quote", place = at(line))).hint(t!("dedupe.sheet_quote_hint"))
-        })?;
+        })? {
+            rows.push(Row { line, cells });
+        }
         if rows.is_empty() {
             rows.push(Row { line: 1, cells: Vec::new() });
         }
@@ -139,41 +144,12 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> Result<()> {
         File::open(path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
             .sync_all()
     };
-    write().with_context(|| t!("staging.cannot_write", path = path.display()))
-}
-
-/// The records of a text whose lines end in `\n`.
-///
-/// # Errors
-/// The line of a quote that is never closed.
-fn records(text: &str, delimiter: u8) -> Result<Vec<Row>, u64> {
-    // With a final line break every record ends before the input does.
-    let text = format!("{}\n", text.trim_end_matches('\n'));
-    let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
-    let mut input = text.as_bytes();
-    let (mut output, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
-    let (mut rows, mut line) = (Vec::new(), 1);
-    loop {
-        // The reader would take empty lines for part of the record below them.
-        while let Some(rest) = input.strip_prefix(b"\n") {
-            input = rest;
-            line += 1;
-        }
-        let (result, read, _, fields) = reader.read_record(input, &mut output, &mut ends);
-        let begins = line;
-        line += memchr::memchr_iter(b'\n', &input[..read]).count() as u64;
-        input = &input[read..];
-        match result {
-            csv_core::ReadRecordResult::Record => {
-                let starts = std::iter::once(0).chain(ends[..fields].iter().copied());
-                let parts = starts.zip(&ends[..fields]).map(|(start, end)| &output[start..*end]);
-                let cells = parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-                rows.push(Row { line: begins, cells });
-            }
-            csv_core::ReadRecordResult::End => return Ok(rows),
-            _ => return Err(begins),
-        }
+    let written = write();
+    if written.is_err() {
+        // What failed is worth telling; the next attempt replaces what is left.
+        let _ = std::fs::remove_file(&partial);
     }
+    written.with_context(|| t!("staging.cannot_write", path = path.display()))
 }
 
 #[cfg(test)]

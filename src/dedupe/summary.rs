@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::cluster::{self, Clusters, Decided};
 use super::decisions::Decisions;
+use super::estimate::number;
 use super::model::weight;
 use super::pairs::Found;
 use crate::config::{Clinic, Dedupe, Project};
@@ -212,9 +213,4 @@ pub fn thresholds(
 pub(super) fn pairs_of(records: usize) -> u64 {
     let records = records as u64;
     records * records.saturating_sub(1) / 2
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-pub(super) fn number(count: u64) -> f64 {
-    count as f64
 }

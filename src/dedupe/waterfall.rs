@@ -1,6 +1,5 @@
 //! Why a pair scored as it did: what each comparison added to the odds, in bits.
 
-use super::estimate::level;
 use super::model::{Level, Model};
 use super::pending::Pair;
 
@@ -33,16 +32,13 @@ impl Waterfall {
     /// The waterfall of a pair by the model that weighed it. Each comparison counts against strangers; where a household
     /// explains the pair better, the difference is the last part, so that the sum is the pair's weight.
     pub fn of(model: &Model, pair: &Pair) -> Self {
-        let prior = (model.match_rate / (1.0 - model.match_rate - model.household_rate)).log2();
-        let mut parts: Vec<Part> = (model.comparisons.iter().enumerate())
-            .map(|(place, comparison)| {
-                let level =
-                    level(pair.pattern, place).checked_sub(1).and_then(|at| comparison.levels.get(at));
-                Part {
-                    name: comparison.name.clone(),
-                    level: level.map(|level| level.label.replace('_', " ")).unwrap_or_default(),
-                    bits: level.map_or(0.0, Level::bits),
-                }
+        let prior = model.prior();
+        let mut parts: Vec<Part> = model
+            .levels(pair.pattern)
+            .map(|(comparison, level)| Part {
+                name: comparison.name.clone(),
+                level: level.map(|level| level.label.replace('_', " ")).unwrap_or_default(),
+                bits: level.map_or(0.0, Level::bits),
             })
             .collect();
         let add = |parts: &mut Vec<Part>, name: &str, bits: f64| {

@@ -228,17 +228,11 @@ pub(super) fn reports(project: &Project, clinic: &Clinic, staging: &Staging) -> 
 
 /// How many pairs that people said are the same have not one golden id.
 fn overruled(staging: &Staging, entity: &str, decisions: &Decisions) -> Result<u64> {
-    let same: Vec<String> = (decisions.decided().iter().filter(|decided| decided.same))
-        .map(|decided| format!("({}, {})", literal(&decided.left), literal(&decided.right)))
-        .collect();
-    if same.is_empty() {
-        return Ok(0);
-    }
+    decisions.stage(staging)?;
     let xref = Name::new("xref", entity).quoted();
     staging.value(&format!(
-        "select count(*) from (values {}) as said(l, r) join {xref} as lx on lx.source_id = said.l \
-         join {xref} as rx on rx.source_id = said.r where lx.golden_id <> rx.golden_id",
-        same.join(", ")
+        "select count(*) from temp.decision as said join {xref} as l on l.source_id = said.left_id \
+         join {xref} as r on r.source_id = said.right_id where said.must and l.golden_id <> r.golden_id"
     ))
 }
 
@@ -255,7 +249,7 @@ fn decided(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<clust
 
 /// The recorded ids that `xref` does not have already: a push that only wrote down what it was given changes nothing.
 fn news(staging: &Staging, entity: &str, recorded: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
-    if !staging.has_table("xref", entity)? {
+    if recorded.is_empty() || !staging.has_table("xref", entity)? {
         return Ok(recorded);
     }
     let columns: u64 = staging.value(&format!(

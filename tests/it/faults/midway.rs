@@ -5,10 +5,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use trasvase::pg::Session;
 use trasvase::pg::embedded::{self, Server, ServerOptions};
 
 use super::site::{Site, signal};
@@ -23,12 +24,8 @@ async fn pushes_again(site: &Site) {
     site.run(&["push", "acme"]).says(0, &["nothing to do"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_by_the_system() {
-    let site = Site::exported().await;
-    let before = site.tables().await;
-    let other = site.holding_the_last_table().await;
-    let mut push = site.spawn(&["push", "acme"]);
+/// Kills a push that waits for another session's lock, gives the lock back, and waits until its own are gone.
+async fn killed(site: &Site, mut push: Child, other: Session) {
     site.blocked().await;
     signal(&push, Signal::SIGKILL);
     push.wait().unwrap();
@@ -36,6 +33,15 @@ async fn killed_by_the_system() {
     let gone = "select count(*) from pg_locks where locktype = 'advisory' and granted \
                 and database = (select oid from pg_database where datname = current_database())";
     site.until("the server notices that the program is gone", gone, "0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_by_the_system() {
+    let site = Site::exported().await;
+    let before = site.tables().await;
+    let other = site.holding_the_last_table().await;
+    let push = site.spawn(&["push", "acme"]);
+    killed(&site, push, other).await;
     assert_eq!((site.tables().await, site.batches().await.as_str()), (before, "running"));
     site.run(&["status"]).says(0, &["acme"]);
     let told = site.run(&["push", "acme"]);
@@ -323,14 +329,8 @@ async fn killed_while_golden_ids_change() {
     let (before, file) = (site.tables().await, recorded());
     // The row that goes, which is the last that a push asks for.
     let other = site.holding("select from person where id = 'B' for key share").await;
-    let mut push = site.spawn(&["push", "acme"]);
-    site.blocked().await;
-    signal(&push, Signal::SIGKILL);
-    push.wait().unwrap();
-    other.client.batch_execute("rollback").await.unwrap();
-    let gone = "select count(*) from pg_locks where locktype = 'advisory' and granted \
-                and database = (select oid from pg_database where datname = current_database())";
-    site.until("the server notices that the program is gone", gone, "0").await;
+    let push = site.spawn(&["push", "acme"]);
+    killed(&site, push, other).await;
     assert_eq!((site.tables().await, recorded()), (before, file));
     site.run(&["push", "acme"]).says(0, &["pushed: batch"]);
     assert_eq!(site.batches().await, "completed failed completed");
