@@ -3,8 +3,15 @@
 //! Each rule is an expression whose value, or each of whose values, names a block. How many pairs a rule makes follows
 //! from the sizes of its blocks, before any is made; where it is more than its share, the biggest blocks are left out
 //! ("block purging", Papadakis et al., 2013), which keeps what is rare and so tells most.
+//!
+//! DuckDB evaluates the expressions; blocks are sorted and their pairs sorted out here: as joins within DuckDB that was
+//! two fifths of the time of linking.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
+use duckdb::arrow::array::AsArray as _;
+use duckdb::arrow::datatypes::{UInt32Type, UInt64Type};
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +22,14 @@ use crate::error::interrupt;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
 
-/// The temporary table of pairs that exact roles prove; they are in [`TABLE`] too.
-pub(super) const CERTAIN: &str = "temp.linkage_certain";
-
-/// The temporary table of pairs: `pair`, the lower id in its upper 32 bits, the higher one in the lower.
-pub(super) const TABLE: &str = "temp.linkage_pair";
-
 /// Of a rule that makes no more pairs, all are compared, however few the records are.
 const FEW_PAIRS: u64 = 20_000;
 
 /// An equal and valid identity number that more records have than this is a filler that somebody typed, no proof.
 const MOST_OF_ONE_PERSON: u32 = 50;
+
+/// So many pairs are collected before those that two rules make are told to be one.
+const COLLECTED: usize = 4_000_000;
 
 /// What one rule makes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +47,14 @@ pub struct RuleReport {
     pub limit: Option<u64>,
 }
 
+/// The pairs that rules and exact roles propose, each once, in ascending order.
+pub(super) struct Proposed {
+    pub(super) rules: Vec<RuleReport>,
+    pub(super) pairs: Vec<u64>,
+    /// Those of them that exact roles prove.
+    pub(super) certain: Vec<u64>,
+}
+
 /// Blocks of one size.
 #[derive(Debug, Clone, Copy)]
 struct Size {
@@ -56,43 +68,55 @@ impl Size {
     }
 }
 
-/// Fills [`TABLE`] with every pair that a rule or an exact role proposes, once.
+/// Two records as one number: the lower id in its upper 32 bits, the higher one in the lower.
+pub(super) fn pair_of(one: u32, other: u32) -> u64 {
+    u64::from(one.min(other)) << 32 | u64::from(one.max(other))
+}
+
+/// The lower id of a pair, then the higher one.
+#[expect(clippy::cast_possible_truncation, reason = "its halves are 32 bits each")]
+pub(super) fn ends_of(pair: u64) -> (u32, u32) {
+    ((pair >> 32) as u32, pair as u32)
+}
+
+/// Makes the pairs of every rule and exact role.
 ///
 /// # Errors
 /// An expression that DuckDB refuses.
-pub(super) fn build(
-    staging: &Staging,
-    settings: &Dedupe,
-    roles: &Roles,
-    records: u64,
-) -> Result<Vec<RuleReport>> {
-    staging.execute(
-        "create or replace temp table linkage_candidate (pair ubigint);
-         create or replace temp table linkage_pair (pair ubigint);
-         create or replace temp table linkage_certain (pair ubigint)",
-    )?;
-    let signs = (records >= MANY_RECORDS).then(|| Signs::of(settings, roles));
-    if let Some(signs) = &signs {
-        staging.execute(&format!(
-            "create or replace temp table linkage_sign as select id{} from {}",
-            signs.columns(),
-            record::TABLE
-        ))?;
-    }
-    let mut reports = Vec::new();
+pub(super) fn propose(staging: &Staging, settings: &Dedupe, roles: &Roles, records: u64) -> Result<Proposed> {
+    let signs =
+        (records >= MANY_RECORDS).then(|| Signs::read(staging, settings, roles, records)).transpose()?;
+    let (mut rules_of, mut pairs, mut certain) = (Vec::new(), Vec::new(), Vec::new());
+    let mut once = 0;
     for rule in rules(settings, records) {
-        let report = rule.count(staging)?;
+        interrupt::check()?;
+        let blocks = rule.blocks(staging)?;
+        let report = rule.report(&blocks);
         match rule.bound {
-            Bound::Block(_) => make(staging, "linkage_certain", report.limit, None)?,
-            Bound::Pairs(_) => make(staging, "linkage_candidate", report.limit, signs.as_ref())?,
+            Bound::Block(_) => certain.extend(blocks.pairs(report.limit)),
+            Bound::Pairs(_) => match &signs {
+                Some(signs) => pairs.extend(blocks.pairs(report.limit).filter(|pair| {
+                    let (left, right) = ends_of(*pair);
+                    signs.pass(left, right)
+                })),
+                None => pairs.extend(blocks.pairs(report.limit)),
+            },
         }
-        reports.push(report);
+        rules_of.push(report);
+        if pairs.len() > 2 * once + COLLECTED {
+            sort(&mut pairs);
+            once = pairs.len();
+        }
     }
-    staging.execute(
-        "insert into linkage_pair select distinct pair from (from linkage_candidate union all from linkage_certain);
-         drop table linkage_candidate; drop table if exists linkage_sign",
-    )?;
-    Ok(reports)
+    sort(&mut certain);
+    pairs.extend(&certain);
+    sort(&mut pairs);
+    Ok(Proposed { rules: rules_of, pairs, certain })
+}
+
+fn sort<T: Ord>(values: &mut Vec<T>) {
+    values.sort_unstable();
+    values.dedup();
 }
 
 /// How many pairs each rule would make, without making any.
@@ -100,9 +124,7 @@ pub(super) fn build(
 /// # Errors
 /// An expression that DuckDB refuses.
 pub(super) fn counted(staging: &Staging, settings: &Dedupe, records: u64) -> Result<Vec<RuleReport>> {
-    let reports = rules(settings, records).iter().map(|rule| rule.count(staging)).collect();
-    staging.execute("drop table if exists linkage_key")?;
-    reports
+    rules(settings, records).iter().map(|rule| Ok(rule.report(&rule.blocks(staging)?))).collect()
 }
 
 /// A rule as it is carried out.
@@ -142,57 +164,96 @@ pub(super) fn rules(settings: &Dedupe, records: u64) -> Vec<Rule> {
 }
 
 impl Rule {
-    /// Fills the temporary table `linkage_key` (block, id) with the blocks of every record, and counts their pairs.
-    pub(super) fn count(&self, staging: &Staging) -> Result<RuleReport> {
-        self.counted(staging).with_context(|| t!("dedupe.in_rule", rule = self.name))
+    /// The blocks of every record.
+    ///
+    /// # Errors
+    /// An expression that DuckDB refuses.
+    pub(super) fn blocks(&self, staging: &Staging) -> Result<Blocks> {
+        self.read(staging).with_context(|| t!("dedupe.in_rule", rule = self.name))
     }
 
-    fn counted(&self, staging: &Staging) -> Result<RuleReport> {
-        interrupt::check()?;
-        let expression = &self.expression;
-        let type_of = format!("select typeof(any_value({expression})) from {} as record", record::TABLE);
-        let is_list = staging.value::<String>(&type_of)?.ends_with("[]");
-        let keys = if is_list {
-            format!(
-                "select distinct id, unnest({expression})::varchar as block from {} as record",
-                record::TABLE
-            )
-        } else {
-            format!("select id, ({expression})::varchar as block from {} as record", record::TABLE)
-        };
-        staging.execute(&format!(
-            "create or replace temp table linkage_key as select hash(block) as block, id from ({keys}) where block <> ''"
-        ))?;
-        let sizes = staging.rows(
-            "select records, count(*)::ubigint from (select count(*)::ubigint as records from linkage_key group by block having count(*) > 1) \
-             group by records order by records",
-            |row| Ok(Size { records: row.get(0)?, blocks: row.get(1)? }),
-        )?;
+    fn read(&self, staging: &Staging) -> Result<Blocks> {
+        let from = format!("from {} as record", record::TABLE);
+        let described =
+            format!("select column_type from (describe select ({}) as block {from})", self.expression);
+        let is_list = staging.value::<String>(&described)?.ends_with("[]");
+        let block =
+            if is_list { format!("unnest({})", self.expression) } else { format!("({})", self.expression) };
+        let sql = format!(
+            "select hash(block), id from (select {block}::varchar as block, id {from}) where block <> ''"
+        );
+        let mut members = Vec::new();
+        staging.batches(&sql, |batch| {
+            let blocks = batch.column(0).as_primitive::<UInt64Type>().values();
+            let ids = batch.column(1).as_primitive::<UInt32Type>().values();
+            members.extend(blocks.iter().copied().zip(ids.iter().copied()));
+            Ok(())
+        })?;
+        sort(&mut members);
+        Ok(Blocks(members))
+    }
+
+    /// What the rule makes of its blocks.
+    pub(super) fn report(&self, blocks: &Blocks) -> RuleReport {
+        let sizes = blocks.sizes();
         let limit = limit(&sizes, self.bound);
         let within = |size: &&Size| limit.is_none_or(|limit| size.records <= limit);
-        Ok(RuleReport {
+        RuleReport {
             rule: self.name.clone(),
             blocks: sizes.iter().map(|size| size.blocks).sum(),
             biggest: sizes.last().map_or(0, |size| size.records),
             pairs: sizes.iter().map(|size| size.pairs()).sum(),
             compared: sizes.iter().filter(within).map(|size| size.pairs()).sum(),
             limit,
-        })
+        }
     }
 }
 
-/// Adds the pairs of the blocks in `linkage_key` up to the limit, those that pass.
-fn make(staging: &Staging, into: &str, limit: Option<u64>, signs: Option<&Signs>) -> Result<()> {
-    let bounded = limit.map_or(String::new(), |limit| format!(" and count(*) <= {limit}"));
-    staging.execute(&format!(
-        "create or replace temp table linkage_block as \
-           select * from linkage_key {joined} semi join (select block from linkage_key group by block having count(*) > 1{bounded}) using (block);
-         insert into {into} select (l.id::ubigint << 32) | r.id from linkage_block as l \
-           join linkage_block as r on l.block = r.block and l.id < r.id where {pass};
-         drop table linkage_key; drop table linkage_block",
-        joined = if signs.is_some() { "join linkage_sign using (id)" } else { "" },
-        pass = signs.map_or_else(|| "true".to_owned(), Signs::pass),
-    ))
+/// The blocks of a rule: the hash of each one's name with a record that is in it, in ascending order.
+pub(super) struct Blocks(Vec<(u64, u32)>);
+
+impl Blocks {
+    fn each(&self) -> impl Iterator<Item = &[(u64, u32)]> {
+        self.0.chunk_by(|one, other| one.0 == other.0).filter(|block| block.len() > 1)
+    }
+
+    /// The sizes of blocks of two records or more, ascending.
+    fn sizes(&self) -> Vec<Size> {
+        let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
+        for block in self.each() {
+            *sizes.entry(block.len() as u64).or_default() += 1;
+        }
+        sizes.into_iter().map(|(records, blocks)| Size { records, blocks }).collect()
+    }
+
+    /// The pairs of blocks up to a size.
+    fn pairs(&self, limit: Option<u64>) -> impl Iterator<Item = u64> {
+        let within = move |block: &&[(u64, u32)]| limit.is_none_or(|limit| block.len() as u64 <= limit);
+        self.each().filter(within).flat_map(|block| {
+            let of = |(place, (_, left)): (usize, &(u64, u32))| {
+                let left = *left;
+                block[place + 1..].iter().map(move |(_, right)| pair_of(left, *right))
+            };
+            block.iter().enumerate().flat_map(of)
+        })
+    }
+
+    /// By pair, the size of the smallest block that its two records share.
+    pub(super) fn shared(&self, pairs: &[u64]) -> Vec<Option<u64>> {
+        let asked: BTreeSet<u32> = pairs.iter().flat_map(|pair| <[u32; 2]>::from(ends_of(*pair))).collect();
+        let mut of: BTreeMap<u32, BTreeMap<u64, u64>> = BTreeMap::new();
+        for block in self.each() {
+            for (name, record) in block.iter().filter(|(_, record)| asked.contains(record)) {
+                of.entry(*record).or_default().insert(*name, block.len() as u64);
+            }
+        }
+        let smallest = |pair: &u64| {
+            let (left, right) = ends_of(*pair);
+            let (left, right) = (of.get(&left)?, of.get(&right)?);
+            left.iter().filter(|(name, _)| right.contains_key(name)).map(|(_, records)| *records).min()
+        };
+        pairs.iter().map(smallest).collect()
+    }
 }
 
 /// The biggest block that may be compared; none where all may.
@@ -226,5 +287,15 @@ mod tests {
         assert_eq!((limit(5000), limit(4966), limit(4965), limit(16)), (None, None, Some(3), Some(3)));
         assert_eq!((limit(15), limit(9)), (Some(2), Some(1)));
         assert_eq!(super::limit(&sizes, Bound::Block(50)), Some(3));
+    }
+
+    #[test]
+    fn a_block_makes_each_pair_of_its_records() {
+        let blocks = Blocks(vec![(1, 3), (1, 5), (2, 0), (7, 3), (7, 5), (7, 9)]);
+        let pairs = |limit| blocks.pairs(limit).map(ends_of).collect::<Vec<_>>();
+        assert_eq!(pairs(Some(2)), [(3, 5)]);
+        assert_eq!(pairs(None), [(3, 5), (3, 5), (3, 9), (5, 9)]);
+        let asked = [pair_of(5, 3), pair_of(9, 3), pair_of(0, 3)];
+        assert_eq!(blocks.shared(&asked), [Some(2), Some(3), None]);
     }
 }

@@ -1,10 +1,11 @@
-//! Ladders of comparison levels, as SQL over the columns of both records: the best level first, a missing value none.
+//! Ladders of comparison levels: the best level first, a missing value none.
 
 use anyhow::Result;
 
 use super::levels::{self, Compared};
-use super::record::{Roles, Side, joined, of, rarity, sound};
+use super::record::{Roles, Side, of, rarity, sound};
 use crate::config::{Compare, CompareKind, Dedupe, Read};
+use crate::model::ident::quoted;
 use crate::staging::Staging;
 
 /// Levels that fit into the bits that a pattern gives to a comparison; level 0 is "missing".
@@ -18,8 +19,10 @@ pub(super) struct Ladder {
     pub(super) name: String,
     /// Names of the levels, the best first; the last one is "different".
     pub(super) levels: Vec<Level>,
-    /// An expression for the level's number: 1 for the best, 0 where a value is missing.
-    pub(super) sql: String,
+    /// Gives the level's number: 1 for the best, 0 where a value is missing.
+    pub(super) compared: Compared,
+    /// The texts of a record that it compares, as expressions; an empty one is missing.
+    pub(super) columns: Vec<String>,
     /// Bits by which agreement on this value counts more than on an average one; 0 where it does not agree.
     pub(super) rarity: Option<String>,
     /// About the person alone, and more than a yes or no.
@@ -58,25 +61,12 @@ const APART: [&str; 8] = [
     "different",
 ];
 
-/// The functions by which records are compared, for [`Staging::register_level`].
-const FUNCTIONS: [(&str, Compared); 9] = [
-    ("linkage_exact", levels::exact),
-    ("linkage_text", levels::text),
-    ("linkage_code", levels::code),
-    ("linkage_date", levels::date),
-    ("linkage_overlap", levels::overlap),
-    ("linkage_email", levels::email),
-    ("linkage_lines", levels::lines),
-    ("linkage_number", levels::number),
-    ("linkage_person", levels::person),
-];
-
-/// Makes the functions known to DuckDB.
+/// Makes `linkage_date(left, right)` known to DuckDB, by which definite noes compare dates.
 ///
 /// # Errors
 /// DuckDB failing.
 pub(super) fn register(staging: &Staging) -> Result<()> {
-    FUNCTIONS.iter().try_for_each(|(name, compared)| staging.register_level(name, *compared))
+    staging.register_level("linkage_date", levels::date)
 }
 
 /// The ladders of an entity, in the order of their names; those without any column are left out.
@@ -86,16 +76,16 @@ pub(super) fn ladders(settings: &Dedupe, roles: &Roles) -> Vec<Ladder> {
 }
 
 fn ladder(name: &str, compare: &Compare, settings: &Dedupe) -> Ladder {
-    let (function, labels): (&str, &[&'static str]) = match compare.kind {
-        CompareKind::Exact => ("exact", &levels::EXACT),
-        CompareKind::PersonName => ("person", &levels::PERSON),
-        CompareKind::Text => ("text", &levels::TEXT),
-        CompareKind::Code => ("code", &levels::CODE),
-        CompareKind::Date => ("date", &levels::DATE),
-        CompareKind::Overlap => ("overlap", &levels::OVERLAP),
-        CompareKind::Email => ("email", &levels::EMAIL),
-        CompareKind::Lines => ("lines", &levels::LINES),
-        CompareKind::Number => ("number", &levels::NUMBER),
+    let (compared, labels): (Compared, &[&'static str]) = match compare.kind {
+        CompareKind::Exact => (levels::exact, &levels::EXACT),
+        CompareKind::PersonName => (levels::person, &levels::PERSON),
+        CompareKind::Text => (levels::text, &levels::TEXT),
+        CompareKind::Code => (levels::code, &levels::CODE),
+        CompareKind::Date => (levels::date, &levels::DATE),
+        CompareKind::Overlap => (levels::overlap, &levels::OVERLAP),
+        CompareKind::Email => (levels::email, &levels::EMAIL),
+        CompareKind::Lines => (levels::lines, &levels::LINES),
+        CompareKind::Number => (levels::number, &levels::NUMBER),
     };
     debug_assert!(labels.len() <= MOST_LEVELS, "{name} has too many levels");
     let kin = |label: &str| match label {
@@ -106,13 +96,13 @@ fn ladder(name: &str, compare: &Compare, settings: &Dedupe) -> Ladder {
     let levels: Vec<Level> =
         labels.iter().map(|label| Level { label, kin: kin(label), apart: APART.contains(label) }).collect();
     let rarity = compare.term_frequency.then(|| rarity_sql(compare, &levels));
-    let sql = format!("linkage_{function}({})", arguments(compare, settings).join(", "));
     let personal = !compare.shared && compare.kind != CompareKind::Exact;
-    Ladder { name: name.to_owned(), levels, sql, rarity, personal }
+    let columns = columns(compare, settings);
+    Ladder { name: name.to_owned(), levels, compared, columns, rarity, personal }
 }
 
-/// The values of the left record, then those of the right one; a missing one is an empty text.
-fn arguments(compare: &Compare, settings: &Dedupe) -> Vec<String> {
+/// The values of a record; a missing one is an empty text, a list its items with a line feed between them.
+fn columns(compare: &Compare, settings: &Dedupe) -> Vec<String> {
     let mut columns = compare.roles.clone();
     if compare.kind == CompareKind::PersonName {
         columns.truncate(2);
@@ -121,18 +111,15 @@ fn arguments(compare: &Compare, settings: &Dedupe) -> Vec<String> {
     } else {
         columns.truncate(1);
     }
-    let value = |side: Side| {
-        move |column: &String| {
-            let cell = of(side, column);
-            match settings.roles.get(column).map(|role| role.read) {
-                Some(Read::Phone | Read::Lines) => format!("coalesce({}, '')", of(side, &joined(column))),
-                Some(Read::Number) => format!("coalesce({cell}::varchar, '')"),
-                _ => format!("coalesce({cell}, '')"),
-            }
+    let value = |column: &String| {
+        let cell = quoted(column);
+        match settings.roles.get(column).map(|role| role.read) {
+            Some(Read::Phone | Read::Lines) => format!("coalesce(array_to_string({cell}, chr(10)), '')"),
+            Some(Read::Number) => format!("coalesce({cell}::varchar, '')"),
+            _ => format!("coalesce({cell}, '')"),
         }
     };
-    let (left, right) = (columns.iter().map(value(Side::Left)), columns.iter().map(value(Side::Right)));
-    left.chain(right).collect()
+    columns.iter().map(value).collect()
 }
 
 /// Where names agree, how rare they are; levels are those of a person's name or of a text.

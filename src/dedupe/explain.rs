@@ -4,6 +4,8 @@
 //! (log2 m/u); two people of one household explain some agreements better than strangers do, and by how much is one
 //! correction, which is never above zero.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -12,8 +14,9 @@ use super::blocking;
 use super::cluster::Decided;
 use super::compare::{self, Ladder};
 use super::model::{Comparison, Level, Model, probability};
-use super::pairs::compared_sql;
+use super::pairs::{details_of, pairs_table};
 use super::record::{self, Roles};
+use super::values::Values;
 use crate::config::{Clinic, Dedupe, Project};
 use crate::error::{self, Failure};
 use crate::model::ident::quoted;
@@ -95,6 +98,7 @@ pub struct Explainer<'a> {
     settings: &'a Dedupe,
     model: Model,
     ladders: Vec<Ladder>,
+    values: Values,
     records: u64,
 }
 
@@ -135,7 +139,8 @@ impl<'a> Explainer<'a> {
         }
         compare::register(staging)?;
         let records = roles.build(staging, entity, settings)?;
-        Ok(Self { staging, entity, settings, model, ladders, records })
+        let values = Values::read(staging, &ladders, records)?;
+        Ok(Self { staging, entity, settings, model, ladders, values, records })
     }
 
     pub fn model(&self) -> &Model {
@@ -156,10 +161,10 @@ impl<'a> Explainer<'a> {
     /// # Errors
     /// As [`explain`](Self::explain).
     pub fn explain_all(&self, pairs: &[(String, String)], decisions: &[Decided]) -> Result<Vec<Explanation>> {
-        let names = self.ask(pairs)?;
-        let compared = self.compared()?;
+        let (names, pairs) = self.ask(pairs)?;
+        let compared = self.compared(&pairs)?;
         let rarities = self.rarities()?;
-        let proposals = self.proposals()?;
+        let proposals = self.proposals(&pairs)?;
         let explained = names.iter().zip(&compared).zip(proposals).enumerate();
         let explained = explained.map(|(place, ((names, compared), rules))| {
             let rarity = |at: usize| rarities[at].get(place).copied().unwrap_or_default();
@@ -199,8 +204,8 @@ impl<'a> Explainer<'a> {
         self.model.levels(pattern).enumerate().map(part).collect()
     }
 
-    /// Fills the temporary table of pairs. Gives their source_ids, the smaller first.
-    fn ask(&self, pairs: &[(String, String)]) -> Result<Vec<(String, String)>> {
+    /// Fills the temporary table of pairs. Gives their source_ids, the smaller first, and their numbers.
+    fn ask(&self, pairs: &[(String, String)]) -> Result<(Vec<(String, String)>, Vec<u64>)> {
         self.staging
             .execute("create or replace temp table linkage_named (place ubigint, l varchar, r varchar)")?;
         {
@@ -221,17 +226,17 @@ impl<'a> Explainer<'a> {
              drop table linkage_named",
             record = record::TABLE
         ))?;
-        let names = self.staging.rows(
+        let asked: Vec<((String, String), u64)> = self.staging.rows(
             &format!(
-                "select l.source_id, r.source_id from {ASKED} as asked {both} order by place",
+                "select l.source_id, r.source_id, pair from {ASKED} as asked {both} order by place",
                 both = record::ends("asked", record::TABLE)
             ),
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)),
         )?;
-        if names.len() < pairs.len() {
+        if asked.len() < pairs.len() {
             return Err(self.no_record());
         }
-        Ok(names)
+        Ok(asked.into_iter().unzip())
     }
 
     fn no_record(&self) -> anyhow::Error {
@@ -240,20 +245,18 @@ impl<'a> Explainer<'a> {
             .into()
     }
 
-    fn compared(&self) -> Result<Vec<Compared>> {
-        self.staging.execute(&compared_sql(
-            "linkage_asked_compared",
-            &format!("(select distinct pair from {ASKED})"),
-            &self.ladders,
-            self.settings,
-        ))?;
+    fn compared(&self, pairs: &[u64]) -> Result<Vec<Compared>> {
+        let patterns: BTreeMap<u64, u64> =
+            pairs.iter().map(|pair| (*pair, self.values.pattern(*pair))).collect();
+        pairs_table(self.staging, "linkage_asked_pattern", patterns.iter())?;
         self.staging.rows(
             &format!(
                 "select pattern, exact, never, coalesce(lx.golden_id = rx.golden_id, false) \
-                 from {ASKED} as asked join linkage_asked_compared using (pair) \
+                 from {ASKED} as asked join ({details}) using (pair) \
                  {both} \
                  left join xref.{xref} as lx on lx.source_id = l.source_id left join xref.{xref} as rx on rx.source_id = r.source_id \
                  order by place",
+                details = details_of("temp.linkage_asked_pattern", &self.ladders, self.settings),
                 both = record::ends("asked", record::TABLE),
                 xref = quoted(self.entity)
             ),
@@ -280,10 +283,9 @@ impl<'a> Explainer<'a> {
                     ladder.rarity = None;
                 }
             }
-            let pairs = format!("(select distinct pair from {ASKED})");
-            self.staging.execute(&compared_sql("linkage_asked_rare", &pairs, &ladders, self.settings))?;
+            let details = details_of("temp.linkage_asked_pattern", &ladders, self.settings);
             self.staging.rows(
-                &format!("select rarity from {ASKED} join linkage_asked_rare using (pair) order by place"),
+                &format!("select rarity from {ASKED} join ({details}) using (pair) order by place"),
                 |row| row.get(0),
             )
         });
@@ -291,27 +293,15 @@ impl<'a> Explainer<'a> {
     }
 
     /// By pair, the rules that make it.
-    fn proposals(&self) -> Result<Vec<Vec<Proposal>>> {
-        let count: u64 = self.staging.value(&format!("select count(*)::ubigint from {ASKED}"))?;
-        let mut proposals = vec![Vec::new(); usize::try_from(count)?];
+    fn proposals(&self, pairs: &[u64]) -> Result<Vec<Vec<Proposal>>> {
+        let mut proposals = vec![Vec::new(); pairs.len()];
         for rule in blocking::rules(self.settings, self.records) {
-            let report = rule.count(self.staging)?;
-            let blocks = self.staging.rows(
-                &format!(
-                    "select place, min(size.records) from {ASKED} as asked {both} and r.block = l.block \
-                     join (select block, count(*)::ubigint as records from linkage_key group by block) as size on size.block = l.block \
-                     group by place",
-                    both = record::ends("asked", "linkage_key")
-                ),
-                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)),
-            )?;
-            for (place, block) in blocks {
+            let blocks = rule.blocks(self.staging)?;
+            let report = rule.report(&blocks);
+            for (proposals, block) in proposals.iter_mut().zip(blocks.shared(pairs)) {
+                let Some(block) = block else { continue };
                 let compared = report.limit.is_none_or(|limit| block <= limit);
-                proposals[usize::try_from(place)?].push(Proposal {
-                    rule: report.rule.clone(),
-                    block,
-                    compared,
-                });
+                proposals.push(Proposal { rule: report.rule.clone(), block, compared });
             }
         }
         Ok(proposals)

@@ -2,7 +2,7 @@
 //!
 //! | table | from | made by |
 //! |---|---|---|
-//! | `dedupe.<entity>`: pairs with their weights | `clean.<entity>` | [`pairs`]: `record`, `blocking`, `compare`, `estimate` |
+//! | `dedupe.<entity>`: pairs with their weights | `clean.<entity>` | [`pairs`]: `record`, `blocking`, `values`, `compare`, `estimate` |
 //! | `xref.<entity>`: source record to golden record | pairs, people's decisions, ids of earlier pushes | [`cluster`] |
 //! | `golden.<entity>`: one row a person | `clean`, `xref` | [`survivor`] |
 //!
@@ -28,6 +28,7 @@ mod record;
 pub mod sheet;
 pub mod summary;
 pub mod survivor;
+mod values;
 pub mod waterfall;
 
 pub use blocking::RuleReport;

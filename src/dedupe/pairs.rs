@@ -1,17 +1,18 @@
 //! `dedupe.<entity>`: the pairs of records that may be one, with their weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::blocking::{self, RuleReport};
+use super::blocking::{self, Proposed, RuleReport, pair_of};
 use super::compare::{self, BITS, Ladder};
 use super::estimate::{self, Patterns};
 use super::model::{self, Model, private_json};
 use super::record::{self, Roles, Side, of, side_by_side, valid};
+use super::values::Values;
 use crate::config::{Clinic, Dedupe, Project, Read};
-use crate::error::{self, interrupt};
+use crate::error;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
 
@@ -69,30 +70,31 @@ pub fn find(
     let ladders = compare::ladders(settings, &roles);
     compare::register(staging)?;
     let records = roles.build(staging, entity, settings)?;
-    let rules = blocking::build(staging, settings, &roles, records)?;
-    interrupt::check()?;
-    staging.execute(&format!(
-        "create or replace temp table linkage_compared as {}",
-        patterns_of(blocking::TABLE, &ladders, settings)
-    ))?;
-    let candidates = patterns(staging, "linkage_compared")?;
+    let threads = staging.threads()?;
+    let Proposed { rules, pairs, certain } = blocking::propose(staging, settings, &roles, records)?;
+    let values = Values::read(staging, &ladders, records)?;
+    let patterns = values.patterns(&pairs, threads)?;
+    let counts = counted(&patterns);
     let pinned = model::pinned(project, clinic, entity, &ladders)?;
     let (model, pinned) = match pinned {
         Some(model) => (model, true),
         None => {
-            random_pairs(staging, records)?;
-            staging.execute(&format!(
-                "create or replace temp table linkage_random_compared as {}",
-                patterns_of("temp.linkage_random", &ladders, settings)
-            ))?;
-            let random = patterns(staging, "linkage_random_compared")?;
-            staging.execute("drop table linkage_random; drop table linkage_random_compared")?;
-            (estimate::fit(entity, &ladders, &candidates, &random, records), false)
+            let random = counted(&values.patterns(&random_pairs(records), threads)?);
+            (estimate::fit(entity, &ladders, &counts, &random, records), false)
         }
     };
-    let histogram = score(staging, &model, &candidates, &ladders, settings)?;
-    staging.execute("drop table linkage_pair; drop table linkage_certain; drop table linkage_record")?;
-    Ok(Found { rules, model, pinned, histogram })
+    drop(values);
+    let most_rarity = record::most_rarity(staging, settings)?;
+    let mut histogram = BTreeMap::new();
+    let likely = likely(&model, &counts, most_rarity, &mut histogram);
+    let kept = pairs
+        .iter()
+        .zip(&patterns)
+        .filter(|(pair, pattern)| likely.contains(pattern) || certain.binary_search(pair).is_ok());
+    pairs_table(staging, "linkage_likely", kept)?;
+    score(staging, &model, &ladders, settings, &mut histogram)?;
+    Roles::drop(staging, settings)?;
+    Ok(Found { rules, model, pinned, histogram: histogram.into_iter().collect() })
 }
 
 /// Makes `dedupe.<entity>` of the pairs that [`find`] found.
@@ -106,22 +108,24 @@ pub fn keep(staging: &Staging, entity: &str) -> Result<()> {
     ))
 }
 
-/// The patterns of the pairs of a table: `pair`, `pattern`.
-fn patterns_of(pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
-    let levels: Vec<String> = ladders
-        .iter()
-        .enumerate()
-        .map(|(place, ladder)| format!("(coalesce({}, 0)::ubigint << {})", ladder.sql, place * BITS))
-        .collect();
-    format!(
-        "select pair, {} as pattern from ({})",
-        levels.join(" | "),
-        both_records("p.pair", pairs, settings)
-    )
+/// Fills a temporary table with pairs and their patterns: `pair`, `pattern`.
+///
+/// # Errors
+/// DuckDB failing.
+pub(super) fn pairs_table<'a>(
+    staging: &Staging,
+    table: &str,
+    mut rows: impl Iterator<Item = (&'a u64, &'a u64)>,
+) -> Result<()> {
+    staging.execute(&format!("create or replace temp table {table} (pair ubigint, pattern ubigint)"))?;
+    let mut appender =
+        staging.connection().appender_to_catalog_and_db(table, "temp", "main").map_err(error::duckdb)?;
+    rows.try_for_each(|(pair, pattern)| appender.append_row([pair, pattern])).map_err(error::duckdb)?;
+    Ok(())
 }
 
 /// What only likely pairs are asked, of a table of `pair` and `pattern`: these and `rarity`, `exact`, `never`.
-fn details_of(patterns: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
+pub(super) fn details_of(patterns: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
     let rarities: Vec<String> = ladders
         .iter()
         .enumerate()
@@ -131,25 +135,13 @@ fn details_of(patterns: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
         })
         .collect();
     let rarity = if rarities.is_empty() { "0".to_owned() } else { rarities.join(" + ") };
+    let (columns, joins) = record::rarities(settings);
     format!(
-        "select pair, pattern, ({rarity})::double as rarity, ({}) as exact, ({}) as never from ({})",
-        exact_sql(settings),
-        never_sql(settings),
-        both_records("p.pair, p.pattern", patterns, settings),
-    )
-}
-
-/// Compares the pairs of a table in every respect.
-pub(super) fn compared_sql(into: &str, pairs: &str, ladders: &[Ladder], settings: &Dedupe) -> String {
-    let patterns = format!("({})", patterns_of(pairs, ladders, settings));
-    format!("create or replace temp table {into} as {}", details_of(&patterns, ladders, settings))
-}
-
-/// Pairs with the columns of both records.
-fn both_records(columns: &str, pairs: &str, settings: &Dedupe) -> String {
-    format!(
-        "select {columns}, {values} from {pairs} as p {both}",
-        values = side_by_side(&Roles::compared(settings)),
+        "select pair, pattern, ({rarity})::double as rarity, ({exact}) as exact, ({never}) as never \
+         from (select p.pair, p.pattern, {values}{columns} from {patterns} as p {both}{joins})",
+        exact = exact_sql(settings),
+        never = never_sql(settings),
+        values = side_by_side(&Roles::of_members(settings)),
         both = record::ends("p", record::TABLE),
     )
 }
@@ -189,34 +181,26 @@ fn differs(settings: &Dedupe, role: &str) -> String {
     format!("coalesce({l} <> {r}, false)")
 }
 
-fn patterns(staging: &Staging, table: &str) -> Result<Patterns> {
-    let rows = staging
-        .rows(&format!("select pattern, count(*)::ubigint from temp.{table} group by pattern"), |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
-        })?;
-    Ok(rows.into_iter().collect())
+fn counted(patterns: &[u64]) -> Patterns {
+    let mut counts = Patterns::new();
+    for pattern in patterns {
+        *counts.entry(*pattern).or_default() += 1;
+    }
+    counts
 }
 
 /// Pairs of strangers, for the most part: every record with those a seeded number of places behind it, in the order of
 /// source_id; all pairs where there are few records.
-fn random_pairs(staging: &Staging, records: u64) -> Result<()> {
+#[expect(clippy::cast_possible_truncation, reason = "ids are 32 bits")]
+fn random_pairs(records: u64) -> Vec<u64> {
     let all = records.saturating_mul(records.saturating_sub(1)) / 2;
-    let sql = if all <= RANDOM_PAIRS {
-        format!(
-            "select (l.id::ubigint << 32) | r.id as pair from {0} as l join {0} as r on l.id < r.id",
-            record::TABLE
-        )
-    } else {
-        let steps: Vec<String> =
-            steps(records, RANDOM_PAIRS.div_ceil(records)).iter().map(|step| format!("({step})")).collect();
-        format!(
-            "select (least(id, other) << 32) | greatest(id, other) as pair from \
-               (select id::ubigint as id, (id + step) % {records} as other from {} cross join (values {}) as steps(step))",
-            record::TABLE,
-            steps.join(", ")
-        )
-    };
-    staging.execute(&format!("create or replace temp table linkage_random as {sql}"))
+    if all <= RANDOM_PAIRS {
+        let records = records as u32;
+        return (0..records).flat_map(|l| (l + 1..records).map(move |r| pair_of(l, r))).collect();
+    }
+    let steps = steps(records, RANDOM_PAIRS.div_ceil(records));
+    let behind = |record: u64, step: u64| pair_of(record as u32, ((record + step) % records) as u32);
+    steps.into_iter().flat_map(|step| (0..records).map(move |record| behind(record, step))).collect()
 }
 
 /// Different numbers from 1 to half of the records, by SplitMix64 (Steele et al., 2014).
@@ -235,46 +219,53 @@ fn steps(records: u64, count: u64) -> Vec<u64> {
     found
 }
 
-/// Weighs the compared pairs and keeps those that may be matches for [`keep`]. Gives the histogram of all, where those that
-/// cannot be matches are weighed without how rare their names are.
+/// The patterns that may be of a match, whose names add so many bits at most; the pairs of the others go into the
+/// histogram, weighed without how rare their names are.
+fn likely(
+    model: &Model,
+    counts: &Patterns,
+    most_rarity: f64,
+    histogram: &mut BTreeMap<i64, u64>,
+) -> BTreeSet<u64> {
+    let mut likely = BTreeSet::new();
+    for (pattern, pairs) in counts {
+        let joint = model.joint(*pattern);
+        if joint.weight(most_rarity) >= KEPT_FROM {
+            likely.insert(*pattern);
+        } else {
+            *histogram.entry(whole_bits(joint.weight(0.0))).or_default() += pairs;
+        }
+    }
+    likely
+}
+
+/// Weighs likely pairs, of the table `linkage_likely`, and keeps those that may be matches for [`keep`].
 fn score(
     staging: &Staging,
     model: &Model,
-    patterns: &Patterns,
     ladders: &[Ladder],
     settings: &Dedupe,
-) -> Result<Vec<(i64, u64)>> {
-    staging.execute(
-        "create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double, likely boolean)",
-    )?;
-    let mut histogram: BTreeMap<i64, u64> = BTreeMap::new();
-    let most_rarity = most_rarity(staging, settings)?;
+    histogram: &mut BTreeMap<i64, u64>,
+) -> Result<()> {
+    staging.execute("create or replace temp table linkage_weight (pattern ubigint, matched double, strangers double, household double)")?;
+    let patterns =
+        staging.rows("select distinct pattern from temp.linkage_likely order by 1", |row| row.get(0))?;
     {
         let mut appender = staging.connection().appender("linkage_weight").map_err(error::duckdb)?;
-        for (pattern, pairs) in patterns {
-            let joint = model.joint(*pattern);
-            let likely = joint.weight(most_rarity) >= KEPT_FROM;
-            if !likely {
-                *histogram.entry(whole_bits(joint.weight(0.0))).or_default() += pairs;
-            }
+        for pattern in patterns {
+            let joint = model.joint(pattern);
             appender
-                .append_row(duckdb::params![pattern, joint.matched, joint.strangers, joint.household, likely])
+                .append_row(duckdb::params![pattern, joint.matched, joint.strangers, joint.household])
                 .map_err(error::duckdb)?;
         }
     }
-    staging.execute(&format!(
-        "create or replace temp table linkage_likely as select pair, pattern from linkage_compared join linkage_weight using (pattern) \
-         where likely or pair in (from {}); drop table linkage_compared",
-        blocking::CERTAIN
-    ))?;
     let details = details_of("temp.linkage_likely", ladders, settings);
-    staging.execute(&format!("create or replace temp table linkage_detailed as {details}"))?;
     // As `Joint::weight` has it; a pair that an exact role proves is kept, whatever its pattern.
-    staging.execute(
+    staging.execute(&format!(
         "create or replace temp table linkage_scored as \
          select pair, pattern, rarity, matched - most - log2(1 + pow(2, least(strangers - rarity, household) - most)) as weight, exact, never \
-         from (select *, greatest(strangers - rarity, household) as most from linkage_detailed join linkage_weight using (pattern))"
-    )?;
+         from (select *, greatest(strangers - rarity, household) as most from ({details}) join linkage_weight using (pattern))"
+    ))?;
     staging.execute(&format!(
         "create or replace temp table linkage_kept as \
          select l.source_id as left_id, r.source_id as right_id, s.pattern, s.rarity, s.weight, s.exact, s.never \
@@ -289,22 +280,7 @@ fn score(
     for (bits, pairs) in detailed {
         *histogram.entry(bits).or_default() += pairs;
     }
-    staging.execute(
-        "drop table linkage_weight; drop table linkage_scored; drop table linkage_likely; drop table linkage_detailed",
-    )?;
-    Ok(histogram.into_iter().collect())
-}
-
-/// Bits that the rarest names may add.
-fn most_rarity(staging: &Staging, settings: &Dedupe) -> Result<f64> {
-    let each: Vec<String> = record::rarities(settings)
-        .iter()
-        .map(|column| format!("greatest(coalesce(max({}), 0), 0)", quoted(column)))
-        .collect();
-    if each.is_empty() {
-        return Ok(0.0);
-    }
-    staging.value(&format!("select ({})::double from {}", each.join(" + "), record::TABLE))
+    staging.execute("drop table linkage_weight; drop table linkage_scored; drop table linkage_likely")
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are a few hundred bits at most")]

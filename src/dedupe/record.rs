@@ -1,6 +1,7 @@
 //! Records as they are compared: one column a role, read alike in every record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -11,8 +12,8 @@ use crate::model::ident::quoted;
 use crate::staging::Staging;
 
 /// The temporary table of records: `id` (from 0, in the order of source_id), `source_id`, a column a role (`varchar`,
-/// `varchar[]` for phones and lines, `double` for numbers), for each name its sound, its skeleton and how rare it is, for
-/// each exact role its valid value.
+/// `varchar[]` for phones and lines, `double` for numbers), for each name its sound and its skeleton, for each exact role
+/// its valid value.
 pub(super) const TABLE: &str = "temp.linkage_record";
 
 /// The roles of an entity and the columns that play them.
@@ -67,23 +68,17 @@ impl Roles {
         roles.iter().any(|role| self.columns.get(role).is_some_and(|columns| !columns.is_empty()))
     }
 
-    /// The SELECT that reads every record of an entity, without `id` and what needs all of them.
-    fn sql(&self, entity: &str, settings: &Dedupe, filter: &str) -> String {
+    /// The SELECT that reads the records of an entity: their roles, and those that are valid by an exact role.
+    fn sql(&self, entity: &str, settings: &Dedupe, names: &[String], filter: &str) -> String {
         let mut items = vec!["clean.source_id::varchar as source_id".to_owned()];
         for (role, columns) in &self.columns {
             let read = settings.roles.get(role).map_or(Read::Text, |role| role.read);
             items.push(format!("{} as {}", role_sql(read, columns), quoted(role)));
         }
         let mut more = Vec::new();
-        for (role, described) in &settings.roles {
-            if matches!(described.read, Read::Phone | Read::Lines) {
-                let lines = format!("array_to_string({}, chr(10))", quoted(role));
-                more.push(format!("{lines} as {}", quoted(&joined(role))));
-            }
-            if described.read == Read::Name {
-                more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
-                more.push(format!("skeleton({}) as {}", quoted(role), quoted(&skeleton(role))));
-            }
+        for role in names {
+            more.push(format!("sound({}) as {}", quoted(role), quoted(&sound(role))));
+            more.push(format!("skeleton({}) as {}", quoted(role), quoted(&skeleton(role))));
         }
         for (role, exact) in &settings.exact {
             more.push(format!(
@@ -102,18 +97,7 @@ impl Roles {
         )
     }
 
-    /// The columns of the records that comparisons and rules are about.
-    pub(super) fn compared(settings: &Dedupe) -> Vec<String> {
-        let names = settings.roles.iter().filter(|(_, role)| role.read == Read::Name);
-        let sounds = names.map(|(role, _)| sound(role));
-        let rarities = rarities(settings);
-        let valid = settings.exact.keys().map(|role| valid(role));
-        let lists = settings.roles.iter().filter(|(_, role)| matches!(role.read, Read::Phone | Read::Lines));
-        let joined = lists.map(|(role, _)| joined(role));
-        settings.roles.keys().cloned().chain(joined).chain(sounds).chain(rarities).chain(valid).collect()
-    }
-
-    /// Those that definite noes are about.
+    /// The columns that exact roles and definite noes are about.
     pub(super) fn of_members(settings: &Dedupe) -> Vec<String> {
         settings.roles.keys().cloned().chain(settings.exact.keys().map(|role| valid(role))).collect()
     }
@@ -127,51 +111,52 @@ impl Roles {
         staging.execute(&format!(
             "create or replace temp table linkage_member as select role.*, number, component from ({}) as role \
              join temp.linkage_component using (source_id)",
-            self.sql(entity, settings, " and clean.source_id::varchar in (select source_id from temp.linkage_component)")
+            self.sql(entity, settings, &[], " and clean.source_id::varchar in (select source_id from temp.linkage_component)")
         ))
     }
 
-    /// Fills [`TABLE`] with every record that has a `source_id`.
+    /// Fills [`TABLE`] with every record that has a `source_id`, and the tables of how rare names are.
     ///
     /// # Errors
     /// Two records of one `source_id`, an expression of the settings that DuckDB refuses.
     pub(super) fn build(&self, staging: &Staging, entity: &str, settings: &Dedupe) -> Result<u64> {
-        let mut rare = String::new();
-        for role in names_of(settings) {
-            // log2 of how much rarer the value is than two random records would agree on: it adds to the weight of agreement.
-            let name = quoted(&role);
-            rare.push_str(&format!(
-                ", case when {name} is not null then log2(greatest(sum_squares_{0}, 1e-12) / (greatest(count(*) over (partition by {name}), 2) / filled_{0})) end as {1}",
-                plain(&role),
-                quoted(&rarity(&role))
-            ));
-        }
-        let totals: Vec<String> = names_of(settings)
-            .iter()
-            .map(|role| {
-                format!(
-                    "(select sum(n * n) / pow(greatest(sum(n), 1), 2) from (select count(*)::double as n from source where {0} is not null group by {0})) as sum_squares_{1}, \
-                     (select greatest(count({0}), 1)::double from source) as filled_{1}",
-                    quoted(role),
-                    plain(role)
-                )
-            })
-            .collect();
-        let totals = if totals.is_empty() { "1 as one".to_owned() } else { totals.join(", ") };
-        staging.execute(&format!(
-            "create or replace temp table linkage_record as \
-             with source as materialized ({}), total as materialized (select {totals}) \
-             select (row_number() over (order by source.source_id) - 1)::uinteger as id, source.*{rare} from source cross join total",
-            self.sql(entity, settings, "")
-        ))?;
-        let twice: u64 =
-            staging.value(&format!("select count(*) - count(distinct source_id) from {TABLE}"))?;
+        let clean = format!("from clean.{} where source_id is not null", quoted(entity));
+        let twice: u64 = staging.value(&format!("select count(*) - count(distinct source_id) {clean}"))?;
         if twice > 0 {
             return Err(Failure::failed(t!("dedupe.same_source_id", entity = entity, count = twice))
                 .hint(t!("dedupe.same_source_id_hint", entity = entity))
                 .into());
         }
+        let names = settings.roles.iter().filter(|(_, role)| role.read == Read::Name);
+        let names: Vec<String> = names.map(|(role, _)| role.clone()).collect();
+        staging.execute(&format!(
+            "create or replace temp table linkage_record as \
+             with number as (select source_id::varchar as source_id, (row_number() over (order by source_id::varchar) - 1)::uinteger as id {clean}) \
+             select number.id, source.* from ({}) as source join number using (source_id)",
+            self.sql(entity, settings, &names, "")
+        ))?;
+        for role in names_of(settings) {
+            // log2 of how much rarer a value is than two random records would agree on: it adds to the weight of agreement.
+            staging.execute(&format!(
+                "create or replace temp table {rarity} as \
+                 with value as (select {name} as value, count(*)::double as records from {TABLE} where {name} is not null group by 1), \
+                 total as (select sum(records) as filled, sum(records * records) / pow(sum(records), 2) as two_agree from value) \
+                 select value, log2(two_agree / (greatest(records, 2) / filled)) as bits from value cross join total",
+                rarity = quoted(&rarity_table(&role)),
+                name = quoted(&role),
+            ))?;
+        }
         staging.value(&format!("select count(*) from {TABLE}"))
+    }
+
+    /// Drops what [`build`](Self::build) made.
+    ///
+    /// # Errors
+    /// DuckDB failing.
+    pub(super) fn drop(staging: &Staging, settings: &Dedupe) -> Result<()> {
+        let rarities = names_of(settings).into_iter().map(|role| rarity_table(&role));
+        let mut tables = rarities.chain(["linkage_record".to_owned()]);
+        tables.try_for_each(|table| staging.execute(&format!("drop table temp.{}", quoted(&table))))
     }
 }
 
@@ -217,9 +202,34 @@ pub(super) fn sound(role: &str) -> String {
     format!("{role}_sound")
 }
 
-/// The columns of rarities.
-pub(super) fn rarities(settings: &Dedupe) -> Vec<String> {
-    names_of(settings).iter().map(|role| rarity(role)).collect()
+/// The columns of rarities, and the joins that give them to a pair of [`ends`].
+pub(super) fn rarities(settings: &Dedupe) -> (String, String) {
+    let (mut columns, mut joins) = (String::new(), String::new());
+    for (role, side) in names_of(settings).iter().flat_map(|role| [(role, 'l'), (role, 'r')]) {
+        let from = quoted(&format!("{side} {role}"));
+        let _ = write!(columns, ", {from}.bits as {}", quoted(&format!("{side}.{}", rarity(role))));
+        let _ = write!(
+            joins,
+            " left join temp.{} as {from} on {from}.value = {side}.{}",
+            quoted(&rarity_table(role)),
+            quoted(role)
+        );
+    }
+    (columns, joins)
+}
+
+/// Bits that the rarest names of a record may add.
+///
+/// # Errors
+/// DuckDB failing.
+pub(super) fn most_rarity(staging: &Staging, settings: &Dedupe) -> Result<f64> {
+    let most = |role: &String| {
+        staging.value::<f64>(&format!(
+            "select greatest(coalesce(max(bits), 0), 0) from temp.{}",
+            quoted(&rarity_table(role))
+        ))
+    };
+    names_of(settings).iter().map(most).sum()
 }
 
 /// The column of a name's skeleton.
@@ -227,24 +237,19 @@ pub(super) fn skeleton(role: &str) -> String {
     format!("{role}_skeleton")
 }
 
-/// The column of a list's items, a line each.
-pub(super) fn joined(role: &str) -> String {
-    format!("{role}_joined")
-}
-
 /// The column of the bits that agreement on a value is worth more than on an average one.
 pub(super) fn rarity(role: &str) -> String {
     format!("{role}_rarity")
 }
 
+/// The temporary table of a role's values (`value`) and these bits (`bits`).
+fn rarity_table(role: &str) -> String {
+    format!("linkage_rarity_{role}")
+}
+
 /// The column of an exact role's value where it is valid.
 pub(super) fn valid(role: &str) -> String {
     format!("{role}_valid")
-}
-
-/// A role's name as a part of an SQL name.
-fn plain(role: &str) -> String {
-    role.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 fn columns(staging: &Staging, entity: &str) -> Result<BTreeMap<String, Column>> {

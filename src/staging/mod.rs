@@ -10,6 +10,7 @@ mod stages;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::{AccessMode, Config, Connection};
 use rust_i18n::t;
 
@@ -134,6 +135,20 @@ impl Staging {
             let rows = statement.query_map([], read).map_err(error::duckdb)?;
             rows.collect::<duckdb::Result<Vec<T>>>().map_err(error::duckdb)
         })
+    }
+
+    /// The rows of a query, column by column, a batch of them at a time.
+    pub fn batches(&self, sql: &str, mut read: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+        timed(sql, || {
+            let mut statement = self.connection.prepare(sql).map_err(error::duckdb)?;
+            let mut batches = statement.query_arrow([]).map_err(error::duckdb)?;
+            batches.try_for_each(|batch| read(&batch))
+        })
+    }
+
+    /// How many threads DuckDB works with.
+    pub fn threads(&self) -> Result<usize> {
+        Ok(usize::try_from(self.value::<i64>("select current_setting('threads')")?)?)
     }
 
     /// Runs `work` in a transaction: committed if it succeeds, rolled back if not.
