@@ -25,6 +25,9 @@ use crate::staging::Staging;
 /// The pairs that are asked about: `place`, `pair`.
 const ASKED: &str = "linkage_asked";
 
+/// The source_ids of two records.
+type Names = (String, String);
+
 /// From the odds of any two records to those of these two.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
@@ -205,7 +208,7 @@ impl<'a> Explainer<'a> {
     }
 
     /// Fills the temporary table of pairs. Gives their source_ids, the smaller first, and their numbers.
-    fn ask(&self, pairs: &[(String, String)]) -> Result<(Vec<(String, String)>, Vec<u64>)> {
+    fn ask(&self, pairs: &[Names]) -> Result<(Vec<Names>, Vec<u64>)> {
         self.staging
             .execute("create or replace temp table linkage_named (place ubigint, l varchar, r varchar)")?;
         {
@@ -226,7 +229,7 @@ impl<'a> Explainer<'a> {
              drop table linkage_named",
             record = record::TABLE
         ))?;
-        let asked: Vec<((String, String), u64)> = self.staging.rows(
+        let asked: Vec<(Names, u64)> = self.staging.rows(
             &format!(
                 "select l.source_id, r.source_id, pair from {ASKED} as asked {both} order by place",
                 both = record::ends("asked", record::TABLE)

@@ -297,6 +297,6 @@ mod tests {
         let found = steps(200_000, 10);
         assert_eq!(found, steps(200_000, 10));
         assert!(found.iter().all(|step| (1..100_000).contains(step)), "{found:?}");
-        assert_eq!(found.iter().collect::<std::collections::BTreeSet<_>>().len(), 10);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), 10);
     }
 }
