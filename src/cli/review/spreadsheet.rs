@@ -11,6 +11,7 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::cell::{harmless, may_be};
 use super::{Context, Desk};
 use crate::cli::output::{self, Page};
 use crate::dedupe::decisions::{Decision, Row, ordered};
@@ -94,7 +95,7 @@ fn table(desk: &Desk, pairs: &[Pair]) -> Result<String> {
     let mut text = String::new();
     let mut add = |cells: Vec<String>| text += &(sheet::line(cells, delimiter) + "\r\n");
     let names = Records::read(staging, entity, [])?.columns;
-    let sides = names.iter().flat_map(|name| ["left", "right"].map(|side| format!("{side}_{name}")));
+    let sides = names.iter().flat_map(|name| [false, true].map(|right| side_name(right, name)));
     add(["pair", "probability", "decision", "why"].map(str::to_owned).into_iter().chain(sides).collect());
     for chunk in pairs.chunks(CHUNK) {
         let ids = chunk.iter().flat_map(|pair| [pair.left.as_str(), pair.right.as_str()]);
@@ -113,6 +114,11 @@ fn table(desk: &Desk, pairs: &[Pair]) -> Result<String> {
     Ok(text)
 }
 
+/// What the column of one record's values is called.
+fn side_name(right: bool, column: &str) -> String {
+    format!("{}_{column}", if right { "right" } else { "left" })
+}
+
 /// A digest of two source ids, in either order.
 fn key(one: &str, other: &str) -> String {
     let (left, right) = ordered(one, other);
@@ -121,45 +127,24 @@ fn key(one: &str, other: &str) -> String {
     format!("p{}", &hex(digest.finalize())[..15])
 }
 
-/// A cell that no spreadsheet program runs as a formula; numbers with a sign, such as phones, are none.
-fn harmless(cell: &str) -> String {
-    let number = cell.chars().skip(1).all(|c| c.is_ascii_digit() || " .,".contains(c));
-    let formula = match cell.chars().next() {
-        Some('=' | '@' | '\t' | '\r') => true,
-        Some('+' | '-') => !number,
-        _ => false,
-    };
-    if formula { format!("'{cell}") } else { cell.to_owned() }
-}
-
 /// A row of which a decision was taken.
 struct Filled<'a> {
-    place: String,
+    row: &'a sheet::Row,
     key: &'a str,
     decision: Decision,
     why: &'a str,
 }
 
+/// The two source ids of each key.
+type Pairs = HashMap<String, (String, String)>;
+
 /// Takes what was filled in: all of it, or nothing where a row is wrong.
 pub(super) fn import(context: &Context, desk: &mut Desk, path: &Path) -> Result<()> {
     let sheet = Sheet::parse(&sheet::read_text(path)?, &path.display().to_string())?;
     let filled = filled(&sheet)?;
-    let empty = sheet.rows.len() - filled.len();
-    let pairs = if filled.is_empty() { HashMap::new() } else { compared(desk, &filled)? };
-    let mut taken: Vec<Row> = Vec::new();
-    let mut held: HashMap<&str, Decision> = HashMap::new();
-    for one in &filled {
-        let Some((left, right)) = pairs.get(one.key) else {
-            let (clinic, name) = (&desk.entity.clinic.name, &desk.entity.name);
-            return Err(Failure::failed(t!("cli.review.no_pair", place = one.place))
-                .hint(t!("cli.review.no_pair_hint", clinic = clinic, entity = name))
-                .into());
-        };
-        let before = held.insert(one.key, one.decision).or_else(|| desk.decisions.of(left, right));
-        if before != Some(one.decision) {
-            taken.push(Row::new(left, right, one.decision, &desk.who, one.why));
-        }
-    }
+    let pairs = compared(desk, &sheet, &filled)?;
+    check_cells(desk, &sheet, &filled, &pairs)?;
+    let taken = taken(desk, &sheet, &filled, &pairs)?;
     if !taken.is_empty() {
         desk.decisions.append(&taken)?;
     }
@@ -167,7 +152,7 @@ pub(super) fn import(context: &Context, desk: &mut Desk, path: &Path) -> Result<
         entity: desk.entity.name.clone(),
         taken: taken.len(),
         unchanged: filled.len() - taken.len(),
-        empty,
+        empty: sheet.rows.len() - filled.len(),
         file: desk.decisions.shown().to_owned(),
         next: desk.next(),
     };
@@ -190,20 +175,23 @@ fn filled(sheet: &Sheet) -> Result<Vec<Filled<'_>>> {
     let why = sheet.column("why").ok();
     let rows = sheet.rows.iter().filter(|row| !row.cell(decision).trim().is_empty());
     rows.map(|row| {
-        let place = sheet.place(row);
         let word = row.cell(decision).parse().map_err(|()| {
-            Failure::failed(t!("dedupe.links_word", place = place)).hint(t!("cli.review.word_hint"))
+            Failure::failed(t!("dedupe.links_word", place = sheet.place(row)))
+                .hint(t!("cli.review.word_hint"))
         })?;
         let why = why.map_or("", |column| row.cell(column).trim());
-        Ok(Filled { place, key: row.cell(key).trim(), decision: word, why })
+        Ok(Filled { row, key: row.cell(key).trim(), decision: word, why })
     })
     .collect()
 }
 
-/// The pairs with these keys, of all that were compared.
-fn compared(desk: &Desk, filled: &[Filled]) -> Result<HashMap<String, (String, String)>> {
+/// The pairs of the filled rows, of all that were compared.
+fn compared(desk: &Desk, sheet: &Sheet, filled: &[Filled]) -> Result<Pairs> {
     let wanted: HashSet<&str> = filled.iter().map(|one| one.key).collect();
     let mut found = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(found);
+    }
     let sql = format!("select left_id, right_id from dedupe.{}", quoted(&desk.entity.name));
     desk.staging.rows(&sql, |row| {
         let (left, right): (String, String) = (row.get(0)?, row.get(1)?);
@@ -213,5 +201,66 @@ fn compared(desk: &Desk, filled: &[Filled]) -> Result<HashMap<String, (String, S
         }
         Ok(())
     })?;
-    Ok(found)
+    match filled.iter().find(|one| !found.contains_key(one.key)) {
+        Some(one) => Err(export_anew(desk, t!("cli.review.no_pair", place = sheet.place(one.row)))),
+        None => Ok(found),
+    }
+}
+
+fn export_anew(desk: &Desk, message: impl Into<String>) -> anyhow::Error {
+    let (clinic, name) = (&desk.entity.clinic.name, &desk.entity.name);
+    Failure::failed(message).hint(t!("cli.review.no_pair_hint", clinic = clinic, entity = name)).into()
+}
+
+/// Refuses a row whose visible cells are of another pair than its key: somebody who sorts a column without the others
+/// decides about what they see.
+fn check_cells(desk: &Desk, sheet: &Sheet, filled: &[Filled], pairs: &Pairs) -> Result<()> {
+    let (staging, entity) = (&desk.staging, &desk.entity.name);
+    for chunk in filled.chunks(CHUNK) {
+        let both = chunk.iter().map(|one| &pairs[one.key]);
+        let ids = both.flat_map(|(left, right)| [left.as_str(), right.as_str()]);
+        let records = Records::read(staging, entity, ids)?;
+        let sides = records.columns.iter().enumerate().flat_map(|(column, name)| {
+            [false, true].map(|right| (column, right, side_name(right, name).to_lowercase()))
+        });
+        let shown: Vec<(usize, bool, usize)> = sides
+            .filter_map(|(column, right, name)| Some((column, right, sheet.column(&name).ok()?)))
+            .collect();
+        for one in chunk {
+            let (left, right) = &pairs[one.key];
+            let other = |(column, is_right, at): &&(usize, bool, usize)| {
+                let value = records.cell(if *is_right { right } else { left }, *column);
+                !may_be(value.unwrap_or_default(), one.row.cell(*at))
+            };
+            if let Some((.., at)) = shown.iter().find(other) {
+                let (place, column) = (sheet.place(one.row), &sheet.header[*at]);
+                return Err(export_anew(desk, t!("cli.review.mixed", place = place, column = column)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The decisions that are new, or other than before.
+fn taken(desk: &Desk, sheet: &Sheet, filled: &[Filled], pairs: &Pairs) -> Result<Vec<Row>> {
+    let mut taken = Vec::new();
+    let mut said: HashMap<&str, &Filled> = HashMap::new();
+    for one in filled {
+        let (left, right) = &pairs[one.key];
+        match said.insert(one.key, one) {
+            Some(before) if before.decision != one.decision => {
+                return Err(Failure::failed(t!(
+                    "cli.review.contradicts",
+                    place = sheet.place(one.row),
+                    line = before.row.line
+                ))
+                .hint(t!("cli.review.contradicts_hint"))
+                .into());
+            }
+            Some(_) => {}
+            None if desk.decisions.of(left, right) == Some(one.decision) => {}
+            None => taken.push(Row::new(left, right, one.decision, &desk.who, one.why)),
+        }
+    }
+    Ok(taken)
 }

@@ -230,6 +230,7 @@ fn a_spreadsheet_that_is_wrong_is_refused_whole() {
     for (rows, line, hint) in [
         (format!("{key},same\np1,maybe secret"), 3, "same or different"),
         (format!("{key},same\npsecret,same"), 3, "--export new.csv"),
+        (format!("{key},same\n\n{key},different"), 4, "line 2 decides otherwise"),
     ] {
         std::fs::write(site.path().join("in.csv"), format!("pair,decision\n{rows}\n")).unwrap();
         let (code, told) = site.refused(&["review", "--import", "in.csv"]);
@@ -246,6 +247,37 @@ fn a_spreadsheet_that_is_wrong_is_refused_whole() {
     assert!(site.run(&["review", "--export", "there.csv", "--yes"]).status.success());
     let mode = site.path().join("there.csv").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_row_whose_columns_were_sorted_apart_is_refused() {
+    let site = Site::new();
+    let exported = site.run(&["review", "--export", "-"]);
+    let text = String::from_utf8(exported.stdout).unwrap();
+    let key = |line: usize| text.lines().nth(line).unwrap().split(',').next().unwrap().to_owned();
+    let import = |rows: &str| {
+        std::fs::write(site.path().join("in.csv"), rows).unwrap();
+        site.refused(&["review", "--import", "in.csv"])
+    };
+    // 04 and 05, then 01 and 03: first in another's place, then as a spreadsheet keeps them.
+    for (columns, wrong, right) in [
+        ("left_source_id,right_source_id", ["1,3", "4,5"], ["4,5", "1,3"]),
+        ("right_source_id", ["3", "5"], ["5", "03"]),
+        ("right_first_name", ["Juan", "Ana Belén secret"], ["Juan", "Ana Mar?a"]),
+        ("left_first_name,left_birth_date", ["'=cmd(),", ",3/5/81"], ["'=cmd(),", "ANA,3/5/81"]),
+    ] {
+        let of = |rows: [&str; 2]| {
+            let [one, other] = rows;
+            format!("pair,decision,{columns}\n{},same,{one}\n{},same,{other}\n", key(1), key(2))
+        };
+        let (code, told) = import(&of(wrong));
+        assert!(code == 1 && told.contains("in.csv:") && told.contains("--export new.csv"), "{told}");
+        assert!(columns.split(',').any(|column| told.contains(column)), "{told}");
+        assert!(!told.contains("secret") && !site.links().exists(), "{told}");
+        let (code, told) = import(&of(right));
+        assert_eq!(code, 0, "{columns}: {told}");
+        std::fs::remove_file(site.links()).unwrap();
+    }
 }
 
 #[test]
