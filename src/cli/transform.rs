@@ -85,6 +85,7 @@ pub(super) fn linked(report: &Report, clinic: &ClinicName) -> Page {
                 .line(t!("cli.transform.waiting", entity = entity, count = output::count(waiting)))
                 .line(format!("  → trasvase review {clinic} {entity}")),
         };
+        let page = page.add(without_source_id(entity, one.without_source_id, clinic));
         let page = match one.gone {
             0 => page,
             gone => page.line(t!("cli.transform.gone", entity = entity, count = output::count(gone))),
@@ -100,6 +101,17 @@ pub(super) fn linked(report: &Report, clinic: &ClinicName) -> Page {
             page
         }
     })
+}
+
+/// Records that nothing can be said about.
+pub(super) fn without_source_id(entity: &str, records: u64, clinic: &ClinicName) -> Page {
+    if records == 0 {
+        return Page::new();
+    }
+    let count = output::count(records);
+    Page::new()
+        .line(t!("cli.transform.without_source_id", entity = entity, count = count))
+        .line(format!("  → trasvase sql {clinic} \"from clean.{entity} where source_id is null\""))
 }
 
 /// A source whose records no model takes along: why, or what to type about it.

@@ -53,6 +53,9 @@ pub struct Dedupe {
     pub max_pairs: f64,
     #[serde(default)]
     pub survivor: Survivor,
+    /// What of it the clinic's own section says: a shared file may name columns that a clinic has not.
+    #[serde(skip)]
+    pub own_survivor: Survivor,
 }
 
 /// One column or several.
@@ -221,6 +224,9 @@ impl Dedupe {
         }
         let place = format!("[dedupe.{entity}]");
         let mut settings: Self = whole.try_into().map_err(|error| mistake::of(&place, &error))?;
+        if let Some(own) = section.get("survivor") {
+            settings.own_survivor = own.clone().try_into().map_err(|error| mistake::of(&place, &error))?;
+        }
         settings.imply_roles();
         settings.validate(&place)?;
         Ok(settings)

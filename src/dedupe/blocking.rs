@@ -9,12 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use duckdb::arrow::array::AsArray as _;
 use duckdb::arrow::datatypes::{UInt32Type, UInt64Type};
-use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 
+use super::expression::expressions;
 use super::promise::{MANY_RECORDS, Signs};
 use super::record::{self, Roles, valid};
 use crate::config::Dedupe;
@@ -83,14 +83,20 @@ pub(super) fn ends_of(pair: u64) -> (u32, u32) {
 ///
 /// # Errors
 /// An expression that DuckDB refuses.
-pub(super) fn propose(staging: &Staging, settings: &Dedupe, roles: &Roles, records: u64) -> Result<Proposed> {
+pub(super) fn propose(
+    staging: &Staging,
+    entity: &str,
+    settings: &Dedupe,
+    roles: &Roles,
+    records: u64,
+) -> Result<Proposed> {
     let signs =
         (records >= MANY_RECORDS).then(|| Signs::read(staging, settings, roles, records)).transpose()?;
     let (mut rules_of, mut pairs, mut certain) = (Vec::new(), Vec::new(), Vec::new());
     let mut once = 0;
     for rule in rules(settings, records) {
         interrupt::check()?;
-        let blocks = rule.blocks(staging)?;
+        let blocks = rule.blocks(staging, entity, settings)?;
         let report = rule.report(&blocks);
         match rule.bound {
             Bound::Block(_) => certain.extend(blocks.pairs(report.limit)),
@@ -123,8 +129,14 @@ fn sort<T: Ord>(values: &mut Vec<T>) {
 ///
 /// # Errors
 /// An expression that DuckDB refuses.
-pub(super) fn counted(staging: &Staging, settings: &Dedupe, records: u64) -> Result<Vec<RuleReport>> {
-    rules(settings, records).iter().map(|rule| Ok(rule.report(&rule.blocks(staging)?))).collect()
+pub(super) fn counted(
+    staging: &Staging,
+    entity: &str,
+    settings: &Dedupe,
+    records: u64,
+) -> Result<Vec<RuleReport>> {
+    let report = |rule: &Rule| Ok(rule.report(&rule.blocks(staging, entity, settings)?));
+    rules(settings, records).iter().map(report).collect()
 }
 
 /// A rule as it is carried out.
@@ -168,8 +180,13 @@ impl Rule {
     ///
     /// # Errors
     /// An expression that DuckDB refuses.
-    pub(super) fn blocks(&self, staging: &Staging) -> Result<Blocks> {
-        self.read(staging).with_context(|| t!("dedupe.in_rule", rule = self.name))
+    pub(super) fn blocks(&self, staging: &Staging, entity: &str, settings: &Dedupe) -> Result<Blocks> {
+        self.read(staging).map_err(|error| {
+            match expressions(settings).find(|expression| expression.sql == self.expression) {
+                Some(expression) => expression.failed(entity, settings, error),
+                None => error,
+            }
+        })
     }
 
     fn read(&self, staging: &Staging) -> Result<Blocks> {

@@ -35,8 +35,6 @@ pub struct Clusters {
     pub biggest: u64,
     /// Links that were not taken, for they would have joined records that are never one.
     pub cut: u64,
-    /// Decisions about a record that is not there.
-    pub unknown_decisions: u64,
 }
 
 /// Why two records are one, the strongest first.
@@ -94,7 +92,7 @@ pub fn build(
     decisions: &[Decided],
     recorded: &[(String, String)],
 ) -> Result<Clusters> {
-    let Linkage { names, links, mut forest, cut, unknown } = linkage(staging, entity, settings, decisions)?;
+    let Linkage { names, links, mut forest, cut } = linkage(staging, entity, settings, decisions)?;
     let mut best: HashMap<u32, &Link> = HashMap::new();
     for link in &links {
         if forest.find(link.left) == forest.find(link.right) {
@@ -108,7 +106,7 @@ pub fn build(
     write_recorded(staging, recorded)?;
     staging.execute(&xref_sql(clinic, entity))?;
     staging.execute("drop table linkage_linked; drop table linkage_recorded")?;
-    Ok(Clusters::of(&members, cut, unknown))
+    Ok(Clusters::of(&members, cut))
 }
 
 /// The clusters that these settings give of the pairs in `dedupe.<entity>`, each by its source_ids; nothing is written.
@@ -121,7 +119,7 @@ pub fn find(
     settings: &Dedupe,
     decisions: &[Decided],
 ) -> Result<(Clusters, Vec<Vec<String>>)> {
-    let Linkage { names, forest, cut, unknown, .. } = linkage(staging, entity, settings, decisions)?;
+    let Linkage { names, forest, cut, .. } = linkage(staging, entity, settings, decisions)?;
     let members = members(&names, &forest);
     let named = |records: &Vec<u32>| {
         let mut ids: Vec<String> =
@@ -129,17 +127,16 @@ pub fn find(
         ids.sort();
         ids
     };
-    Ok((Clusters::of(&members, cut, unknown), members.values().map(named).collect()))
+    Ok((Clusters::of(&members, cut), members.values().map(named).collect()))
 }
 
 impl Clusters {
-    fn of(members: &BTreeMap<String, Vec<u32>>, cut: u64, unknown_decisions: u64) -> Self {
+    fn of(members: &BTreeMap<String, Vec<u32>>, cut: u64) -> Self {
         Self {
             clusters: members.len() as u64,
             records: members.values().map(|records| records.len() as u64).sum(),
             biggest: members.values().map(|records| records.len() as u64).max().unwrap_or(0),
             cut,
-            unknown_decisions,
         }
     }
 }
@@ -150,12 +147,11 @@ struct Linkage {
     links: Vec<Link>,
     forest: Forest,
     cut: u64,
-    unknown: u64,
 }
 
 fn linkage(staging: &Staging, entity: &str, settings: &Dedupe, decisions: &[Decided]) -> Result<Linkage> {
     let mut names = Names::default();
-    let (links, forbidden, unknown) = links(staging, entity, settings, decisions, &mut names)?;
+    let (links, forbidden) = links(staging, entity, settings, decisions, &mut names)?;
     let mut forest = Forest::new(names.names.len());
     for link in &links {
         forest.join(link.left, link.right);
@@ -164,7 +160,7 @@ fn linkage(staging: &Staging, entity: &str, settings: &Dedupe, decisions: &[Deci
     lift(&mut conflicts, names.names.len(), &links);
     conflicts.extend(forbidden);
     let (forest, cut) = constrained(names.names.len(), &links, &conflicts);
-    Ok(Linkage { names, links, forest, cut, unknown })
+    Ok(Linkage { names, links, forest, cut })
 }
 
 type Pairs = BTreeSet<(u32, u32)>;
@@ -184,15 +180,15 @@ fn lift(conflicts: &mut Pairs, records: usize, links: &[Link]) {
     });
 }
 
-/// The links that are accepted, the strongest first, the pairs that people forbid, and how many decisions are about
-/// records that are not there.
+/// The links that are accepted, the strongest first, and the pairs that people forbid. Decisions about records that are not
+/// there are about nothing.
 fn links(
     staging: &Staging,
     entity: &str,
     settings: &Dedupe,
     decisions: &[Decided],
     names: &mut Names,
-) -> Result<(Vec<Link>, Pairs, u64)> {
+) -> Result<(Vec<Link>, Pairs)> {
     let accepted = staging.rows(
         &format!(
             "select left_id, right_id, weight, exact from dedupe.{} where (exact or weight >= {}) and not never order by left_id, right_id",
@@ -202,11 +198,9 @@ fn links(
         |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, f64>(2)?, row.get::<_, bool>(3)?)),
     )?;
     let mut decided: BTreeMap<(u32, u32), bool> = BTreeMap::new();
-    let mut unknown = 0;
     let known = known(staging, entity, decisions)?;
     for decision in decisions {
         if !known.contains(&decision.left) || !known.contains(&decision.right) {
-            unknown += 1;
             continue;
         }
         let (left, right) = (names.number(decision.left.clone()), names.number(decision.right.clone()));
@@ -233,7 +227,7 @@ fn links(
         a.why.cmp(&b.why).then(b.weight.total_cmp(&a.weight)).then_with(of_names)
     });
     let forbidden = decided.into_iter().filter(|(_, same)| !same).map(|(pair, _)| pair).collect();
-    Ok((links, forbidden, unknown))
+    Ok((links, forbidden))
 }
 
 /// Which of the decided records are there.

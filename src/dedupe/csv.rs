@@ -1,4 +1,4 @@
-//! Tables that people keep beside a clinic: read as their spreadsheets save them, written with commas.
+//! CSV taken apart into records, each with the line on which it begins.
 
 /// The records of a text, one after the other.
 pub(super) struct Records {
@@ -13,20 +13,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// The separator is the one of comma, semicolon and tab that the header has most of, or what `sep=` says.
-    pub(super) fn new(text: &str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let first = text.lines().next().unwrap_or_default();
-        let told = first.strip_prefix("sep=").and_then(|separator| separator.bytes().next());
-        let rest = if told.is_some() { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text };
-        let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
-        // Of equals the last one counts.
-        let most = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
-        Self { skipped: u64::from(told.is_some()), ..Self::separated(rest, told.unwrap_or(most)) }
-    }
-
     /// The records of a text without a byte order mark, whose separator is known.
-    pub(super) fn separated(text: &str, separator: u8) -> Self {
+    pub(super) fn new(text: &str, separator: u8) -> Self {
         Self {
             reader: csv_core::ReaderBuilder::new().delimiter(separator).build(),
             // With a final line break every record ends before the text does.
@@ -38,24 +26,11 @@ impl Records {
         }
     }
 
-    /// The next record that is not empty, with the line on which it begins.
-    ///
-    /// # Errors
-    /// The line of a quote that is never closed.
-    pub(super) fn next_record(&mut self) -> Result<Option<(u64, Vec<String>)>, u64> {
-        loop {
-            let Some((line, fields)) = self.any_record()? else { return Ok(None) };
-            if fields.iter().any(|field| !field.trim().is_empty()) {
-                return Ok(Some((line, fields)));
-            }
-        }
-    }
-
     /// The next record, empty cells or not, with the line on which it begins.
     ///
     /// # Errors
     /// The line of a quote that is never closed.
-    pub(super) fn any_record(&mut self) -> Result<Option<(u64, Vec<String>)>, u64> {
+    pub(super) fn next_record(&mut self) -> Result<Option<(u64, Vec<String>)>, u64> {
         // Line breaks that are left of the record before, and empty lines: the next one begins behind them.
         while let Some(b'\r' | b'\n') = self.text.get(self.position) {
             self.skipped += u64::from(self.text[self.position] == b'\n');
@@ -89,22 +64,4 @@ impl Records {
         let parts = starts.zip(&self.ends[..count]).map(|(start, end)| &self.output[start..*end]);
         parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
     }
-}
-
-/// Appends one record and its line break.
-pub(super) fn append(line: &mut String, fields: &[&str]) {
-    for (place, field) in fields.iter().enumerate() {
-        if place > 0 {
-            line.push(',');
-        }
-        let plain = |c: char| !matches!(c, ',' | ';' | '\t' | '"' | '\r' | '\n' | '\u{feff}');
-        if !field.is_empty() && field.chars().all(plain) && field.trim() == *field {
-            line.push_str(field);
-        } else {
-            line.push('"');
-            line.push_str(&field.replace('"', "\"\""));
-            line.push('"');
-        }
-    }
-    line.push('\n');
 }

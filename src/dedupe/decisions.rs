@@ -41,7 +41,7 @@ pub struct Row {
 }
 
 /// The file as it was read last, and what holds by it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Decisions {
     path: PathBuf,
     shown: String,

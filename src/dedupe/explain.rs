@@ -1,8 +1,4 @@
-//! Why two records scored as they did: what each comparison added, in bits.
-//!
-//! The parts add up to the weight that [`pairs`](super::pairs) stores. Each comparison counts against strangers
-//! (log2 m/u); two people of one household explain some agreements better than strangers do, and by how much is one
-//! correction, which is never above zero.
+//! Why two records scored as they did, compared anew, and what becomes of them.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +9,11 @@ use serde::Serialize;
 use super::blocking;
 use super::cluster::Decided;
 use super::compare::{self, Ladder};
-use super::model::{Comparison, Level, Model, probability};
+use super::model::{Model, probability};
 use super::pairs::{details_of, pairs_table};
 use super::record::{self, Roles};
 use super::values::Values;
+use super::waterfall::Waterfall;
 use crate::config::{Clinic, Dedupe, Project};
 use crate::error::{self, Failure};
 use crate::model::ident::quoted;
@@ -28,47 +25,19 @@ const ASKED: &str = "linkage_asked";
 /// The source_ids of two records.
 type Names = (String, String);
 
-/// From the odds of any two records to those of these two.
+/// Why two records scored as they did, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     pub left: String,
     pub right: String,
-    /// log2 odds of any two records.
-    pub prior: f64,
-    pub parts: Vec<Part>,
-    /// What is taken away because two people of one household would agree like this too; 0 or less.
-    pub household: f64,
-    /// log2 posterior odds: the sum of all that.
-    pub weight: f64,
+    #[serde(flatten)]
+    pub waterfall: Waterfall,
     pub probability: f64,
     pub verdict: Verdict,
     /// They have one golden id.
     pub one_cluster: bool,
     /// The blocking rules that make this pair, also those whose block is too big.
     pub rules: Vec<Proposal>,
-}
-
-/// What one comparison says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Part {
-    pub comparison: String,
-    /// Nothing where a record has no value, which is no evidence.
-    pub level: Option<Found>,
-    /// log2(m / u), 0 without a level.
-    pub bits: f64,
-    /// What a rare value adds, and a frequent one takes away.
-    pub rarity: f64,
-}
-
-/// The level at which two records are.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
-    pub label: String,
-    pub m: f64,
-    pub u: f64,
-    pub household: f64,
-    /// Whether any pair of one person is expected at it.
-    pub seen: bool,
 }
 
 /// What becomes of a pair.
@@ -171,40 +140,29 @@ impl<'a> Explainer<'a> {
         let explained = names.iter().zip(&compared).zip(proposals).enumerate();
         let explained = explained.map(|(place, ((names, compared), rules))| {
             let rarity = |at: usize| rarities[at].get(place).copied().unwrap_or_default();
-            let (prior, parts) = (self.model.prior(), self.parts(compared.pattern, rarity));
-            let weight =
-                self.model.joint(compared.pattern).weight(parts.iter().map(|part| part.rarity).sum());
-            let told: f64 = parts.iter().map(|part| part.bits + part.rarity).sum();
+            let waterfall = self.waterfall(compared.pattern, rarity);
             Explanation {
                 left: names.0.clone(),
                 right: names.1.clone(),
-                prior,
-                parts,
-                household: weight - prior - told,
-                weight,
-                probability: probability(weight),
-                verdict: self.verdict(names, compared, weight, decisions),
+                probability: probability(waterfall.weight),
+                verdict: self.verdict(names, compared, waterfall.weight, decisions),
                 one_cluster: compared.one_cluster,
                 rules,
+                waterfall,
             }
         });
         Ok(explained.collect())
     }
 
-    fn parts(&self, pattern: u64, rarity: impl Fn(usize) -> f64) -> Vec<Part> {
-        let part = |(at, (comparison, found)): (usize, (&Comparison, Option<&Level>))| Part {
-            comparison: comparison.name.clone(),
-            bits: found.map_or(0.0, Level::bits),
-            level: found.map(|level| Found {
-                label: level.label.clone(),
-                m: level.m,
-                u: level.u,
-                household: level.household,
-                seen: level.seen,
-            }),
-            rarity: rarity(at),
-        };
-        self.model.levels(pattern).enumerate().map(part).collect()
+    /// The waterfall of a pattern, with the rarity of each comparison.
+    fn waterfall(&self, pattern: u64, rarity: impl Fn(usize) -> f64) -> Waterfall {
+        let rarities: Vec<f64> = (0..self.ladders.len()).map(rarity).collect();
+        let sum = rarities.iter().sum();
+        let mut waterfall = Waterfall::new(&self.model, pattern, sum, self.model.joint(pattern).weight(sum));
+        for (part, rarity) in waterfall.parts.iter_mut().zip(rarities) {
+            part.rarity = rarity;
+        }
+        waterfall
     }
 
     /// Fills the temporary table of pairs. Gives their source_ids, the smaller first, and their numbers.
@@ -299,7 +257,7 @@ impl<'a> Explainer<'a> {
     fn proposals(&self, pairs: &[u64]) -> Result<Vec<Vec<Proposal>>> {
         let mut proposals = vec![Vec::new(); pairs.len()];
         for rule in blocking::rules(self.settings, self.records) {
-            let blocks = rule.blocks(self.staging)?;
+            let blocks = rule.blocks(self.staging, self.entity, self.settings)?;
             let report = rule.report(&blocks);
             for (proposals, block) in proposals.iter_mut().zip(blocks.shared(pairs)) {
                 let Some(block) = block else { continue };
@@ -344,5 +302,5 @@ pub fn blocking_report(
 ) -> Result<(u64, Vec<blocking::RuleReport>)> {
     let roles = Roles::find(staging, entity, settings)?;
     let records = roles.build(staging, entity, settings)?;
-    Ok((records, blocking::counted(staging, settings, records)?))
+    Ok((records, blocking::counted(staging, entity, settings, records)?))
 }

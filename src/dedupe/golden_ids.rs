@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use encoding_rs::Encoding;
 use rust_i18n::t;
 
-use super::{csv, sheet};
+use super::sheet::{self, Sheet};
 use crate::config::{Clinic, Project, shown};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, quoted};
@@ -21,7 +21,7 @@ use crate::staging::Staging;
 const COLUMNS: [&str; 3] = ["source_id", "golden_id", "recorded_at"];
 
 /// The recorded golden ids of one entity.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoldenIds {
     path: PathBuf,
     rows: Vec<Recorded>,
@@ -29,7 +29,7 @@ pub struct GoldenIds {
     places: HashMap<String, usize>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Recorded {
     source_id: String,
     golden_id: String,
@@ -86,11 +86,9 @@ impl GoldenIds {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self) -> Result<()> {
-        let mut text = String::new();
         let rows = self.rows.iter().map(|row| [&*row.source_id, &*row.golden_id, &*row.recorded_at]);
-        for fields in std::iter::once(COLUMNS).chain(rows) {
-            csv::append(&mut text, &fields);
-        }
+        let lines = std::iter::once(COLUMNS).chain(rows).map(|cells| sheet::line(cells, ',') + "\n");
+        let text: String = lines.collect();
         let cannot = || t!("staging.cannot_write", path = self.path.display());
         self.path.parent().map_or(Ok(()), fs::create_dir_all).with_context(cannot)?;
         sheet::replace(&self.path, &text, 0o644)
@@ -102,35 +100,28 @@ impl GoldenIds {
     }
 
     fn fill(&mut self, text: &str, shown: &str) -> Result<()> {
-        let mut records = csv::Records::new(text);
-        let mut next = || {
-            let unclosed = |line| Failure::failed(t!("dedupe.quote", path = shown, line = line));
-            records.next_record().map_err(unclosed)
-        };
-        let Some((_, header)) = next()? else { return Ok(()) };
-        let header: Vec<String> = header.iter().map(|name| name.trim().to_lowercase()).collect();
-        let column = |name: &str| {
-            let found = header.iter().position(|column| column == name);
-            found.ok_or_else(|| Failure::failed(t!("dedupe.column", path = shown, column = name)))
-        };
-        let [source_id, golden_id] = [column(COLUMNS[0])?, column(COLUMNS[1])?];
-        let recorded_at = header.iter().position(|column| column == COLUMNS[2]);
-        while let Some((line, fields)) = next()? {
-            let field = |place: usize| fields.get(place).cloned().unwrap_or_default();
+        let sheet = Sheet::parse(text, shown)?;
+        if sheet.header.is_empty() {
+            return Ok(());
+        }
+        let [source_id, golden_id] = [sheet.column(COLUMNS[0])?, sheet.column(COLUMNS[1])?];
+        let recorded_at = sheet.column(COLUMNS[2]).ok();
+        for cells in &sheet.rows {
             let row = Recorded {
-                source_id: field(source_id),
-                golden_id: field(golden_id).trim().to_owned(),
-                recorded_at: recorded_at.map(field).unwrap_or_default(),
+                source_id: cells.cell(source_id).to_owned(),
+                golden_id: cells.cell(golden_id).trim().to_owned(),
+                recorded_at: recorded_at.map_or("", |column| cells.cell(column)).to_owned(),
             };
-            if row.source_id.is_empty() || row.golden_id.is_empty() || fields.len() > header.len() {
-                return Err(Failure::failed(t!("dedupe.ragged", path = shown, line = line)).into());
+            let place = sheet.place(cells);
+            if row.source_id.is_empty() || row.golden_id.is_empty() {
+                return Err(Failure::failed(t!("dedupe.golden_row", place = place)).into());
             }
             // Two people who pushed the same records, and whose files git joined.
             match self.get(&row.source_id) {
                 None => self.add(row),
                 Some((known, _)) if known == row.golden_id => {}
                 Some(_) => {
-                    return Err(Failure::failed(t!("dedupe.twice", path = shown, line = line))
+                    return Err(Failure::failed(t!("dedupe.twice", place = place))
                         .hint(t!("dedupe.twice_hint"))
                         .into());
                 }
@@ -268,11 +259,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line_and_without_values() {
         for (text, place) in [
-            (format!("{HEADER}a,A,x\nAna,,x\n"), "line 3"),
-            (format!("{HEADER}a,A,x,more\n"), "line 2"),
-            (format!("{HEADER}a,A,x\n\n<<<<<<< HEAD\n"), "line 4"),
-            (format!("{HEADER}\"Ana\n1\",A,x\nAna,B,x\nAna,C,x\n"), "line 5"),
-            (format!("{HEADER}a,A,x\n\"Ana,A,x\nb,B,x\n"), "line 3"),
+            (format!("{HEADER}a,A,x\nAna,,x\n"), ":3:"),
+            (format!("{HEADER}a,A,x,more\n"), ":2:"),
+            (format!("{HEADER}a,A,x\n\n<<<<<<< HEAD\n"), ":4:"),
+            (format!("{HEADER}\"Ana\n1\",A,x\nAna,B,x\nAna,C,x\n"), ":5:"),
+            (format!("{HEADER}a,A,x\n\"Ana,A,x\nb,B,x\n"), ":3:"),
             ("source,golden_id\n".to_owned(), "source_id"),
         ] {
             let error = Folder::with(&text).read().unwrap_err().to_string();

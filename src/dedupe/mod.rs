@@ -17,6 +17,7 @@ pub mod decisions;
 mod estimate;
 pub mod evaluate;
 pub mod explain;
+mod expression;
 mod golden_ids;
 mod label;
 mod levels;
@@ -32,17 +33,11 @@ mod values;
 pub mod waterfall;
 
 pub use blocking::RuleReport;
+pub use expression::{bare, expressions};
 pub use golden_ids::{GoldenIds, retired};
 pub use label::level_text;
 pub use model::Model;
-
-use crate::config::Dedupe;
+pub use record::without_source_id;
 
 /// Changes whenever the same settings over the same records would give something else.
 pub const REVISION: &str = "dedupe 3";
-
-/// The SQL expressions that settings bring along.
-pub fn expressions(settings: &Dedupe) -> Vec<String> {
-    let valid = settings.exact.values().map(|exact| exact.valid.clone());
-    settings.block.values().cloned().chain(valid).collect()
-}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::Ladder;
 use super::estimate::level;
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Project, shown};
 use crate::error::Failure;
 use crate::staging::{private_file, private_folder};
 
@@ -153,7 +153,7 @@ impl Model {
     /// # Errors
     /// A file that is there and cannot be read.
     pub fn fitted(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
-        read(&project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json")))
+        read(project, &project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.model.json")))
     }
 }
 
@@ -194,26 +194,34 @@ pub(super) fn pinned(
     ladders: &[Ladder],
 ) -> Result<Option<Model>> {
     let path = pinned_path(project, clinic, entity);
-    let Some(model): Option<Model> = read(&path)? else { return Ok(None) };
-    if !model.fits(ladders) {
-        return Err(Failure::failed(t!("dedupe.pinned_other", path = path.display()))
-            .hint(t!("dedupe.pinned_other_hint", path = path.display()))
-            .into());
-    }
-    if !model.is_sane() {
-        return Err(Failure::failed(t!("dedupe.pinned_wrong", path = path.display()))
-            .hint(t!("dedupe.pinned_other_hint", path = path.display()))
-            .into());
-    }
-    Ok(Some(model))
+    let read: Result<Option<Model>> = read(project, &path);
+    let path = shown(project, &path);
+    let hint = t!("dedupe.pinned_other_hint", path = path);
+    let read = read.map_err(|error| match error.downcast::<Failure>() {
+        Ok(failure) => failure.hint(hint.clone()).into(),
+        Err(error) => error,
+    });
+    let Some(model) = read? else { return Ok(None) };
+    let wrong = if !model.fits(ladders) {
+        t!("dedupe.pinned_other", path = path)
+    } else if !model.is_sane() {
+        t!("dedupe.pinned_wrong", path = path)
+    } else {
+        return Ok(Some(model));
+    };
+    Err(Failure::failed(wrong).hint(hint).into())
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text)
-            .map(Some)
-            .with_context(|| t!("config.cannot_read", path = path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| t!("config.cannot_read", path = path.display())),
-    }
+/// Reads a file that a linkage wrote, or that somebody copied of it.
+pub(super) fn read<T: serde::de::DeserializeOwned>(project: &Project, path: &Path) -> Result<Option<T>> {
+    let shown = shown(project, path);
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| t!("config.cannot_read", path = shown)),
+    };
+    let wrong = |error: serde_json::Error| {
+        Failure::failed(t!("dedupe.not_a_model", path = shown, line = error.line(), detail = error))
+    };
+    Ok(Some(serde_json::from_str(&text).map_err(wrong)?))
 }

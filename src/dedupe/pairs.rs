@@ -40,7 +40,10 @@ impl Found {
     /// # Errors
     /// A file that is there and cannot be read.
     pub fn read(project: &Project, clinic: &Clinic, entity: &str) -> Result<Option<Self>> {
-        model::read(&project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.found.json")))
+        model::read(
+            project,
+            &project.staging_dir(&clinic.name).join("dedupe").join(format!("{entity}.found.json")),
+        )
     }
 
     /// Writes the model and what else was found into `staging/<clinic>/dedupe/`.
@@ -71,7 +74,7 @@ pub fn find(
     compare::register(staging)?;
     let records = roles.build(staging, entity, settings)?;
     let threads = staging.threads()?;
-    let Proposed { rules, pairs, certain } = blocking::propose(staging, settings, &roles, records)?;
+    let Proposed { rules, pairs, certain } = blocking::propose(staging, entity, settings, &roles, records)?;
     let values = Values::read(staging, &ladders, records)?;
     let patterns = values.patterns(&pairs, threads)?;
     let counts = counted(&patterns);

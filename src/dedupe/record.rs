@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use rust_i18n::t;
 
-use crate::config::{Columns, Dedupe, Read, near};
+use super::expression::expressions;
+use crate::config::{Columns, Dedupe, Exact, Read, near};
 use crate::error::Failure;
 use crate::model::ident::quoted;
 use crate::staging::Staging;
@@ -134,7 +135,8 @@ impl Roles {
              with number as (select source_id::varchar as source_id, (row_number() over (order by source_id::varchar) - 1)::uinteger as id {clean}) \
              select number.id, source.* from ({}) as source join number using (source_id)",
             self.sql(entity, settings, &names, "")
-        ))?;
+        ))
+        .map_err(|error| self.culprit(staging, entity, settings, &names, error))?;
         for role in names_of(settings) {
             // log2 of how much rarer a value is than two random records would agree on: it adds to the weight of agreement.
             staging.execute(&format!(
@@ -158,6 +160,40 @@ impl Roles {
         let mut tables = rarities.chain(["linkage_record".to_owned()]);
         tables.try_for_each(|table| staging.execute(&format!("drop table temp.{}", quoted(&table))))
     }
+
+    /// The error of the expression that cannot be computed, by trying each alone.
+    fn culprit(
+        &self,
+        staging: &Staging,
+        entity: &str,
+        settings: &Dedupe,
+        names: &[String],
+        error: anyhow::Error,
+    ) -> anyhow::Error {
+        let fails = |(role, exact): &(&String, &Exact)| {
+            let exact = BTreeMap::from([((*role).clone(), (*exact).clone())]);
+            let sql = self.sql(entity, &Dedupe { exact, ..settings.clone() }, names, "");
+            staging.execute(&format!("select count({}) from ({sql})", quoted(&valid(role)))).is_err()
+        };
+        let found = settings.exact.iter().find(fails).map(|(_, exact)| &exact.valid);
+        match found.and_then(|sql| expressions(settings).find(|expression| expression.sql == sql)) {
+            Some(expression) => expression.failed(entity, settings, error),
+            None => error,
+        }
+    }
+
+    /// The names of the columns that play a role.
+    pub(super) fn names(&self, role: &str) -> Vec<&str> {
+        self.columns.get(role).into_iter().flatten().map(|column| column.name.as_str()).collect()
+    }
+}
+
+/// How many records of an entity have no `source_id`: nothing is compared with them.
+///
+/// # Errors
+/// DuckDB failing.
+pub fn without_source_id(staging: &Staging, entity: &str) -> Result<u64> {
+    staging.value(&format!("select count(*)::ubigint from clean.{} where source_id is null", quoted(entity)))
 }
 
 /// The roles whose values are rare or frequent names.

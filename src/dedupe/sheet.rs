@@ -46,18 +46,21 @@ impl Sheet {
     /// # Errors
     /// A quote that is never closed, a row with more cells than the header, each with its line.
     pub fn parse(text: &str, shown: &str) -> Result<Self> {
-        let plain = text.strip_prefix(MARK).unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
-        let first = plain.lines().find(|line| !line.is_empty()).unwrap_or_default();
-        let count = |delimiter: &char| first.matches(*delimiter).count();
-        // Of equal counts the last is taken.
-        let delimiter = ['\t', ';', ','].into_iter().max_by_key(count).unwrap_or(',');
+        let text = text.strip_prefix(MARK).unwrap_or(text);
+        // Programs of old Macs ended lines like this.
+        let text = if text.contains('\n') { text.to_owned() } else { text.replace('\r', "\n") };
+        let told =
+            text.strip_prefix("sep=").and_then(|rest| Some((rest.chars().next()?, rest.split_once('\n')?.1)));
+        let (lines_before, text) = told.map_or((0, text.as_str()), |(_, rest)| (1, rest));
+        let delimiter = told.map_or_else(|| delimiter(text), |(delimiter, _)| delimiter);
         let at = |line: u64| format!("{shown}:{line}");
-        let mut records = Records::separated(&plain, delimiter as u8);
+        let mut records = Records::new(text, u8::try_from(delimiter).unwrap_or(b','));
         let mut rows = Vec::new();
-        while let Some((line, cells)) = records.any_record().map_err(|line| {
-            Failure::failed(t!("dedupe.sheet_quote", place = at(line))).hint(t!("dedupe.sheet_quote_hint"))
+        while let Some((line, cells)) = records.next_record().map_err(|line| {
+            Failure::failed(t!("dedupe.sheet_quote", place = at(line + lines_before)))
+                .hint(t!("dedupe.sheet_quote_hint"))
         })? {
-            rows.push(Row { line, cells });
+            rows.push(Row { line: line + lines_before, cells });
         }
         if rows.is_empty() {
             rows.push(Row { line: 1, cells: Vec::new() });
@@ -95,6 +98,13 @@ impl Sheet {
     pub fn place(&self, row: &Row) -> String {
         format!("{}:{}", self.shown, row.line)
     }
+}
+
+/// The one of comma, semicolon and tab that the header has most of; of equals the comma, then the semicolon.
+fn delimiter(text: &str) -> char {
+    let first = text.lines().find(|line| !line.is_empty()).unwrap_or_default();
+    let count = |delimiter: &char| first.matches(*delimiter).count();
+    ['\t', ';', ','].into_iter().max_by_key(count).unwrap_or(',')
 }
 
 /// A file's text, with its byte order mark: in the encoding that this says, else UTF-8, else what Windows writes in our
@@ -162,12 +172,15 @@ mod tests {
             "a,b\n\n1,\"x\ny\"\n2,z\n",
             "\u{feff}A;B\r\n\r\n1;\"x\r\ny\"\r\n2;z\r\n;\r\n;\r\n",
             " a \tb\r\r1\t\"x\ry\"\r2\tz",
+            "sep=;\na;b\n1;\"x\ny\"\n2;z\n",
         ] {
             let sheet = Sheet::parse(text, "f.csv").unwrap();
             assert_eq!(sheet.column("b").unwrap(), 1);
             let rows: Vec<(u64, &str, &str)> =
                 sheet.rows.iter().map(|row| (row.line, row.cell(0), row.cell(1))).collect();
-            assert_eq!(rows, [(3, "1", "x\ny"), (5, "2", "z")], "{text:?}");
+            // What stands in quotes stays as it is.
+            let cell = if text.contains("\r\n") { "x\r\ny" } else { "x\ny" };
+            assert_eq!(rows, [(3, "1", cell), (5, "2", "z")], "{text:?}");
         }
         assert_eq!(Sheet::parse("", "f.csv").unwrap().rows.len(), 0);
     }

@@ -11,6 +11,7 @@ use super::decisions::Decisions;
 use super::estimate::number;
 use super::model::weight;
 use super::pairs::Found;
+use super::record::without_source_id;
 use crate::config::{Clinic, Dedupe, Project};
 use crate::error::Failure;
 use crate::model::ident::quoted;
@@ -34,6 +35,10 @@ pub struct Summary {
     pub expected_household: f64,
     pub pairs: Verdicts,
     pub clusters: Clusters,
+    /// Records that have no source_id, with which nothing is compared.
+    pub without_source_id: u64,
+    /// Decisions about records that are not there.
+    pub gone: u64,
     /// The clusters in the staging file are others than these settings and decisions give.
     pub outdated: bool,
 }
@@ -99,6 +104,8 @@ impl Summary {
             expected_household: of(found.model.household_rate),
             pairs: verdicts(staging, entity, settings, decisions, found.model.candidates)?,
             outdated: outdated(staging, entity, &members)?,
+            without_source_id: without_source_id(staging, entity)?,
+            gone: decisions.gone(staging, entity)?,
             clusters,
             found,
         })

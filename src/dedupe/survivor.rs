@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use rust_i18n::t;
 
-use crate::config::{Dedupe, Rule, Survivor};
+use super::record::Roles;
+use crate::config::{Dedupe, Rule, Survivor, near};
+use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
@@ -14,11 +17,38 @@ const OWN: [&str; 4] = ["source_id", "_id", "_ids", "_repairs"];
 /// Makes `golden.<entity>` from `clean.<entity>` and `xref.<entity>`.
 ///
 /// # Errors
-/// DuckDB failing.
+/// A column that the clinic's own section names and that is not there, DuckDB failing.
 pub fn build(staging: &Staging, entity: &str, settings: &Dedupe) -> Result<()> {
     let columns: Vec<String> = staging
         .rows(&format!("select column_name from (describe clean.{})", quoted(entity)), |row| row.get(0))?;
+    check(staging, entity, settings, &columns)?;
     staging.execute(&golden_sql(entity, &settings.survivor, &columns))
+}
+
+/// Refuses a column of the clinic's own section that `clean.<entity>` has not.
+fn check(staging: &Staging, entity: &str, settings: &Dedupe, columns: &[String]) -> Result<()> {
+    let own = &settings.own_survivor;
+    let mut named = (own.columns.keys().map(|name| ("columns", name)))
+        .chain(own.together.iter().flatten().map(|name| ("together", name)))
+        .chain(own.recency.iter().map(|name| ("recency", name)));
+    let values: Vec<String> = values(columns).cloned().collect();
+    let is_there = |name: &str| values.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let Some((setting, name)) = named.find(|(_, name)| !is_there(name)) else { return Ok(()) };
+    // Who names a role means the columns that play it.
+    let roles = Roles::find(staging, entity, settings)?;
+    let near = match roles.names(&name.to_lowercase()).as_slice() {
+        [] => near(name, &values),
+        names => t!("config.near", names = names.join(", ")).into_owned(),
+    };
+    let message =
+        t!("dedupe.survivor_column", setting = setting, entity = entity, column = name, near = near);
+    let hint = t!("dedupe.survivor_hint", entity = entity, columns = values.join(", "));
+    Err(Failure::failed(message).hint(hint).into())
+}
+
+/// The columns of which a value can survive.
+fn values(columns: &[String]) -> impl Iterator<Item = &String> {
+    columns.iter().filter(|column| !OWN.contains(&column.to_lowercase().as_str()))
 }
 
 /// The rank that decides a column: the smallest wins, over all records of a cluster where the column is filled.
@@ -32,8 +62,7 @@ struct Choice {
 }
 
 fn golden_sql(entity: &str, survivor: &Survivor, columns: &[String]) -> String {
-    let values: Vec<&String> =
-        columns.iter().filter(|column| !OWN.contains(&column.to_lowercase().as_str())).collect();
+    let values: Vec<&String> = values(columns).collect();
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let choices: BTreeMap<&String, Choice> =
         values.iter().map(|column| (*column, choice(survivor, column, &values))).collect();

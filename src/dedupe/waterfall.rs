@@ -1,61 +1,82 @@
 //! Why a pair scored as it did: what each comparison added to the odds, in bits.
+//!
+//! The parts add up to the weight that [`pairs`](super::pairs) stores. Each comparison counts against strangers
+//! (log2 m/u); two people of one household explain some agreements better than strangers do, and by how much is one
+//! correction, which is never above zero.
 
-use super::model::{Level, Model};
-use super::pending::Pair;
+use serde::Serialize;
 
-/// From the odds of any two records to those of this pair.
-#[derive(Debug, Clone, PartialEq)]
+use super::model::{Comparison, Level, Model};
+
+/// From the odds of any two records to those of these two.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Waterfall {
-    /// Log2 odds that two records of the entity are the same, before they are compared.
+    /// log2 odds of any two records.
     pub prior: f64,
     pub parts: Vec<Part>,
-    /// Sum of the prior and all parts: the pair's weight.
-    pub total: f64,
+    /// What rare values add, and frequent ones take away, in all.
+    pub rarity: f64,
+    /// What is taken away because two people of one household would agree like this too; 0 or less.
+    pub household: f64,
+    /// log2 posterior odds: the sum of the prior, the parts' bits, rarity and household.
+    pub weight: f64,
 }
 
 /// What one comparison says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Part {
-    pub name: String,
-    /// How far the two agree; empty where one of them has nothing.
-    pub level: String,
-    /// For (above zero) or against; 0 is no evidence.
+    pub comparison: String,
+    /// Nothing where a record has no value, which is no evidence.
+    pub level: Option<Found>,
+    /// log2(m / u), 0 without a level.
     pub bits: f64,
+    /// Its share of the rarity; 0 where only the sum is known.
+    pub rarity: f64,
 }
 
-/// The part of values that are rarer, or more frequent, than others of their column.
-pub const RARITY: &str = "rarity";
-/// The part that is taken away for what different people of one household have in common.
-pub const HOUSEHOLD: &str = "household";
+/// The level at which two records are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    pub label: String,
+    pub m: f64,
+    pub u: f64,
+    pub household: f64,
+    /// Whether any pair of one person is expected at it.
+    pub seen: bool,
+}
 
 impl Waterfall {
-    /// The waterfall of a pair by the model that weighed it. Each comparison counts against strangers; where a household
-    /// explains the pair better, the difference is the last part, so that the sum is the pair's weight.
-    pub fn of(model: &Model, pair: &Pair) -> Self {
+    /// The waterfall of a pattern by the model that weighed it.
+    pub(super) fn new(model: &Model, pattern: u64, rarity: f64, weight: f64) -> Self {
         let prior = model.prior();
-        let mut parts: Vec<Part> = model
-            .levels(pair.pattern)
-            .map(|(comparison, level)| Part {
-                name: comparison.name.clone(),
-                level: level.map(|level| level.label.replace('_', " ")).unwrap_or_default(),
-                bits: level.map_or(0.0, Level::bits),
-            })
-            .collect();
-        let add = |parts: &mut Vec<Part>, name: &str, bits: f64| {
-            if bits.abs() >= 0.005 {
-                parts.push(Part { name: name.to_owned(), level: String::new(), bits });
-            }
-        };
-        add(&mut parts, RARITY, pair.rarity);
-        let told = prior + parts.iter().map(|part| part.bits).sum::<f64>();
-        add(&mut parts, HOUSEHOLD, pair.weight - told);
-        Self { prior, parts, total: pair.weight }
+        let parts: Vec<Part> = model.levels(pattern).map(Part::of).collect();
+        let told: f64 = parts.iter().map(|part| part.bits).sum();
+        Self { prior, parts, rarity, household: weight - prior - told - rarity, weight }
+    }
+
+    /// That of a pair as it was stored.
+    pub fn of(model: &Model, pair: &super::pending::Pair) -> Self {
+        Self::new(model, pair.pattern, pair.rarity, pair.weight)
+    }
+}
+
+impl Part {
+    fn of((comparison, found): (&Comparison, Option<&Level>)) -> Self {
+        let level = found.map(|level| Found {
+            label: level.label.clone(),
+            m: level.m,
+            u: level.u,
+            household: level.household,
+            seen: level.seen,
+        });
+        let bits = found.map_or(0.0, Level::bits);
+        Self { comparison: comparison.name.clone(), level, bits, rarity: 0.0 }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Comparison;
+    use super::super::pending::Pair;
     use super::*;
 
     fn comparison(name: &str, levels: &[(&str, f64, f64, f64)]) -> Comparison {
@@ -82,7 +103,7 @@ mod tests {
             rounds: 1,
             converged: true,
             comparisons: vec![
-                comparison("name", &[("equal", 0.9, 0.001, 0.01), ("first_names_alike", 0.1, 0.999, 0.99)]),
+                comparison("name", &[("equal", 0.9, 0.001, 0.01), ("both_similar", 0.1, 0.999, 0.99)]),
                 comparison("phone", &[("equal", 0.8, 0.0001, 0.8), ("different", 0.2, 0.9999, 0.2)]),
                 comparison("email", &[("equal", 0.5, 0.001, 0.5)]),
             ],
@@ -92,15 +113,15 @@ mod tests {
         let weight = model.joint(pattern).weight(rarity);
         let pair = Pair { left: "1".to_owned(), right: "2".to_owned(), pattern, rarity, weight };
         let waterfall = Waterfall::of(&model, &pair);
-        let told: Vec<(&str, &str)> =
-            waterfall.parts.iter().map(|part| (part.name.as_str(), part.level.as_str())).collect();
-        assert_eq!(
-            told,
-            [("name", "first names alike"), ("phone", "equal"), ("email", ""), (RARITY, ""), (HOUSEHOLD, "")]
-        );
-        let sum = waterfall.prior + waterfall.parts.iter().map(|part| part.bits).sum::<f64>();
-        assert!((sum - weight).abs() < 1e-9 && waterfall.total == weight, "{waterfall:?}");
+        let label = |part: &Part| part.level.as_ref().map(|level| level.label.clone());
+        let told: Vec<(&str, Option<String>)> =
+            waterfall.parts.iter().map(|part| (part.comparison.as_str(), label(part))).collect();
+        let some = |label: &str| Some(label.to_owned());
+        assert_eq!(told, [("name", some("both_similar")), ("phone", some("equal")), ("email", None)]);
+        let parts: f64 = waterfall.parts.iter().map(|part| part.bits).sum();
+        let sum = waterfall.prior + parts + waterfall.rarity + waterfall.household;
+        assert!((sum - weight).abs() < 1e-9 && waterfall.weight == weight, "{waterfall:?}");
         assert!(waterfall.parts[0].bits < -3.0 && waterfall.parts[1].bits > 12.0, "{waterfall:?}");
-        assert!(waterfall.parts[2].bits == 0.0 && waterfall.parts[4].bits < -7.0, "{waterfall:?}");
+        assert!(waterfall.parts[2].bits == 0.0 && waterfall.household < -7.0, "{waterfall:?}");
     }
 }

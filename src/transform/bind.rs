@@ -109,12 +109,12 @@ fn bind_one(
     options: &Options<'_>,
     workbench: &Workbench,
 ) -> Result<(), Problem> {
-    let sql = match node.kind {
+    let sql = match &node.kind {
         Kind::Linked(table) => {
             let (staging, entity) = (workbench.staging(), &node.name.table);
             let found = table.find(options.project, options.clinic, staging, entity);
             return found
-                .and_then(|_| table.build(options.project, options.clinic, staging, entity))
+                .and_then(|_| table.build(options.clinic, staging, entity))
                 .map_err(|error| linked::problem(node, &error));
         }
         Kind::Map { .. } => {

@@ -199,7 +199,7 @@ fn build(
     let staging = options.staging;
     let started = Instant::now();
     let mut rows: i64 = 0;
-    let found = match node.kind {
+    let found = match &node.kind {
         Kind::Linked(table) => table.find(options.project, options.clinic, staging, &node.name.table)?,
         _ => None,
     };
@@ -240,8 +240,8 @@ fn replace(options: &Options<'_>, macros: &Macros, node: &Node, before: Option<S
         drop_shape(staging, &node.name, before)?;
     }
     let name = node.name.quoted();
-    if let Kind::Linked(table) = node.kind {
-        return table.build(options.project, options.clinic, staging, &node.name.table);
+    if let Kind::Linked(table) = &node.kind {
+        return table.build(options.clinic, staging, &node.name.table);
     }
     if let Kind::Map { rows } = &node.kind {
         staging.execute(&format!(

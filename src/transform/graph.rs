@@ -1,7 +1,9 @@
 //! Models and what they read, as a graph without cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::linked::Fixes;
 use super::name::Name;
 use super::plan::Shape;
 use super::workbench::Query;
@@ -23,12 +25,12 @@ pub(super) enum Kind {
 }
 
 /// The tables that linking the records of an entity makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Linked {
     /// `dedupe.<entity>`
     Pairs,
-    /// `xref.<entity>`
-    Clusters,
+    /// `xref.<entity>`, by what people fixed.
+    Clusters(Arc<Fixes>),
     /// `golden.<entity>`
     Survivors,
 }

@@ -2,12 +2,14 @@
 //! `xref.<entity>` (clusters) and `golden.<entity>` (survivors).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::Options;
 use super::graph::{Graph, Kind, Linked, Node};
 use super::macros::Macros;
 use super::name::Name;
@@ -20,6 +22,13 @@ use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::literal;
 use crate::staging::Staging;
+
+/// What the files in `fixes/` say about an entity's records.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fixes {
+    decisions: Decisions,
+    recorded: GoldenIds,
+}
 
 /// Adds the nodes of every `[dedupe.<entity>]`; a table that a model file makes stays that model's.
 pub(super) fn add_nodes(
@@ -52,28 +61,36 @@ pub(super) fn add_nodes(
             }
             continue;
         }
-        for (schema, table) in
-            [("dedupe", Linked::Pairs), ("xref", Linked::Clusters), ("golden", Linked::Survivors)]
-        {
+        problems.extend(
+            unknown_source(clinic, staging, settings)?.map(|failure| problem_of(&file(&clean), failure)),
+        );
+        let wrong = faults(workbench, macros, entity, settings)?;
+        let bare = (!wrong.is_empty()).then(|| dedupe::bare(settings));
+        problems.extend(wrong.into_iter().map(|failure| problem_of(&file(&clean), failure)));
+        let fixes = Arc::new(Fixes {
+            decisions: Decisions::read(project, clinic, entity)?,
+            recorded: GoldenIds::read(project, &clinic.name, entity)?,
+        });
+        let tables =
+            [("dedupe", Linked::Pairs), ("xref", Linked::Clusters(fixes)), ("golden", Linked::Survivors)];
+        for (schema, table) in tables {
             let name = Name::new(schema, entity);
             if graph.nodes.contains_key(&name) || graph.leaves.contains_key(&name) {
                 continue;
             }
             let file = file(&name);
-            let query = match workbench.parse(&table.reads(entity, settings))? {
+            let reads = table.reads(entity, bare.as_ref().unwrap_or(settings));
+            let query = match workbench.parse(&reads)? {
                 Ok(query) => query,
                 Err(fault) => {
                     problems.push(Problem::at(&file, None, fault.message));
                     continue;
                 }
             };
-            for fault in workbench.faults(&query.uses, &|name| macros.contains(name)) {
-                problems.push(Problem::at(&file, None, fault.message));
-            }
             let node = Node {
-                kind: Kind::Linked(table),
                 macros: macros.closure(&query.uses),
                 tree: table.fingerprint(project, clinic, staging, entity, settings)?,
+                kind: Kind::Linked(table),
                 inputs: query.uses.tables.iter().map(super::tree::TableUse::name).collect(),
                 query: Some(query),
                 name: name.clone(),
@@ -86,24 +103,45 @@ pub(super) fn add_nodes(
     Ok(())
 }
 
+/// A trusted source that is neither in clinic.toml nor loaded.
+fn unknown_source(clinic: &Clinic, staging: &Staging, settings: &Dedupe) -> Result<Option<Failure>> {
+    let mut known: Vec<String> = staging.rows("select source from meta.source", |row| row.get(0))?;
+    known.extend(clinic.sources.keys().cloned());
+    known.sort();
+    known.dedup();
+    let unknown = settings.own_survivor.sources.iter().find(|name| !known.contains(name));
+    Ok(unknown.map(|name| {
+        let near = near(name, &known);
+        Failure::failed(t!("dedupe.survivor_source", source = name, near = near))
+            .hint(t!("dedupe.survivor_sources_hint", sources = known.join(", ")))
+    }))
+}
+
+/// What is wrong with the expressions of the settings, each parsed by itself.
+fn faults(workbench: &Workbench, macros: &Macros, entity: &str, settings: &Dedupe) -> Result<Vec<Failure>> {
+    let mut wrong = Vec::new();
+    for expression in dedupe::expressions(settings) {
+        let found = match workbench.parse(&format!("select ({}\n)", expression.sql))? {
+            Ok(query) => workbench.faults(&query.uses, &|name| macros.contains(name)),
+            Err(fault) => vec![fault],
+        };
+        wrong.extend(found.iter().map(|fault| expression.wrong(entity, settings, &fault.message)));
+    }
+    Ok(wrong)
+}
+
 impl Linked {
     /// A query of the tables that it reads and of the expressions that the settings bring along.
-    fn reads(self, entity: &str, settings: &Dedupe) -> String {
+    fn reads(&self, entity: &str, settings: &Dedupe) -> String {
         let quoted = |schema: &str| Name::new(schema, entity).quoted();
         match self {
             Linked::Pairs => {
-                let expressions: Vec<String> = dedupe::expressions(settings)
-                    .into_iter()
-                    .map(|expression| format!("({expression})"))
-                    .collect();
-                format!(
-                    "select {} from {} cross join meta.clinic",
-                    if expressions.is_empty() { "1".to_owned() } else { expressions.join(",\n") },
-                    quoted("clean")
-                )
+                let expressions: String =
+                    dedupe::expressions(settings).map(|one| format!(",\n({})", one.sql)).collect();
+                format!("select 1{expressions} from {} cross join meta.clinic", quoted("clean"))
             }
             // The definite noes are expressions over roles, which may call macros.
-            Linked::Clusters => {
+            Linked::Clusters(_) => {
                 let expressions: Vec<String> =
                     settings.exact.values().map(|exact| format!(", ({})", exact.valid)).collect();
                 format!(
@@ -119,7 +157,7 @@ impl Linked {
 
     /// A hash over the settings and files that its content depends on.
     fn fingerprint(
-        self,
+        &self,
         project: &Project,
         clinic: &Clinic,
         staging: &Staging,
@@ -135,7 +173,7 @@ impl Linked {
                 let pinned = std::fs::read_to_string(pinned).unwrap_or_default();
                 format!("{} {pinned}", serde_json::to_string(&settings)?)
             }
-            Linked::Clusters => format!(
+            Linked::Clusters(fixes) => format!(
                 "{} {} {:?} {:?}",
                 settings.accept,
                 serde_json::to_string(&(
@@ -144,8 +182,8 @@ impl Linked {
                     &settings.columns,
                     &settings.roles
                 ))?,
-                decided(project, clinic, entity)?,
-                news(staging, entity, recorded(project, clinic, entity)?)?,
+                fixes.decisions.decided(),
+                news(staging, entity, fixes.recorded())?,
             ),
             Linked::Survivors => serde_json::to_string(&settings.survivor)?,
         };
@@ -155,13 +193,13 @@ impl Linked {
     /// Compares the records, where that is what the table holds, into temporary tables. Not within a transaction: DuckDB
     /// reads what that wrote on one core.
     pub(super) fn find(
-        self,
+        &self,
         project: &Project,
         clinic: &Clinic,
         staging: &Staging,
         entity: &str,
     ) -> Result<Option<pairs::Found>> {
-        match clinic.dedupe.get(entity).filter(|_| self == Linked::Pairs) {
+        match clinic.dedupe.get(entity).filter(|_| *self == Linked::Pairs) {
             Some(settings) => pairs::find(project, clinic, staging, entity, settings).map(Some),
             None => Ok(None),
         }
@@ -169,19 +207,12 @@ impl Linked {
 
     /// Makes the table, once [`Linked::find`] has found what it holds, over whatever rows its inputs have: an empty one
     /// binds the expressions of the settings.
-    pub(super) fn build(
-        self,
-        project: &Project,
-        clinic: &Clinic,
-        staging: &Staging,
-        entity: &str,
-    ) -> Result<()> {
+    pub(super) fn build(&self, clinic: &Clinic, staging: &Staging, entity: &str) -> Result<()> {
         let Some(settings) = clinic.dedupe.get(entity) else { return Ok(()) };
         match self {
             Linked::Pairs => pairs::keep(staging, entity),
-            Linked::Clusters => {
-                let decisions = decided(project, clinic, entity)?;
-                let recorded = recorded(project, clinic, entity)?;
+            Linked::Clusters(fixes) => {
+                let (decisions, recorded) = (fixes.decisions.decided(), fixes.recorded());
                 cluster::build(clinic, staging, entity, settings, &decisions, &recorded).map(drop)
             }
             Linked::Survivors => survivor::build(staging, entity, settings),
@@ -198,6 +229,8 @@ pub struct LinkReport {
     pub golden: u64,
     /// Pairs that wait for a person's decision.
     pub waiting: u64,
+    /// Records that have no source_id, with which nothing is compared.
+    pub without_source_id: u64,
     /// Decisions about records that are not there.
     pub gone: u64,
     /// Pairs that people said are the same, and that another decision holds apart.
@@ -207,19 +240,26 @@ pub struct LinkReport {
 }
 
 /// Reports on every entity whose records are linked.
-pub(super) fn reports(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<Vec<LinkReport>> {
+pub(super) fn reports(options: &Options<'_>, graph: &Graph) -> Result<Vec<LinkReport>> {
+    let Options { project, clinic, staging, .. } = *options;
     let linked =
         clinic.dedupe.iter().filter(|(entity, _)| staging.has_table("dedupe", entity).unwrap_or(false));
     let report = |(entity, settings): (&String, &Dedupe)| {
-        let decisions = Decisions::read(project, clinic, entity)?;
+        let node = graph.nodes.get(&Name::new("xref", entity));
+        let decisions = match node.map(|node| &node.kind) {
+            Some(Kind::Linked(Linked::Clusters(fixes))) => &fixes.decisions,
+            // A model file makes it.
+            _ => &Decisions::read(project, clinic, entity)?,
+        };
         let xref = Name::new("xref", entity).quoted();
         Ok(LinkReport {
             entity: entity.clone(),
             records: staging.value(&format!("select count(*) from {xref}"))?,
             golden: staging.value(&format!("select count(distinct golden_id) from {xref}"))?,
+            without_source_id: dedupe::without_source_id(staging, entity)?,
             gone: decisions.gone(staging, entity)?,
-            overruled: overruled(staging, entity, &decisions)?,
-            waiting: dedupe::pending::count(staging, entity, settings, &decisions)?,
+            overruled: overruled(staging, entity, decisions)?,
+            waiting: dedupe::pending::count(staging, entity, settings, decisions)?,
             converged: dedupe::Model::fitted(project, clinic, entity)?.map(|model| model.converged),
         })
     };
@@ -238,13 +278,12 @@ fn overruled(staging: &Staging, entity: &str, decisions: &Decisions) -> Result<u
 
 /// A failure to build such a table, as a problem of its section.
 pub(super) fn problem(node: &Node, error: &anyhow::Error) -> Problem {
-    let failure = Failure::from_anyhow(error);
-    let text: Vec<String> = std::iter::once(failure.message).chain(failure.hints).collect();
-    Problem::at(&node.file, None, text.join("\n  → "))
+    problem_of(&node.file, Failure::from_anyhow(error))
 }
 
-fn decided(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<cluster::Decided>> {
-    Ok(Decisions::read(project, clinic, entity)?.decided())
+fn problem_of(section: &SqlFile, failure: Failure) -> Problem {
+    let text: Vec<String> = std::iter::once(failure.message).chain(failure.hints).collect();
+    Problem::at(section, None, text.join("\n  → "))
 }
 
 /// The recorded ids that `xref` does not have already: a push that only wrote down what it was given changes nothing.
@@ -268,7 +307,10 @@ fn news(staging: &Staging, entity: &str, recorded: Vec<(String, String)>) -> Res
     Ok(recorded.into_iter().filter(|row| !known.contains(row)).collect())
 }
 
-fn recorded(project: &Project, clinic: &Clinic, entity: &str) -> Result<Vec<(String, String)>> {
-    let ids = GoldenIds::read(project, &clinic.name, entity)?;
-    Ok(ids.rows().map(|(source_id, golden_id)| (source_id.to_owned(), golden_id.to_owned())).collect())
+impl Fixes {
+    /// Source and golden ids of earlier pushes, the earliest first.
+    fn recorded(&self) -> Vec<(String, String)> {
+        let rows = self.recorded.rows();
+        rows.map(|(source_id, golden_id)| (source_id.to_owned(), golden_id.to_owned())).collect()
+    }
 }

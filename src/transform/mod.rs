@@ -110,7 +110,7 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let unread = unread::find(&prepared.graph, options.clinic, options.staging)?;
     unread::record(options.staging, &unread)?;
     let output = build::output(options.staging)?;
-    let linked = linked::reports(options.project, options.clinic, options.staging)?;
+    let linked = linked::reports(options, &prepared.graph)?;
     Ok(Report { linked, built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
 }
 

@@ -130,6 +130,8 @@ fn febrl_1_is_found_whole_and_explained() {
     what_is_told_is_told_in_both_languages(&site);
     the_report_is_private_and_masked(&site);
     truths_of_all_kinds_are_read(&site);
+    pairs_are_explained_to_people(&site);
+    the_missed_are_told_with_their_reason(&site);
 }
 
 fn every_kept_pair_is_explained(site: &Site) {
@@ -144,10 +146,14 @@ fn every_kept_pair_is_explained(site: &Site) {
     assert!(rows.len() >= 500);
     let pairs: Vec<(String, String)> = rows.iter().map(|(pair, _)| pair.clone()).collect();
     for (found, (pair, weight)) in explainer.explain_all(&pairs, &[]).unwrap().iter().zip(&rows) {
-        let parts: f64 = found.parts.iter().map(|part| part.bits + part.rarity).sum();
-        let sum = found.prior + parts + found.household;
-        assert!((sum - weight).abs() < 1e-9 && (found.weight - weight).abs() < 1e-9, "{pair:?}: {found:?}");
-        assert!(found.household < 1e-9 && found.rules.iter().any(|rule| rule.compared), "{found:?}");
+        let parts: f64 = found.waterfall.parts.iter().map(|part| part.bits + part.rarity).sum();
+        let waterfall = &found.waterfall;
+        let sum = waterfall.prior + parts + waterfall.household;
+        assert!(
+            (sum - weight).abs() < 1e-9 && (waterfall.weight - weight).abs() < 1e-9,
+            "{pair:?}: {found:?}"
+        );
+        assert!(waterfall.household < 1e-9 && found.rules.iter().any(|rule| rule.compared), "{found:?}");
         assert_eq!((&found.left, &found.right), (&pair.1, &pair.0));
     }
 }
@@ -183,6 +189,75 @@ fn what_is_told_is_told_in_both_languages(site: &Site) {
     std::fs::write(&path, settings).unwrap();
 }
 
+fn pairs_are_explained_to_people(site: &Site) {
+    let pair = ["dedupe", "one", "--explain", "rec-223-org", "rec-223-dup-0"];
+    let found = site.json(&pair);
+    assert_eq!((&found["verdict"], &found["one_cluster"]), (&"accepted".into(), &true.into()), "{found}");
+    assert!(!found["rules"].as_array().unwrap().is_empty());
+    assert!(found["rarity"].as_f64().unwrap() != 0.0, "{found}");
+    let text = site.text(&pair);
+    for part in [
+        "any two records",
+        "one household",
+        "accepted: the probability is at least accept = 0.9",
+        "they are one record now",
+        "made by the rules (records of the block): ",
+        &format!(
+            "weight {:+.1} bits: probability {:.4}",
+            number(&found, "weight"),
+            number(&found, "probability")
+        ),
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for part in found["parts"].as_array().unwrap() {
+        let name = part["comparison"].as_str().unwrap();
+        let row = text.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap();
+        assert!(row.contains(&format!("{:+.1}", number(part, "bits"))), "{part}: {row}");
+    }
+    let spanish = site.text(&[&pair[..], &["--lang", "es"]].concat());
+    for part in ["dos registros cualesquiera", " igual ", "ahora son un solo registro"] {
+        assert!(spanish.contains(part), "{part}: {spanish}");
+    }
+    let apart = site.text(&["dedupe", "one", "--explain", "rec-223-org", "rec-122-org"]);
+    assert!(apart.contains("rejected: below review = 0.05") && apart.contains("they are two records now"));
+}
+
+/// With a threshold that hardly any pair reaches, and a true pair that somebody decided is none.
+fn the_missed_are_told_with_their_reason(site: &Site) {
+    let path = site.0.path().join("clinics/one/clinic.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings + "accept = 0.99999999999\nreview = 0.9999\n").unwrap();
+    let links = "left,right,decision\nrec-223-org,rec-223-dup-0,cannot_link\n";
+    site.0.write("clinics/one/fixes/patient.links.csv", links);
+    site.text(&["transform", "one"]);
+    let truth = febrl("febrl1_true_links.csv");
+    let found = site.evaluate("one", &truth);
+    let count = |value: &Value, name: &str| value[name].as_u64().unwrap();
+    let because = &found["missed_because"];
+    let reasons = ["not_compared", "too_low", "waiting", "apart"].map(|name| count(because, name));
+    assert_eq!(reasons.iter().sum::<u64>(), count(&found, "missed"), "{found}");
+    assert!(reasons[0] == 0 && reasons[1] > 0 && reasons[2] > 0 && reasons[3] == 1, "{found}");
+    let (band, right) = (&found["review"], count(&found, "right"));
+    assert_eq!((count(band, "right"), count(band, "pairs")), (reasons[2], reasons[2]), "{found}");
+    let reviewed = u32::try_from(right + reasons[2]).unwrap();
+    assert_eq!((number(band, "recall"), number(band, "precision")), (f64::from(reviewed) / 500.0, 1.0));
+    let line = ["evaluate", "one", "--truth", truth.to_str().unwrap()];
+    let text = site.text(&line);
+    for part in [
+        &format!(
+            "waiting pairs: {0}, {0} of them true (precision 1.0000); recall with them decided:",
+            reasons[2]
+        ),
+        "held apart",
+        "true pairs: 500",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let explained = site.json(&["dedupe", "one", "--explain", "rec-223-org", "rec-223-dup-0"]);
+    assert_eq!((&explained["verdict"], &explained["one_cluster"]), (&"cannot_link".into(), &false.into()));
+}
+
 fn the_report_is_private_and_masked(site: &Site) {
     site.text(&["dedupe", "one", "patient", "--report"]);
     let path = site.0.path().join("staging/one/reports/dedupe-patient.html");
@@ -197,11 +272,25 @@ fn the_report_is_private_and_masked(site: &Site) {
     assert!(surnames.len() > 100 && page.contains("xxxxx") && page.contains("99999999"));
     assert!(surnames.iter().all(|name| !page.contains(name.as_str())));
     assert!(!page.contains("<script") && !page.contains("http") && page.contains("<svg"));
+    let times = |part: &str| page.matches(part).count();
+    assert_eq!((times("<h3>2 records</h3>"), times("class=\"now\"")), (10, 1));
+    let (bars, rules) = (times("class=\"level\""), times("class=\"tick\""));
+    assert!(bars > 30 && rules > 5 && times("class=\"mark") == 2, "{bars} {rules}");
+    for part in
+        ["<h3>birth_date</h3>", "rare_word", "day and month swapped", "review 0.05", ">500<", "lang=\"en\""]
+    {
+        assert!(page.contains(part), "{part}");
+    }
     let open = site.0.path().join("open.html");
     let spanish = ["--lang", "es", "--show-values", "--report", open.to_str().unwrap()];
     site.text(&[&["dedupe", "one", "patient"], &spanish[..]].concat());
     let page = std::fs::read_to_string(&open).unwrap();
     assert!(surnames.iter().any(|name| page.contains(name.as_str())) && page.contains("Reglas de bloqueo"));
+    assert!(
+        page.contains("lang=\"es\"")
+            && page.contains("día y mes cambiados")
+            && !page.contains("enmascarados")
+    );
     assert_eq!(site.run(&["dedupe", "one", "--report", "page.pdf"]).status.code(), Some(2));
 }
 
@@ -219,8 +308,19 @@ fn truths_of_all_kinds_are_read(site: &Site) {
     );
     assert_eq!((&found["right"], &found["missed"]), (&Value::from(1), &Value::from(1)), "{found}");
     assert_eq!(found["missed_because"]["not_compared"], 1, "{found}");
+    assert_eq!((number(&found, "recall"), &found["wrong"]), (0.5, &Value::from(499)), "{found}");
     let line = ["evaluate", "one", "--truth", truth.to_str().unwrap(), "--threshold-table"];
-    assert!(site.text(&line).contains("not closed"));
+    let text = site.text(&line);
+    for part in [
+        "not closed: 1 pairs",
+        "say nothing new (repeated, reversed, or a record with itself): 1",
+        "no record has: 1; 1 pairs",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let table = site.json(&line)["thresholds"].as_array().unwrap().clone();
+    assert_eq!(table.iter().map(|row| number(row, "threshold")).collect::<Vec<_>>()[..3], [0.5, 0.6, 0.7]);
+    assert!(table.iter().all(|row| row["right"] == 1), "{table:?}");
     assert_eq!(site.run(&[&line[..], &["--min-f1", "0.99"]].concat()).status.code(), Some(3));
     let nobody = site.0.write("nobody.csv", "a,b\nx,y\n");
     assert_eq!(site.run(&["evaluate", "one", "--truth", nobody.to_str().unwrap()]).status.code(), Some(1));
@@ -374,6 +474,26 @@ fn generated_sets_hold_their_bars_with_half_duplicates_few_and_none() {
             let clusters = site.json(&["dedupe", name])["clusters"]["clusters"].as_u64().unwrap();
             assert_eq!(clusters, 0, "false pairs in a set without duplicates");
         }
+    }
+}
+
+#[test]
+fn records_without_source_id_are_told_of() {
+    let site = Site::new();
+    site.clinic(
+        "acme",
+        "id,given_name,surname,date_of_birth\n1,Ana,Ruiz,19800101\n,Eva,Sol,19900303\n,Luis,Paz,19700404\n",
+    );
+    site.text(&["load", "acme"]);
+    for command in [&["transform", "acme"][..], &["dedupe", "acme"]] {
+        let told = site.text(command);
+        assert!(told.contains("patient: records of clean.patient without source_id: 2;"), "{told}");
+        assert!(told.contains("trasvase sql acme \"from clean.patient where source_id is null\""), "{told}");
+    }
+    site.clinic("acme", "id,given_name,surname,date_of_birth\n1,Ana,Ruiz,19800101\n2,Eva,Sol,19900303\n");
+    site.text(&["load", "acme"]);
+    for command in [&["transform", "acme"][..], &["dedupe", "acme"]] {
+        assert!(!site.text(command).contains("without source_id"));
     }
 }
 

@@ -4,18 +4,19 @@ use rust_i18n::t;
 
 use super::super::output::{self, Page, Table};
 use crate::config::Dedupe;
-use crate::dedupe::explain::{Explanation, Part, Verdict};
+use crate::dedupe::explain::{Explanation, Verdict};
 use crate::dedupe::level_text;
 use crate::dedupe::pending::Records;
+use crate::dedupe::waterfall::{Part, Waterfall};
 
 pub(super) fn page(found: &Explanation, settings: &Dedupe, records: Option<&Records>) -> Page {
     let page = match records {
         Some(records) => Page::new().table(values(found, records)),
         None => Page::new(),
     };
-    let page = page.table(parts(found)).line(t!(
+    let page = page.table(parts(&found.waterfall)).line(t!(
         "cli.dedupe.probability",
-        weight = bits(found.weight),
+        weight = bits(found.waterfall.weight),
         probability = format!("{:.4}", found.probability)
     ));
     let page = page.line(verdict(found, settings));
@@ -27,7 +28,7 @@ pub(super) fn page(found: &Explanation, settings: &Dedupe, records: Option<&Reco
     page.add(rules(found))
 }
 
-fn parts(found: &Explanation) -> Table {
+fn parts(found: &Waterfall) -> Table {
     let mut table = Table::new([
         t!("cli.dedupe.comparison"),
         t!("cli.dedupe.level"),

@@ -10,10 +10,10 @@ use serde_json::json;
 use super::super::context::Context;
 use super::super::output::{self, Page};
 use super::Desk;
+use super::charts::{self, Bar};
 use super::explained::bits;
 use super::masked::masked;
 use super::summarised::{rounded, verdicts};
-use super::svg::{self, Bar};
 use crate::dedupe::model::weight;
 use crate::dedupe::pending::Records;
 use crate::dedupe::summary::{self, At, Summary};
@@ -74,7 +74,7 @@ fn page(desk: &Desk, show_values: bool) -> Result<Markup> {
                 (weights(&summary.found.model))
                 h2 { (t!("cli.dedupe.report_histogram")) }
                 p { (t!("cli.dedupe.report_histogram_text")) }
-                (svg::histogram(&summary.found.histogram, &[
+                (charts::histogram(&summary.found.histogram, &[
                     (weight(summary.review), t!("cli.dedupe.report_review", threshold = summary.review).into_owned()),
                     (weight(summary.accept), t!("cli.dedupe.report_accept", threshold = summary.accept).into_owned()),
                 ]))
@@ -117,7 +117,7 @@ fn weights(model: &Model) -> Markup {
         @for comparison in &model.comparisons {
             section {
                 h3 { (comparison.name) }
-                (svg::diverging(&comparison.levels.iter().map(|level| Bar {
+                (charts::diverging(&comparison.levels.iter().map(|level| Bar {
                     label: match level.seen {
                         true => level_text(&level.label),
                         false => format!("{} ({})", level_text(&level.label), t!("cli.dedupe.unseen")),
@@ -134,7 +134,7 @@ fn weights(model: &Model) -> Markup {
 fn threshold_table(rows: &[At], accept: f64) -> Markup {
     let most = rows.iter().map(|at| at.accepted).max().unwrap_or_default();
     html! {
-        table {
+        div class="wide" { table {
             thead { tr {
                 th { (t!("cli.evaluate.accept")) }
                 th { (t!("cli.dedupe.report_accepted_pairs")) }
@@ -148,21 +148,21 @@ fn threshold_table(rows: &[At], accept: f64) -> Markup {
                     tr class=[(at.threshold == accept).then_some("now")] {
                         td { (at.threshold) }
                         td { (output::count(at.accepted)) }
-                        td { (svg::share(at.accepted, most)) }
+                        td { (charts::share(at.accepted, most)) }
                         td { (output::count(at.clusters)) }
                         td { (output::count(at.records)) }
                         td { (output::count(at.waiting)) }
                     }
                 }
             }
-        }
+        } }
     }
 }
 
 fn rules(rules: &[RuleReport]) -> Markup {
     let most = rules.iter().map(|rule| rule.compared).max().unwrap_or_default();
     html! {
-        table {
+        div class="wide" { table {
             thead { tr {
                 th { (t!("cli.dedupe.rule")) }
                 th { (t!("cli.dedupe.pairs")) }
@@ -177,13 +177,13 @@ fn rules(rules: &[RuleReport]) -> Markup {
                         td { (rule.rule) }
                         td { (output::count(rule.pairs)) }
                         td { (output::count(rule.compared)) }
-                        td { (svg::share(rule.compared, most)) }
+                        td { (charts::share(rule.compared, most)) }
                         td { (output::count(rule.biggest)) }
                         td { (rule.limit.map(output::count).unwrap_or_default()) }
                     }
                 }
             }
-        }
+        } }
     }
 }
 
@@ -202,16 +202,22 @@ fn clusters(desk: &Desk, show_values: bool) -> Result<Markup> {
         Some(text) => masked(text),
         None => String::new(),
     };
-    let columns: Vec<usize> = (0..records.columns.len()).filter(|place| Some(*place) != own).collect();
+    // What none of a cluster has is not shown.
+    let columns = |ids: &[String]| -> Vec<usize> {
+        let filled = |place: &usize| ids.iter().any(|id| records.cell(id, *place).is_some());
+        (0..records.columns.len()).filter(|place| Some(*place) != own).filter(filled).collect()
+    };
     Ok(html! {
         @if !show_values { p { (t!("cli.dedupe.report_masked")) } }
         @for cluster in &members {
+            @let shown = &cluster[..cluster.len().min(MOST_RECORDS)];
+            @let columns = columns(shown);
             section {
                 h3 { (t!("cli.dedupe.report_cluster", count = output::count(cluster.len() as u64))) }
                 div class="wide" { table {
-                    thead { tr { th { "source_id" } @for column in &columns { th { (records.columns[*column]) } } } }
+                    thead { tr { th { "source_id" } @for column in &columns { th class="text" { (records.columns[*column]) } } } }
                     tbody {
-                        @for id in cluster.iter().take(MOST_RECORDS) {
+                        @for id in shown {
                             tr { td { (id) } @for column in &columns { td class="text" { (cell(id, *column)) } } }
                         }
                     }

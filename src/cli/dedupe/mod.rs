@@ -1,10 +1,10 @@
 //! `trasvase dedupe`: what people read about how records were found to be the same.
 
+mod charts;
 mod explained;
 mod html;
 mod masked;
 mod summarised;
-mod svg;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

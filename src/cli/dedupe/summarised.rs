@@ -3,6 +3,7 @@
 use rust_i18n::t;
 
 use super::super::output::{self, Page, Table};
+use super::super::transform::without_source_id;
 use super::explained::{bits, share};
 use crate::dedupe::summary::{Summary, Verdicts};
 use crate::dedupe::{Model, RuleReport, level_text};
@@ -16,6 +17,7 @@ pub(super) fn page(summary: &Summary, clinic: &ClinicName) -> Page {
         .add(fit(summary))
         .table(levels(model))
         .add(warnings(summary))
+        .add(without_source_id(&summary.entity, summary.without_source_id, clinic))
         .table(pairs(&summary.pairs))
         .add(clusters(summary, clinic))
 }
@@ -141,8 +143,8 @@ fn clusters(summary: &Summary, clinic: &ClinicName) -> Page {
     if clusters.cut > 0 {
         page = page.line(t!("cli.dedupe.cut_links", count = output::count(clusters.cut)));
     }
-    if clusters.unknown_decisions > 0 {
-        page = page.line(t!("cli.dedupe.gone", count = output::count(clusters.unknown_decisions)));
+    if summary.gone > 0 {
+        page = page.line(t!("cli.dedupe.gone", count = output::count(summary.gone)));
     }
     if summary.pairs.waiting > 0 {
         page = page.line(format!("  → trasvase review {clinic} {}", summary.entity));

@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::style::Stylize as _;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 use rust_i18n::t;
 
+use super::bars::waterfall_lines;
 use super::state::{Mode, State};
 use crate::dedupe::pending::{Pair, Records};
-use crate::dedupe::waterfall::{HOUSEHOLD, Part, RARITY, Waterfall};
+use crate::dedupe::waterfall::Waterfall;
 
 /// What a screen shows.
 pub(super) struct Scene<'a> {
@@ -65,7 +66,7 @@ impl Sides {
 }
 
 /// A value as a terminal may see it: nothing in it moves the cursor or turns the text around.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' => '⏎',
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '�',
@@ -249,7 +250,7 @@ fn breaks(value: &[char], width: usize) -> Vec<usize> {
 }
 
 /// Exactly this many columns of a text: padded, or cut with a mark that says so.
-fn clipped(text: &str, width: usize) -> String {
+pub(super) fn clipped(text: &str, width: usize) -> String {
     let wide = |text: &str| Span::from(text).width();
     let mut shown = text.to_owned();
     if wide(text) > width {
@@ -260,122 +261,15 @@ fn clipped(text: &str, width: usize) -> String {
     shown + &" ".repeat(rest)
 }
 
-/// The waterfall in at most this many lines: from the prior over each comparison to the sum. The smallest parts share a
-/// line where there is no room; what is no evidence is only named.
-fn waterfall_lines(waterfall: &Waterfall, percent: &str, width: usize, height: usize) -> Vec<Line<'static>> {
-    let (telling, silent): (Vec<Part>, Vec<Part>) =
-        waterfall.parts.iter().cloned().partition(|part| part.bits != 0.0);
-    // A heading, the prior, the sum.
-    let room = height.saturating_sub(3 + usize::from(!silent.is_empty()));
-    let parts = gathered(telling, room.max(1));
-    let bars = Bars::over(waterfall, &parts, width);
-    let mut lines = vec![
-        Line::from(clipped(&format!(" {}", t!("cli.review.weights", percent = percent)), width)).underlined(),
-    ];
-    lines.push(bars.line(&t!("cli.review.prior"), "", 0.0, waterfall.prior));
-    let mut sum = waterfall.prior;
-    for part in &parts {
-        lines.push(bars.line(&named(&part.name), &printable(&part.level), sum, sum + part.bits));
-        sum += part.bits;
-    }
-    lines.push(bars.line(&t!("cli.review.sum"), "", 0.0, waterfall.total).bold());
-    if !silent.is_empty() {
-        let names: Vec<String> = silent.iter().map(|part| printable(&part.name)).collect();
-        let names = t!("cli.review.no_evidence", names = names.join(", "));
-        lines.push(Line::from(clipped(&format!(" {names}"), width)).dark_gray());
-    }
-    lines
-}
-
-/// A part's name: that of its comparison, or of what is not one.
-fn named(name: &str) -> String {
-    match name {
-        RARITY => t!("cli.review.rarity").into_owned(),
-        HOUSEHOLD => t!("cli.review.household").into_owned(),
-        name => printable(name),
-    }
-}
-
-/// At most this many parts, in their order; the ones that say least become one at the end.
-fn gathered(mut parts: Vec<Part>, room: usize) -> Vec<Part> {
-    if parts.len() <= room {
-        return parts;
-    }
-    let mut sizes: Vec<f64> = parts.iter().map(|part| part.bits.abs()).collect();
-    sizes.sort_by(|one, other| other.total_cmp(one));
-    let least = sizes[room.saturating_sub(1)];
-    let (mut count, mut bits) = (0, 0.0);
-    parts.retain(|part| {
-        let kept = part.bits.abs() > least;
-        if !kept {
-            count += 1;
-            bits += part.bits;
-        }
-        kept
-    });
-    let name = t!("cli.review.others", count = count).into_owned();
-    parts.push(Part { name, level: String::new(), bits });
-    parts
-}
-
-/// The scale that all bars of one waterfall share.
-struct Bars {
-    low: f64,
-    high: f64,
-    label: usize,
-    width: usize,
-}
-
-impl Bars {
-    fn over(waterfall: &Waterfall, parts: &[Part], width: usize) -> Self {
-        let mut sum = waterfall.prior;
-        let mut ends = vec![0.0, sum, waterfall.total];
-        for part in parts {
-            sum += part.bits;
-            ends.push(sum);
-        }
-        let low = ends.iter().copied().fold(0.0, f64::min);
-        let high = ends.iter().copied().fold(0.0, f64::max);
-        let label = (width * 2 / 5).clamp(12, 40);
-        Self { low, high, label, width: width.saturating_sub(label + 11) }
-    }
-
-    /// Column of a number of bits.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the width")]
-    fn column(&self, bits: f64) -> usize {
-        let share = (bits - self.low) / (self.high - self.low).max(f64::MIN_POSITIVE);
-        (share * self.width.saturating_sub(1) as f64).round() as usize
-    }
-
-    /// A step from one sum to the next: full blocks lead towards the same, hatched ones away from it.
-    fn line(&self, name: &str, level: &str, from: f64, to: f64) -> Line<'static> {
-        let label = if level.is_empty() { name.to_owned() } else { format!("{name}: {level}") };
-        let (start, end) = (self.column(from.min(to)), self.column(from.max(to)));
-        let (block, colour) = if to >= from { ('█', Color::Green) } else { ('▒', Color::Red) };
-        let zero = self.column(0.0);
-        let bar = (0..self.width).map(|at| match at {
-            at if from != to && (start..=end).contains(&at) => block,
-            at if at == zero => '│',
-            _ => ' ',
-        });
-        Line::from(vec![
-            Span::from(format!(" {} {:>+7.2}  ", clipped(&label, self.label), to - from)),
-            Span::styled(bar.collect::<String>(), Style::new().fg(colour)),
-        ])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::crossterm::event::{KeyCode, KeyEvent};
+    use ratatui::style::Style;
 
+    use super::super::bars::tests::waterfall;
     use super::*;
-
-    fn part(name: &str, level: &str, bits: f64) -> Part {
-        Part { name: name.to_owned(), level: level.to_owned(), bits }
-    }
 
     /// A pair with something of everything.
     fn shown() -> Shown {
@@ -399,19 +293,8 @@ mod tests {
             left: text(left),
             right: text(right),
         });
-        let parts = vec![
-            part("name", "first names alike, surnames equal", 9.25),
-            part("birth_date", "day and month swapped", 5.5),
-            part("sex", "equal", 0.9),
-            part("national_id", "", 0.0),
-            part("phone", "one in common", 4.75),
-            part("email", "", 0.0),
-            part("address", "different", -1.5),
-            part("city", "equal", 2.0),
-            part(RARITY, "", -0.3),
-        ];
         let sides = Sides { left: "1041".to_owned(), right: "2977".to_owned(), fields: fields.into() };
-        Shown { sides, probability: 0.889, waterfall: Some(Waterfall { prior: -17.6, parts, total: 3.0 }) }
+        Shown { sides, probability: 0.889, waterfall: Some(waterfall()) }
     }
 
     fn press(state: &mut State, keys: &str) {
@@ -463,16 +346,10 @@ mod tests {
     }
 
     #[test]
-    fn no_screen_is_too_small_and_no_sum_is_lost() {
+    fn no_screen_is_too_small() {
         let state = State::new(1);
         for (width, height) in [(1, 1), (20, 5), (40, 10), (80, 2), (300, 100)] {
             screen(&state, width, height);
-        }
-        let waterfall = shown().waterfall.unwrap();
-        for room in 1..12 {
-            let parts = gathered(waterfall.parts.clone(), room);
-            let sum = waterfall.prior + parts.iter().map(|part| part.bits).sum::<f64>();
-            assert!(parts.len() <= room && (sum - waterfall.total).abs() < 1e-9, "{room}: {parts:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! `trasvase review`: people decide about pairs, in a terminal or in a spreadsheet.
 
+mod bars;
 mod cell;
 mod draw;
 mod spreadsheet;

@@ -43,6 +43,11 @@ create or replace table xref.patient as from (values
 ) t(source_id, golden_id, score, reason);
 "#;
 
+/// Of one comparison, whose first level all pairs have.
+const MODEL: &str = r#"{"entity": "patient", "records": 7, "candidates": 7, "random_pairs": 21, "match_rate": 0.1,
+"household_rate": 0.1, "rounds": 1, "converged": true, "comparisons": [{"name": "name", "levels": [
+{"label": "one_edit", "m": 0.5, "u": 0.1, "household": 0.1, "seen": true}]}]}"#;
+
 struct Site(tempfile::TempDir);
 
 impl Site {
@@ -455,8 +460,11 @@ fn pairs_are_decided_in_a_terminal_and_a_kill_loses_nothing() {
     terminal.child.wait().unwrap();
     assert_eq!(site.rows(), both);
 
+    let folder = site.path().join("staging/acme/dedupe");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("patient.model.json"), MODEL).unwrap();
     let mut terminal = Terminal::open(&site, &["review", "--lang", "es"]);
-    terminal.until_shown("1 de 1");
+    terminal.until("the level in Spanish", |seen| seen.contains("1 de 1") && seen.contains("errata"));
     terminal.press(" ");
     terminal.until_shown("lo decidido");
     terminal.press("q");

@@ -158,7 +158,23 @@ fn what_is_wrong_with_a_section_is_told_before_anything_is_built() {
         ("[dedupe.patient.compare.surname]\nas = \"text\"\n", "clean.patient has no column 'surname'"),
         (
             "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"nme\"\n",
-            "\"nme\" not found",
+            "the blocking rule 'x' cannot be computed: did you mean name? (Binder Error: Referenced column \"nme\" not found",
+        ),
+        (
+            "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"left(name\"\n",
+            "the blocking rule 'x' cannot be computed (syntax error",
+        ),
+        (
+            "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"left(name\"\n",
+            "or false to leave it out: [dedupe.patient.block] x = false",
+        ),
+        (
+            "[dedupe.patient.compare.code]\nas = \"code\"\n[dedupe.patient.exact.code]\nvalid = \"cod = 1\"\n",
+            "the expression by which 'code' is valid cannot be computed: did you mean code?",
+        ),
+        (
+            "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.columns]\nname = \"nmae\"\n",
+            "columns.name: clean.patient has no column 'nmae': did you mean name?",
         ),
         (
             "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"random()::varchar\"\n",
@@ -171,10 +187,55 @@ fn what_is_wrong_with_a_section_is_told_before_anything_is_built() {
     ] {
         let message = case(section).refusal();
         assert!(message.contains(expected) && message.contains("[dedupe."), "{section}: {message}");
+        assert!(!message.contains("[dedupe.patient]: [dedupe"), "said twice: {message}");
+        assert!(!message.contains("there is no table"), "it follows from the other: {message}");
     }
     let twice = case(SECTION);
     twice.write("sql/sources/flowww/clean/patient.sql", &CLEAN.replace("(6, 'Eva'", "(5, 'Eva'"));
     assert!(twice.refusal().contains("1 rows have a source_id that another row has"));
+}
+
+#[test]
+fn a_survivor_rule_about_nothing_is_refused_unless_a_shared_file_has_it() {
+    let shared = "[roles.title]\nread = \"text\"\nknown_as = [\"name\"]\n[compare.title]\nas = \"text\"\n\
+        [survivor]\nrecency = [\"changed_at\"]\ntogether = [[\"street\", \"province\"]]\nsources = [\"other\"]\n";
+    let section = |survivor: &str| {
+        let case = case(&format!("[dedupe.patient]\nlike = \"thing\"\n{survivor}"));
+        case.write("sql/dedupe/thing.toml", shared);
+        case
+    };
+    let right = "[dedupe.patient.survivor]\nrecency = [\"updated_at\"]\ncolumns = { Phone = \"longest\" }\n";
+    let case = section(right);
+    case.plan(&case.open()).unwrap();
+    for (survivor, expected) in [
+        (
+            "recency = [\"update_at\"]",
+            "survivor.recency: clean.patient has no column 'update_at' of which a value could survive: did you mean updated_at?",
+        ),
+        ("columns = { phon = \"longest\" }", "survivor.columns: clean.patient has no column 'phon'"),
+        ("columns = { title = \"longest\" }", "'title' of which a value could survive: did you mean name?"),
+        ("together = [[\"street\", \"twon\"]]", "did you mean town?"),
+        ("columns = { source_id = \"longest\" }", "name, code, phone, street, town, updated_at, notes"),
+        (
+            "sources = [\"paciente\"]",
+            "survivor.sources: there is no source 'paciente': did you mean pacientes?",
+        ),
+    ] {
+        let message = section(&format!("[dedupe.patient.survivor]\n{survivor}\n")).refusal();
+        assert!(message.contains(expected), "{survivor}: {message}");
+    }
+}
+
+#[test]
+fn a_pinned_model_that_cannot_be_read_is_told_with_what_to_type() {
+    let case = case(SECTION);
+    case.write("clinics/demo/dedupe/patient.model.json", "{\n\"entity\": 5}");
+    let message = case.refusal();
+    assert!(
+        message.contains("clinics/demo/dedupe/patient.model.json, line 2: this is no model"),
+        "{message}"
+    );
+    assert!(message.contains("rm clinics/demo/dedupe/patient.model.json"), "{message}");
 }
 
 #[test]
