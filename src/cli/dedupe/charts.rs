@@ -68,7 +68,7 @@ pub(super) fn histogram(counts: &[(i64, u64)], lines: &[(f64, String)]) -> Marku
             }
             @for (place, (value, label)) in lines.iter().enumerate() {
                 // The first is named on its left and the second on its right, where there is room.
-                @let left = at(*value) > if place == 0 { 30.0 } else { 70.0 };
+                @let left = at(*value) > if place == 0 { 30.0 } else { 75.0 };
                 span class=(if left { "mark left" } else { "mark" }) style=(format!("left: {}%", number(at(*value)))) {
                     b { (label) }
                 }

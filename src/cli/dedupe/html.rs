@@ -138,7 +138,7 @@ fn threshold_table(rows: &[At], accept: f64) -> Markup {
             thead { tr {
                 th { (t!("cli.evaluate.accept")) }
                 th { (t!("cli.dedupe.report_accepted_pairs")) }
-                th {}
+                th class="bars" {}
                 th { (t!("cli.dedupe.report_cluster_count")) }
                 th { (t!("cli.dedupe.report_clustered")) }
                 th { (t!("cli.dedupe.pairs_waiting")) }
@@ -148,7 +148,7 @@ fn threshold_table(rows: &[At], accept: f64) -> Markup {
                     tr class=[(at.threshold == accept).then_some("now")] {
                         td { (at.threshold) }
                         td { (output::count(at.accepted)) }
-                        td { (charts::share(at.accepted, most)) }
+                        td class="bars" { (charts::share(at.accepted, most)) }
                         td { (output::count(at.clusters)) }
                         td { (output::count(at.records)) }
                         td { (output::count(at.waiting)) }
@@ -167,7 +167,7 @@ fn rules(rules: &[RuleReport]) -> Markup {
                 th { (t!("cli.dedupe.rule")) }
                 th { (t!("cli.dedupe.pairs")) }
                 th { (t!("cli.dedupe.compared")) }
-                th {}
+                th class="bars" {}
                 th { (t!("cli.dedupe.biggest")) }
                 th { (t!("cli.dedupe.limit")) }
             } }
@@ -177,7 +177,7 @@ fn rules(rules: &[RuleReport]) -> Markup {
                         td { (rule.rule) }
                         td { (output::count(rule.pairs)) }
                         td { (output::count(rule.compared)) }
-                        td { (charts::share(rule.compared, most)) }
+                        td class="bars" { (charts::share(rule.compared, most)) }
                         td { (output::count(rule.biggest)) }
                         td { (rule.limit.map(output::count).unwrap_or_default()) }
                     }
