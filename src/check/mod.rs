@@ -8,6 +8,7 @@ mod numbers;
 mod orphans;
 mod probe;
 mod ready;
+mod retired;
 mod rules;
 mod settings;
 mod shape;
@@ -19,8 +20,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::codec::LiveOids;
-use crate::config::{Clinic, Project, sql_files};
-use crate::dedupe;
+use crate::config::{Clinic, LoadMode, Project, sql_files};
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
@@ -30,6 +30,7 @@ use crate::pg::schema_file;
 use crate::staging::Staging;
 use constraint::Decided;
 use probe::{Check, Questions};
+use retired::Retired;
 use shape::TableShape;
 
 /// What to check and against what.
@@ -165,14 +166,14 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
-    let retired = dedupe::retired(options.project, options.clinic, staging)?;
-    for (shape, (mut questions, rows)) in shapes.iter().zip(questions) {
+    let mut retired = Retired::read(options).await?;
+    let mut asked = Vec::new();
+    for (shape, (questions, rows)) in shapes.iter().zip(questions) {
         started(observer, shape)?;
-        questions.retired.clone_from(&retired);
-        relations(options, shape, questions, &mut findings).await?;
+        asked.push((shape, relations(options, shape, questions, &mut retired, &mut findings).await?));
         finished(observer, shape, rows);
     }
-    settle_cycles(options, &shapes, &mut findings).await?;
+    settle_cycles(options, &asked, &mut retired, &mut findings).await?;
     let mut tables = Vec::new();
     for shape in &shapes {
         let repairs = ready::repairs(staging, &shape.name)?;
@@ -234,40 +235,58 @@ fn values<'c>(
     simple_rules(staging, shape)
 }
 
-/// Decides a table's parents and keys, once its parents are decided.
-async fn relations(
+/// Decides a table's parents and keys, once its parents are decided; returns what PostgreSQL was asked.
+async fn relations<'c>(
+    options: &Options<'_>,
+    shape: &TableShape<'c>,
+    questions: Questions<'c>,
+    retired: &mut Retired,
+    findings: &mut Vec<Finding>,
+) -> Result<Questions<'c>> {
+    orphans(options, shape, retired, findings).await?;
+    let questions = keys(options, shape, questions).await?;
+    ask(options, shape, &questions, retired).await?;
+    Ok(questions)
+}
+
+async fn ask(
     options: &Options<'_>,
     shape: &TableShape<'_>,
-    questions: Questions<'_>,
-    findings: &mut Vec<Finding>,
+    questions: &Questions<'_>,
+    retired: &mut Retired,
 ) -> Result<()> {
-    orphans(options, shape, findings).await?;
-    let questions = keys(options, shape, questions).await?;
-    if !questions.is_empty() {
-        probe::ask(options.staging, options.client, options.oids, shape, &questions).await?;
+    if questions.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    probe::ask(options.staging, options.client, options.oids, shape, questions, &retired.ids).await?;
+    retired.add_rejected(options, shape).await
 }
 
 /// Looks for orphans again until no further row falls: a row may have lost its parent to a rule that was decided later,
 /// in its own table or around a cycle.
 async fn settle_cycles(
     options: &Options<'_>,
-    shapes: &[TableShape<'_>],
+    asked: &[(&TableShape<'_>, Questions<'_>)],
+    retired: &mut Retired,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let place = |name: &TableName| shapes.iter().position(|shape| shape.name == *name);
+    let place = |name: &TableName| asked.iter().position(|(shape, _)| shape.name == *name);
     let decided_later = |shape: &TableShape<'_>| {
         rules::foreign_keys(shape).iter().any(|key| place(&key.parent) >= place(&shape.name))
     };
-    if !shapes.iter().any(decided_later) {
+    if !asked.iter().any(|(shape, _)| decided_later(shape)) {
         return Ok(());
     }
     let faults = || options.staging.value::<u64>("select count(*) from fault");
     loop {
         let before = faults()?;
-        for shape in shapes {
-            orphans(options, shape, findings).await?;
+        for (shape, questions) in asked {
+            let standing = faults()?;
+            orphans(options, shape, retired, findings).await?;
+            // What a row that fell would have overwritten stays.
+            if questions.overwrites && faults()? > standing {
+                ask(options, shape, questions, retired).await?;
+            }
         }
         if faults()? == before {
             return Ok(());
@@ -275,9 +294,15 @@ async fn settle_cycles(
     }
 }
 
-async fn orphans(options: &Options<'_>, shape: &TableShape<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+async fn orphans(
+    options: &Options<'_>,
+    shape: &TableShape<'_>,
+    retired: &mut Retired,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let settings = options.clinic.table(&shape.name);
-    for (column, count) in orphans::decide(options.staging, options.client, shape, &settings).await? {
+    let emptied = orphans::decide(options.staging, options.client, shape, &settings, retired).await?;
+    for (column, count) in emptied {
         findings.push(finding("orphan_emptied", "warning", shape, Some(column), count));
     }
     Ok(())
@@ -373,6 +398,8 @@ async fn keys<'c>(
         }
     }
     questions.exclude = probe::exclusions(shape);
+    let mode = options.clinic.load_mode(&shape.name);
+    questions.overwrites = matches!(mode, LoadMode::Upsert | LoadMode::Sync | LoadMode::Replace);
     Ok(questions)
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use super::ready;
+use super::retired::Retired;
 use super::rules::{ForeignKey, foreign_keys};
 use super::shape::TableShape;
 use crate::config::{Orphans, TableConfig};
@@ -23,19 +24,20 @@ pub(super) async fn decide(
     client: &Client,
     shape: &TableShape<'_>,
     settings: &TableConfig,
+    retired: &mut Retired,
 ) -> Result<Vec<(String, u64)>> {
     let mut emptied = Vec::new();
     loop {
         let mut changed = 0;
         for key in foreign_keys(shape) {
-            let missing = missing_keys(staging, client, shape, &key).await?;
+            let missing = missing_keys(staging, client, shape, &key, retired).await?;
             if missing == 0 {
                 continue;
             }
             if settings.orphans == Orphans::Null && nullable(shape, &key) {
                 emptied.push((key.columns.join(", "), empty_reference(staging, shape, &key)?));
             } else {
-                changed += reject(staging, shape, &key)?;
+                changed += reject(staging, shape, &key, retired)?;
             }
         }
         if changed == 0 {
@@ -58,6 +60,7 @@ async fn missing_keys(
     client: &Client,
     shape: &TableShape<'_>,
     key: &ForeignKey,
+    retired: &Retired,
 ) -> Result<u64> {
     let table = literal(&shape.name.to_string());
     let present = key
@@ -82,16 +85,17 @@ async fn missing_keys(
         columns = list(&key.columns),
         ready = shape.name.staged("ready"),
     ))?;
-    drop_known(staging, client, shape, key).await?;
+    drop_known(staging, client, shape, key, retired).await?;
     staging.value("select count(*) from missing_key")
 }
 
-/// Removes from `temp.missing_key` what PostgreSQL has; a placeholder is a key of the batch alone.
+/// Removes from `temp.missing_key` what PostgreSQL has and keeps; a placeholder is a key of the batch alone.
 async fn drop_known(
     staging: &Staging,
     client: &Client,
     shape: &TableShape<'_>,
     key: &ForeignKey,
+    retired: &Retired,
 ) -> Result<()> {
     let columns = list(&key.columns);
     let holders = key.columns.iter().filter(|column| shape.placeholders.contains_key(*column));
@@ -115,7 +119,8 @@ async fn drop_known(
                     .join(" and ")
             ))
             .map_err(error::duckdb)?;
-        for values in known {
+        let goes = |values: &Vec<String>| matches!(&values[..], [one] if retired.has(&key.parent, one));
+        for values in known.into_iter().filter(|values| !goes(values)) {
             statement.execute(duckdb::params_from_iter(values)).map_err(error::duckdb)?;
         }
     }
@@ -153,8 +158,9 @@ fn matches_missing(key: &ForeignKey) -> String {
     format!("({}) in (select ({}) from missing_key)", list(&key.columns), list(&key.columns))
 }
 
-/// Rejects the orphans: `parent_rejected` where the batch had the parent, `orphan` where nobody has it.
-fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
+/// Rejects the orphans: `parent_rejected` where the batch had the parent, `orphan` where nobody has it. What the target has
+/// of them goes with a parent that goes.
+fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: &mut Retired) -> Result<u64> {
     let table = literal(&shape.name.to_string());
     let rule = if staging.has_table("ready", &key.parent.to_string())? {
         format!(
@@ -166,6 +172,24 @@ fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result
     } else {
         "'orphan'".to_owned()
     };
+    if let [own] = shape.table.primary_key()
+        && retired.any_of(&key.parent)
+    {
+        let sql = format!(
+            "select {}::varchar, {}::varchar from {} where {} and _n not in (select n from fault where table_name = {table})",
+            quoted(own),
+            list(&key.columns[..1]),
+            shape.name.staged("ready"),
+            matches_missing(key)
+        );
+        let rows: Vec<(String, String)> = staging.rows(&sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let followers: Vec<String> = rows
+            .into_iter()
+            .filter(|(_, parent)| retired.has(&key.parent, parent))
+            .map(|(own, _)| own)
+            .collect();
+        retired.add(&shape.name, followers);
+    }
     let before: u64 = staging.value("select count(*) from fault")?;
     staging.execute(&format!(
         "insert into fault select {table}, _n, {rule}, {column}, {constraint}, {parent} from {ready} where {missing} \

@@ -1,7 +1,7 @@
 //! What only PostgreSQL can decide: a temporary copy of the table takes the batch's rows, and PostgreSQL says which of
 //! them break a CHECK, a unique index over expressions, or an EXCLUDE, among themselves or with rows that are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::Result;
 use tokio_postgres::Client;
@@ -22,8 +22,8 @@ pub(super) struct Questions<'c> {
     pub(super) checks: Vec<Check>,
     pub(super) unique: Vec<&'c Index>,
     pub(super) exclude: Vec<&'c Constraint>,
-    /// Keys of rows of the target that the push will delete: nothing meets them.
-    pub(super) retired: BTreeSet<String>,
+    /// The push writes over rows that are there.
+    pub(super) overwrites: bool,
 }
 
 /// A CHECK of the table, or of a domain with `VALUE` replaced by the column.
@@ -39,16 +39,18 @@ impl Questions<'_> {
     }
 }
 
-/// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`.
+/// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`. `retired` are keys of
+/// rows of the target that the push will delete: nothing meets them.
 pub(super) async fn ask(
     staging: &Staging,
     client: &Client,
     oids: &LiveOids,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
+    retired: &BTreeSet<String>,
 ) -> Result<()> {
     execute(client, "begin").await?;
-    let answered = ask_in_transaction(staging, client, oids, shape, questions).await;
+    let answered = ask_in_transaction(staging, client, oids, shape, questions, retired).await;
     execute(client, "rollback").await?;
     answered
 }
@@ -59,6 +61,7 @@ async fn ask_in_transaction(
     oids: &LiveOids,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
+    retired: &BTreeSet<String>,
 ) -> Result<()> {
     execute(
         client,
@@ -71,27 +74,14 @@ async fn ask_in_transaction(
     )
     .await?;
     fill(staging, client, oids, shape).await?;
-    let probe = Probe { staging, client, shape, retired: &questions.retired };
+    let probe = Probe { staging, client, shape, retired, overwrites: questions.overwrites };
     for check in &questions.checks {
-        let sql = format!(
-            "select trasvase_place, null::bigint from trasvase_probe where not ({})",
-            check.expression
-        );
+        let sql = format!("select trasvase_place from trasvase_probe where not ({})", check.expression);
         probe
-            .record(&sql, &Reason { rule: "check", columns: &check.columns, constraint: &check.name })
+            .record_checks(&sql, &Reason { rule: "check", columns: &check.columns, constraint: &check.name })
             .await?;
     }
-    for index in &questions.unique {
-        let elements: Vec<Element> =
-            index.expressions.iter().map(|expression| (expression.clone(), "=".to_owned())).collect();
-        probe.conflicts(&elements, index.predicate.as_deref(), "duplicate_key", &index.name).await?;
-    }
-    for constraint in &questions.exclude {
-        if let Some((elements, predicate)) = exclusion(&constraint.definition) {
-            probe.conflicts(&elements, predicate.as_deref(), "exclusion", &constraint.name).await?;
-        }
-    }
-    Ok(())
+    probe.all_keys(questions).await
 }
 
 /// The copy must take rows that break a rule: columns that the model leaves out may be null, domains become their base.
@@ -167,6 +157,7 @@ struct Probe<'a> {
     client: &'a Client,
     shape: &'a TableShape<'a>,
     retired: &'a BTreeSet<String>,
+    overwrites: bool,
 }
 
 /// What a row is refused by.
@@ -177,6 +168,38 @@ struct Reason<'a> {
 }
 
 impl Probe<'_> {
+    /// Asks about keys as long as rows fall.
+    async fn all_keys(&self, questions: &Questions<'_>) -> Result<()> {
+        let mut fallen = self.fallen()?;
+        loop {
+            self.keys(questions).await?;
+            let now = self.fallen()?;
+            // What a row that fell would have overwritten stays: others may meet it.
+            if !self.overwrites || now.len() == fallen.len() {
+                return Ok(());
+            }
+            let places: Vec<i64> = now.iter().copied().collect();
+            let sql = "delete from trasvase_probe where trasvase_place = any($1)";
+            self.client.execute(sql, &[&places]).await.map_err(|error| error::postgres(&error))?;
+            fallen = now;
+        }
+    }
+
+    /// Unique keys and exclusions.
+    async fn keys(&self, questions: &Questions<'_>) -> Result<()> {
+        for index in &questions.unique {
+            let elements: Vec<Element> =
+                index.expressions.iter().map(|expression| (expression.clone(), "=".to_owned())).collect();
+            self.conflicts(&elements, index.predicate.as_deref(), "duplicate_key", &index.name).await?;
+        }
+        for constraint in &questions.exclude {
+            if let Some((elements, predicate)) = exclusion(&constraint.definition) {
+                self.conflicts(&elements, predicate.as_deref(), "exclusion", &constraint.name).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Rows that meet another row on every element; the first by (file, row) stays, and a row of the target always stays.
     async fn conflicts(
         &self,
@@ -191,12 +214,13 @@ impl Probe<'_> {
             .map(|(n, (sql, _))| format!("{sql} as e{n}"))
             .collect::<Vec<_>>()
             .join(", ");
-        let meets = elements
-            .iter()
-            .enumerate()
-            .map(|(n, (_, op))| format!("a.e{n} {op} b.e{n}"))
-            .collect::<Vec<_>>()
-            .join(" and ");
+        let meet = |left: &str, right: &str| {
+            let each = elements.iter().enumerate();
+            each.map(|(n, (_, op))| format!("{left}.e{n} {op} {right}.e{n}"))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        };
+        let meets = meet("a", "b");
         let key = self.shape.table.primary_key();
         let keys: String =
             key.iter().enumerate().map(|(n, column)| format!(", {} as k{n}", quoted(column))).collect();
@@ -206,6 +230,16 @@ impl Probe<'_> {
         };
         let same = (0..key.len()).map(|n| format!("a.k{n} = b.k{n}")).collect::<Vec<_>>().join(" and ");
         let same = if same.is_empty() { "false".to_owned() } else { same };
+        let same_as = |table: &str, other: &str| {
+            let each = key
+                .iter()
+                .enumerate()
+                .map(|(n, column)| format!("{table}.{} = {other}.k{n}", quoted(column)));
+            let all = each.collect::<Vec<_>>().join(" and ");
+            if all.is_empty() { "false".to_owned() } else { all }
+        };
+        let name = (0..key.len()).map(|n| format!(", a.k{n}::text")).collect::<String>();
+        let name = format!("concat_ws(', '{name})");
         let range = range_element(self.client, elements).await?;
         let own = inner("trasvase_probe", "trasvase_place", "true");
         let island = if range.is_some() { "a.island = b.island and" } else { "" };
@@ -219,13 +253,21 @@ impl Probe<'_> {
             inner(&self.shape.name.quoted(), "null::bigint", &self.stays())
         );
         let with_target = format!(
-            "with both_sides as materialized (select * from {}) select b.place, null::bigint from both_sides a join both_sides b \
-         on {island} a.place is null and b.place is not null and {meets} and not ({same})",
-            islands(&both, elements, range)
+            "with both_sides as materialized (select * from {}) select b.place, batch.trasvase_place, {name} \
+         from both_sides a join both_sides b \
+         on {island} a.place is null and b.place is not null and {meets} and not ({same}) \
+         left join trasvase_probe batch on {} \
+         left join both_sides own on own.place = batch.trasvase_place \
+         left join {} there on {} where not ({})",
+            islands(&both, elements, range),
+            same_as("batch", "a"),
+            self.shape.name.quoted(),
+            same_as("there", "b"),
+            self.overwritten(elements, &meet("own", "a")),
         );
         let columns = elements.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
         let reason = Reason { rule, columns: &columns, constraint };
-        self.record(&with_target, &reason).await?;
+        self.record_with_target(&with_target, &reason).await?;
         self.record_greedily(&with_batch, &reason).await
     }
 
@@ -240,39 +282,79 @@ impl Probe<'_> {
         }
     }
 
-    async fn record(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
-        let rows = self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        for row in rows {
-            self.insert_fault(row.get(0), reason, row.get(1))?;
+    /// Whether the target's row `a` will have another key by the time that a new row `b` is written: the batch's own row
+    /// `batch` with its primary key, among those with such a key `own`, is written over it first. References of a table to
+    /// itself are written last.
+    fn overwritten(&self, elements: &[Element], own_meets: &str) -> String {
+        let Some(key) = self.shape.table.primary_key().first().filter(|_| self.overwrites) else {
+            return "false".to_owned();
+        };
+        let mut to_itself = self.shape.table.foreign_keys().filter(|constraint| {
+            matches!(&constraint.kind, ConstraintKind::ForeignKey { references, .. } if *references == self.shape.name)
+        });
+        let late = |column: &String| elements.iter().any(|(sql, _)| sql.contains(column.as_str()));
+        if to_itself.any(|constraint| constraint.columns.iter().any(late)) {
+            return "false".to_owned();
         }
-        Ok(())
+        let key = quoted(key);
+        format!(
+            "there.{key} is null and batch.{key} is not null and (own.place is null or ({own_meets}) is not true)"
+        )
     }
 
-    /// Of pairs (later, earlier) a later row falls only if the earlier one stands.
-    async fn record_greedily(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
-        let fallen_sql = format!(
+    /// Where the rows stand in `ready` that are refused.
+    fn fallen(&self) -> Result<HashSet<i64>> {
+        let sql = format!(
             "select rowid from {} where _n in (select n from fault where table_name = {})",
             self.shape.name.staged("ready"),
             literal(&self.shape.name.to_string())
         );
-        let mut fallen: std::collections::HashSet<i64> =
-            self.staging.rows(&fallen_sql, |row| row.get(0))?.into_iter().collect();
+        Ok(self.staging.rows(&sql, |row| row.get(0))?.into_iter().collect())
+    }
+
+    async fn record_checks(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
+        for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
+            self.insert_fault(row.get(0), reason, "null")?;
+        }
+        Ok(())
+    }
+
+    /// Rows that meet one of the target: they name the row of the batch with its key, or where there is none that key.
+    async fn record_with_target(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
+        for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
+            let (kept, key): (Option<i64>, String) = (row.get(1), row.get(2));
+            let kept = match kept {
+                Some(kept) => self.kept(kept, &format!("{key} of the target")),
+                None => literal(&format!("kept: {} of the target", key)),
+            };
+            self.insert_fault(row.get(0), reason, &kept)?;
+        }
+        Ok(())
+    }
+
+    /// The row of the batch that stays, as SQL; `unknown` is said where nothing tells its record.
+    fn kept(&self, place: i64, unknown: &str) -> String {
+        let (ready, unknown) = (self.shape.name.staged("ready"), literal(unknown));
+        format!(
+            "(select 'kept: ' || coalesce(_ids[1]::varchar, {unknown}) from {ready} where rowid = {place})"
+        )
+    }
+
+    /// Of pairs (later, earlier) a later row falls only if the earlier one stands.
+    async fn record_greedily(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
+        let mut fallen = self.fallen()?;
         for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
             let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
             if !fallen.contains(&earlier) && fallen.insert(later) {
-                self.insert_fault(later, reason, Some(earlier))?;
+                self.insert_fault(later, reason, &self.kept(earlier, ""))?;
             }
         }
         Ok(())
     }
 
-    /// Refuses the row at one place in `ready` for the one at another, if given.
-    fn insert_fault(&self, place: i64, reason: &Reason<'_>, kept: Option<i64>) -> Result<()> {
+    /// Refuses the row at one place in `ready`; `kept` is SQL for the row that it is refused for.
+    fn insert_fault(&self, place: i64, reason: &Reason<'_>, kept: &str) -> Result<()> {
         let ready = self.shape.name.staged("ready");
-        let kept = match kept {
-            Some(kept) => format!("(select 'kept: ' || _ids[1] from {ready} where rowid = {kept})"),
-            None => "null".to_owned(),
-        };
         self.staging.execute(&format!(
             "insert into fault select {}, _n, {}, {}, {}, {kept} from {ready} where rowid = {place}",
             literal(&self.shape.name.to_string()),

@@ -2,7 +2,7 @@
 //! which they were first recorded. It goes to git and through people's spreadsheets, so it is read in whatever form those
 //! save it, and written in one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -12,10 +12,9 @@ use encoding_rs::Encoding;
 use rust_i18n::t;
 
 use super::sheet::{self, Sheet};
-use crate::config::{Clinic, Project, shown};
+use crate::config::{Project, shown};
 use crate::error::Failure;
-use crate::model::ident::{ClinicName, quoted};
-use crate::staging::Staging;
+use crate::model::ident::ClinicName;
 
 /// The columns of the file, in the order in which they are written.
 const COLUMNS: [&str; 3] = ["source_id", "golden_id", "recorded_at"];
@@ -129,31 +128,6 @@ impl GoldenIds {
         }
         Ok(())
     }
-}
-
-/// Recorded golden ids that no record of the staging file has any more: a push deletes their rows.
-///
-/// # Errors
-/// As [`GoldenIds::read`].
-pub fn retired(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<BTreeSet<String>> {
-    let mut retired = BTreeSet::new();
-    for entity in clinic.dedupe.keys() {
-        let recorded = GoldenIds::read(project, &clinic.name, entity)?;
-        if recorded.rows.is_empty() || !staging.has_table("xref", entity)? {
-            continue;
-        }
-        let sql = format!("select source_id::varchar, golden_id::varchar from xref.{}", quoted(entity));
-        let now: Vec<(String, String)> = staging.rows(&sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let was = now.iter().filter_map(|(source_id, now)| {
-            recorded.get(source_id).map(|(was, _)| was).filter(|was| was != now)
-        });
-        let mut of_entity: BTreeSet<String> = was.map(str::to_owned).collect();
-        for (_, golden_id) in &now {
-            of_entity.remove(golden_id);
-        }
-        retired.extend(of_entity);
-    }
-    Ok(retired)
 }
 
 /// The text of a file: UTF-8, or what its byte order mark says.

@@ -34,7 +34,7 @@ pub mod waterfall;
 
 pub use blocking::RuleReport;
 pub use expression::{bare, expressions};
-pub use golden_ids::{GoldenIds, retired};
+pub use golden_ids::GoldenIds;
 pub use label::level_text;
 pub use model::Model;
 pub use record::without_source_id;

@@ -1,5 +1,5 @@
-//! The golden ids of entities with duplicates: what push records once the rows are in the target, and what it needs to
-//! carry over to other ids what refers to the recorded ones.
+//! The golden ids of entities with duplicates: what push records once the rows are in the target. Not those that were
+//! recorded before: a push records them, and the next target must get the same snapshot.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ use rust_i18n::t;
 
 use super::{Options, file_name, settle};
 use crate::dedupe::decisions::Decisions;
-use crate::dedupe::{GoldenIds, pending};
+use crate::dedupe::pending;
 use crate::model::ident::quoted;
 use crate::model::manifest::GoldenEntry;
 use crate::snapshot::GoldenRow;
@@ -43,12 +43,9 @@ pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenE
 
 /// One line a source record, in the order of their ids; returns how many.
 fn rows(options: &Options<'_>, entity: &str, path: &Path) -> Result<u64> {
-    let recorded = GoldenIds::read(options.project, &options.clinic.name, entity)?;
     let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
     let mut write = |source_id: String, golden_id: String| -> Result<()> {
-        let was = recorded.get(&source_id).map(|(was, _)| was).filter(|was| *was != golden_id);
-        let was = was.map(str::to_owned);
-        serde_json::to_writer(&mut file, &GoldenRow { source_id, golden_id, was })?;
+        serde_json::to_writer(&mut file, &GoldenRow { source_id, golden_id })?;
         Ok(file.write_all(b"\n")?)
     };
     let sql = format!(

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::execute;
 use crate::error::{self, Failure};
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
@@ -188,6 +188,24 @@ pub async fn written(client: &Client, clinic: &str, table: &TableName) -> Result
 pub fn written_by(batches: &[i32], table: i32) -> String {
     let batches = batches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     format!("d.batch in ({batches}) and d.target_table = {table}")
+}
+
+/// What the ledger knows the records of an entity by.
+pub fn golden_kind(entity: &str) -> String {
+    format!("golden.{entity}")
+}
+
+/// A query of the golden id under which the clinic's completed batches last brought each record of an entity.
+pub fn golden_ids(clinic: &str, product: &str, entity: &str) -> String {
+    let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
+    format!(
+        "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
+         join trasvase.batch b on b.number = e.batch and b.clinic = {} and b.status = 'completed' \
+         where e.source = {} and e.type = {} order by e.source_id, e.batch desc",
+        literal(clinic),
+        code(product),
+        code(&golden_kind(entity)),
+    )
 }
 
 /// Gives each name its code, making codes for new names.

@@ -60,6 +60,9 @@ pub(super) async fn apply(
     disable_triggers(context, plan).await?;
     let deleted = delete_first(context, plan, &ledger).await?;
     let ready = stage_rest(context, plan, &deleted).await?;
+    if golden::any(context).await? {
+        golden::stage_surplus(context, &ready).await?;
+    }
     let mut golden = golden::Work::new(context, batch, ready.clone());
     golden.before().await?;
     let mut written = BTreeMap::new();

@@ -309,7 +309,7 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
         // What a parent that goes has, its successor will have: it is looked at now, not by the next push.
         context
             .execute(&format!(
-                "insert into {name} select r.was from trasvase_retired r where exists \
+                "insert into {name} select r.was from trasvase_retired r where r.holder = '' and exists \
                  (select 1 from {name} k where k.key = r.successor) on conflict do nothing"
             ))
             .await?;

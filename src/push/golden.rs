@@ -7,6 +7,7 @@ mod collision;
 mod reach;
 mod recorded;
 mod rows;
+mod surplus;
 mod work;
 
 use std::collections::BTreeSet;
@@ -14,14 +15,16 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::compare::{Context, delete_condition};
+use super::compare::Context;
 use super::referrers::Referrer;
 use crate::error;
 use crate::model::ident::TableName;
 
 pub(super) use changes::{any, stage};
 pub(super) use collision::{Collision, failure};
-pub(super) use recorded::{pending, readable, record};
+pub use recorded::pending;
+pub(super) use recorded::{readable, record};
+pub(super) use surplus::stage as stage_surplus;
 pub(super) use work::Work;
 
 /// What changed golden ids do to one table.
@@ -30,6 +33,9 @@ pub struct GoldenPlan {
     pub table: TableName,
     /// Rows that get another golden id where they refer to one, beside those that the load mode updates.
     pub repointed: u64,
+    /// Of these, rows that then are as the snapshot has them: the load mode counted them as different.
+    #[serde(skip)]
+    pub(super) settled: u64,
     /// Rows of ids that nobody has any more.
     pub retired: u64,
     /// Of a table that the snapshot does not hold, the triggers that this fires: name and function.
@@ -50,15 +56,9 @@ pub(super) struct Compared {
 /// Looks at every table that changed golden ids reach. `staged` are the places whose incoming rows are in temporary tables.
 pub(super) async fn compare(context: &Context<'_>, staged: &BTreeSet<usize>) -> Result<Compared> {
     let mut compared = Compared::default();
+    stage_surplus(context, staged).await?;
     for affected in reach::reached(context, staged).await? {
-        let deleted = match affected.place {
-            Some(place) => {
-                let entry = &context.manifest().tables[place];
-                let codec = super::rows::codec(entry, &context.catalog.tables[&entry.table])?;
-                delete_condition(context, place, entry, &codec).await?
-            }
-            None => None,
-        };
+        let deleted = affected.deleted(context).await?;
         let rows = affected.rows(context, deleted.as_deref(), false);
         let row = context.client.query_one(&rows.count(), &[]).await;
         let row = row.map_err(|error| error::postgres(&error))?;
@@ -67,12 +67,15 @@ pub(super) async fn compare(context: &Context<'_>, staged: &BTreeSet<usize>) -> 
         if retired > 0 {
             compared.referrers.extend(reach::by_other_keys(context, &affected).await?);
         }
+        compared.referrers.extend(reach::stranded(context, &affected, &rows).await?);
+        let mut settled = 0;
         if repointed > 0 {
+            settled = affected.settled(context, &rows).await?;
             compared.collisions.extend(collision::find(context, &affected, &rows).await?);
         }
         if repointed + retired > 0 {
             let triggers = affected.triggers(context, repointed, retired);
-            compared.tables.push(GoldenPlan { table: affected.table, repointed, retired, triggers });
+            compared.tables.push(GoldenPlan { table: affected.table, repointed, settled, retired, triggers });
         }
     }
     Ok(compared)

@@ -36,7 +36,7 @@ use crate::snapshot::Snapshot;
 use compare::Context;
 
 pub use apply::Written;
-pub use golden::GoldenPlan;
+pub use golden::{GoldenPlan, pending};
 pub use plan::{Plan, TablePlan};
 pub use rebuild::{Rebuild, Statement};
 
@@ -50,7 +50,7 @@ pub struct Options<'a> {
     pub aside: Option<&'a Client>,
     pub catalog: &'a Catalog,
     pub oids: &'a LiveOids,
-    /// Stop after the plan; nothing is written or locked.
+    /// Stop after the plan; nothing is written or locked. What a push would wait for is no matter then: see [`pending`].
     pub dry_run: bool,
     /// Push although more pairs of records wait for a decision than the clinic allows.
     pub allow_pending: bool,
@@ -76,8 +76,8 @@ pub struct Report {
 /// mode would do; records that wait for a decision; a plan other than the expected one; anything PostgreSQL refuses. In
 /// every such case the target's tables are as before. Golden ids that cannot be recorded afterwards: the push stands.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
-    if !options.allow_pending {
-        golden::pending(options)?;
+    if !options.dry_run && !options.allow_pending {
+        pending(options.clinic, options.snapshot)?;
     }
     let snapshot = options.snapshot.clone();
     let files = tokio::task::spawn_blocking(move || snapshot.verify_files());

@@ -197,7 +197,7 @@ fn table_plan(
         updates,
         deletes: comparison.deletes,
         unchanged: comparison.unchanged,
-        kept: comparison.different - updates,
+        kept: comparison.different - updates - golden.map_or(0, |golden| golden.settled),
         unknown: comparison.unknown,
         adopted: if unknown::is_adopted(mode) { comparison.unknown } else { 0 },
         left_by_triggers: comparison.left,

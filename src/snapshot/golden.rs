@@ -15,8 +15,6 @@ use crate::error::Failure;
 pub struct GoldenRow {
     pub source_id: String,
     pub golden_id: String,
-    /// The recorded golden id, where that is another.
-    pub was: Option<String>,
 }
 
 pub(super) fn read(path: &Path) -> Result<impl Iterator<Item = Result<GoldenRow>> + use<>> {

@@ -1,6 +1,7 @@
 //! Load modes, cycles, sequences, triggers and rebuilt constraints, on a small system made for each test.
 
 mod golden;
+mod one_to_one;
 mod plan;
 mod triggers;
 

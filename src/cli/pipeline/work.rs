@@ -98,14 +98,23 @@ impl Pipeline<'_> {
         let purpose = if self.wanted.dry_run { Purpose::Read } else { Purpose::Write };
         self.connect(Stage::Push, purpose)?;
         let snapshot = self.snapshot()?;
-        let confirmed = match self.wanted.dry_run {
-            true => None,
-            false => self.confirmed(&snapshot)?,
-        };
-        if !self.wanted.dry_run {
-            self.back_up(&snapshot)?;
+        if self.wanted.dry_run {
+            let report = self.push_with(&snapshot, true, self.wanted.plan.clone())?;
+            self.stop = self.pending(&snapshot).err();
+            return Ok(report);
         }
-        self.push_with(&snapshot, self.wanted.dry_run, self.wanted.plan.clone().or(confirmed))
+        self.pending(&snapshot)?;
+        let confirmed = self.confirmed(&snapshot)?;
+        self.back_up(&snapshot)?;
+        self.push_with(&snapshot, false, self.wanted.plan.clone().or(confirmed))
+    }
+
+    /// Refuses pairs that wait for a decision, before anybody is asked anything.
+    fn pending(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+        match self.wanted.allow_pending {
+            true => Ok(()),
+            false => push::pending(self.clinic, snapshot),
+        }
     }
 
     /// `[safety] backup = "pg_dump"`: before a push to a database that is not our own, what its tables hold.

@@ -14,6 +14,7 @@ use crate::pg::ledger::{self, Batch};
 
 /// Sends the golden ids of the snapshot into temporary tables of the transaction: `trasvase_golden` all of them, with the
 /// one that the target was last given; `trasvase_moved` those that changed; `trasvase_retired` those that nobody has now.
+/// Their `holder` is empty: [`super::surplus`] adds keys of single tables.
 ///
 /// What a target was given its ledger knows. One that does not know a record, since it was merged into another before it
 /// came there, has what is recorded in the project.
@@ -21,8 +22,10 @@ pub(in crate::push) async fn stage(context: &Context<'_>) -> Result<()> {
     context
         .execute(
             "create temporary table trasvase_golden (type text, source_id text, golden_id text, was text, known text) on commit drop; \
-             create temporary table trasvase_moved (was text, golden_id text, primary key (was, golden_id)) on commit drop; \
-             create temporary table trasvase_retired (was text primary key, successor text) on commit drop",
+             create temporary table trasvase_moved \
+             (was text, golden_id text, holder text not null default '', primary key (holder, was, golden_id)) on commit drop; \
+             create temporary table trasvase_retired \
+             (was text, successor text, holder text not null default '', primary key (holder, was)) on commit drop",
         )
         .await?;
     let (mut moved, mut retired) = (BTreeSet::new(), BTreeMap::new());
@@ -33,14 +36,13 @@ pub(in crate::push) async fn stage(context: &Context<'_>) -> Result<()> {
         moved.extend(of_entity);
         retired.extend(first);
     }
-    send(context, "trasvase_moved", moved.iter().map(|(was, now)| [was, now])).await?;
-    send(context, "trasvase_retired", retired.iter().map(|(was, now)| [was, now])).await?;
+    send(context, "trasvase_moved (was, golden_id)", moved.iter().map(|(was, now)| [was, now])).await?;
+    send(context, "trasvase_retired (was, successor)", retired.iter().map(|(was, now)| [was, now])).await?;
     context.execute("analyze trasvase_moved; analyze trasvase_retired").await
 }
 
-/// What the ledger knows the records of an entity by.
 fn kind(entry: &GoldenEntry) -> String {
-    format!("golden.{}", entry.entity)
+    ledger::golden_kind(&entry.entity)
 }
 
 async fn stage_entity(context: &Context<'_>, entry: &GoldenEntry) -> Result<()> {
@@ -52,20 +54,24 @@ async fn stage_entity(context: &Context<'_>, entry: &GoldenEntry) -> Result<()> 
         .await?;
     let sql = "copy trasvase_golden_sent from stdin (format binary)";
     let mut copy = Copy::start(context.client, sql).await?;
+    let recorded = GoldenIds::read(context.project, &context.clinic.name, &entry.entity)?;
     for row in context.snapshot.golden(entry)? {
         let row = row?;
         let out = copy.row(3);
         append_text(out, &row.source_id);
         append_text(out, &row.golden_id);
-        match &row.was {
-            Some(was) => append_text(out, was),
+        match recorded.get(&row.source_id) {
+            Some((was, _)) => append_text(out, was),
             None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
         }
         copy.flush_if_full().await?;
     }
     copy.finish().await?;
     let known = match ledger::exists(context.client).await? {
-        true => known(context, entry),
+        true => {
+            let manifest = context.manifest();
+            ledger::golden_ids(manifest.clinic.as_str(), &manifest.product, &entry.entity)
+        }
         false => "select null::text, null::text".to_owned(),
     };
     context
@@ -76,19 +82,6 @@ async fn stage_entity(context: &Context<'_>, entry: &GoldenEntry) -> Result<()> 
             literal(&kind(entry))
         ))
         .await
-}
-
-/// The golden id under which the clinic's completed batches last brought each record.
-fn known(context: &Context<'_>, entry: &GoldenEntry) -> String {
-    let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
-    format!(
-        "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
-         join trasvase.batch b on b.number = e.batch and b.clinic = {} and b.status = 'completed' \
-         where e.source = {} and e.type = {} order by e.source_id, e.batch desc",
-        literal(context.manifest().clinic.as_str()),
-        code(&context.manifest().product),
-        code(&kind(entry)),
-    )
 }
 
 /// Ids with what they became: for each record, and for those that nobody has now, by the record that had it first. In a

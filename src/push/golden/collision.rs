@@ -6,7 +6,7 @@ use rust_i18n::t;
 use super::super::compare::Context;
 use super::rows::{Affected, Rows};
 use crate::error::Failure;
-use crate::model::catalog::{Column, Index};
+use crate::model::catalog::Index;
 use crate::model::ident::TableName;
 
 /// A unique key that rows would share.
@@ -21,25 +21,9 @@ pub(in crate::push) struct Collision {
 /// Asks each unique index of the table how often it would find a key of a changed row twice.
 pub(super) async fn find(context: &Context<'_>, affected: &Affected, rows: &Rows) -> Result<Vec<Collision>> {
     let table = &context.catalog.tables[&affected.table];
-    let written = |column: &&Column| !column.generated;
-    let columns: Vec<(String, String)> = table
-        .columns
-        .iter()
-        .filter(written)
-        .map(|column| (column.name.clone(), column.data_type.name.clone()))
-        .collect();
+    let columns = columns(context, affected);
     let mut found = Vec::new();
-    for index in table.indexes.iter().filter(|index| index.unique && index.valid) {
-        // One over other columns only keeps its keys; one over a generated column is PostgreSQL's to decide.
-        let of_moved = index.columns.iter().any(|column| match column {
-            Some(name) => affected.columns.contains(name),
-            None => true,
-        });
-        let generated = table.columns.iter().filter(|column| column.generated);
-        let mut generated = generated.filter(|column| index.columns.contains(&Some(column.name.clone())));
-        if !of_moved || generated.next().is_some() {
-            continue;
-        }
+    for index in table.indexes.iter().filter(|index| over_moved(context, affected, index)) {
         let rows = context.count(&twice(index, &rows.afterwards(&columns))).await?;
         if rows > 0 {
             let constraint = index.constraint.clone().unwrap_or_else(|| index.name.clone());
@@ -49,12 +33,39 @@ pub(super) async fn find(context: &Context<'_>, affected: &Affected, rows: &Rows
     Ok(found)
 }
 
+/// The columns of the table that hold what is written, with their types.
+pub(super) fn columns(context: &Context<'_>, affected: &Affected) -> Vec<(String, String)> {
+    let columns = context.catalog.tables[&affected.table].columns.iter().filter(|column| !column.generated);
+    columns.map(|column| (column.name.clone(), column.data_type.name.clone())).collect()
+}
+
+/// Whether changed ids can make rows share a key of this index. One over other columns only keeps its keys; one over a
+/// generated column is PostgreSQL's to decide.
+pub(super) fn over_moved(context: &Context<'_>, affected: &Affected, index: &Index) -> bool {
+    let of_moved = index.columns.iter().any(|column| match column {
+        Some(name) => affected.columns.contains(name),
+        None => true,
+    });
+    let generated = context.catalog.tables[&affected.table].columns.iter().filter(|column| column.generated);
+    let mut generated = generated.filter(|column| index.columns.contains(&Some(column.name.clone())));
+    index.unique && index.valid && of_moved && generated.next().is_none()
+}
+
+/// The condition under which an index looks at a row at all, beside its predicate: without a null, or with nulls that are
+/// equal.
+pub(super) fn filled(index: &Index) -> String {
+    match index.nulls_not_distinct {
+        true => "true".to_owned(),
+        false => {
+            let keys = index.expressions.iter().map(|key| format!("({key}) is not null"));
+            keys.collect::<Vec<_>>().join(" and ")
+        }
+    }
+}
+
 fn twice(index: &Index, rows: &str) -> String {
     let keys = &index.expressions;
-    let filled = match index.nulls_not_distinct {
-        true => "true".to_owned(),
-        false => keys.iter().map(|key| format!("({key}) is not null")).collect::<Vec<_>>().join(" and "),
-    };
+    let filled = filled(index);
     format!(
         "select count(*) from (select 1 from ({rows}) t where ({}) and ({filled}) group by {} \
          having count(*) > 1 and bool_or(trasvase_moved)) keys",

@@ -4,8 +4,10 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::super::Options;
+use crate::config::Clinic;
 use crate::dedupe::GoldenIds;
 use crate::error::Failure;
+use crate::snapshot::Snapshot;
 
 /// Refuses a push whose golden ids could not be recorded afterwards, since their file cannot be read.
 pub(in crate::push) fn readable(options: &Options<'_>) -> Result<()> {
@@ -42,15 +44,13 @@ pub(in crate::push) fn record(options: &Options<'_>, batch: Option<&str>) -> Res
 }
 
 /// Refuses a snapshot with more pairs that wait for a decision than the clinic allows.
-pub(in crate::push) fn pending(options: &Options<'_>) -> Result<(), Failure> {
-    let allowed = |entity: &str| options.clinic.dedupe.get(entity).map_or(0, |settings| settings.max_pending);
-    let over: Vec<_> = options
-        .snapshot
-        .manifest()
-        .golden
-        .iter()
-        .filter(|entry| entry.pending > allowed(&entry.entity))
-        .collect();
+///
+/// # Errors
+/// There are more.
+pub fn pending(clinic: &Clinic, snapshot: &Snapshot) -> Result<(), Failure> {
+    let allowed = |entity: &str| clinic.dedupe.get(entity).map_or(0, |settings| settings.max_pending);
+    let over: Vec<_> =
+        snapshot.manifest().golden.iter().filter(|entry| entry.pending > allowed(&entry.entity)).collect();
     if over.is_empty() {
         return Ok(());
     }
@@ -58,7 +58,7 @@ pub(in crate::push) fn pending(options: &Options<'_>) -> Result<(), Failure> {
         let (entity, allowed) = (&entry.entity, allowed(&entry.entity));
         t!("push.pending_of", entity = entity, count = entry.pending, allowed = allowed).into_owned()
     });
-    let clinic = &options.clinic.name;
+    let clinic = &clinic.name;
     let message = t!("push.pending", entities = told.collect::<Vec<_>>().join(", "));
     let failure = over.iter().fold(Failure::findings(message), |failure, entry| {
         failure.hint(format!("trasvase review {clinic} {}", entry.entity))

@@ -1,8 +1,10 @@
 //! The SQL by which rows of one table get other golden ids, or go.
 
-use super::super::compare::{Context, incoming, same_key};
-use super::super::rows;
+use anyhow::Result;
 
+use super::super::compare::{Context, delete_condition, differs, incoming, same_key};
+use super::super::rows;
+use super::collision::columns;
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::model::catalog::Trigger;
@@ -16,6 +18,8 @@ pub(super) struct Affected {
     pub(super) place: Option<usize>,
     /// Columns that refer to golden ids, and the key where it is one.
     pub(super) columns: Vec<String>,
+    /// Of which holders the changed ids in each column are: a list of SQL.
+    pub(super) scopes: Vec<String>,
     /// The key column, where keys are golden ids.
     pub(super) own_key: Option<String>,
     /// The condition of its rows in the ledger, on `d`, if there are any.
@@ -30,6 +34,12 @@ pub(super) struct Rows {
     gone: String,
     /// Columns, and the ids that they get, as text; null where the old one stays.
     pub(super) values: Vec<(String, String)>,
+    /// The load mode will delete the row.
+    deleted: String,
+    /// The snapshot has a row with its key.
+    sent: String,
+    /// The row goes with one that it refers to.
+    follows: String,
     key: String,
     /// The row counts as one that the load mode updates.
     updated: String,
@@ -46,21 +56,29 @@ impl Affected {
         let mut values = Vec::new();
         for (number, column) in self.columns.iter().enumerate() {
             let text = format!("t.{}::text", quoted(column));
-            from.push_str(&format!(" left join trasvase_retired r{number} on r{number}.was = {text}"));
+            let scope = &self.scopes[number];
+            from.push_str(&format!(
+                " left join trasvase_retired r{number} on r{number}.was = {text} and r{number}.holder in ({scope})"
+            ));
             if self.as_sent(context, column, early) {
                 let sent = format!("i.{}::text", quoted(column));
                 from.push_str(&format!(
-                    " left join trasvase_moved m{number} on m{number}.was = {text} and m{number}.golden_id = {sent}"
+                    " left join trasvase_moved m{number} on m{number}.was = {text} and m{number}.golden_id = {sent} \
+                     and m{number}.holder in ({scope})"
                 ));
             }
             values.push((column.clone(), self.value(context, number, column, early)));
         }
-        let left = self.left(context);
+        let (left, follows) = (self.left(context), self.follows(context));
         let any = values.iter().map(|(_, value)| format!("{value} is not null"));
-        let any = any.chain([left.clone()]).collect::<Vec<_>>().join(" or ");
+        let any = any.chain([left.clone(), follows.clone()]).collect::<Vec<_>>().join(" or ");
+        let deleted = deleted.unwrap_or("false");
         Rows {
-            condition: format!("({any}) and ({}) is not true", deleted.unwrap_or("false")),
-            gone: format!("({} or {left})", self.gone(context)),
+            condition: format!("({any}) and ({deleted}) is not true"),
+            gone: format!("({} or {left} or {follows})", self.gone(context)),
+            deleted: deleted.to_owned(),
+            follows,
+            sent: self.sent(context),
             key: self.key(context),
             updated: self.updated(context),
             keys: self.keys(),
@@ -69,13 +87,19 @@ impl Affected {
         }
     }
 
+    /// The condition of rows that the load mode will delete.
+    pub(super) async fn deleted(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let Some((place, codec)) = self.staged(context) else { return Ok(None) };
+        delete_condition(context, place, &context.manifest().tables[place], &codec).await
+    }
+
     /// Tables of others are taken without those that inherit from them: these have foreign keys of their own.
     fn source(&self) -> String {
         let only = if self.place.is_none() { "only " } else { "" };
         format!("{only}{}", self.table.quoted())
     }
 
-    fn staged(&self, context: &Context<'_>) -> Option<(usize, TableCodec)> {
+    pub(super) fn staged(&self, context: &Context<'_>) -> Option<(usize, TableCodec)> {
         let place = self.place?;
         let entry = &context.manifest().tables[place];
         Some((place, rows::codec(entry, &context.catalog.tables[&entry.table]).ok()?))
@@ -98,11 +122,25 @@ impl Affected {
     }
 
     fn updated(&self, context: &Context<'_>) -> String {
-        match self.staged(context).filter(|_| self.updates(context)) {
+        if self.updates(context) { self.sent(context) } else { "false".to_owned() }
+    }
+
+    fn sent(&self, context: &Context<'_>) -> String {
+        match self.staged(context) {
             Some((_, codec)) => {
                 let key = codec.key_names().next().map(quoted).unwrap_or_default();
                 format!("(i.{key} is not null)")
             }
+            None => "false".to_owned(),
+        }
+    }
+
+    fn ours(&self, context: &Context<'_>) -> String {
+        match self.staged(context).zip(self.written.as_ref()) {
+            Some(((_, codec), written)) => format!(
+                "exists (select 1 from trasvase.row_digest d where {written} and d.key = ({}) collate \"C\")",
+                codec.key_sql("t")
+            ),
             None => "false".to_owned(),
         }
     }
@@ -170,7 +208,7 @@ impl Affected {
     /// Rows of ours with a golden id in a key of several columns, in whose place one with another id comes: the id is still
     /// somebody's, but not this row's.
     fn left(&self, context: &Context<'_>) -> String {
-        let Some(((place, codec), written)) = self.staged(context).zip(self.written.as_ref()) else {
+        let Some((place, codec)) = self.staged(context).filter(|_| self.written.is_some()) else {
             return "false".to_owned();
         };
         let keys: Vec<&str> = codec.key_names().collect();
@@ -182,7 +220,7 @@ impl Affected {
             let same = same.map(|name| format!("j.{0} = t.{0} and ", quoted(name))).collect::<String>();
             format!(
                 "exists (select 1 from {} j join trasvase_moved m on m.golden_id = j.{column}::text \
-                 where {same}m.was = t.{column}::text)",
+                 where {same}m.was = t.{column}::text and m.holder = '')",
                 incoming(place),
                 column = quoted(moving)
             )
@@ -191,10 +229,20 @@ impl Affected {
         if comes.is_empty() {
             return "false".to_owned();
         }
+        format!("(not {} and ({comes}) and {})", self.sent(context), self.ours(context))
+    }
+
+    /// Rows of ours that the snapshot does not have, and that stand in the way of others or refer to such a row.
+    fn follows(&self, context: &Context<'_>) -> String {
+        if self.place.is_none() || self.written.is_none() {
+            return "false".to_owned();
+        }
+        let any = (0..self.columns.len()).map(|number| format!("coalesce(r{number}.holder, '') <> ''"));
         format!(
-            "(i.{} is null and ({comes}) and exists (select 1 from trasvase.row_digest d where {written} and d.key = ({}) collate \"C\"))",
-            quoted(keys[0]),
-            codec.key_sql("t")
+            "(({}) and not {} and {})",
+            any.collect::<Vec<_>>().join(" or "),
+            self.sent(context),
+            self.ours(context)
         )
     }
 
@@ -224,6 +272,21 @@ impl Affected {
             "insert into trasvase.change select {batch}, {code}, n.key, case when n.gone then 'delete' else 'update' end, \
              array[{columns}], n.before from trasvase_golden_{number} n on conflict do nothing"
         )
+    }
+
+    /// Counts the rows that no load mode changes, and that are as the snapshot has them once they have their new ids.
+    pub(super) async fn settled(&self, context: &Context<'_>, rows: &Rows) -> Result<u64> {
+        let Some((place, codec)) = self.staged(context).filter(|_| !self.updates(context)) else {
+            return Ok(0);
+        };
+        let sql = format!(
+            "select count(*) from ({}) t join {} i on {} where t.trasvase_moved and not ({})",
+            rows.afterwards(&columns(context, self)),
+            incoming(place),
+            same_key(&codec),
+            differs(&codec)
+        );
+        context.count(&sql).await
     }
 
     /// Writes the new ids into the gathered rows that stay; notes their keys, and counts them.
@@ -279,6 +342,19 @@ impl Affected {
 }
 
 impl Rows {
+    /// Rows that go with others which they refer to, for a FROM clause.
+    pub(super) fn following(&self) -> String {
+        format!("{} where {} and ({}) is not true", self.from, self.follows, self.deleted)
+    }
+
+    /// Rows that stay and refer in a column of this number to one that goes with nothing in its place.
+    pub(super) fn stranded(&self, number: usize) -> String {
+        format!(
+            "select count(*) from {} where r{number}.was is not null and r{number}.successor is null and not {} and ({}) is not true",
+            self.from, self.gone, self.deleted
+        )
+    }
+
     /// How many rows get another id, and how many go.
     pub(super) fn count(&self) -> String {
         format!(
@@ -312,7 +388,8 @@ impl Rows {
         )
     }
 
-    /// All rows of the table that stay, as they will be: the table's columns, and `moved`.
+    /// All rows of the table that stay, as they will be: the table's columns, whether they change, whether the snapshot has
+    /// them, and their keys as text.
     pub(super) fn afterwards(&self, columns: &[(String, String)]) -> String {
         let columns = columns.iter().map(|(name, data_type)| {
             let value = self.values.iter().find(|(column, _)| column == name).map(|(_, value)| value);
@@ -323,11 +400,15 @@ impl Rows {
             }
         });
         format!(
-            "select {}, ({condition}) is true as trasvase_moved from {} where not (({condition}) is true and {})",
+            "select {}, ({condition}) is true as trasvase_moved, {sent} as trasvase_sent, {key} as trasvase_key \
+             from {} where not (({condition}) is true and {}) and ({deleted}) is not true",
             columns.collect::<Vec<_>>().join(", "),
             self.from,
             self.gone,
             condition = self.condition,
+            sent = self.sent,
+            key = self.key,
+            deleted = self.deleted,
         )
     }
 }

@@ -12,6 +12,7 @@ use super::changes::{any, records};
 use super::collision::{Collision, failure};
 use super::reach::{holders, reached};
 use super::rows::Affected;
+use super::surplus::waits;
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
@@ -41,6 +42,10 @@ impl<'a> Work<'a> {
     pub(in crate::push) async fn before(&mut self) -> Result<()> {
         let context = self.context;
         if !any(context).await? {
+            return Ok(());
+        }
+        // Then all of it is done afterwards.
+        if waits(context, &reached(context, &self.staged).await?).await? {
             return Ok(());
         }
         let holders = holders(context, &self.staged).await?;
@@ -119,9 +124,9 @@ impl<'a> Work<'a> {
 /// Lays those ids aside in whose place a row has yet to come.
 fn put_off(holders: &[(TableName, String)]) -> String {
     let there = holders.iter().map(|(table, key)| {
-        let (table, key) = (table.quoted(), quoted(key));
+        let (name, table, key) = (literal(&table.to_string()), table.quoted(), quoted(key));
         format!(
-            "(not exists (select 1 from {table} t where t.{key}::text = m.was) \
+            "(m.holder not in ('', {name}) or not exists (select 1 from {table} t where t.{key}::text = m.was) \
              or exists (select 1 from {table} t where t.{key}::text = m.golden_id))"
         )
     });
@@ -130,10 +135,10 @@ fn put_off(holders: &[(TableName, String)]) -> String {
         "create temporary table trasvase_later (like trasvase_retired) on commit drop; \
          create temporary table trasvase_moved_later (like trasvase_moved) on commit drop; \
          with later as (delete from trasvase_retired r where exists \
-         (select 1 from trasvase_moved m where m.was = r.was and not ({there})) returning *) \
+         (select 1 from trasvase_moved m where m.was = r.was and m.holder = r.holder and not ({there})) returning *) \
          insert into trasvase_later select * from later; \
          with later as (delete from trasvase_moved m where not exists \
-         (select 1 from trasvase_retired r where r.was = m.was) returning *) \
+         (select 1 from trasvase_retired r where r.was = m.was and r.holder = m.holder) returning *) \
          insert into trasvase_moved_later select * from later"
     )
 }
