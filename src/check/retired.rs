@@ -88,6 +88,10 @@ impl Retired {
 async fn of_entity(options: &Options<'_>, entity: &str) -> Result<BTreeSet<String>> {
     let clinic = options.clinic;
     let recorded = GoldenIds::read(options.project, &clinic.name, entity)?;
+    let pushed = ledger::exists(options.client).await?;
+    if !pushed && recorded.rows().next().is_none() {
+        return Ok(BTreeSet::new());
+    }
     let sql = format!("select source_id::varchar, golden_id::varchar from xref.{}", quoted(entity));
     let now: HashMap<Option<String>, Option<String>> =
         options.staging.rows(&sql, |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
@@ -100,7 +104,7 @@ async fn of_entity(options: &Options<'_>, entity: &str) -> Result<BTreeSet<Strin
             retired.insert(was.to_owned());
         }
     };
-    if ledger::exists(options.client).await? {
+    if pushed {
         let sql = ledger::golden_ids(clinic.name.as_str(), &clinic.product, entity);
         let no_parameters: [&str; 0] = [];
         let rows = options.client.query_raw(&sql, no_parameters).await;

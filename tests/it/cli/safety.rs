@@ -39,6 +39,23 @@ fn production_is_reset_by_name_only_and_its_pushes_are_forgotten() {
 }
 
 #[test]
+fn a_dry_run_shows_the_plan_before_it_says_that_a_push_would_be_refused() {
+    let mini = Mini::new();
+    mini.edit("clinics/mini/sources/people.csv", "2;Luis;1975-12-31", "2;Ana;1980-05-01");
+    let section = "[dedupe.person]\naccept = 0.999999999\nreview = 0.0000001\nblock.all = \"'1'\"\n\
+                   compare.name = { as = \"text\" }\ncompare.born = { as = \"date\" }\n\n[control.people]";
+    mini.edit("clinics/mini/clinic.toml", "[control.people]", section);
+    mini.edit("sql/systems/small/target/person.sql", "_id from", "_ids from");
+    says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
+    let refused = ["max_pending 0", "trasvase review mini person"];
+    says(&mini.run(&["push", "mini"]), 3, &refused);
+    let planned = mini.run(&["push", "mini", "--dry-run"]);
+    says(&planned, 3, &refused);
+    assert!(String::from_utf8_lossy(&planned.stdout).contains("upsert"), "{planned:?}");
+    says(&mini.run(&["push", "mini", "--dry-run", "--allow-pending"]), 0, &[]);
+}
+
+#[test]
 fn without_write_sql_only_reads() {
     let folder = staged();
     let file = folder.path().join("taken.csv");

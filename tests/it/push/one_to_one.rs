@@ -85,6 +85,30 @@ async fn the_row_that_cannot_stay_goes_with_the_person_and_comes_back_with_them(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_row_that_stays_may_be_one_that_comes() {
+    for mode in ["insert", "upsert"] {
+        let people = people(SCHEMA, &format!("[load]\nmode = \"{mode}\"\n")).await;
+        people.tiny.model("card", &CARD.replace("('c1', '1', 'one'), ", ""));
+        people.tiny.model("item", &ITEM.replace("('i1', 'c1', 'x'), ", ""));
+        people.tiny.model("mark", "select 'm2' as id, 'i2' as item_id");
+        people.push().await;
+        people.tiny.sql("insert into stamp values (1, 'c2', null)").await;
+        people.tiny.model("card", CARD);
+        people.are(["A", "A", "C"]);
+        people.push().await;
+        assert_eq!(cards(&people).await, ["c1 A one", "c3 C three"], "{mode}");
+        assert_eq!(
+            (items(&people).await, stamps(&people).await),
+            (vec!["i3 c3 z".to_owned()], vec!["1 c1".to_owned()])
+        );
+        people.are(["A", "B", "C"]);
+        people.push().await;
+        assert_eq!(cards(&people).await, ["c1 A one", "c2 B two", "c3 C three"], "{mode}");
+        assert_eq!(items(&people).await, ["i2 c2 y", "i3 c3 z"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn numbers_as_keys_are_keys_of_their_own_table() {
     let schema = "create table person (id text primary key, name text not null); \
          create table visit (id text primary key, person_id text not null references person, day text); \
