@@ -325,7 +325,7 @@ impl Probe<'_> {
             let (kept, key): (Option<i64>, String) = (row.get(1), row.get(2));
             let kept = match kept {
                 Some(kept) => self.kept(kept, &format!("{key} of the target")),
-                None => literal(&format!("kept: {} of the target", key)),
+                None => literal(&format!("kept: {key} of the target")),
             };
             self.insert_fault(row.get(0), reason, &kept)?;
         }
