@@ -27,15 +27,31 @@ pub(super) struct Ladder {
     pub(super) rarity: Option<String>,
     /// About the person alone, and more than a yes or no.
     pub(super) personal: bool,
+    /// Different people of one household who agree all the same: twins on their birth date, sons called after their fathers.
+    pub(super) namesakes: f64,
 }
 
 /// A level and how two *different* people of one household come to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Level {
     pub(super) label: &'static str,
     pub(super) kin: Kin,
     /// The values are different ones, not one value written in two ways.
     pub(super) apart: bool,
+    /// How many things about the person alone are compared: of a name two, or one where a part is missing.
+    pub(super) facts: u8,
+    pub(super) twins: Twins,
+}
+
+/// How often twins are at a level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Twins {
+    /// As often as strangers.
+    Stranger,
+    /// As often as the records of one person: they share birth date and household.
+    Same,
+    /// This often: their given names are different.
+    Share(f64),
 }
 
 /// How often different people of one household (or a mother and her child) are at a level.
@@ -50,7 +66,8 @@ pub(super) enum Kin {
 }
 
 /// Levels at which values are different ones.
-const APART: [&str; 8] = [
+const APART: [&str; 9] = [
+    "a_word_different",
     "surname_equal",
     "surname_alike",
     "given_name_equal",
@@ -60,6 +77,16 @@ const APART: [&str; 8] = [
     "same_year_or_day",
     "different",
 ];
+
+/// How often two different people of one household agree all the same on what is personal.
+const NAMESAKES: f64 = 0.02;
+/// And on all of the name: of fathers and sons who are called the same, one surname is another one where people have two.
+const NAMED_ALIKE: f64 = 0.01;
+/// And on a number, which nobody has in common but by a slip of the clerk.
+const NUMBER_TYPED_FOR_ANOTHER: f64 = 0.002;
+/// Levels of the names of twins: the given name is another one, the surname is not.
+const OF_TWINS: [(&str, f64); 3] =
+    [("surname_equal", 0.7), ("surname_alike", 0.15), ("a_word_different", 0.15)];
 
 /// Makes `linkage_date(left, right)` known to DuckDB, by which definite noes compare dates.
 ///
@@ -90,15 +117,42 @@ fn ladder(name: &str, compare: &Compare, settings: &Dedupe) -> Ladder {
     debug_assert!(labels.len() <= MOST_LEVELS, "{name} has too many levels");
     let kin = |label: &str| match label {
         _ if compare.shared => Kin::Same,
-        "surname_alone_known" | "surname_equal" | "surname_alike" => Kin::Common,
+        "a_part_missing" | "a_word_different" | "surname_alone_known" | "surname_equal" | "surname_alike" => {
+            Kin::Common
+        }
         _ => Kin::Stranger,
     };
-    let levels: Vec<Level> =
-        labels.iter().map(|label| Level { label, kin: kin(label), apart: APART.contains(label) }).collect();
+    let levels: Vec<Level> = labels.iter().map(|label| level(label, kin(label), compare)).collect();
     let rarity = compare.term_frequency.then(|| rarity_sql(compare, &levels));
     let personal = !compare.shared && compare.kind != CompareKind::Exact;
+    let namesakes = match compare.kind {
+        CompareKind::Code => NUMBER_TYPED_FOR_ANOTHER,
+        CompareKind::PersonName => NAMED_ALIKE,
+        _ => NAMESAKES,
+    };
     let columns = columns(compare, settings);
-    Ladder { name: name.to_owned(), levels, compared, columns, rarity, personal }
+    Ladder { name: name.to_owned(), levels, compared, columns, rarity, personal, namesakes }
+}
+
+fn level(label: &'static str, kin: Kin, compare: &Compare) -> Level {
+    let is_part = ["surname_alone_known", "given_name_alone_known", "partly_missing"].contains(&label);
+    let facts = match compare.kind {
+        CompareKind::Exact => 0,
+        _ if compare.shared => 0,
+        CompareKind::Date | CompareKind::Number => 1,
+        _ if is_part => 1,
+        _ => 2,
+    };
+    let twins = match compare.kind {
+        _ if compare.shared => Twins::Same,
+        CompareKind::Date => Twins::Same,
+        CompareKind::PersonName => {
+            let share = OF_TWINS.iter().find(|(of, _)| *of == label).map(|(_, share)| *share);
+            Twins::Share(share.unwrap_or_default())
+        }
+        _ => Twins::Stranger,
+    };
+    Level { label, kin, apart: APART.contains(&label), facts, twins }
 }
 
 /// The values of a record; a missing one is an empty text, a list its items with a line feed between them.

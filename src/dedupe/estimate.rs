@@ -8,20 +8,26 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{BITS, Kin, Ladder};
+use super::compare::{self, BITS, Kin, Ladder, Twins};
 use super::model::{Comparison, Level, Model, STRANGE};
 
 /// Pairs that the prior of a distribution counts for.
 const PRIOR_PAIRS: f64 = 20.0;
 /// Matches among all pairs that the prior counts for.
 const PRIOR_MATCHES: f64 = 0.5;
-/// Different people of one household who agree all the same on what is personal: twins, sons called after their fathers.
-const NAMESAKES: f64 = 0.02;
 /// Different people of one household who have a part of the name in common, and nothing else of it.
 const COMMON_NAME: f64 = 0.5;
 /// The records of one person differ in what is personal (name, birth date, sex, number) in no larger share of pairs:
 /// without this bound, the household of a set without duplicates would be taken for one person.
 const MOST_APART: f64 = 0.2;
+/// The given name of one person is another one at most this many times as often as the surname is, which changes by marriage:
+/// without this bound, twins who have all else in common would be taken for one person.
+const MOST_RENAMED: f64 = 3.0;
+/// A household has each thing that it may share in common in no smaller share of pairs: without this bound, strangers who have
+/// a surname in common would be taken for one.
+const LEAST_SHARED: f64 = 0.25;
+/// Twins of whom all but the given name is the same, as a share of records, beside those that [`MOST_RENAMED`] tells of.
+const TWINS: f64 = 0.0002;
 const MOST_ROUNDS: u32 = 200;
 /// The expected number of matches moves by less than this in the last round.
 const STILL: f64 = 1e-6;
@@ -47,8 +53,12 @@ struct Fit<'a> {
     m: Distributions,
     u: Distributions,
     kin: Distributions,
+    /// Of names of which a household has a part in common, which one; nothing where a comparison has none.
+    common: Distributions,
     lambda: f64,
     lambda_kin: f64,
+    /// Pairs taken for one person of whom more have another given name than [`MOST_RENAMED`] allows.
+    renamed: f64,
 }
 
 /// Sums of one round: expected pairs by class and level.
@@ -103,9 +113,11 @@ impl<'a> Fit<'a> {
             m: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
             u: Vec::new(),
             kin: ladders.iter().map(|ladder| prior(ladder.levels.len())).collect(),
+            common: ladders.iter().map(evenly).collect(),
             random: counts,
             lambda: 1.0 / records,
             lambda_kin: 1.0 / records,
+            renamed: 0.0,
         };
         fit.u = fit.strangers(&empty(ladders));
         fit
@@ -128,19 +140,20 @@ impl<'a> Fit<'a> {
     /// The distributions of two people of one household.
     fn household(&self) -> Distributions {
         let of = |(place, ladder): (usize, &Ladder)| {
-            let commons = ladder.levels.iter().filter(|level| level.kin == Kin::Common).count();
-            let common = if commons == 0 { 0.0 } else { COMMON_NAME };
-            let strangers = 1.0 - common - NAMESAKES;
-            let each = ladder.levels.iter().enumerate().map(|(slot, level)| match level.kin {
-                Kin::Same => self.kin[place][slot],
-                kin => {
-                    let shared = if kin == Kin::Common { common / number(commons as u64) } else { 0.0 };
-                    shared + strangers * self.u[place][slot] + NAMESAKES * self.m[place][slot]
-                }
-            });
-            each.collect()
+            if is_shared(ladder) {
+                return self.kin[place].clone();
+            }
+            let common = self.common_share(place);
+            let strangers = 1.0 - common - ladder.namesakes;
+            let each = self.common[place].iter().zip(&self.u[place]).zip(&self.m[place]);
+            each.map(|((one, u), m)| common * one + strangers * u + ladder.namesakes * m).collect()
         };
         self.ladders.iter().enumerate().map(of).collect()
+    }
+
+    /// Pairs of one household that have a part of a name in common.
+    fn common_share(&self, place: usize) -> f64 {
+        if self.common[place].iter().any(|share| *share > 0.0) { COMMON_NAME } else { 0.0 }
     }
 
     fn expect(&self) -> Expected {
@@ -198,29 +211,61 @@ impl<'a> Fit<'a> {
             self.lambda *= 0.9 / sum;
             self.lambda_kin *= 0.9 / sum;
         }
-        self.m = self.bounded(with_prior(&expected.m));
-        self.kin = with_prior(&expected.of_kin);
+        self.common = self.common_of(&expected.of_kin);
+        self.m = self.bounded(with_prior(&expected.m), expected.matches);
+        self.kin = self.sharing(with_prior(&expected.of_kin));
         self.u = self.strangers(&expected.m);
     }
 
-    /// Keeps m of personal comparisons within [`MOST_APART`].
-    fn bounded(&self, mut m: Distributions) -> Distributions {
+    /// Which part of a name households have in common, of what is expected of them and not by chance.
+    fn common_of(&self, of_kin: &Distributions) -> Distributions {
+        let household = self.household();
+        let of = |(place, ladder): (usize, &Ladder)| {
+            let (share, prior) = (self.common_share(place), evenly(ladder));
+            let part =
+                |slot: usize| of_kin[place][slot] * share * self.common[place][slot] / household[place][slot];
+            let parts: Vec<f64> = (0..ladder.levels.len()).map(part).collect();
+            let sum: f64 = parts.iter().sum();
+            let each = parts.iter().zip(prior);
+            each.map(|(part, prior)| (part + PRIOR_PAIRS * prior) / (sum + PRIOR_PAIRS)).collect()
+        };
+        self.ladders.iter().enumerate().map(of).collect()
+    }
+
+    /// Keeps m of personal comparisons within [`MOST_APART`] and [`MOST_RENAMED`].
+    fn bounded(&mut self, mut m: Distributions, matches: f64) -> Distributions {
+        self.renamed = 0.0;
         for (shares, ladder) in m.iter_mut().zip(self.ladders) {
-            if ladder.levels.iter().any(|level| level.kin == Kin::Same) {
+            if is_shared(ladder) {
                 continue;
             }
-            let sum = |apart: bool, shares: &[f64]| -> f64 {
-                let of = ladder.levels.iter().zip(shares).filter(|(level, _)| level.apart == apart);
-                of.map(|(_, share)| share).sum()
-            };
-            let (apart, alike) = (sum(true, shares), sum(false, shares));
-            if apart > MOST_APART {
-                for (share, level) in shares.iter_mut().zip(&ladder.levels) {
-                    *share *= if level.apart { MOST_APART / apart } else { (1.0 - MOST_APART) / alike };
-                }
-            }
+            at_most(MOST_APART, shares, ladder, |level| level.apart);
+            let is = |labels: [&'static str; 2]| move |level: &compare::Level| labels.contains(&level.label);
+            let (renamed, married) =
+                (is(["surname_equal", "surname_alike"]), is(["given_name_equal", "given_name_alike"]));
+            let most = MOST_RENAMED * sum(shares, ladder, married);
+            self.renamed += matches * (sum(shares, ladder, renamed) - most).max(0.0);
+            at_most(most, shares, ladder, renamed);
         }
         m
+    }
+
+    /// Pairs of twins among all pairs: of records that have neither a name nor a birth date, none.
+    fn twins_rate(&self, records: u64) -> f64 {
+        let has = |twins: fn(&compare::Level) -> bool| {
+            self.ladders.iter().any(|ladder| !is_shared(ladder) && ladder.levels.iter().any(twins))
+        };
+        let can =
+            has(|level| level.twins == Twins::Same) && has(|level| matches!(level.twins, Twins::Share(_)));
+        if can { ((TWINS * number(records) + self.renamed) / self.all_pairs).min(0.05) } else { 0.0 }
+    }
+
+    /// Keeps what households share within [`LEAST_SHARED`].
+    fn sharing(&self, mut kin: Distributions) -> Distributions {
+        for (shares, ladder) in kin.iter_mut().zip(self.ladders) {
+            at_most(1.0 - LEAST_SHARED, shares, ladder, |level| level.label == "different");
+        }
+        kin
     }
 
     fn model(&self, entity: &str, records: u64, rounds: u32, converged: bool, random: &Patterns) -> Model {
@@ -233,6 +278,12 @@ impl<'a> Fit<'a> {
                 m: self.m[place][slot],
                 u: self.u[place][slot],
                 household: household[place][slot],
+                twins: match level.twins {
+                    Twins::Same => self.m[place][slot],
+                    Twins::Stranger => self.u[place][slot],
+                    Twins::Share(share) => 0.9 * share + 0.1 * self.u[place][slot],
+                },
+                facts: level.facts,
                 seen: expected.m[place][slot] >= 0.5,
             });
             Comparison {
@@ -248,10 +299,43 @@ impl<'a> Fit<'a> {
             random_pairs: random.values().sum(),
             match_rate: self.lambda,
             household_rate: self.lambda_kin,
+            twins_rate: self.twins_rate(records),
             rounds,
             converged,
             comparisons: comparisons.collect(),
         }
+    }
+}
+
+/// Whether a household has it in common.
+fn is_shared(ladder: &Ladder) -> bool {
+    ladder.levels.iter().any(|level| level.kin == Kin::Same)
+}
+
+/// The levels that are common, each as often as the others.
+fn evenly(ladder: &Ladder) -> Vec<f64> {
+    let is_common = |level: &compare::Level| level.kin == Kin::Common;
+    let commons = ladder.levels.iter().filter(|level| is_common(level)).count().max(1);
+    ladder
+        .levels
+        .iter()
+        .map(|level| if is_common(level) { 1.0 / number(commons as u64) } else { 0.0 })
+        .collect()
+}
+
+/// The sum of the shares of some levels.
+fn sum(shares: &[f64], ladder: &Ladder, some: impl Fn(&compare::Level) -> bool) -> f64 {
+    ladder.levels.iter().zip(shares).filter(|(level, _)| some(level)).map(|(_, share)| share).sum()
+}
+
+/// Keeps the shares of some levels within a sum, and gives the rest to the others.
+fn at_most(most: f64, shares: &mut [f64], ladder: &Ladder, some: impl Fn(&compare::Level) -> bool) {
+    let (some_now, others) = (sum(shares, ladder, &some), sum(shares, ladder, |level| !some(level)));
+    if some_now <= most || others <= 0.0 {
+        return;
+    }
+    for (share, level) in shares.iter_mut().zip(&ladder.levels) {
+        *share *= if some(level) { most / some_now } else { (1.0 - most) / others };
     }
 }
 

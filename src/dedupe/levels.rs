@@ -18,13 +18,14 @@ pub(super) const OVERLAP: [&str; 3] = ["in_common", "one_edit", "different"];
 pub(super) const EMAIL: [&str; 3] = ["equal", "one_edit", "different"];
 pub(super) const LINES: [&str; 5] = ["equal", "similar", "a_line_equal", "alike", "different"];
 pub(super) const NUMBER: [&str; 4] = ["equal", "within_1_percent", "within_10_percent", "different"];
-pub(super) const PERSON: [&str; 14] = [
+pub(super) const PERSON: [&str; 15] = [
     "equal",
     "swapped",
     "given_name_similar",
     "surname_similar",
     "both_similar",
-    "swapped_and_similar",
+    "a_part_missing",
+    "a_word_different",
     "surname_alone_known",
     "given_name_alone_known",
     "surname_equal",
@@ -136,48 +137,111 @@ pub(super) fn person(values: &[&str]) -> u8 {
     let equal = |a: &str, b: &str| !a.is_empty() && a == b;
     let given_missing = lg.is_empty() || rg.is_empty();
     let surname_missing = ls.is_empty() || rs.is_empty();
-    let given = Similarity::new(lg, rg);
-    let surname = Similarity::new(ls, rs);
-    let given_alike = || {
-        !given_missing
-            && (part_of(lg, rg) || equal(lg_sound, rg_sound) || initial(lg, rg) || given.reaches(0.85))
-    };
-    let surname_alike =
-        || !surname_missing && (part_of(ls, rs) || equal(ls_sound, rs_sound) || surname.reaches(0.85));
+    let given = Names::new(lg, rg);
+    let surname = Names::new(ls, rs);
+    let given_alike = |least| equal(lg_sound, rg_sound) || given.compare(least) == Words::Alike;
+    let surname_alike = |least| equal(ls_sound, rs_sound) || surname.compare(least) == Words::Alike;
+    let given_fits = |least| given_alike(least) || given.compare(least) == Words::Part;
+    let surname_fits = |least| surname_alike(least) || surname.compare(least) == Words::Part;
+    let swapped = || similar(lg, rs, 0.82) && similar(ls, rg, 0.82);
     first(&[
         &|| equal(lg, rg) && equal(ls, rs),
         &|| equal(lg, rs) && equal(ls, rg),
-        &|| equal(ls, rs) && given_alike(),
-        &|| equal(lg, rg) && surname_alike(),
-        &|| (given.reaches(0.82) || given_alike()) && (surname.reaches(0.82) || surname_alike()),
-        &|| similar(lg, rs, 0.82) && similar(ls, rg, 0.82),
-        &|| given_missing && (equal(ls, rs) || equal(ls, rg) || equal(lg, rs) || surname.reaches(0.88)),
-        &|| surname_missing && (equal(lg, rg) || equal(ls, rg) || equal(lg, rs) || given.reaches(0.88)),
-        &|| equal(ls, rs) || equal(ls, rg),
-        &|| part_of(ls, rs) || surname.reaches(0.88),
-        &|| equal(lg, rg) || equal(lg, rs),
-        &|| given.reaches(0.88),
+        &|| equal(ls, rs) && given_alike(0.85),
+        &|| equal(lg, rg) && surname_alike(0.85),
+        &|| given_alike(0.82) && surname_alike(0.82) || swapped(),
+        &|| given_fits(0.82) && surname_fits(0.82),
+        &|| given_fits(0.82) && surname.is_mixed() || given.is_mixed() && surname_fits(0.82),
+        &|| given_missing && (surname_fits(0.88) || equal(ls, rg) || equal(lg, rs)),
+        &|| surname_missing && (given_fits(0.88) || equal(ls, rg) || equal(lg, rs)),
+        // Of names that are swapped, it is the surname that a household has in common.
+        &|| equal(ls, rs) || equal(ls, rg) || equal(lg, rs),
+        &|| surname_fits(0.88) || surname.is_mixed(),
+        &|| equal(lg, rg),
+        &|| given_fits(0.88),
         &|| given_missing || surname_missing,
     ])
 }
 
-/// One name is a beginning or an end of the other: `maria` of `maria del carmen`, `garcia` of `garcia lopez`.
-fn part_of(l: &str, r: &str) -> bool {
-    begins(l, r) || begins(r, l) || ends(l, r) || ends(r, l)
+/// How the words of two names compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Every word of one is one of the other: `ma carmen` and `maria del carmen`.
+    Alike,
+    /// Every word of the shorter one is in the other: `garcia` of `garcia lopez`.
+    Part,
+    /// Both have a word in common, and one that the other has not: a brother's name, a father's surnames.
+    Mixed,
+    Apart,
+}
+
+/// Two names of one or more words each.
+struct Names<'a> {
+    l: &'a str,
+    r: &'a str,
+    whole: Similarity<'a>,
+}
+
+impl<'a> Names<'a> {
+    fn new(l: &'a str, r: &'a str) -> Self {
+        Self { l, r, whole: Similarity::new(l, r) }
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.compare(0.82) == Words::Mixed
+    }
+
+    /// Compares them word by word, in any order; words are one from this similarity on.
+    fn compare(&self, least: f64) -> Words {
+        let (l, r) = (self.l, self.r);
+        if l.is_empty() || r.is_empty() {
+            return Words::Apart;
+        }
+        if !l.contains(' ') && !r.contains(' ') {
+            let alike = abbreviates(l, r) || self.whole.reaches(least);
+            return if alike { Words::Alike } else { Words::Apart };
+        }
+        let (mut fewer, mut more) = (words(l), words(r));
+        if fewer.len() > more.len() {
+            std::mem::swap(&mut fewer, &mut more);
+        }
+        let (count, is_part) = (fewer.len(), fewer.len() < more.len());
+        // Missing and mistyped at once is more than one name may be, or `marta` would be a part of `maria jose`.
+        let least = if is_part { 0.92 } else { least };
+        let paired = fewer.iter().filter(|word| {
+            let one = |other: &&str| abbreviates(word, other) || similar(word, other, least);
+            let place = more.iter().position(|other| other == *word).or_else(|| more.iter().position(one));
+            place.map(|place| more.swap_remove(place)).is_some()
+        });
+        match paired.count() {
+            // One name with a space in it that the other has elsewhere, or has not.
+            _ if edits(&l.replace(' ', ""), &r.replace(' ', "")) < 2 => Words::Alike,
+            all if all == count && is_part => Words::Part,
+            all if all == count => Words::Alike,
+            0 => Words::Apart,
+            _ => Words::Mixed,
+        }
+    }
+}
+
+/// The words of a name but for those that names do without.
+fn words(name: &str) -> Vec<&str> {
+    const LINKS: [&str; 9] = ["de", "del", "la", "las", "los", "y", "da", "do", "dos"];
+    let all = || name.split(' ');
+    let found: Vec<&str> = all().filter(|word| !LINKS.contains(word)).collect();
+    if found.is_empty() { all().collect() } else { found }
+}
+
+/// One is a short form of the other: its first letter or two, or consonants only (`frnc`).
+fn abbreviates(l: &str, r: &str) -> bool {
+    let (short, long) = if l.len() < r.len() { (l, r) } else { (r, l) };
+    let is_short = short.chars().count() < 3 || !short.contains(['a', 'e', 'i', 'o', 'u', 'y']);
+    is_short && short.len() < long.len() && short.chars().next() == long.chars().next()
 }
 
 /// Whether whole words of a text are its beginning.
 fn begins(whole: &str, part: &str) -> bool {
     !part.is_empty() && whole.strip_prefix(part).is_some_and(|rest| rest.starts_with(' '))
-}
-
-fn ends(whole: &str, part: &str) -> bool {
-    !part.is_empty() && whole.strip_suffix(part).is_some_and(|rest| rest.ends_with(' '))
-}
-
-/// One is the other's first letter.
-fn initial(l: &str, r: &str) -> bool {
-    l.len().min(r.len()) == 1 && l.as_bytes().first() == r.as_bytes().first()
 }
 
 /// The Jaro-Winkler similarity (Winkler, 1990) of two texts, computed when it is first asked for, and only where it may
@@ -291,11 +355,21 @@ mod tests {
         for (l, r, level) in [
             (("ana", "gil"), ("ana", "gil"), "equal"),
             (("ana", "gil"), ("gil", "ana"), "swapped"),
-            (("maria", "gil ruiz"), ("maria del mar", "gil ruiz"), "given_name_similar"),
+            (("maria", "gil ruiz"), ("maria del mar", "gil ruiz"), "a_part_missing"),
             (("m", "gil"), ("maria", "gil"), "given_name_similar"),
-            (("ana", "garcia lopez"), ("ana", "garcia"), "surname_similar"),
+            (("ana", "garcia lopez"), ("ana", "garcia"), "a_part_missing"),
             (("fernando", "garcia"), ("fernanda", "gracia"), "both_similar"),
-            (("fernando", "garcia"), ("gracia", "fernandp"), "swapped_and_similar"),
+            (("fernando", "garcia"), ("gracia", "fernandp"), "both_similar"),
+            (("ma carmen", "ruiz gil"), ("maria del carmen", "ruiz gil"), "given_name_similar"),
+            (("ana", "garcia lopez"), ("ana", "lopez garcia"), "surname_similar"),
+            (("annmarie", "ruiz"), ("ann marie", "ruiz"), "given_name_similar"),
+            (("frnc javier", "ruiz"), ("francisco javier", "ruiz"), "given_name_similar"),
+            (("marta", "ruiz gil"), ("maria jose", "ruiz gil"), "surname_equal"),
+            (("juan jose", "jimenez herrero"), ("juan jose", "jimenez cabrera"), "a_word_different"),
+            (("maria luisa", "vazquez ospina"), ("maria teresa", "vazquez ospina"), "a_word_different"),
+            (("jose luis", "lopez vazquez"), ("jose antonio", "lopez santos"), "surname_alike"),
+            (("ruiz", "ana"), ("luis", "ruiz"), "surname_equal"),
+            (("luis", "ruiz"), ("ruiz", "ana"), "surname_equal"),
             (("", "garcia"), ("ana", "garcia"), "surname_alone_known"),
             (("ana", ""), ("ana", "garcia"), "given_name_alone_known"),
             (("luis", "garcia"), ("ana", "garcia"), "surname_equal"),

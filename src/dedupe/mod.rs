@@ -40,4 +40,4 @@ pub use model::Model;
 pub use record::without_source_id;
 
 /// Changes whenever the same settings over the same records would give something else.
-pub const REVISION: &str = "dedupe 3";
+pub const REVISION: &str = "dedupe 4";

@@ -26,6 +26,8 @@ pub struct Model {
     pub match_rate: f64,
     /// Pairs of different people of one household among all pairs.
     pub household_rate: f64,
+    /// Pairs of twins among all pairs.
+    pub twins_rate: f64,
     /// Rounds of expectation maximisation.
     pub rounds: u32,
     pub converged: bool,
@@ -56,6 +58,10 @@ pub struct Level {
     pub u: f64,
     /// Share of pairs of two people of one household.
     pub household: f64,
+    /// Share of pairs of twins.
+    pub twins: f64,
+    /// How many things about the person alone are compared.
+    pub facts: u8,
     /// Whether any pair of one person is expected at it: else m is but the prior.
     pub seen: bool,
 }
@@ -70,6 +76,12 @@ impl Level {
 /// Bits against two records that differ in the only thing that is personal, whatever else they have in common: without
 /// them, where records have names but neither birth dates nor numbers, neighbours of one first name are taken for one person.
 pub(super) const STRANGE: f64 = 12.0;
+
+/// Bits against two records of which but one thing is compared that is about the person alone (a birth date, half a name),
+/// where more is known of others: whatever a household may share besides is no proof.
+const THIN: f64 = 6.0;
+/// Things about the person alone that a pair should have.
+const FACTS: u8 = 2;
 
 /// log2 of a pattern's joint probability with each class of pairs.
 #[derive(Debug, Clone, Copy)]
@@ -118,25 +130,43 @@ impl Model {
             strangers: (1.0 - self.match_rate - self.household_rate).log2(),
             household: self.household_rate.log2(),
         };
+        let mut twins = self.twins_rate.log2();
+        let mut facts = 0;
         for (comparison, found) in self.levels(pattern) {
             let Some(level) = found else { continue };
             joint.matched += level.m.log2();
             joint.strangers += level.u.log2();
             joint.household += level.household.log2();
+            twins += level.twins.log2();
+            facts += level.facts;
             if comparison.alone && level.apart {
                 joint.matched -= STRANGE;
             }
         }
+        if facts < FACTS && self.most_facts() >= FACTS {
+            joint.matched -= THIN;
+        }
+        joint.household = (joint.household.exp2() + twins.exp2()).log2();
         joint
+    }
+
+    /// Things about the person alone that the comparisons are about.
+    fn most_facts(&self) -> u8 {
+        let each = self
+            .comparisons
+            .iter()
+            .map(|comparison| comparison.levels.iter().map(|level| level.facts).max().unwrap_or_default());
+        each.fold(0, u8::saturating_add)
     }
 
     /// Whether everything that should be a share is one.
     fn is_sane(&self) -> bool {
         let share = |value: f64| value > 0.0 && value <= 1.0;
         let levels = self.comparisons.iter().flat_map(|comparison| &comparison.levels);
-        let shares = levels.flat_map(|level| [level.m, level.u, level.household]);
+        let shares = levels.flat_map(|level| [level.m, level.u, level.household, level.twins]);
         shares.chain([self.match_rate, self.household_rate]).all(share)
-            && self.match_rate + self.household_rate < 1.0
+            && (0.0..1.0).contains(&self.twins_rate)
+            && self.match_rate + self.household_rate + self.twins_rate < 1.0
     }
 
     /// Whether it is about these very comparisons and levels.

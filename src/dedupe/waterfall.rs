@@ -86,6 +86,8 @@ mod tests {
             m: *m,
             u: *u,
             household: *household,
+            twins: *household,
+            facts: 2,
             seen: true,
         };
         Comparison { name: name.to_owned(), alone: false, levels: levels.iter().map(level).collect() }
@@ -100,6 +102,7 @@ mod tests {
             random_pairs: 0,
             match_rate: 0.001,
             household_rate: 0.01,
+            twins_rate: 0.0,
             rounds: 1,
             converged: true,
             comparisons: vec![

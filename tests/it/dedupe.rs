@@ -490,6 +490,25 @@ fn generated_sets_hold_their_bars_with_half_duplicates_few_and_none() {
 }
 
 #[test]
+fn twins_are_no_one_person_where_nobody_else_shares_a_household() {
+    let site = Site::new();
+    let (mut csv, truth) = generated(4, 600, 0.2);
+    let mut twins = 0;
+    for line in csv.clone().lines().skip(1).filter(|line| line.split(',').next().unwrap().ends_with("0a")) {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        // Of another first letter, so that it is no other spelling.
+        let name = GIVEN.iter().find(|name| name.chars().next() != cells[3].chars().next()).unwrap();
+        (cells[0], cells[3]) = (format!("{twins}twin"), (*name).to_owned());
+        twins += 1;
+        writeln!(csv, "{}", cells.join(",")).unwrap();
+    }
+    site.link("twins", &csv);
+    let found = site.evaluate("twins", &site.0.write("truth.csv", &truth));
+    assert!(twins > 50 && number(&found, "precision") >= 0.99, "{found}");
+    assert!(number(&found, "recall") >= 0.95, "{found}");
+}
+
+#[test]
 fn records_without_source_id_are_told_of() {
     let site = Site::new();
     site.clinic(
