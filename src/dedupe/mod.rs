@@ -18,6 +18,7 @@ mod estimate;
 pub mod evaluate;
 pub mod explain;
 mod expression;
+mod filler;
 mod golden_ids;
 mod label;
 mod levels;
@@ -40,4 +41,4 @@ pub use model::Model;
 pub use record::without_source_id;
 
 /// Changes whenever the same settings over the same records would give something else.
-pub const REVISION: &str = "dedupe 4";
+pub const REVISION: &str = "dedupe 5";

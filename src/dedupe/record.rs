@@ -7,6 +7,7 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::expression::expressions;
+use super::filler;
 use crate::config::{Columns, Dedupe, Exact, Read, near};
 use crate::error::Failure;
 use crate::model::ident::quoted;
@@ -116,7 +117,7 @@ impl Roles {
         ))
     }
 
-    /// Fills [`TABLE`] with every record that has a `source_id`, and the tables of how rare names are.
+    /// Fills [`TABLE`] with every record that has a `source_id`, fillers taken out, and the tables of how rare names are.
     ///
     /// # Errors
     /// Two records of one `source_id`, an expression of the settings that DuckDB refuses.
@@ -137,6 +138,8 @@ impl Roles {
             self.sql(entity, settings, &names, "")
         ))
         .map_err(|error| self.culprit(staging, entity, settings, &names, error))?;
+        let records = staging.value(&format!("select count(*) from {TABLE}"))?;
+        filler::remove(staging, settings, records)?;
         for role in names_of(settings) {
             // log2 of how much rarer a value is than two random records would agree on: it adds to the weight of agreement.
             staging.execute(&format!(
@@ -148,7 +151,7 @@ impl Roles {
                 name = quoted(&role),
             ))?;
         }
-        staging.value(&format!("select count(*) from {TABLE}"))
+        Ok(records)
     }
 
     /// Drops what [`build`](Self::build) made.

@@ -509,6 +509,29 @@ fn twins_are_no_one_person_where_nobody_else_shares_a_household() {
 }
 
 #[test]
+fn fillers_make_nobody_one_person() {
+    let site = Site::new();
+    let (mut csv, truth) = (
+        "id,birth_date,city,given_name,phone,postal_code,surname,email\n".to_owned(),
+        generated(6, 600, 0.2),
+    );
+    for (place, line) in truth.0.lines().skip(1).enumerate() {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        if place % 3 == 0 {
+            (cells[1], cells[3], cells[4], cells[6]) = ("1900-01-01", "No", "000000000", "consta");
+        }
+        writeln!(csv, "{},{}", cells.join(","), if place % 3 == 0 { "no@tiene.es" } else { "" }).unwrap();
+    }
+    site.link("fillers", &csv);
+    let found = site.evaluate("fillers", &site.0.write("truth.csv", &truth.1));
+    assert!(number(&found, "precision") >= 0.99, "{found}");
+    assert!(
+        number(&found, "recall") >= 0.4,
+        "two thirds of the records, 4 of 9 pairs, still say who they are: {found}"
+    );
+}
+
+#[test]
 fn records_without_source_id_are_told_of() {
     let site = Site::new();
     site.clinic(
