@@ -5,6 +5,7 @@
 //! and surname in common without being one person. The likelihood is that of *all* pairs: a pair that no rule proposed
 //! is of strangers. u comes from random pairs, less the matches that are expected among them. m begins with falling
 //! values (1, 1/4, 1/9, ...) and keeps them as a Dirichlet prior of 20 pairs, so that a set without duplicates has none.
+//! Twins, who share all but the given name, are too few to be fitted: their rate is set, and counts when pairs are weighed.
 
 use std::collections::BTreeMap;
 
