@@ -45,8 +45,9 @@ create or replace table xref.patient as from (values
 
 /// Of one comparison, whose first level all pairs have.
 const MODEL: &str = r#"{"entity": "patient", "records": 7, "candidates": 7, "random_pairs": 21, "match_rate": 0.1,
-"household_rate": 0.1, "rounds": 1, "converged": true, "comparisons": [{"name": "name", "levels": [
-{"label": "one_edit", "m": 0.5, "u": 0.1, "household": 0.1, "seen": true}]}]}"#;
+"household_rate": 0.1, "twins_rate": 0.1, "rounds": 1, "converged": true, "comparisons": [{"name": "name", "levels": [
+{"label": "one_edit", "m": 0.5, "u": 0.1, "household": 0.1, "twins": 0.1,
+"facts": 1, "seen": true}]}]}"#;
 
 struct Site(tempfile::TempDir);
 
