@@ -280,7 +280,7 @@ async fn a_file_that_cannot_be_read_stops_a_push_before_anything_is_written() {
     let snapshot = people.snapshot().await;
     people.tiny.run.project.write(RECORDED, "source_id,golden_id\n1,A\n1,B\n");
     let failure = Failure::from_anyhow(&people.tiny.run.try_push(&snapshot).await.unwrap_err());
-    assert!(failure.message.contains("person.golden.csv, line 3"), "{failure:?}");
+    assert!(failure.message.contains("person.golden.csv:3:"), "{failure:?}");
     assert_eq!(people.persons().await, Vec::<String>::new());
 }
 
