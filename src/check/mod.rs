@@ -2,6 +2,7 @@
 
 mod constraint;
 mod convert;
+mod fate;
 mod ghosts;
 mod limits;
 mod numbers;
@@ -187,7 +188,10 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.extend(run_checks(options)?);
     write_findings(staging, &findings)?;
     findings.extend(unread(staging, options.clinic)?);
-    let sources = verdict::decide(staging, options.clinic, &order)?;
+    fate::tell(staging, &shapes)?;
+    verdict::decide(staging, options.clinic, &order)?;
+    fate::tell_rest(staging)?;
+    let sources = verdict::counts(staging, options.clinic)?;
     Ok(Report { tables, sources, findings })
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Push although more pairs of records wait for a decision than max_pending allows
     #[arg(long)]
     allow_pending: bool,
+    /// What the ledger is to say of this batch, such as why it is pushed; no patient's data
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    notes: String,
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -45,6 +48,7 @@ impl Arguments {
             snapshot: self.snapshot.clone(),
             dry_run: self.dry_run,
             allow_pending: self.allow_pending,
+            notes: self.notes.clone(),
             plan: self.plan.clone(),
             confirm: self.confirm.clone(),
             ..Wanted::stage(Stage::Push)

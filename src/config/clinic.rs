@@ -67,6 +67,8 @@ pub struct Clinic {
     pub targets: BTreeMap<String, TargetConfig>,
     #[serde(default)]
     pub safety: Safety,
+    #[serde(default)]
+    pub ledger: LedgerConfig,
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,
@@ -245,6 +247,14 @@ pub struct Safety {
     pub backup: Option<String>,
     /// `keep`; `rollback` is refused until that stage exists.
     pub on_verify_failure: Option<String>,
+}
+
+/// `[ledger]`: what the target's ledger keeps beyond what it needs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// Every source record's original row; patients' data then stands in the ledger, and in snapshots, as it came.
+    pub keep_rows: bool,
 }
 
 impl MapPolicy {

@@ -8,7 +8,7 @@ mod project;
 mod sql_file;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
+    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
     TableConfig, TargetConfig, Triggers,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};

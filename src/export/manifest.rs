@@ -8,15 +8,12 @@ use rust_i18n::t;
 use super::Options;
 use crate::config::{SqlFile, sql_files};
 use crate::error::Failure;
-use crate::model::manifest::{Control, GoldenEntry, Manifest, ModelVersion, TableEntry, Tenant};
+use crate::model::manifest::{Control, Manifest, ModelVersion, TableEntry, Tenant};
 use crate::snapshot::FORMAT;
 use crate::staging::Staging;
 
-pub(super) fn build(
-    options: &Options<'_>,
-    tables: Vec<TableEntry>,
-    golden: Vec<GoldenEntry>,
-) -> Result<Manifest> {
+/// All but the files beside the tables'.
+pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Manifest> {
     let clinic = options.clinic;
     Ok(Manifest {
         format: FORMAT,
@@ -33,7 +30,8 @@ pub(super) fn build(
         models: models(options.staging)?,
         tables,
         controls: controls(options)?,
-        golden,
+        golden: Vec::new(),
+        records: Vec::new(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod golden;
 mod manifest;
+mod records;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::config::{Clinic, Project};
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, DataType, Table};
 use crate::model::ident::{TableName, literal, quoted};
-use crate::model::manifest::{ColumnEntry, SourceCount, TableEntry};
+use crate::model::manifest::{ColumnEntry, Manifest, SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
 use crate::snapshot::{self, Snapshot};
 use crate::staging::{Staging, private_folder};
@@ -70,7 +71,8 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     private_folder(&partial.join("data"))?;
     let known = snapshot::list(&snapshots)?;
     let written = write(options, &names, &partial, observer).and_then(|tables| {
-        let manifest = manifest::build(options, tables, golden::write(options, &partial)?)?;
+        let (golden, records) = (golden::write(options, &partial)?, records::write(options, &names, &partial)?);
+        let manifest = Manifest { golden, records, ..manifest::build(options, tables)? };
         Snapshot::seal(&partial, &snapshots, manifest)
     });
     let snapshot = match written {
@@ -202,7 +204,12 @@ fn source_names(staging: &Staging) -> Result<String> {
     Ok(format!("[{}]::varchar[]", places.join(", ")))
 }
 
-/// `_origin` names raw records as `source:file:row`; see the layout of `_id` in DESIGN §1.
+/// An `_id` as people read it, `source:file:row` (see its layout in DESIGN §1); `sources` is [`source_names`].
+fn spelled(id: &str, sources: &str) -> String {
+    format!("({sources})[{id} >> 50] || ':' || (({id} >> 36) & 16383) || ':' || ({id} & 68719476735)")
+}
+
+/// `_origin` names raw records.
 fn copy_sql(name: &TableName, columns: &[(String, &DataType)], sources: &str, path: &Path) -> String {
     let values = columns.iter().map(|(column, data_type)| {
         let column = quoted(column);
@@ -214,9 +221,9 @@ fn copy_sql(name: &TableName, columns: &[(String, &DataType)], sources: &str, pa
         }
     });
     format!(
-        "copy (select {}, list_transform(_ids, lambda i: ({sources})[i >> 50] || ':' || \
-         ((i >> 36) & 16383) || ':' || (i & 68719476735)) as _origin, _source_id from {}) to {} (format json, array false)",
+        "copy (select {}, list_transform(_ids, lambda i: {}) as _origin, _source_id from {}) to {} (format json, array false)",
         values.collect::<Vec<_>>().join(", "),
+        spelled("i", sources),
         name.staged("ready"),
         literal(&path.to_string_lossy()),
     )

@@ -35,6 +35,9 @@ pub struct Manifest {
     /// Entities with a `[dedupe.<entity>]` section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub golden: Vec<GoldenEntry>,
+    /// Sources some of whose records are told of one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RecordsEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,6 +107,19 @@ pub struct GoldenEntry {
     pub rows: u64,
     /// Pairs that wait for a person's decision.
     pub pending: u64,
+}
+
+/// The verdicts of one source's records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordsEntry {
+    pub source: String,
+    /// `records/<source>.ndjson`, relative to the snapshot's folder, in the order of files and rows. Records that are
+    /// plainly imported are in it only together with their original rows: a row of `data` names each of them.
+    pub file: String,
+    pub sha256: String,
+    pub bytes: u64,
+    /// Records.
+    pub rows: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

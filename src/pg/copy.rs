@@ -13,6 +13,9 @@ use crate::error;
 /// Bytes are handed to the connection in blocks of this size.
 const BLOCK: usize = 1 << 18;
 
+/// The type `text` in pg_type.
+const TEXT_OID: i32 = 25;
+
 /// A running COPY. Dropped without [`Copy::finish`], the server discards it.
 pub struct Copy {
     sink: Pin<Box<CopyInSink<Bytes>>>,
@@ -71,6 +74,44 @@ pub fn append_text(out: &mut Vec<u8>, text: &str) {
     let length = i32::try_from(text.len()).expect("a line of a snapshot is shorter than 2 GB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a text field of a row, or null.
+pub fn append_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => append_text(out, text),
+        None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+    }
+}
+
+/// Appends a `text[]` field of a row (PostgreSQL's array_send: dimensions, whether there are nulls, element type; length
+/// and lower bound of each dimension; elements).
+pub fn append_texts(out: &mut Vec<u8>, texts: &[String]) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let dimensions: i32 = if texts.is_empty() { 0 } else { 1 };
+    for number in [dimensions, 0, TEXT_OID] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    if dimensions == 1 {
+        let length = i32::try_from(texts.len()).expect("a record breaks fewer rules than there are numbers");
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&1_i32.to_be_bytes());
+    }
+    for text in texts {
+        append_text(out, text);
+    }
+    let length = i32::try_from(out.len() - start - 4).expect("a line of a snapshot is shorter than 2 GB");
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Appends a `jsonb` field of a row (jsonb_send: version 1, then its text), or null.
+pub fn append_jsonb(out: &mut Vec<u8>, json: Option<&str>) {
+    let Some(json) = json else { return append_text_or_null(out, None) };
+    let length = i32::try_from(json.len() + 1).expect("a line of a snapshot is shorter than 2 GB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.push(1);
+    out.extend_from_slice(json.as_bytes());
 }
 
 /// Appends an `int4` field of a row.

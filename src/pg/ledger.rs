@@ -12,7 +12,10 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 1] = [(1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql"))];
+const MIGRATIONS: [(i32, &str, &str); 2] = [
+    (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
+    (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
+];
 
 /// First half of the advisory lock that a running batch holds; the second is its number.
 const LOCK_CLASS: i32 = 0x7472_7376;
@@ -30,10 +33,11 @@ const TABLES: &str = "select array_agg(name::text) filter (where to_regclass('tr
      array_agg(name::text) filter (where to_regclass('trasvase.' || name) is null) \
      from unnest(array['migration', 'batch', 'name', 'external_id', 'row_digest', 'change']) name";
 
-/// Partitions of completed batches that are gone.
-const PARTITIONS: &str = "select array_agg(name) from trasvase.batch, \
-     unnest(array['external_id_' || number, 'row_digest_' || number]) name \
-     where status = 'completed' and to_regclass('trasvase.' || name) is null";
+/// What later migrations made and partitions of completed batches that are gone.
+const PARTS: &str = "select array_agg(name) from (select name from trasvase.batch, \
+     unnest(array['external_id_' || number, 'row_digest_' || number]) name where status = 'completed' \
+     union all select name from unnest(array['record', 'verdict']) name \
+     where (select max(version) from trasvase.migration) >= 3) part where to_regclass('trasvase.' || name) is null";
 
 /// Whether the ledger is there.
 ///
@@ -48,7 +52,7 @@ pub async fn exists(client: &Client) -> Result<bool> {
     if let Some(missing) = missing {
         return Err(damaged(&missing).into());
     }
-    let row = client.query_one(PARTITIONS, &[]).await.map_err(|error| error::postgres(&error))?;
+    let row = client.query_one(PARTS, &[]).await.map_err(|error| error::postgres(&error))?;
     match row.get::<_, Option<Vec<String>>>(0) {
         Some(missing) => Err(damaged(&missing).into()),
         None => Ok(true),
@@ -83,7 +87,7 @@ async fn in_transaction(client: &Client) -> Result<()> {
         .await
         .map_err(|error| error::postgres(&error))?;
     let applied: i32 = row.get(0);
-    if applied > MIGRATIONS.len() as i32 {
+    if MIGRATIONS.last().is_some_and(|(newest, ..)| applied > *newest) {
         return Err(Failure::failed(t!("ledger.newer", version = applied))
             .hint(t!("ledger.newer_hint"))
             .into());
@@ -98,14 +102,14 @@ async fn in_transaction(client: &Client) -> Result<()> {
 }
 
 /// Writes a batch as `running` and takes its advisory lock for this session.
-pub async fn begin(client: &Client, manifest: &Manifest) -> Result<Batch> {
+pub async fn begin(client: &Client, manifest: &Manifest, notes: &str) -> Result<Batch> {
     let id = ulid::Ulid::generate().to_string();
     // In one statement: nobody may see the batch as running while its lock is free, and settle it.
     let row = client
         .query_one(
             "with batch as (insert into trasvase.batch \
-             (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program) \
-             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8) returning number) \
+             (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program, notes) \
+             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $10) returning number) \
              select number, pg_advisory_lock($9, number) from batch",
             &[
                 &id,
@@ -117,6 +121,7 @@ pub async fn begin(client: &Client, manifest: &Manifest) -> Result<Batch> {
                 &manifest.catalog_hash,
                 &concat!("trasvase ", env!("CARGO_PKG_VERSION")),
                 &LOCK_CLASS,
+                &notes,
             ],
         )
         .await
@@ -142,7 +147,8 @@ pub async fn complete(client: &Client, batch: &Batch, counts: &serde_json::Value
 pub async fn settle(client: &Client) -> Result<Vec<String>> {
     let rows = client
         .query(
-            "update trasvase.batch set status = 'failed', ended_at = clock_timestamp(), notes = 'its process ended without a result' \
+            "update trasvase.batch set status = 'failed', ended_at = clock_timestamp(), \
+             notes = concat_ws(E'\\n', nullif(notes, ''), 'its process ended without a result') \
              where status = 'running' and pg_try_advisory_xact_lock($1, number) returning id, number",
             &[&LOCK_CLASS],
         )
@@ -150,7 +156,9 @@ pub async fn settle(client: &Client) -> Result<Vec<String>> {
         .map_err(|error| error::postgres(&error))?;
     for row in &rows {
         let number: i32 = row.get(1);
-        let sql = format!("drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}");
+        let sql = format!(
+            "drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}, trasvase.record_{number}"
+        );
         execute(client, &sql).await?;
     }
     Ok(rows.iter().map(|row| row.get(0)).collect())

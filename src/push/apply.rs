@@ -138,7 +138,7 @@ async fn analyze(context: &Context<'_>, plan: &Plan) -> Result<()> {
 
 /// Whether every row is stored as it was sent: all went whole and by COPY into empty tables, and no trigger saw them.
 /// Then the server need not read them back within the load; verify does so anyway, for every value.
-fn stored_as_sent(context: &Context<'_>, plan: &Plan) -> bool {
+pub(super) fn stored_as_sent(context: &Context<'_>, plan: &Plan) -> bool {
     context.manifest().tables.iter().zip(&plan.tables).all(|(entry, table)| {
         let mut triggers = context.catalog.tables[&table.table].triggers.iter();
         let fires = triggers.any(|trigger| trigger.enabled && trigger.timing.contains("insert"));

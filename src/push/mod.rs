@@ -6,6 +6,7 @@
 
 mod apply;
 mod compare;
+mod counts;
 mod golden;
 mod guard;
 mod left;
@@ -56,6 +57,8 @@ pub struct Options<'a> {
     pub allow_pending: bool,
     /// The plan that a person looked at: another one is refused.
     pub expected_plan: Option<String>,
+    /// What a person has to say about the batch.
+    pub notes: String,
 }
 
 /// What a push did.
@@ -111,7 +114,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     guard::privileges(&context, &plan).await?;
     golden::readable(options)?;
     ledger::migrate(options.client).await?;
-    let batch = ledger::begin(options.client, options.snapshot.manifest()).await?;
+    let batch = ledger::begin(options.client, options.snapshot.manifest(), &options.notes).await?;
     let written = match write(&context, &plan, &batch).await {
         Ok(written) => written,
         Err(error) => {
@@ -167,7 +170,7 @@ async fn write(
     guard::lock(context, plan, lock_timeout).await?;
     let snapshot = numbers::reserved(context).await?;
     let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
-    let counts = serde_json::to_value(&written)?;
+    let counts = counts::count(context, plan, batch, &written).await?;
     ledger::complete(context.client, batch, &counts).await?;
     error::interrupt::check()?;
     Ok(written)

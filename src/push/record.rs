@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use serde_json::value::RawValue;
 use tokio_postgres::Client;
 
 use super::compare::Context;
@@ -18,16 +19,22 @@ use super::spool::Spool;
 use crate::codec::TableCodec;
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
-use crate::pg::copy::{Copy, append_integer, append_text};
+use crate::pg::copy::{
+    Copy, append_integer, append_jsonb, append_text, append_text_or_null, append_texts,
+};
 use crate::pg::execute;
 use crate::pg::ledger::{self, Batch};
 
 /// The partitions of a batch, and their indexes: records are looked up one by one, digests read a table at a time (a join
 /// hashes them, so a btree over their keys would cost a second for 1,000,000 rows and be used by nothing).
-const PARTITIONED: [(&str, &str); 2] = [
+const PARTITIONED: [(&str, &str); 3] = [
     ("external_id", "btree (type, source_id)"),
     ("row_digest", "brin (target_table) with (pages_per_range = 32)"),
+    ("record", "btree (source, record)"),
 ];
+
+/// The columns of `external_id`, in the order in which rows of it are encoded.
+const EXTERNAL_ID: &str = "batch, source, type, source_id, target_table, target_key, record";
 
 /// The ledger of a running batch.
 pub(super) struct Ledger<'a> {
@@ -65,7 +72,7 @@ impl<'a> Ledger<'a> {
         context
             .execute(
                 "create temporary table trasvase_sent (batch integer, target_table integer, key text collate \"C\", sent bytea, \
-                 stored bytea, type integer, source_id text collate \"C\") on commit drop",
+                 stored bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
             )
             .await?;
         Ok(Self { batch: batch.number, codes, aside })
@@ -99,7 +106,7 @@ impl<'a> Ledger<'a> {
         let client = self.aside.unwrap_or(context.client);
         let (external, digests) = spool.finish()?;
         let partition = format!("trasvase.external_id_{}", self.batch);
-        copy_rows(client, &partition, "batch, source, type, source_id, target_table, target_key", external)
+        copy_rows(client, &partition, EXTERNAL_ID, external)
             .await?;
         let into = match writes_all(context, entry) {
             true => format!("trasvase.row_digest_{}", self.batch),
@@ -118,7 +125,46 @@ impl<'a> Ledger<'a> {
         for (entry, spool) in spools {
             self.unspool(context, entry, spool).await?;
         }
+        self.verdicts(context).await?;
         self.index(client).await
+    }
+
+    /// Takes the verdicts of the source records that the snapshot tells of into the batch's partition.
+    pub(super) async fn verdicts(&self, context: &Context<'_>) -> Result<()> {
+        let into = format!(
+            "copy trasvase.record_{} (batch, source, record, source_id, verdict, errors, duplicate_of, original) \
+             from stdin (format binary)",
+            self.batch
+        );
+        let mut copy = Copy::start(self.aside.unwrap_or(context.client), &into).await?;
+        for entry in &context.manifest().records {
+            let source = self.codes[&entry.source];
+            for record in context.snapshot.source_records(entry)? {
+                let record = record?;
+                let out = copy.row(8);
+                append_integer(out, Some(self.batch));
+                append_integer(out, Some(source));
+                append_text(out, &record.record);
+                append_text_or_null(out, record.source_id.as_deref());
+                append_text(out, &record.verdict);
+                append_texts(out, &record.errors);
+                append_text_or_null(out, record.duplicate_of.as_deref());
+                append_jsonb(out, record.original.as_deref().map(RawValue::get));
+                copy.flush_if_full().await?;
+            }
+        }
+        copy.finish().await.map(drop)
+    }
+
+    /// Calls those records skipped of which this batch wrote no row: they are unchanged.
+    async fn skipped(&self, context: &Context<'_>) -> Result<()> {
+        let batch = self.batch;
+        context
+            .execute(&format!(
+                "update trasvase.record_{batch} r set verdict = 'skipped' where verdict = 'imported' and not exists \
+                 (select from trasvase.external_id_{batch} e where e.type = r.source and e.record = r.record)"
+            ))
+            .await
     }
 
     async fn index(&self, client: &Client) -> Result<()> {
@@ -143,7 +189,7 @@ impl<'a> Ledger<'a> {
     ) -> Result<()> {
         let mut copy = Copy::start(
             context.client,
-            "copy trasvase_sent (target_table, key, sent, type, source_id) from stdin (format binary)",
+            "copy trasvase_sent (target_table, key, sent, type, source_id, record) from stdin (format binary)",
         )
         .await?;
         let mut reader = context.snapshot.rows(entry)?;
@@ -156,16 +202,14 @@ impl<'a> Ledger<'a> {
                 .digest(&row.values, &mut buffer)
                 .map_err(|refused| rows::refused_value(entry, number, &refused))?;
             let external_id = row.external_id(&name);
-            let out = copy.row(5);
+            let out = copy.row(6);
             append_integer(out, Some(table));
             append_text(out, &codec.key_text(&row.values));
             out.extend_from_slice(&32_i32.to_be_bytes());
             out.extend_from_slice(&digest);
             append_integer(out, external_id.and_then(|(kind, _)| self.codes.get(kind)).copied());
-            match external_id {
-                Some((_, source_id)) => append_text(out, source_id),
-                None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
-            }
+            append_text_or_null(out, external_id.map(|(_, source_id)| source_id));
+            append_text_or_null(out, row.origin.as_deref());
             copy.flush_if_full().await?;
         }
         copy.finish().await?;
@@ -203,7 +247,8 @@ impl<'a> Ledger<'a> {
             .await?;
         context
             .execute(&format!(
-                "insert into trasvase.external_id_{batch} select {batch}, {}, s.type, s.source_id, {table}, s.key \
+                "insert into trasvase.external_id_{batch} ({EXTERNAL_ID}) \
+                 select {batch}, {}, s.type, s.source_id, {table}, s.key, s.record \
                  from trasvase_sent s where s.target_table = {table} and s.type is not null and s.source_id is not null",
                 self.codes[&context.manifest().product],
             ))
@@ -280,6 +325,8 @@ impl<'a> Ledger<'a> {
     /// are planned by; nobody else would gather them.
     pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
         if self.aside.is_none() {
+            self.verdicts(context).await?;
+            self.skipped(context).await?;
             self.index(context.client).await?;
         }
         for (parent, _) in PARTITIONED {

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::codec::{RowHash, TableCodec};
-use crate::pg::copy::{append_integer, append_text};
+use crate::pg::copy::{append_integer, append_text, append_text_or_null};
 use crate::snapshot::Row;
 
 /// What a file takes at a time.
@@ -55,13 +55,14 @@ impl Spool {
         let Some((kind, source_id)) = row.external_id(&self.table) else { return Ok(()) };
         let Some(kind) = self.codes.get(kind) else { return Ok(()) };
         out.clear();
-        out.extend_from_slice(&6_i16.to_be_bytes());
+        out.extend_from_slice(&7_i16.to_be_bytes());
         append_integer(out, Some(self.batch));
         append_integer(out, Some(self.product));
         append_integer(out, Some(*kind));
         append_text(out, source_id);
         append_integer(out, Some(table));
         append_text(out, &key);
+        append_text_or_null(out, row.origin.as_deref());
         self.external.write_all(out)?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
@@ -17,7 +18,8 @@ pub struct GoldenRow {
     pub golden_id: String,
 }
 
-pub(super) fn read(path: &Path) -> Result<impl Iterator<Item = Result<GoldenRow>> + use<>> {
+/// Reads a file of such lines.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
     let path = path.to_owned();
     let file = File::open(&path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
     let lines = BufReader::with_capacity(1 << 18, file).lines();

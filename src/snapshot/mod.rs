@@ -3,11 +3,13 @@
 //! One line is one row: its columns in the manifest's order, then `_origin` (the raw records it came from, as
 //! `source:file:row`) and `_source_id`. Booleans, int2, int4, json and null stand as JSON, everything else as a string in
 //! PostgreSQL's text output.
-//! Beside them, `golden/<entity>.ndjson` says of each source record of an entity with duplicates its golden id.
+//! Beside them, `golden/<entity>.ndjson` says of each source record of an entity with duplicates its golden id, and
+//! `records/<source>.ndjson` what became of the records that are in no row.
 
 mod golden;
 mod numbers;
 mod rows;
+mod source_record;
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -21,11 +23,12 @@ use sha2::{Digest as _, Sha256};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::TableName;
-use crate::model::manifest::{GoldenEntry, Manifest, TableEntry};
+use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, TableEntry};
 
 pub use golden::GoldenRow;
 pub use numbers::Records;
 pub use rows::{Row, RowReader};
+pub use source_record::SourceRecord;
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 1;
@@ -120,15 +123,24 @@ impl Snapshot {
         golden::read(&self.folder.join(&entry.file))
     }
 
+    /// Reads the verdicts of a source's records in file order.
+    pub fn source_records(
+        &self,
+        entry: &RecordsEntry,
+    ) -> Result<impl Iterator<Item = Result<SourceRecord>> + use<>> {
+        golden::read(&self.folder.join(&entry.file))
+    }
+
     /// Hashes every file again and compares with the manifest.
     ///
     /// # Errors
     /// The first file that is missing or differs, by name.
     pub fn verify_files(&self) -> Result<()> {
-        let Manifest { tables, golden, .. } = &self.manifest;
+        let Manifest { tables, golden, records, .. } = &self.manifest;
         let of_tables = tables.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
         let of_golden = golden.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        for (file, sha256, bytes) in of_tables.chain(of_golden) {
+        let of_records = records.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
+        for (file, sha256, bytes) in of_tables.chain(of_golden).chain(of_records) {
             let path = self.folder.join(file);
             let found = hash_file(&path)
                 .map_err(|error| Failure::failed(format!("{error:#}")).hint(t!("snapshot.damaged_hint")))?;

@@ -100,6 +100,7 @@ impl Run {
             dry_run: false,
             allow_pending: false,
             expected_plan: None,
+            notes: "a test's".to_owned(),
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Wanted {
     pub(super) dry_run: bool,
     /// Push although records wait for a decision.
     pub(super) allow_pending: bool,
+    /// What a person has to say about the batch.
+    pub(super) notes: String,
     pub(super) show_values: bool,
     /// Differing rows that verify names per table.
     pub(super) most: usize,
@@ -72,6 +74,7 @@ impl Wanted {
             confirm: None,
             dry_run: false,
             allow_pending: false,
+            notes: String::new(),
             show_values: false,
             most: 20,
         }

@@ -150,6 +150,7 @@ impl Pipeline<'_> {
             dry_run,
             allow_pending: self.wanted.allow_pending,
             expected_plan: plan,
+            notes: self.wanted.notes.clone(),
         };
         connection.block_on(push::run(&options, &Both(&self.progress, &self.journal)))
     }
