@@ -8,6 +8,7 @@
 //! | [`export`] | `ready` | a snapshot | same input, same SQL, same bytes |
 //! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
 //! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
+//! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `snapshot`, `codec`,
 //! `pg`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
@@ -28,6 +29,7 @@ pub mod push;
 pub mod snapshot;
 pub mod sources;
 pub mod staging;
+pub mod trace;
 pub mod transform;
 pub mod verify;
 

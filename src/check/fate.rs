@@ -67,7 +67,8 @@ fn edges(staging: &Staging) -> Result<Vec<(Carrier, Vec<Carrier>)>> {
     for (model, parts) in built {
         let Some(output) = carriers.get(&model) else { continue };
         let parts: Value = serde_json::from_str(&parts)?;
-        let names: BTreeSet<&String> = parts["inputs"].as_object().into_iter().flat_map(|map| map.keys()).collect();
+        let names: BTreeSet<&String> =
+            parts["inputs"].as_object().into_iter().flat_map(|map| map.keys()).collect();
         edges.push((output.clone(), inputs(output, names.into_iter().filter_map(|name| carriers.get(name)))));
     }
     Ok(edges)
@@ -120,7 +121,7 @@ fn view_sql(shapes: &[TableShape<'_>]) -> String {
     format!(
         "create or replace view meta.fate as \
          select source, line.* from ({} union all \
-           select number::bigint << 50 | file_number::bigint << 36 | record, 'rejected', null, null, reason \
+           select (number::bigint << 50) | (file_number::bigint << 36) | record, 'rejected', null, null, reason \
            from meta.load_error join meta.source using (source) where record is not null \
            union all select _id, 'filtered', null, null, model from meta.filtered) line \
          join meta.source on number = line._id >> 50",
@@ -154,8 +155,13 @@ fn lines_of(shape: &TableShape<'_>) -> [String; 3] {
 /// The row's primary key as the ledger spells it.
 fn key(shape: &TableShape<'_>) -> String {
     let given = |name: &&String| shape.columns.iter().any(|column| column.column.name == **name);
-    let columns: Vec<String> =
-        shape.table.primary_key().iter().filter(given).map(|name| format!("{}::varchar", quoted(name))).collect();
+    let columns: Vec<String> = shape
+        .table
+        .primary_key()
+        .iter()
+        .filter(given)
+        .map(|name| format!("{}::varchar", quoted(name)))
+        .collect();
     match columns.as_slice() {
         [] => "null::varchar".to_owned(),
         [one] => one.clone(),

@@ -20,8 +20,10 @@ pub(super) fn decide(staging: &Staging, clinic: &Clinic, tables: &[TableName]) -
         if !staging.has_table("raw", source)? {
             continue;
         }
-        let feeding: Vec<&TableName> =
-            tables.iter().filter(|table| settings.primary.as_ref().is_none_or(|primary| *table == primary)).collect();
+        let feeding: Vec<&TableName> = tables
+            .iter()
+            .filter(|table| settings.primary.as_ref().is_none_or(|primary| *table == primary))
+            .collect();
         staging.execute(&verdict_sql(source, &feeding, settings.primary.is_some()))?;
     }
     Ok(())
@@ -70,9 +72,8 @@ pub(super) fn counts(staging: &Staging, clinic: &Clinic) -> Result<Vec<SourceCou
 
 fn count(staging: &Staging, source: &str, verdicts: &BTreeMap<(String, String), u64>) -> Result<SourceCount> {
     let name = literal(source);
-    let of = |verdict: &str| {
-        verdicts.get(&(source.to_owned(), verdict.to_owned())).copied().unwrap_or_default()
-    };
+    let of =
+        |verdict: &str| verdicts.get(&(source.to_owned(), verdict.to_owned())).copied().unwrap_or_default();
     let unreadable: u64 = staging.value(&format!(
         "select coalesce(sum(refused), 0)::ubigint from meta.source_file where source = {name}"
     ))?;

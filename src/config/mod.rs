@@ -8,8 +8,8 @@ mod project;
 mod sql_file;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site, SourceConfig,
-    TableConfig, TargetConfig, Triggers,
+    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site,
+    SourceConfig, TableConfig, TargetConfig, Triggers,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub(crate) use near::{near, nearest};

@@ -71,7 +71,8 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     private_folder(&partial.join("data"))?;
     let known = snapshot::list(&snapshots)?;
     let written = write(options, &names, &partial, observer).and_then(|tables| {
-        let (golden, records) = (golden::write(options, &partial)?, records::write(options, &names, &partial)?);
+        let (golden, records) =
+            (golden::write(options, &partial)?, records::write(options, &names, &partial)?);
         let manifest = Manifest { golden, records, ..manifest::build(options, tables)? };
         Snapshot::seal(&partial, &snapshots, manifest)
     });

@@ -16,7 +16,11 @@ use crate::staging::{Staging, private_folder};
 
 /// Writes the file of every source with records to tell of. One that no model reads has one verdict for all of them,
 /// which the manifest's counts say.
-pub(super) fn write(options: &Options<'_>, tables: &[TableName], partial: &Path) -> Result<Vec<RecordsEntry>> {
+pub(super) fn write(
+    options: &Options<'_>,
+    tables: &[TableName],
+    partial: &Path,
+) -> Result<Vec<RecordsEntry>> {
     let mut entries = Vec::new();
     let spelling = source_names(options.staging)?;
     for count in options.sources.iter().filter(|count| !count.unread) {
@@ -57,7 +61,9 @@ fn copy_sql(
 ) -> Result<String> {
     let (name, keep) = (literal(source), options.clinic.ledger.keep_rows);
     let (joined, original) = match keep {
-        true => (format!("left join ({}) raw using (_id)", originals(options.staging, source)?), "raw.original"),
+        true => {
+            (format!("left join ({}) raw using (_id)", originals(options.staging, source)?), "raw.original")
+        }
         false => (String::new(), "null"),
     };
     Ok(format!(
@@ -74,7 +80,10 @@ fn copy_sql(
         first = literal(&feeding[0].to_string()),
         names = feeding.iter().map(|table| literal(&table.to_string())).collect::<Vec<_>>().join(", "),
         twice = feeding.iter().map(|table| twice_sql(table)).collect::<Vec<_>>().join(" union all "),
-        known = known_sql(options.staging, options.clinic.sources.get(source).and_then(|one| one.primary.as_ref()))?,
+        known = known_sql(
+            options.staging,
+            options.clinic.sources.get(source).and_then(|one| one.primary.as_ref())
+        )?,
         record = spelled("_id", spelling),
         kept = spelled("twice.kept", spelling),
         path = literal(&path.to_string_lossy()),

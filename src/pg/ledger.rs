@@ -59,6 +59,18 @@ pub async fn exists(client: &Client) -> Result<bool> {
     }
 }
 
+/// Whether the ledger is there, and knows the records that rows are made of.
+///
+/// # Errors
+/// As [`exists`].
+pub async fn has_records(client: &Client) -> Result<bool> {
+    if !exists(client).await? {
+        return Ok(false);
+    }
+    let sql = "select to_regclass('trasvase.record') is not null";
+    Ok(client.query_one(sql, &[]).await.map_err(|error| error::postgres(&error))?.get(0))
+}
+
 fn damaged(missing: &[String]) -> Failure {
     Failure::failed(t!("ledger.damaged", tables = missing.join(", ")))
         .hint(t!("ledger.damaged_restore"))

@@ -19,9 +19,7 @@ use super::spool::Spool;
 use crate::codec::TableCodec;
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
-use crate::pg::copy::{
-    Copy, append_integer, append_jsonb, append_text, append_text_or_null, append_texts,
-};
+use crate::pg::copy::{Copy, append_integer, append_jsonb, append_text, append_text_or_null, append_texts};
 use crate::pg::execute;
 use crate::pg::ledger::{self, Batch};
 
@@ -106,8 +104,7 @@ impl<'a> Ledger<'a> {
         let client = self.aside.unwrap_or(context.client);
         let (external, digests) = spool.finish()?;
         let partition = format!("trasvase.external_id_{}", self.batch);
-        copy_rows(client, &partition, EXTERNAL_ID, external)
-            .await?;
+        copy_rows(client, &partition, EXTERNAL_ID, external).await?;
         let into = match writes_all(context, entry) {
             true => format!("trasvase.row_digest_{}", self.batch),
             false => "trasvase_sent".to_owned(),

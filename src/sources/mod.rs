@@ -200,6 +200,14 @@ impl Opened {
         }
     }
 
+    /// The physical line, or row of the sheet, on which a data record begins; none where there is no such record.
+    pub fn line_of(&self, record: u64) -> Result<Option<u64>> {
+        match self {
+            Opened::Text(text) => text.line_of(record),
+            Opened::Sheet(sheet) => Ok(sheet.line_of(record)),
+        }
+    }
+
     /// Counts the data records by other means than [`Opened::read`], and hashes the bytes on the way.
     pub fn count(&self) -> Result<(u64, Fingerprint)> {
         match self {

@@ -92,6 +92,11 @@ impl Sheet {
         Ok(totals)
     }
 
+    pub(super) fn line_of(&self, record: u64) -> Option<u64> {
+        let index = usize::try_from(record).ok()?.checked_sub(1)?;
+        self.numbers.get(index).map(|number| u64::from(*number) + 1)
+    }
+
     /// The rows below the header that hold a cell, counted when the cells were read; and the file's hash now.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
         Ok((self.counted, survey(&self.file)?.fingerprint))

@@ -117,6 +117,24 @@ impl Text {
         Ok(totals)
     }
 
+    /// Reads as far as the record.
+    pub(super) fn line_of(&self, record: u64) -> Result<Option<u64>> {
+        let mut decoded = Decoded::open(&self.file, self.coding)?;
+        let mut parser = Parser::new(&self.dialect);
+        let mut before = self.head + record;
+        let mut take = |found: &Record| {
+            before = before.saturating_sub(1);
+            if before == 0 { Err(found.first_line) } else { Ok(()) }
+        };
+        while let Some(block) = decoded.next()? {
+            interrupt::check()?;
+            if let Err(line) = parser.feed(block, &mut take) {
+                return Ok(Some(line));
+            }
+        }
+        Ok(parser.finish(&mut take).err())
+    }
+
     /// Counts the data records from quote to quote and line end to line end.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
         let mut decoded = Decoded::open(&self.file, self.coding)?.hashed();

@@ -6,6 +6,7 @@ mod cases;
 mod cli;
 mod codec;
 mod dedupe;
+mod fates;
 mod faults;
 mod generator;
 mod guards;

@@ -1,0 +1,106 @@
+//! What PostgreSQL and its ledger say of a row.
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use super::{Fate, Journey, Options, Stored};
+use crate::codec::TableCodec;
+use crate::error;
+use crate::model::ident::{TableName, literal};
+use crate::pg::ledger;
+
+/// The rows that a record is in.
+pub(super) async fn rows_of(options: &Options<'_>, journey: &Journey) -> Result<Vec<Stored>> {
+    let mut stored = Vec::new();
+    for fate in &journey.fates {
+        let Fate { table: Some(table), id: Some(id), fate, detail } = fate else { continue };
+        // The ledger knows a row by its first record.
+        let first = if fate == "merged" { detail.as_deref() } else { Some(journey.record.as_str()) };
+        stored.extend(row(options, &TableName::from(table.as_str()), id, first).await?);
+    }
+    Ok(stored)
+}
+
+/// A row by its key, or by the record that it was made of where the key is a placeholder in the snapshot. None where
+/// PostgreSQL could not be reached or has no such table.
+pub(super) async fn row(
+    options: &Options<'_>,
+    table: &TableName,
+    id: &str,
+    record: Option<&str>,
+) -> Result<Option<Stored>> {
+    let Some((client, catalog)) = options.target else { return Ok(None) };
+    let Some(shape) = catalog.table(table) else { return Ok(None) };
+    let known = known(options, client, table, id, record).await?;
+    let (batch, key) = match known {
+        Some((batch, key)) => (Some(batch), key),
+        None => (None, id.to_owned()),
+    };
+    let codec = TableCodec::of_table(shape, shape.primary_key()).ok().filter(|_| !shape.primary_key().is_empty());
+    let Some(codec) = codec else {
+        return Ok(Some(Stored { table: table.clone(), id: key, there: batch.is_some(), batch, as_loaded: None }));
+    };
+    let digest = match batch {
+        Some(_) => format!(
+            "(select d.stored = {} from trasvase.row_digest d where d.batch = (select number from trasvase.batch where id = {}) \
+             and d.target_table = (select code from trasvase.name where name = {}) and d.key = $1 limit 1)",
+            codec.digest_sql("t"),
+            literal(batch.as_deref().unwrap_or_default()),
+            literal(&table.to_string()),
+        ),
+        None => "null::boolean".to_owned(),
+    };
+    let sql = format!("select {digest} from {} t where {} = $1", table.quoted(), codec.key_sql("t"));
+    let found = client.query_opt(&sql, &[&key]).await.map_err(|error| error::postgres(&error))?;
+    let as_loaded = found.as_ref().and_then(|row| row.get(0));
+    Ok(Some(Stored { table: table.clone(), id: key, batch, there: found.is_some(), as_loaded }))
+}
+
+/// The last completed batch of the clinic that wrote a row, and the row's key.
+async fn known(
+    options: &Options<'_>,
+    client: &Client,
+    table: &TableName,
+    id: &str,
+    record: Option<&str>,
+) -> Result<Option<(String, String)>> {
+    // Placeholders are below zero and nobody's keys.
+    let by_record = record.filter(|_| id.starts_with('-')).filter(|record| !record.is_empty());
+    let condition = match by_record {
+        Some(_) => "e.record = $3",
+        None => "e.target_key = $3",
+    };
+    let value = by_record.unwrap_or(id);
+    let row = ledger_row(options, client, table, condition, value, "e.target_key").await?;
+    Ok(row)
+}
+
+/// The record that the ledger has for a row.
+pub(super) async fn record_of(options: &Options<'_>, table: &TableName, id: &str) -> Result<Option<String>> {
+    let Some((client, _)) = options.target else { return Ok(None) };
+    let row = ledger_row(options, client, table, "e.target_key = $3", id, "coalesce(e.record, '')").await?;
+    Ok(row.map(|(_, record)| record).filter(|record| !record.is_empty()))
+}
+
+async fn ledger_row(
+    options: &Options<'_>,
+    client: &Client,
+    table: &TableName,
+    condition: &str,
+    value: &str,
+    wanted: &str,
+) -> Result<Option<(String, String)>> {
+    if !ledger::has_records(client).await? {
+        return Ok(None);
+    }
+    let sql = format!(
+        "select b.id, {wanted} from trasvase.external_id e join trasvase.batch b on b.number = e.batch \
+         where b.clinic = $1 and b.status = 'completed' and {condition} \
+         and e.target_table = (select code from trasvase.name where name = $2) order by e.batch desc limit 1"
+    );
+    let row = client
+        .query_opt(&sql, &[&options.clinic.name.as_str(), &table.to_string(), &value])
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    Ok(row.map(|row| (row.get(0), row.get(1))))
+}

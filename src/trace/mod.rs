@@ -1,0 +1,162 @@
+//! trace: one record's way from its file and line to its row in PostgreSQL, and a row's way back. Writes nothing.
+
+mod ask;
+mod find;
+mod journey;
+mod origin;
+
+use anyhow::Result;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use crate::config::{Clinic, Project};
+use crate::model::catalog::Catalog;
+use crate::model::ident::TableName;
+use crate::staging::Staging;
+
+/// Where to look.
+pub struct Options<'a> {
+    pub project: &'a Project,
+    pub clinic: &'a Clinic,
+    pub staging: &'a Staging,
+    /// The target and its catalog, where it could be reached.
+    pub target: Option<(&'a Client, &'a Catalog)>,
+    /// Steps carry their cells; for a terminal only.
+    pub show_values: bool,
+    /// At most so many records are followed.
+    pub most: usize,
+}
+
+/// What to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Records of a source, by natural key, or by `row`, `file:row` or `source:file:row`.
+    Record { source: String, wanted: String },
+    /// A row of the target, by its key as the ledger spells it.
+    Row { table: TableName, id: String },
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Of a row of the target: what it is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<RowOrigin>,
+    pub records: Vec<Journey>,
+    /// Records beyond those.
+    pub not_listed: usize,
+}
+
+/// A row of the target on its way back.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowOrigin {
+    pub table: TableName,
+    pub id: String,
+    /// The staging file has it among the rows that may be pushed.
+    pub ready: bool,
+    /// The records that it is made of, as `source:file:row`.
+    pub records: Vec<String>,
+    /// Where it is made of several: which record gave each column of `golden`.
+    pub columns: Vec<Given>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Stored>,
+}
+
+/// Which record a surviving value is from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Given {
+    pub column: String,
+    pub source_id: String,
+}
+
+/// One record's way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Journey {
+    /// `source:file:row`.
+    pub record: String,
+    pub source: String,
+    /// Relative to the clinic's folder.
+    pub file: String,
+    /// Among the file's data records, from 1.
+    pub row: u64,
+    /// Physical line, or row of the sheet; none where the file is gone or is another one now.
+    pub line: Option<u64>,
+    /// Its natural key, where a model read it.
+    pub source_id: Option<String>,
+    /// None before the first check.
+    pub verdict: Option<String>,
+    pub steps: Vec<Step>,
+    pub fates: Vec<Fate>,
+    /// Records that are one row with it.
+    pub merged_with: Vec<String>,
+    /// What people decided about it and another record.
+    pub decisions: Vec<Decided>,
+    /// Its rows in PostgreSQL; empty where that was not asked.
+    pub target: Vec<Stored>,
+}
+
+/// A table of the staging file that has the record.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    pub table: String,
+    /// What names the row there: source_id, golden_id.
+    pub id: Option<String>,
+    /// How many records the row is made of.
+    pub records: u64,
+    /// Rules by which its model repaired the row.
+    pub repairs: Vec<String>,
+    /// Column and cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<(String, Option<String>)>>,
+}
+
+/// A line of `meta.fate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fate {
+    pub fate: String,
+    pub table: Option<String>,
+    pub id: Option<String>,
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decided {
+    pub entity: String,
+    pub decision: String,
+    pub with: String,
+}
+
+/// A row as PostgreSQL and its ledger have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stored {
+    pub table: TableName,
+    pub id: String,
+    /// The last batch of the clinic that wrote it.
+    pub batch: Option<String>,
+    pub there: bool,
+    /// The row is bit for bit what that batch left; none where that cannot be told.
+    pub as_loaded: Option<bool>,
+}
+
+/// Follows records, or a row back to its records.
+///
+/// # Errors
+/// A source, record or row that is not there; DuckDB or PostgreSQL failing.
+pub async fn run(options: &Options<'_>, question: &Question) -> Result<Report> {
+    let (row, mut ids) = match question {
+        Question::Record { source, wanted } => (None, find::records(options, source, wanted)?),
+        Question::Row { table, id } => {
+            let (row, ids) = origin::of(options, table, id).await?;
+            (Some(row), ids)
+        }
+    };
+    let not_listed = ids.len().saturating_sub(options.most);
+    ids.truncate(options.most);
+    let mut records = Vec::new();
+    for id in ids {
+        let mut journey = journey::of(options, id)?;
+        journey.target = ask::rows_of(options, &journey).await?;
+        records.push(journey);
+    }
+    Ok(Report { row, records, not_listed })
+}

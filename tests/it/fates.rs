@@ -1,0 +1,177 @@
+//! What became of every source record: in the staging file, in the snapshot, in the ledger.
+
+use std::collections::BTreeMap;
+
+use trasvase::config::Clinic;
+use trasvase::staging::Staging;
+
+use crate::pipeline::Run;
+use crate::support;
+use crate::tiny::Tiny;
+
+const SCHEMA: &str = "create table person (id text primary key, name text not null, label text);";
+const SETTINGS: &str = "[sources.people]\nfiles = [\"people.csv\"]\nprimary = \"person\"\n\
+                        [sources.kinds]\nfiles = [\"kinds.csv\"]\n[load]\nmode = \"upsert\"\n";
+/// In this order: imported, imported, the same record again, without a name, filtered by clean, filtered by target, another
+/// record with a key that is there, unreadable.
+const PEOPLE: &str = "id,name,kind\n1,Ana,a\n2,Bea,a\n2,Bea,a\n3,,a\n4,Test,test\n5,Cid,b\n2,Bob,a\n6,x\n";
+const CLEAN: &str = "-- one row a person\nwith source as (\n  select * exclude (_id, _file, _row), list(_id order by _id) as _ids from raw.people group by all\n)\n\
+                     select id as source_id, name, kind, _ids from source where kind <> 'test'\n";
+const KINDS: &str = "-- one row a kind\nselect kind as source_id, label, _id from raw.kinds\n";
+const TARGET: &str = "-- one row a person\nselect person.source_id as id, person.name, kind.label, person.source_id as _source_id, person._ids \
+                      from clean.person as person left join clean.kind as kind on kind.source_id = person.kind where person.kind <> 'b'\n";
+
+async fn tiny(settings: &str) -> Tiny {
+    let tiny = Tiny::new(SCHEMA, &[], &format!("{SETTINGS}{settings}")).await;
+    let write = |path: &str, text: &str| drop(tiny.run.project.write(&format!("clinics/tiny/{path}"), text));
+    write("people.csv", PEOPLE);
+    write("kinds.csv", "kind,label\na,Alpha\nb,Beta\n");
+    write("sql/clean/person.sql", CLEAN);
+    write("sql/clean/kind.sql", KINDS);
+    write("sql/target/person.sql", TARGET);
+    tiny
+}
+
+fn texts(staging: &Staging, sql: &str) -> Vec<String> {
+    staging.rows(sql, |row| row.get(0)).unwrap()
+}
+
+const FATES: &str = "select concat_ws(' ', source, _id & 68719476735, fate, table_name, target_id, detail) from meta.fate order by 1";
+const VERDICTS: &str = "select concat_ws(' ', source, record, source_id, verdict, errors::text, duplicate_of) from trasvase.verdict order by batch, 1";
+const SUMS: &str = "select key || ' ' || concat_ws(' ', value->'total', value->'imported', value->'skipped', value->'errors', value->'duplicates', \
+                    value->'filtered') from trasvase.batch, jsonb_each(counts) where value ? 'total' order by number, key";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_has_its_lines_and_one_verdict() {
+    let tiny = tiny("").await;
+    let (check, _) = tiny.export().await;
+    let staging = tiny.run.staging();
+    assert_eq!(
+        texts(&staging, FATES),
+        [
+            "kinds 1 filtered target.person",
+            "kinds 2 filtered target.person",
+            "people 1 imported person 1",
+            "people 2 imported person 2",
+            "people 3 merged person 2 people:1:2",
+            "people 4 rejected person not_null(name)",
+            "people 5 filtered clean.person",
+            "people 6 filtered target.person",
+            "people 7 rejected person duplicate_key(id: person_pkey)",
+            "people 8 rejected ragged_row",
+        ]
+    );
+    let people = check.sources.iter().find(|source| source.source == "people").unwrap();
+    let counts =
+        [people.read, people.rejected, people.merged, people.imported, people.skipped, people.filtered];
+    assert_eq!(counts, [8, 3, 1, 2, 0, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_has_each_records_verdict_and_the_sums() {
+    let tiny = tiny("").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let verdicts = [
+        "kinds kinds:1:1 filtered {}",
+        "kinds kinds:1:2 filtered {}",
+        "people people:1:1 1 imported {}",
+        "people people:1:2 2 imported {}",
+        "people people:1:3 2 merged {} people:1:2",
+        "people people:1:4 3 rejected {not_null(name)}",
+        "people people:1:5 filtered {}",
+        "people people:1:6 5 filtered {}",
+        "people people:1:7 2 rejected {\"duplicate_key(id: person_pkey)\"} people:1:2",
+        "people people:1:8 rejected {ragged_row}",
+    ];
+    assert_eq!(tiny.texts(VERDICTS).await, verdicts);
+    assert_eq!(tiny.texts(SUMS).await, ["kinds 2 0 0 0 0 2", "people 8 2 0 3 1 2"]);
+    let batch = "select concat_ws(' ', notes, who = session_user, ended_at > started_at, (select count(*) from trasvase.record)) from trasvase.batch";
+    assert_eq!(tiny.texts(batch).await, ["a test's t t 8"], "imported records need no row of their own");
+    // One of the two is changed: the other is skipped.
+    tiny.run.project.write("clinics/tiny/people.csv", &PEOPLE.replace("1,Ana", "1,Anna"));
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    assert_eq!(tiny.texts(SUMS).await[2..], ["kinds 2 0 0 0 0 2", "people 8 1 1 3 1 2"]);
+    let second: Vec<String> = tiny.texts(VERDICTS).await.split_off(verdicts.len());
+    assert!(
+        second.contains(&"people people:1:1 1 imported {}".to_owned()) && second.len() == 9,
+        "{second:?}"
+    );
+    tiny.sql("update trasvase.batch set status = 'rolled_back' where number = 2").await;
+    assert_eq!(tiny.texts(VERDICTS).await, verdicts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clinic_that_keeps_rows_has_each_as_it_was_read() {
+    let tiny = tiny("[ledger]\nkeep_rows = true\n").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let kept = "select concat_ws(' ', record, verdict, original::text) from trasvase.record where source_id = '2' or record = 'people:1:8' order by record";
+    let bea = "{\"id\": \"2\", \"kind\": \"a\", \"name\": \"Bea\"}";
+    let rows = [
+        format!("people:1:2 imported {bea}"),
+        format!("people:1:3 merged {bea}"),
+        format!("people:1:7 rejected {}", bea.replace("Bea", "Bob")),
+        "people:1:8 rejected".to_owned(),
+    ];
+    assert_eq!(tiny.texts(kept).await, rows);
+    tiny.run.project.write("clinics/tiny/people.csv", &PEOPLE.replace("1,Ana", "1,Anna"));
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let skipped = "select record || ' ' || verdict from trasvase.record where batch = 2 and verdict in ('imported', 'skipped') order by 1";
+    assert_eq!(tiny.texts(skipped).await, ["people:1:1 imported", "people:1:2 skipped"]);
+    let united = "select count(*)::text from trasvase.verdict where batch = 2 and record = 'people:1:1'";
+    assert_eq!(tiny.texts(united).await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_the_first_version_learns_of_records() {
+    let tiny = tiny("").await;
+    tiny.sql(&format!("create schema trasvase;\n{}", include_str!("../../sql/ledger/V001__ledger.sql")))
+        .await;
+    tiny.sql("create table trasvase.migration (version integer primary key, name text not null, applied_at timestamptz default now()); \
+              insert into trasvase.migration values (1, 'ledger')").await;
+    tiny.push().await;
+    assert_eq!(tiny.texts("select max(version)::text from trasvase.migration").await, ["3"]);
+    assert_eq!(tiny.texts(SUMS).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_counts_the_generated_clinics_records_as_its_check_does() {
+    let project = support::project(&["senses"]);
+    let clinic: Clinic = Clinic::read(&project.project, &"senses".parse().unwrap()).unwrap();
+    let run = Run::in_project(project, "senses").await;
+    let staging = run.staging();
+    run.load(&staging);
+    run.transform(&staging);
+    let check = run.check(&staging).await;
+    let unread = "select count(*) from raw.pacientes where _id not in (select _id from meta.fate)";
+    assert_eq!(staging.value::<u64>(unread).unwrap(), 0);
+    let primary = clinic.sources["pacientes"].primary.clone().unwrap().to_string();
+    let merged = format!(
+        "select count(distinct _id) from meta.fate where source = 'pacientes' and fate = 'merged' and table_name = '{primary}'"
+    );
+    let snapshot = run.export(&staging, &check);
+    let again = run.export(&staging, &check);
+    assert_eq!(snapshot.id(), again.id());
+    run.push(&snapshot).await;
+    let sql = "select source || ' ' || verdict, count(*) from trasvase.verdict group by 1";
+    let rows = run.session.client.query(sql, &[]).await.unwrap();
+    let found: BTreeMap<String, u64> =
+        rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).try_into().unwrap())).collect();
+    let mut wanted = BTreeMap::new();
+    for source in &check.sources {
+        let counts = [
+            ("rejected", source.rejected),
+            ("merged", source.merged),
+            ("imported", source.imported),
+            ("filtered", source.filtered),
+        ];
+        wanted.extend(counts.map(|(verdict, count)| (format!("{} {verdict}", source.source), count)));
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), source.read, "{}", source.source);
+    }
+    wanted.retain(|_, count| *count > 0);
+    assert_eq!(found, wanted);
+    assert_eq!(Some(&staging.value::<u64>(&merged).unwrap()), found.get("pacientes merged"));
+}
