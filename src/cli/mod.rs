@@ -29,6 +29,7 @@ mod signals;
 mod sql;
 mod status;
 mod table;
+mod trace;
 mod transform;
 mod unmerge;
 mod usage;
@@ -64,6 +65,7 @@ enum Command {
     Export(export::Arguments),
     Push(push::Arguments),
     Verify(verify::Arguments),
+    Trace(trace::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Log(log::Arguments),
@@ -135,6 +137,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Export(arguments)) => arguments.run(&context),
         Some(Command::Push(arguments)) => arguments.run(&context),
         Some(Command::Verify(arguments)) => arguments.run(&context),
+        Some(Command::Trace(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),
         Some(Command::Log(arguments)) => arguments.run(&context),

@@ -36,9 +36,16 @@ pub(super) async fn row(
         Some((batch, key)) => (Some(batch), key),
         None => (None, id.to_owned()),
     };
-    let codec = TableCodec::of_table(shape, shape.primary_key()).ok().filter(|_| !shape.primary_key().is_empty());
+    let codec =
+        TableCodec::of_table(shape, shape.primary_key()).ok().filter(|_| !shape.primary_key().is_empty());
     let Some(codec) = codec else {
-        return Ok(Some(Stored { table: table.clone(), id: key, there: batch.is_some(), batch, as_loaded: None }));
+        return Ok(Some(Stored {
+            table: table.clone(),
+            id: key,
+            there: batch.is_some(),
+            batch,
+            as_loaded: None,
+        }));
     };
     let digest = match batch {
         Some(_) => format!(

@@ -36,9 +36,10 @@ pub(super) fn records(options: &Options<'_>, source: &str, wanted: &str) -> Resu
 }
 
 fn number(options: &Options<'_>, source: &str) -> Result<i64> {
-    let known: Vec<(String, i64)> = options
-        .staging
-        .rows("select source, number from meta.source order by number", |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let known: Vec<(String, i64)> =
+        options.staging.rows("select source, number from meta.source order by number", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     match known.iter().find(|(name, _)| name == source) {
         Some((_, number)) => Ok(*number),
         None => {
@@ -61,7 +62,10 @@ fn by_key(staging: &Staging, number: i64, key: &str) -> Result<Vec<i64>> {
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("select distinct _id from ({}) where _id >> 50 = {number} order by 1", found.join(" union all "));
+    let sql = format!(
+        "select distinct _id from ({}) where _id >> 50 = {number} order by 1",
+        found.join(" union all ")
+    );
     staging.rows(&sql, |row| row.get(0))
 }
 
@@ -126,14 +130,17 @@ impl Carrier {
 /// Every such table, in the order in which a record comes through them.
 pub(super) fn carriers(staging: &Staging) -> Result<Vec<Carrier>> {
     let rows = staging.rows(
-        "select schema_name, table_name, to_json(list(column_name order by column_index))::varchar from duckdb_columns() \
-         where schema_name in ('raw', 'clean', 'golden', 'target', 'ready', 'reject') group by all \
-         having list_has_any(list(column_name), ['_id', '_ids', '_record_ids']) \
+        "select schema_name, table_name, to_json(columns)::varchar from ( \
+           select schema_name, table_name, list(column_name order by column_index) as columns from duckdb_columns() \
+           where schema_name in ('raw', 'clean', 'golden', 'target', 'ready', 'reject') group by all) \
+         where list_has_any(columns, ['_id', '_ids', '_record_ids']) \
          order by list_position(['raw', 'clean', 'golden', 'target', 'ready', 'reject'], schema_name), table_name",
         |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)),
     )?;
     rows.into_iter()
-        .map(|(schema, table, columns)| Ok(Carrier { schema, table, columns: serde_json::from_str(&columns)? }))
+        .map(|(schema, table, columns)| {
+            Ok(Carrier { schema, table, columns: serde_json::from_str(&columns)? })
+        })
         .collect()
 }
 

@@ -16,10 +16,12 @@ pub(super) fn of(options: &Options<'_>, id: i64) -> Result<Journey> {
     let record = spelled(staging, id)?;
     let source = record.split(':').next().unwrap_or_default().to_owned();
     let place = Place { source: &source, file: (id >> 36) & 16_383, row: id & 68_719_476_735 };
+    let primary = options.clinic.sources.get(&source).and_then(|settings| settings.primary.as_ref());
     let (mut steps, mut others, mut entities) = (Vec::new(), Vec::new(), Vec::new());
     for carrier in carriers(staging)?.iter().filter(|one| one.schema != "raw" || one.table == source) {
         for (step, ids) in step(options, carrier, id)? {
-            if carrier.schema == "ready" || carrier.schema == "golden" {
+            let decides = primary.is_none_or(|primary| primary.to_string() == carrier.table);
+            if decides && ["golden", "ready"].contains(&carrier.schema.as_str()) {
                 others.extend(ids.into_iter().filter(|other| *other != id));
             }
             if carrier.schema == "clean" && step.id.is_some() {
@@ -54,7 +56,8 @@ pub(super) fn of(options: &Options<'_>, id: i64) -> Result<Journey> {
 fn step(options: &Options<'_>, carrier: &Carrier, id: i64) -> Result<Vec<(Step, Vec<i64>)>> {
     let name = ["golden_id", "source_id", "_source_id"].into_iter().find(|name| carrier.has(name));
     let name = name.map_or_else(|| "null::varchar".to_owned(), |name| format!("{}::varchar", quoted(name)));
-    let repairs = if carrier.has("_repairs") { "coalesce(_repairs, [])" } else { "[]" };
+    let repairs =
+        if carrier.has("_repairs") { "list_sort(list_distinct(coalesce(_repairs, [])))" } else { "[]" };
     let cells: Vec<&String> = if options.show_values { carrier.cells().collect() } else { Vec::new() };
     let values: Vec<String> = cells.iter().map(|cell| format!("{}::varchar", quoted(cell))).collect();
     let rows = options.staging.rows(
@@ -138,7 +141,10 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn path(&self, staging: &Staging) -> Result<String> {
-        staging.value(&format!("select coalesce((select path from meta.source_file where {}), '?')", self.of_file()))
+        staging.value(&format!(
+            "select coalesce((select path from meta.source_file where {}), '?')",
+            self.of_file()
+        ))
     }
 
     fn of_file(&self) -> String {
@@ -154,7 +160,10 @@ impl Place<'_> {
     /// as long as it is the same file.
     fn line(&self, options: &Options<'_>) -> Result<Option<u64>> {
         let noted = options.staging.rows(
-            &format!("select line::ubigint from meta.load_error where {} and line is not null", self.refused()),
+            &format!(
+                "select line::ubigint from meta.load_error where {} and line is not null",
+                self.refused()
+            ),
             |row| row.get(0),
         )?;
         if let Some(line) = noted.into_iter().next() {
@@ -170,9 +179,11 @@ impl Place<'_> {
         )?;
         let Some([path, sha256, dialect, columns]) = read.into_iter().next() else { return Ok(None) };
         let Some(config) = options.clinic.sources.get(self.source) else { return Ok(None) };
-        let file = SourceFile { path: options.project.clinic_dir(&options.clinic.name).join(&path), shown: path };
+        let file =
+            SourceFile { path: options.project.clinic_dir(&options.clinic.name).join(&path), shown: path };
         // A file that cannot be read any more leaves the line unknown, which is no failure of the question.
-        let Some(survey) = sources::survey(&file).ok().filter(|survey| survey.fingerprint.sha256 == sha256) else {
+        let Some(survey) = sources::survey(&file).ok().filter(|survey| survey.fingerprint.sha256 == sha256)
+        else {
             return Ok(None);
         };
         let dialect: serde_json::Value = serde_json::from_str(&dialect)?;

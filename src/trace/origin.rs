@@ -52,7 +52,9 @@ async fn remembered(options: &Options<'_>, table: &TableName, id: &str) -> Resul
 /// Which record each surviving value is from, as `golden` noted it.
 fn given(options: &Options<'_>, ids: &[i64]) -> Result<Vec<Given>> {
     let mut columns = Vec::new();
-    for carrier in carriers(options.staging)?.iter().filter(|one| one.schema == "golden" && one.has("golden_sources")) {
+    for carrier in
+        carriers(options.staging)?.iter().filter(|one| one.schema == "golden" && one.has("golden_sources"))
+    {
         let found: Vec<String> = options.staging.rows(
             &format!(
                 "select golden_sources::varchar from {} where golden_sources is not null and {}",

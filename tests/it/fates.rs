@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use trasvase::config::Clinic;
-use trasvase::staging::Staging;
+use trasvase::model::ident::TableName;
+use trasvase::staging::{Access, Limits, Staging};
+use trasvase::trace::{self, Question};
 
 use crate::pipeline::Run;
 use crate::support;
@@ -174,4 +176,82 @@ async fn the_ledger_counts_the_generated_clinics_records_as_its_check_does() {
     wanted.retain(|_, count| *count > 0);
     assert_eq!(found, wanted);
     assert_eq!(Some(&staging.value::<u64>(&merged).unwrap()), found.get("pacientes merged"));
+}
+
+async fn traced(run: &Run, reached: bool, question: Question) -> anyhow::Result<trace::Report> {
+    let catalog = trasvase::pg::catalog::read(&run.session.client, None).await?;
+    let staging =
+        Staging::open(&run.project.project, &run.clinic, Access::ReadOnly, &Limits::default()).unwrap();
+    let options = trace::Options {
+        project: &run.project.project,
+        clinic: &run.clinic,
+        staging: &staging,
+        target: reached.then_some((&run.session.client, &catalog)),
+        show_values: false,
+        most: 20,
+    };
+    trace::run(&options, &question).await
+}
+
+fn record(source: &str, wanted: &str) -> Question {
+    Question::Record { source: source.to_owned(), wanted: wanted.to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_followed_from_its_line_to_its_row_and_back() {
+    let tiny = tiny("").await;
+    let quoted = PEOPLE.replace("1,Ana,a", "1,\"Ana\nMaria\",a");
+    tiny.run.project.write("clinics/tiny/people.csv", &quoted);
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let run = &tiny.run;
+    let found = traced(run, true, record("people", "1:3")).await.unwrap();
+    let [bea] = found.records.as_slice() else { panic!("{found:?}") };
+    // A quoted line end stands above it.
+    assert_eq!((bea.file.as_str(), bea.row, bea.line), ("people.csv", 3, Some(5)));
+    assert_eq!((bea.verdict.as_deref(), bea.source_id.as_deref()), (Some("merged"), Some("2")));
+    assert_eq!(bea.merged_with, ["people:1:2"]);
+    let tables: Vec<&str> = bea.steps.iter().map(|step| step.table.as_str()).collect();
+    assert_eq!(tables, ["raw.people", "clean.person", "golden.person", "target.person", "ready.person"]);
+    let [stored] = bea.target.as_slice() else { panic!("{bea:?}") };
+    assert!(stored.there && stored.batch.is_some() && stored.as_loaded == Some(true), "{stored:?}");
+    // A key names every record that has it: the same twice, and another one that was refused.
+    let found = traced(run, false, record("people", "2")).await.unwrap();
+    let verdicts: Vec<_> = found.records.iter().map(|one| one.verdict.clone().unwrap()).collect();
+    assert_eq!(verdicts, ["imported", "merged", "rejected"]);
+    assert!(found.records.iter().all(|one| one.target.is_empty()), "nobody was asked");
+    for (wanted, verdict, detail, line) in
+        [("1:8", "rejected", "ragged_row", 10), ("people:1:5", "filtered", "clean.person", 7)]
+    {
+        let found = traced(run, true, record("people", wanted)).await.unwrap();
+        let one = &found.records[0];
+        assert_eq!((one.verdict.as_deref(), one.line), (Some(verdict), Some(line)), "{wanted}");
+        assert_eq!(one.fates[0].detail.as_deref(), Some(detail), "{wanted}");
+    }
+    // Back from the row, also after somebody changed it, and once it is no longer there.
+    let row = || Question::Row { table: TableName::from("person"), id: "2".to_owned() };
+    tiny.sql("update person set name = 'Beatriz' where id = '2'").await;
+    let back = traced(run, true, row()).await.unwrap().row.unwrap();
+    assert_eq!(back.records, ["people:1:2", "people:1:3"]);
+    assert_eq!(back.target.unwrap().as_loaded, Some(false));
+    tiny.sql("delete from person where id = '2'").await;
+    let back = traced(run, true, row()).await.unwrap().row.unwrap();
+    assert!(back.target.as_ref().is_some_and(|stored| !stored.there && stored.batch.is_some()), "{back:?}");
+    // A file that is another one now tells no line.
+    run.project.write("clinics/tiny/people.csv", &quoted.replace("Cid", "Cyd"));
+    assert_eq!(traced(run, true, record("people", "1:3")).await.unwrap().records[0].line, None);
+    let missing = traced(run, true, record("people", "1:99")).await.unwrap_err().to_string();
+    assert!(missing.contains("people has no record"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_no_longer_ready_is_known_by_the_ledger() {
+    let tiny = tiny("").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.run.project.write("clinics/tiny/sql/target/person.sql", &TARGET.replace("<> 'b'", "= 'b'"));
+    tiny.export().await;
+    let question = Question::Row { table: TableName::from("person"), id: "1".to_owned() };
+    let back = traced(&tiny.run, true, question).await.unwrap().row.unwrap();
+    assert_eq!((back.ready, back.records), (false, vec!["people:1:1".to_owned()]));
 }
