@@ -29,27 +29,35 @@ pub(super) fn decide(staging: &Staging, clinic: &Clinic, tables: &[TableName]) -
     Ok(())
 }
 
-/// Of several things that became of a record the strongest is its verdict: one pass over the tables finds it.
+/// Of several things that became of a record the strongest is its verdict. To ask whether a record is in a set takes
+/// DuckDB half the time of grouping all that became of it.
 fn verdict_sql(source: &str, feeding: &[&TableName], one_target: bool) -> String {
-    // Where any table counts, to be in one is more than to be a further record of a row in another.
-    let (merged, imported) = if one_target { (1, 2) } else { (2, 1) };
-    let fates = feeding.iter().map(|table| {
-        let (ready, reject) = (table.staged("ready"), table.staged("reject"));
+    let name = literal(source);
+    let any = |query: fn(&TableName) -> String| {
+        let of_tables =
+            feeding.iter().map(|table| query(table)).chain(["select null::bigint as _id".to_owned()]);
         format!(
-            "select unnest(_record_ids) as _id, 0 as fate from {reject} \
-             union all select _ids[1], {imported} from {ready} where len(_ids) > 0 \
-             union all select unnest(_ids[2:]), {merged} from {ready} where len(_ids) > 1"
+            "select _id from ({}) where _id >> 50 = (select number from meta.source where source = {name})",
+            of_tables.collect::<Vec<_>>().join(" union all ")
         )
+    };
+    let rejected = any(|table| format!("select unnest(_record_ids) as _id from {}", table.staged("reject")));
+    let imported = any(|table| format!("select _ids[1] as _id from {}", table.staged("ready")));
+    let merged = any(|table| {
+        format!("select unnest(_ids[2:]) as _id from {} where len(_ids) > 1", table.staged("ready"))
     });
-    let fates = fates.chain(["select null::bigint, null::integer where false".to_owned()]);
+    // Where any table counts, to be in one is more than to be a further record of a row in another.
+    let verdicts = match one_target {
+        true => [("rejected", rejected), ("merged", merged), ("imported", imported)],
+        false => [("rejected", rejected), ("imported", imported), ("merged", merged)],
+    };
+    let cases: String = verdicts
+        .iter()
+        .map(|(verdict, records)| format!("when _id in ({records}) then '{verdict}' "))
+        .collect();
     format!(
-        "insert into meta.verdict select {name}, _id, \
-           case fate when 0 then 'rejected' when {merged} then 'merged' when {imported} then 'imported' else 'filtered' end \
-         from raw.{raw} left join (select _id, min(fate) as fate from ({fates}) \
-           where _id >> 50 = (select number from meta.source where source = {name}) group by _id) using (_id)",
-        name = literal(source),
-        raw = quoted(source),
-        fates = fates.collect::<Vec<_>>().join(" union all "),
+        "insert into meta.verdict select {name}, _id, case {cases}else 'filtered' end from raw.{}",
+        quoted(source)
     )
 }
 

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 14] = [
+const OF_A_CLINIC: [&str; 15] = [
     "load",
     "transform",
     "check",
@@ -19,6 +19,7 @@ const OF_A_CLINIC: [&str; 14] = [
     "review",
     "dedupe",
     "evaluate",
+    "trace",
 ];
 
 /// Commands that look at the target or write it.

@@ -100,7 +100,7 @@ fn twice_sql(table: &TableName) -> String {
     )
 }
 
-/// The natural key of each record that `clean` knows: `clean.<table>` of the source's primary target.
+/// The natural key of each record in `verdict` that `clean` knows: `clean.<table>` of the source's primary target.
 fn known_sql(staging: &Staging, primary: Option<&TableName>) -> Result<String> {
     let none = || "select null::bigint as _id, null::varchar as source_id where false".to_owned();
     let Some(primary) = primary else { return Ok(none()) };
@@ -118,7 +118,8 @@ fn known_sql(staging: &Staging, primary: Option<&TableName>) -> Result<String> {
         _ => return Ok(none()),
     };
     Ok(format!(
-        "select _id, min(source_id)::varchar as source_id from (select {ids} as _id, source_id from {}) group by _id",
+        "select _id, min(source_id)::varchar as source_id from (select {ids} as _id, source_id from {}) \
+         semi join verdict using (_id) group by _id",
         primary.staged("clean")
     ))
 }

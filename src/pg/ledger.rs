@@ -36,8 +36,8 @@ const TABLES: &str = "select array_agg(name::text) filter (where to_regclass('tr
 /// What later migrations made and partitions of completed batches that are gone.
 const PARTS: &str = "select array_agg(name) from (select name from trasvase.batch, \
      unnest(array['external_id_' || number, 'row_digest_' || number]) name where status = 'completed' \
-     union all select name from unnest(array['record', 'verdict']) name \
-     where (select max(version) from trasvase.migration) >= 3) part where to_regclass('trasvase.' || name) is null";
+     union all select name from unnest(array['record', 'verdict']) name where exists (select from pg_attribute \
+     where attrelid = 'trasvase.external_id'::regclass and attname = 'record')) part where to_regclass('trasvase.' || name) is null";
 
 /// Whether the ledger is there.
 ///

@@ -14,7 +14,7 @@ use crate::staging::Staging;
 pub(super) fn of(options: &Options<'_>, id: i64) -> Result<Journey> {
     let staging = options.staging;
     let record = spelled(staging, id)?;
-    let source = record.split(':').next().unwrap_or_default().to_owned();
+    let source = record.rsplitn(3, ':').last().unwrap_or_default().to_owned();
     let place = Place { source: &source, file: (id >> 36) & 16_383, row: id & 68_719_476_735 };
     let primary = options.clinic.sources.get(&source).and_then(|settings| settings.primary.as_ref());
     let (mut steps, mut others, mut entities) = (Vec::new(), Vec::new(), Vec::new());

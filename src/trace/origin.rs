@@ -42,11 +42,8 @@ pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Re
 /// The record that the ledger has for a row, as long as the staging file has it too.
 async fn remembered(options: &Options<'_>, table: &TableName, id: &str) -> Result<Vec<i64>> {
     let Some(record) = ask::record_of(options, table, id).await? else { return Ok(Vec::new()) };
-    let mut parts = record.splitn(3, ':');
-    let (Some(source), Some(file), Some(row)) = (parts.next(), parts.next(), parts.next()) else {
-        return Ok(Vec::new());
-    };
-    super::find::records(options, source, &format!("{source}:{file}:{row}")).or_else(|_| Ok(Vec::new()))
+    let Some(source) = record.rsplitn(3, ':').nth(2) else { return Ok(Vec::new()) };
+    super::find::records(options, source, &record).or_else(|_| Ok(Vec::new()))
 }
 
 /// Which record each surviving value is from, as `golden` noted it.

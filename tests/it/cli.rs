@@ -4,6 +4,7 @@ mod clinic;
 mod loading;
 mod review;
 mod safety;
+mod tracing;
 mod ways_out;
 
 use std::collections::BTreeMap;

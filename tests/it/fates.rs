@@ -150,6 +150,8 @@ async fn the_ledger_counts_the_generated_clinics_records_as_its_check_does() {
     let check = run.check(&staging).await;
     let unread = "select count(*) from raw.pacientes where _id not in (select _id from meta.fate)";
     assert_eq!(staging.value::<u64>(unread).unwrap(), 0);
+    // Nothing is filtered there, though models look up much.
+    assert_eq!(staging.value::<u64>("select count(*) from meta.fate where fate = 'filtered'").unwrap(), 0);
     let primary = clinic.sources["pacientes"].primary.clone().unwrap().to_string();
     let merged = format!(
         "select count(distinct _id) from meta.fate where source = 'pacientes' and fate = 'merged' and table_name = '{primary}'"

@@ -18,7 +18,7 @@ fn text(output: &Output) -> String {
 }
 
 #[track_caller]
-fn says_not(output: &Output, part: &str) {
+pub(super) fn says_not(output: &Output, part: &str) {
     let text = text(output);
     assert!(!text.contains(part), "'{part}' is in:\n{text}");
 }

@@ -1,0 +1,67 @@
+//! `trace` as it is typed: which way, what it shows and hides, and that it writes nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::clinic::Mini;
+use super::safety::says;
+use super::ways_out::says_not;
+
+/// Every file below a folder, with what it holds and when it was written.
+fn files(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    let mut found = BTreeMap::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            let written = path.metadata().unwrap().modified().unwrap();
+            found.insert(path.clone(), (std::fs::read(&path).unwrap(), written));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_record_and_a_row_are_followed_without_a_cell() {
+    let mini = Mini::new();
+    says(&mini.run(&["load", "mini"]), 0, &[]);
+    says(&mini.run(&["trace", "mini", "people", "1:2"]), 0, &["line 3, key ?: not checked yet"]);
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    let before = files(mini.path());
+    let there = mini.run(&["trace", "mini", "people", "2"]);
+    let told =
+        ["people:1:2: sources/people.csv, line 3, key 2: imported", "clean.person", "in PostgreSQL: person"];
+    says(&there, 0, &told);
+    says_not(&there, "Luis");
+    says(&mini.run(&["trace", "people", "2", "--lang", "es"]), 0, &["línea 3, clave 2: importado"]);
+    let (found, _) = mini.json("trace mini people 2");
+    let (row, target) = (&found["records"][0]["fates"][0]["id"], &found["records"][0]["target"][0]);
+    assert_eq!((&target["id"], &target["as_loaded"]), (row, &true.into()), "{found}");
+    let id = row.as_str().unwrap();
+    for line in [["trace", "mini", "--table", "person", id], ["trace", "mini", "--target", "person", id]] {
+        let back = mini.run(&line);
+        says(&back, 0, &[&format!("person {id}: records 1"), "people:1:2: sources/people.csv, line 3"]);
+        says_not(&back, "Luis");
+    }
+    assert!(!found.to_string().contains("Luis"), "{found}");
+    says(&mini.run(&["trace", "mini", "visits", "12"]), 0, &["rejected", "orphan(person_id"]);
+    assert!(files(mini.path()) == before, "a question wrote something");
+}
+
+#[test]
+fn what_cannot_be_answered_is_said() {
+    let mini = Mini::new();
+    says(&mini.run(&["trace", "mini", "people", "2"]), 1, &["trasvase load mini"]);
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    let mut far = mini.command(&["trace", "mini", "people", "2"]);
+    let far =
+        far.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none?connect_timeout=2").output().unwrap();
+    says(&far, 0, &["key 2: imported", "PostgreSQL (DATABASE_URL) was not asked: "]);
+    says_not(&far, "in PostgreSQL: person");
+    says(&mini.run(&["trace", "mini", "people", "77"]), 2, &["people has no record with the key or row 77"]);
+    says(&mini.run(&["trace", "mini", "persons", "2"]), 2, &["no source persons was loaded", "people"]);
+    says(&mini.run(&["trace", "mini", "--table", "person", "nobody"]), 2, &["person has no row nobody"]);
+    says(&mini.run(&["trace", "mini"]), 2, &["trasvase trace"]);
+    says(&mini.run(&["trace", "mini", "people", "2", "--show-values"]), 2, &["terminal"]);
+}
