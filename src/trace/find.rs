@@ -44,8 +44,10 @@ fn number(options: &Options<'_>, source: &str) -> Result<i64> {
         Some((_, number)) => Ok(*number),
         None => {
             let names: Vec<String> = known.into_iter().map(|(name, _)| name).collect();
-            let near = near(source, &names);
-            Err(Failure::usage(t!("trace.no_source", source = source, near = near)).into())
+            let (near, known) = (near(source, &names), names.join(", "));
+            Err(Failure::usage(t!("trace.no_source", source = source, near = near))
+                .hint(t!("trace.no_source_hint", known = known))
+                .into())
         }
     }
 }

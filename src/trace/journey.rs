@@ -192,6 +192,6 @@ impl Place<'_> {
             dialect: Some(Dialect::deserialize(&dialect)?),
             columns: serde_json::from_str(&columns)?,
         };
-        Ok(sources::open(&file, &survey, config, &frozen)?.line_of(self.row.unsigned_abs())?)
+        sources::open(&file, &survey, config, &frozen)?.line_of(self.row.unsigned_abs())
     }
 }
