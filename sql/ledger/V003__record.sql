@@ -2,7 +2,8 @@
 
 -- One row a source record that is in no row of the target by itself: rejected, merged into another, filtered by a model.
 -- Imported records have a row here only where the clinic keeps original rows ([ledger] keep_rows in clinic.toml): else
--- external_id says it of them, and trasvase.verdict unites both. A batch holds the verdicts of its whole snapshot.
+-- external_id says it of them, and trasvase.verdict unites both. A batch holds the verdicts of its whole snapshot, but for
+-- sources that no model reads: of those batch.counts says that all their records are filtered.
 create table trasvase.record (
   batch integer not null,
   -- code of the source's name
