@@ -8,6 +8,7 @@
 //! | [`export`] | `ready` | a snapshot | same input, same SQL, same bytes |
 //! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
 //! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
+//! | [`rollback`] | the ledger | PostgreSQL and the ledger, in one transaction | every row as it was, or left and named |
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `snapshot`, `codec`,
@@ -26,6 +27,7 @@ pub mod load;
 pub mod model;
 pub mod pg;
 pub mod push;
+pub mod rollback;
 pub mod snapshot;
 pub mod sources;
 pub mod staging;

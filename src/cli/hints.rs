@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 15] = [
+const OF_A_CLINIC: [&str; 17] = [
     "load",
     "transform",
     "check",
@@ -19,11 +19,14 @@ const OF_A_CLINIC: [&str; 15] = [
     "review",
     "dedupe",
     "evaluate",
+    "rollback",
+    "redo",
     "trace",
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 7] = ["check", "export", "push", "verify", "run", "doctor", "schema"];
+const OF_A_TARGET: [&str; 9] =
+    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo"];
 
 /// The failure with each command in its hints made whole.
 pub(super) fn completed(

@@ -22,7 +22,9 @@ mod pipeline;
 mod postgres;
 mod progress;
 mod push;
+mod redo;
 mod review;
+mod rollback;
 mod run;
 mod schema;
 mod signals;
@@ -65,6 +67,8 @@ enum Command {
     Export(export::Arguments),
     Push(push::Arguments),
     Verify(verify::Arguments),
+    Rollback(rollback::Arguments),
+    Redo(redo::Arguments),
     Trace(trace::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
@@ -137,6 +141,8 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Export(arguments)) => arguments.run(&context),
         Some(Command::Push(arguments)) => arguments.run(&context),
         Some(Command::Verify(arguments)) => arguments.run(&context),
+        Some(Command::Rollback(arguments)) => arguments.run(&context),
+        Some(Command::Redo(arguments)) => arguments.run(&context),
         Some(Command::Trace(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),

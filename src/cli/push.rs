@@ -76,7 +76,10 @@ pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -
     let page =
         report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
     match &report.batch {
-        Some(batch) => page.line(t!("cli.push.done", batch = batch)),
+        Some(batch) => {
+            let back = t!("rollback.way_back", clinic = clinic, batch = batch);
+            page.line(t!("cli.push.done", batch = batch)).line(hints::complete(&back, Some(clinic), target))
+        }
         None if report.plan.writes() == 0 && stands(&report.plan) == 0 => page.line(t!("cli.push.nothing")),
         None if report.plan.writes() == 0 => page.line(t!("cli.push.nothing_written")),
         None => page.line(t!("cli.push.planned", plan = report.plan.id)),

@@ -78,6 +78,15 @@ impl TableCodec {
         Self::new(table, &columns, key)
     }
 
+    /// Codecs of these columns of a table: for the digest of a row as it was stored when the table had no others.
+    pub fn of_columns(
+        table: &Table,
+        columns: &[String],
+        key: &[String],
+    ) -> Result<Self, (String, Unsupported)> {
+        Self::new(table, columns, key)
+    }
+
     /// Quoted column names, separated by commas.
     pub fn column_list(&self) -> String {
         self.columns.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", ")

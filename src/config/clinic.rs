@@ -245,7 +245,7 @@ pub struct TargetConfig {
 pub struct Safety {
     /// `pg_dump` before a push to a named target.
     pub backup: Option<String>,
-    /// `keep`; `rollback` is refused until that stage exists.
+    /// `keep`, or `rollback`: a run whose verification fails takes back what it pushed.
     pub on_verify_failure: Option<String>,
 }
 
@@ -386,8 +386,9 @@ impl Clinic {
                 .hint(t!("config.sync_for_all_hint"))
                 .into());
         }
-        if self.safety.on_verify_failure.as_deref() == Some("rollback") {
-            return Err(Failure::usage(t!("config.rollback_not_yet")).into());
+        let on_failure = self.safety.on_verify_failure.as_deref();
+        if let Some(other) = on_failure.filter(|name| !matches!(*name, "keep" | "rollback")) {
+            return Err(Failure::usage(t!("config.on_verify_failure", name = other)).into());
         }
         Ok(())
     }

@@ -219,6 +219,11 @@ impl Catalog {
         None
     }
 
+    /// Every foreign key with the table that has it.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = (&TableName, &Constraint)> {
+        self.tables.iter().flat_map(|(name, table)| table.foreign_keys().map(move |one| (name, one)))
+    }
+
     /// Tables that `name` references by foreign key, itself excluded.
     pub fn parents(&self, name: &TableName) -> Vec<TableName> {
         self.parents_by(name, |_, _| true)

@@ -12,8 +12,9 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 2] = [
+const MIGRATIONS: [(i32, &str, &str); 3] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
+    (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
 ];
 
@@ -152,6 +153,30 @@ pub async fn complete(client: &Client, batch: &Batch, counts: &serde_json::Value
         .await
         .map_err(|error| error::postgres(&error))?;
     Ok(())
+}
+
+/// What a table was like when a batch wrote it: by this a rollback tells whether its rows are still as they were.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    pub key: Vec<String>,
+    pub columns: Vec<String>,
+    /// Its triggers did not run.
+    pub triggers_disabled: bool,
+}
+
+/// Writes down what a batch's tables are like; inside the data transaction.
+pub async fn note_shape(client: &Client, batch: &Batch, shape: &BTreeMap<String, Shape>) -> Result<()> {
+    let sql = "update trasvase.batch set shape = $2::text::jsonb where number = $1";
+    let shape = serde_json::to_string(shape)?;
+    client.execute(sql, &[&batch.number, &shape]).await.map_err(|error| error::postgres(&error))?;
+    Ok(())
+}
+
+/// The version of the ledger that is there.
+pub async fn version(client: &Client) -> Result<i32> {
+    let sql = "select max(version) from trasvase.migration";
+    let row = client.query_one(sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    Ok(row.get::<_, Option<i32>>(0).unwrap_or_default())
 }
 
 /// Marks every running batch as failed whose process is gone (its advisory lock is free), and drops the partitions

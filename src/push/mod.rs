@@ -31,8 +31,9 @@ use crate::codec::LiveOids;
 use crate::config::{Clinic, Project};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
+use crate::model::ident::TableName;
 use crate::model::run::Observer;
-use crate::pg::ledger;
+use crate::pg::ledger::{self, Shape};
 use crate::snapshot::Snapshot;
 use compare::Context;
 
@@ -172,8 +173,22 @@ async fn write(
     let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
     let counts = counts::count(context, plan, batch, &written).await?;
     ledger::complete(context.client, batch, &counts).await?;
+    ledger::note_shape(context.client, batch, &shape(context, plan)).await?;
     error::interrupt::check()?;
     Ok(written)
+}
+
+/// What the tables are like whose rows this push wrote.
+fn shape(context: &Context<'_>, plan: &Plan) -> BTreeMap<String, Shape> {
+    let written = plan.tables.iter().map(|table| (&table.table, table.triggers_disabled));
+    let golden = plan.golden.iter().map(|golden| (&golden.table, false));
+    let shape = |(name, triggers_disabled): (&TableName, bool)| {
+        let table = &context.catalog.tables[name];
+        let key = table.primary_key().to_vec();
+        let columns = table.columns.iter().map(|column| column.name.clone()).collect();
+        (name.to_string(), Shape { key, columns, triggers_disabled })
+    };
+    golden.chain(written).map(shape).collect()
 }
 
 async fn commit(context: &Context<'_>, batch: &ledger::Batch) -> Result<()> {

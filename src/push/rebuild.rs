@@ -42,7 +42,8 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
     // Foreign keys with no end among the tables that are loaded stay out of it.
     let touches =
         |child: &TableName, parent: &TableName| eligible.contains(child) || eligible.contains(parent);
-    let foreign: Vec<(&TableName, &Constraint)> = all_foreign_keys(catalog)
+    let foreign: Vec<(&TableName, &Constraint)> = catalog
+        .foreign_keys()
         .filter(|(child, constraint)| {
             let parent = parent(constraint);
             let free = |table| eligible.contains(table) || obstacle(catalog, table, empty).is_none();
@@ -55,7 +56,8 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
     let mut plain = Vec::new();
     for name in &eligible {
         let table = &catalog.tables[name];
-        let referenced: Vec<&Constraint> = all_foreign_keys(catalog)
+        let referenced: Vec<&Constraint> = catalog
+            .foreign_keys()
             .filter(|(child, constraint)| {
                 parent(constraint) == name
                     && !foreign.iter().any(|(c, f)| c == child && f.name == constraint.name)
@@ -129,14 +131,6 @@ fn keys_and_indexes(
         }
     }
     plain
-}
-
-/// Every foreign key with the table that has it.
-pub(super) fn all_foreign_keys(catalog: &Catalog) -> impl Iterator<Item = (&TableName, &Constraint)> {
-    catalog
-        .tables
-        .iter()
-        .flat_map(|(name, table)| table.foreign_keys().map(move |constraint| (name, constraint)))
 }
 
 /// The table that a foreign key names.

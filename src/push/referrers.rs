@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::compare::{Context, incoming};
-use super::rebuild::{all_foreign_keys, parent};
+use super::rebuild::parent;
 use crate::model::catalog::{Constraint, ConstraintKind};
 use crate::model::ident::{TableName, quoted};
 
@@ -28,7 +28,7 @@ pub(super) struct Referrer {
 pub(super) async fn find(context: &Context<'_>, deletions: &Deletions) -> Result<Vec<Referrer>> {
     let mut found = Vec::new();
     for (of, condition) in deletions {
-        let keys = all_foreign_keys(context.catalog).filter(|(_, constraint)| parent(constraint) == of);
+        let keys = context.catalog.foreign_keys().filter(|(_, constraint)| parent(constraint) == of);
         for (table, constraint) in keys {
             let sql = in_the_way(context, deletions, (of, condition), (table, constraint));
             let rows = context.count(&sql).await?;

@@ -16,6 +16,7 @@ mod order;
 mod pg;
 mod pipeline;
 mod push;
+mod rollback;
 mod support;
 mod tiny;
 mod transform;

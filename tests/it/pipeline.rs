@@ -5,6 +5,7 @@ use trasvase::config::Clinic;
 use trasvase::model::catalog::Catalog;
 use trasvase::model::run::Silent;
 use trasvase::pg::{Session, catalog, schema};
+use trasvase::rollback::{self, Edited};
 use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
@@ -132,6 +133,43 @@ impl Run {
     pub(crate) async fn push_plan(&self, snapshot: &Snapshot, plan: &str) -> anyhow::Result<push::Report> {
         let options = push::Options { expected_plan: Some(plan.to_owned()), ..self.push_options(snapshot) };
         push::run(&options, &Silent).await
+    }
+
+    /// Reads the catalog again, after a test has changed it or its role.
+    pub(crate) async fn refresh(&mut self) {
+        self.catalog = catalog::read(&self.session.client, None).await.unwrap();
+    }
+
+    fn rollback_options<'a>(&'a self, batch: &'a str, edited: Edited) -> rollback::Options<'a> {
+        rollback::Options {
+            clinic: &self.clinic,
+            client: &self.session.client,
+            catalog: &self.catalog,
+            batch,
+            edited,
+            cascade: false,
+            dry_run: false,
+            expected_plan: None,
+            most: 100,
+        }
+    }
+
+    pub(crate) async fn try_rollback(&self, batch: &str, edited: Edited) -> anyhow::Result<rollback::Report> {
+        rollback::run(&self.rollback_options(batch, edited)).await
+    }
+
+    pub(crate) async fn rollback(&self, batch: &str) -> rollback::Report {
+        self.try_rollback(batch, Edited::Refuse).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    pub(crate) async fn rollback_cascade(&self, batch: &str) -> anyhow::Result<rollback::Report> {
+        let options = self.rollback_options(batch, Edited::Refuse);
+        rollback::run(&rollback::Options { cascade: true, ..options }).await
+    }
+
+    pub(crate) async fn rollback_plan(&self, batch: &str, edited: Edited) -> rollback::Plan {
+        let options = rollback::Options { dry_run: true, ..self.rollback_options(batch, edited) };
+        rollback::run(&options).await.unwrap_or_else(|error| panic!("{error:#}")).plan
     }
 
     pub(crate) async fn verify(&self, snapshot: &Snapshot) -> verify::Report {

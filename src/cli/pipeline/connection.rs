@@ -22,19 +22,19 @@ const TICK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An open session with what the catalog says.
-pub(super) struct Connection {
+pub(in crate::cli) struct Connection {
     // Dropped in this order: the session before the runtime that drives it and the server that it talks to.
-    pub(super) session: Session,
-    pub(super) catalog: Catalog,
+    pub(in crate::cli) session: Session,
+    pub(in crate::cli) catalog: Catalog,
     pub(super) oids: LiveOids,
-    pub(super) target: Target,
+    pub(in crate::cli) target: Target,
     pub(super) runtime: Runtime,
 }
 
 impl Connection {
     /// Connects to the command's target. The project's own PostgreSQL gets the system's tables if it has none yet;
     /// any other database is never changed by connecting.
-    pub(super) fn open(
+    pub(in crate::cli) fn open(
         project: &Project,
         clinic: &Clinic,
         target: Option<&str>,
@@ -73,7 +73,7 @@ impl Connection {
 
     /// Drives work on the network. On Ctrl-C the server is asked to give up the statement it is at, and the work ends
     /// with its error, having rolled back.
-    pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(in crate::cli) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let canceller = self.session.canceller();
         self.runtime.block_on(interruptible(canceller, work))
     }

@@ -17,7 +17,7 @@ use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::progress::{Both, Progress};
 use super::status::{self, State, counts_text};
-use super::{check, export, hints, load, push, transform, verify};
+use super::{check, export, hints, load, push, rollback, transform, verify};
 use crate::config::{Clinic, Project, near, sql_files};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
@@ -25,7 +25,7 @@ use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Target;
 use crate::staging::{Access, StageRow, Staging};
-use connection::Connection;
+pub(super) use connection::Connection;
 
 /// Which stages to run, and how.
 #[derive(Debug, Clone)]
@@ -109,6 +109,9 @@ pub(super) struct Outcome {
     pub(super) clinic: ClinicName,
     pub(super) run: String,
     pub(super) stages: Vec<Done>,
+    /// What was taken back since its verification failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rolled_back: Option<crate::rollback::Report>,
     /// Why it stopped, if it did.
     #[serde(skip)]
     pub(super) failure: Option<anyhow::Error>,
@@ -143,6 +146,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         clinic: clinic.name.clone(),
         run: pipeline.journal.run(),
         stages: Vec::new(),
+        rolled_back: None,
         failure: None,
         target: context.global.target.clone(),
     };
@@ -156,6 +160,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         }
     }
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
+    pipeline.take_back(&mut outcome);
     let target = context.global.target.as_deref();
     outcome.failure = outcome.failure.map(|error| hints::completed(&error, Some(&clinic.name), target));
     let failure = outcome.failure.as_ref().map(Failure::from_anyhow);
@@ -470,7 +475,7 @@ impl Outcome {
         }
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic)).table(table);
         // Of many stages, people read what needs a look, and the proof.
-        self.stages.iter().fold(page, |page, done| match &done.report {
+        let page = self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Load(report) => page.add(load::faults(report)),
             Report::Transform(report) => page.add(transform::linked(report, &self.clinic)),
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
@@ -480,7 +485,11 @@ impl Outcome {
             Report::Push(report) => page.add(push::standing(&report.plan, &self.clinic, target)),
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
-        })
+        });
+        match &self.rolled_back {
+            Some(report) => page.line("").add(rollback::page(report, &self.clinic)),
+            None => page,
+        }
     }
 }
 

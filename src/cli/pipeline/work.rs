@@ -4,11 +4,11 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::connection::Connection;
-use super::{Pipeline, Report, row_of};
+use super::{Outcome, Pipeline, Report, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
 use crate::config::{Clinic, LoadMode, sql_files};
-use crate::error::Failure;
+use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::manifest::SourceCount;
@@ -17,7 +17,7 @@ use crate::pg::{Purpose, backup};
 use crate::snapshot::Snapshot;
 use crate::staging::{Staging, private_folder};
 use crate::verify::DifferenceKind as Kind;
-use crate::{check, export, load, push, transform, verify};
+use crate::{check, export, load, push, rollback, transform, verify};
 
 impl Pipeline<'_> {
     pub(super) fn work(&mut self, stage: Stage) -> Result<Report> {
@@ -238,6 +238,61 @@ impl Pipeline<'_> {
                 .hint(format!("trasvase verify {clinic} --format json"));
             let failure = self.explained(failure, &report, &connection.catalog);
             self.stop = Some(failure);
+        }
+        Ok(report)
+    }
+
+    /// `[safety] on_verify_failure = "rollback"`: takes back what this run pushed where the proof failed. What keeps us from
+    /// it is told beside the failure, whose kind stays.
+    pub(super) fn take_back(&mut self, outcome: &mut Outcome) {
+        let wanted = self.clinic.safety.on_verify_failure.as_deref() == Some("rollback");
+        let batch = outcome.stages.iter().find_map(|done| match &done.report {
+            Report::Push(report) => report.batch.clone(),
+            _ => None,
+        });
+        let Some(batch) = batch.filter(|_| wanted) else { return };
+        let Some(error) = outcome.failure.take() else { return };
+        let failure = Failure::from_anyhow(&error);
+        // An error of another kind says nothing about the rows.
+        if !matches!(failure.kind, error::Kind::Findings | error::Kind::NotComparable) {
+            outcome.failure = Some(error);
+            return;
+        }
+        let failure = match self.roll_back(&batch) {
+            Ok(report) => {
+                let text = t!("rollback.after_verify", batch = batch);
+                Both(&self.progress, &self.journal)
+                    .event(&Event::Warning { stage: Stage::Verify, text: &text });
+                outcome.rolled_back = Some(report);
+                Failure { message: format!("{}; {text}", failure.message), hints: Vec::new(), ..failure }
+            }
+            Err(error) => {
+                let inner = Failure::from_anyhow(&error);
+                let text = t!("rollback.not_after_verify", batch = batch, error = inner.message);
+                let failure = Failure { message: format!("{}; {text}", failure.message), ..failure };
+                failure.hint(format!("trasvase rollback {} {batch} --dry-run", self.clinic.name))
+            }
+        };
+        outcome.failure = Some(failure.into());
+    }
+
+    fn roll_back(&mut self, batch: &str) -> Result<rollback::Report> {
+        self.connect(Stage::Verify, Purpose::Write)?;
+        let connection = self.connected()?;
+        let options = rollback::Options {
+            clinic: self.clinic,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            batch,
+            edited: rollback::Edited::Refuse,
+            cascade: false,
+            dry_run: false,
+            expected_plan: None,
+            most: 20,
+        };
+        let report = connection.block_on(rollback::run(&options))?;
+        if let Some(staging) = &self.staging {
+            crate::cli::rollback::forget_stages(staging, &report, &[Stage::Push])?;
         }
         Ok(report)
     }

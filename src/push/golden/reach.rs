@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use super::super::compare::{Context, incoming};
-use super::super::rebuild::{all_foreign_keys, parent};
+use super::super::rebuild::parent;
 use super::super::referrers::Referrer;
 use super::changes::any;
 use super::rows::{Affected, Rows};
@@ -26,8 +26,7 @@ pub(super) async fn reached(context: &Context<'_>, staged: &BTreeSet<usize>) -> 
     };
     for (holder, key) in &holders {
         add(holder, key, holder);
-        for (table, constraint) in all_foreign_keys(context.catalog).filter(|(_, one)| parent(one) == holder)
-        {
+        for (table, constraint) in context.catalog.foreign_keys().filter(|(_, one)| parent(one) == holder) {
             let ConstraintKind::ForeignKey { referenced_columns, .. } = &constraint.kind else { continue };
             let pairs = constraint.columns.iter().zip(referenced_columns);
             for (column, _) in pairs.filter(|(_, referenced)| *referenced == key) {
@@ -75,7 +74,7 @@ pub(super) async fn holders(
         holders.push((entry.table.clone(), key.clone()));
     }
     for (table, key) in &holders {
-        let refers_on = all_foreign_keys(context.catalog).any(|(child, constraint)| {
+        let refers_on = context.catalog.foreign_keys().any(|(child, constraint)| {
             child == table
                 && constraint.columns == [key.clone()]
                 && parent(constraint) != table
@@ -149,7 +148,7 @@ pub(super) async fn by_other_keys(context: &Context<'_>, affected: &Affected) ->
     let Some(own_key) = &affected.own_key else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for (table, constraint) in
-        all_foreign_keys(context.catalog).filter(|(_, one)| *parent(one) == affected.table)
+        context.catalog.foreign_keys().filter(|(_, one)| *parent(one) == affected.table)
     {
         let ConstraintKind::ForeignKey { referenced_columns, on_delete, .. } = &constraint.kind else {
             continue;

@@ -43,7 +43,6 @@ pub(super) struct Rows {
     key: String,
     /// The row counts as one that the load mode updates.
     updated: String,
-    keys: String,
 }
 
 impl Affected {
@@ -81,7 +80,6 @@ impl Affected {
             sent: self.sent(context),
             key: self.key(context),
             updated: self.updated(context),
-            keys: self.keys(),
             from,
             values,
         }
@@ -145,11 +143,11 @@ impl Affected {
         }
     }
 
-    /// The temporary table of the keys of re-pointed rows.
-    fn keys(&self) -> String {
+    /// The temporary table of the keys of re-pointed rows; of a table of others, one for each time it is looked at.
+    fn keys(&self, number: usize) -> String {
         match self.place {
             Some(place) => format!("trasvase_repointed_{place}"),
-            None => "trasvase_repointed_elsewhere".to_owned(),
+            None => format!("trasvase_repointed_elsewhere_{number}"),
         }
     }
 
@@ -246,6 +244,12 @@ impl Affected {
         )
     }
 
+    /// Makes the temporary table for the keys of rows that stay.
+    pub(super) fn make_keys(&self, number: usize) -> String {
+        let keys = self.keys(number);
+        format!("create temporary table if not exists {keys} (key text, now text) on commit drop")
+    }
+
     /// The row's key as text; of a table without one, where the row lies.
     fn key(&self, context: &Context<'_>) -> String {
         if let Some((_, codec)) = self.staged(context) {
@@ -258,7 +262,7 @@ impl Affected {
         }
     }
 
-    /// Keeps the gathered rows as they are.
+    /// Keeps the gathered rows as they are, but for those that this push has kept under another key.
     pub(super) fn before_images(
         &self,
         context: &Context<'_>,
@@ -270,7 +274,22 @@ impl Affected {
         let columns = columns.map(|column| literal(&column.name)).collect::<Vec<_>>().join(", ");
         format!(
             "insert into trasvase.change select {batch}, {code}, n.key, case when n.gone then 'delete' else 'update' end, \
-             array[{columns}], n.before from trasvase_golden_{number} n on conflict do nothing"
+             array[{columns}], n.before from trasvase_golden_{number} n \
+             where not exists (select 1 from {} k where k.now = n.key and k.key <> k.now) on conflict do nothing",
+            self.keys(number)
+        )
+    }
+
+    /// Writes down where the rows went that were re-pointed, and what became of them: a rollback finds by this those that
+    /// have no digest in the ledger.
+    pub(super) fn note(&self, context: &Context<'_>, number: usize, batch: i32, code: i32) -> String {
+        format!(
+            "update trasvase.change c set key_after = k.now, after = sha256(convert_to(t::text, 'UTF8')) \
+             from (select distinct key, now from {}) k join {} t on {} = k.now \
+             where c.batch = {batch} and c.target_table = {code} and c.key = k.key collate \"C\"",
+            self.keys(number),
+            self.source(),
+            self.key(context)
         )
     }
 
@@ -309,7 +328,7 @@ impl Affected {
             self.source(),
             set.collect::<Vec<_>>().join(", "),
             self.key(context),
-            self.keys(),
+            self.keys(number),
         )
     }
 
@@ -369,16 +388,14 @@ impl Rows {
         format!("select count(*) from (select 1 from {} where {} limit 1) one", self.from, self.condition)
     }
 
-    /// Locks them and keeps them in a temporary table of this number, and makes one for the keys of those that stay.
+    /// Locks them and keeps them in a temporary table of this number.
     pub(super) fn gather(&self, number: usize) -> String {
         let values =
             self.values.iter().enumerate().map(|(place, (_, value))| format!("{value} as value_{place}"));
         format!(
-            "create temporary table if not exists {} (key text, now text) on commit drop; \
-             create temporary table trasvase_golden_{number} on commit drop as \
+            "create temporary table trasvase_golden_{number} on commit drop as \
              select t.tableoid as relation, t.ctid as place, {} as key, t::text as before, {} as gone, {} as updated, {} \
              from {} where {} for update of t",
-            self.keys,
             self.key,
             self.gone,
             self.updated,

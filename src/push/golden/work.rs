@@ -80,6 +80,7 @@ impl<'a> Work<'a> {
             if context.count(&rows.any()).await? == 0 {
                 continue;
             }
+            context.execute(&affected.make_keys(number)).await?;
             context.execute(&rows.gather(number)).await.with_context(|| at(&affected))?;
             let code = codes[&affected.table.to_string()];
             context.execute(&affected.before_images(context, number, batch.number, code)).await?;
@@ -103,14 +104,20 @@ impl<'a> Work<'a> {
         self.counts.entry(affected.table.to_string()).or_default()
     }
 
-    /// Writes into the ledger which record has which golden id now, and the digests of those rows that are ours and that
-    /// nothing else of this push wrote.
+    /// Writes into the ledger which record has which golden id now, where re-pointed rows went, and the digests of those rows
+    /// that are ours and that nothing else of this push wrote.
     pub(in crate::push) async fn note(&self) -> Result<()> {
         let context = self.context;
         if context.manifest().golden.is_empty() {
             return Ok(());
         }
         records(context, self.batch).await?;
+        let names: Vec<String> = self.done.iter().map(|(affected, _)| affected.table.to_string()).collect();
+        let codes = ledger::codes(context.client, &names).await?;
+        for (affected, number) in &self.done {
+            let code = codes[&affected.table.to_string()];
+            context.execute(&affected.note(context, *number, self.batch.number, code)).await?;
+        }
         let mut places: Vec<usize> = self.done.iter().filter_map(|(affected, _)| affected.place).collect();
         places.sort_unstable();
         places.dedup();

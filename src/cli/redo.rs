@@ -1,0 +1,52 @@
+use anyhow::Result;
+
+use super::context::Context;
+use super::pipeline::{self, Connection, Wanted};
+use super::progress::Progress;
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::pg::Purpose;
+use crate::rollback;
+
+/// Push the snapshot of a batch again that was taken back, as a new batch
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: ClinicName,
+    /// The batch (its ULID or the beginning of it), or `last`: the one that was written last
+    batch: String,
+    /// Only print the plan; nothing is written or locked
+    #[arg(long)]
+    dry_run: bool,
+    /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase redo acme last
+  trasvase redo acme 01JQY2VR --dry-run";
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let snapshot = self.snapshot(context)?;
+        let wanted = Wanted {
+            command: "redo".to_owned(),
+            snapshot: Some(snapshot),
+            dry_run: self.dry_run,
+            confirm: self.confirm.clone(),
+            ..Wanted::stage(Stage::Push)
+        };
+        pipeline::run_and_show(context, Some(&self.clinic), &wanted)
+    }
+
+    fn snapshot(&self, context: &Context) -> Result<String> {
+        let (project, clinic) = context.clinic(Some(&self.clinic))?;
+        let progress = Progress::new(context.global.log_level);
+        let target = context.global.target.as_deref();
+        let connection = Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress)?;
+        let found = rollback::to_redo(&connection.session.client, &clinic.name, &self.batch);
+        Ok(connection.block_on(found)?.snapshot)
+    }
+}

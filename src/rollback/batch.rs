@@ -1,0 +1,248 @@
+//! Which batches are taken back: the one that was named, and those that were built on it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use super::Options;
+use crate::codec::TableCodec;
+use crate::error::{self, Failure};
+use crate::model::catalog::{Catalog, ConstraintKind};
+use crate::model::ident::{ClinicName, TableName, quoted};
+use crate::pg::ledger::{self, Shape};
+
+/// A batch of the ledger.
+#[derive(Debug, Clone, Serialize)]
+pub struct Batch {
+    #[serde(skip)]
+    pub(super) number: i32,
+    /// ULID.
+    pub id: String,
+    pub snapshot: String,
+    /// When it was written, as the server says it.
+    pub ended_at: String,
+    #[serde(skip)]
+    pub(super) counts: Value,
+    #[serde(skip)]
+    pub(super) shape: Option<BTreeMap<String, Shape>>,
+    #[serde(skip)]
+    status: String,
+    #[serde(skip)]
+    rolled_back: Option<(String, String)>,
+}
+
+impl Batch {
+    /// How many rows of a table it wrote of this kind.
+    pub(super) fn count(&self, table: &str, kind: &str) -> u64 {
+        self.counts[table][kind].as_u64().unwrap_or_default()
+    }
+
+    /// The tables that it wrote.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &String> {
+        const WRITTEN: [&str; 6] = ["inserted", "updated", "deleted", "adopted", "repointed", "retired"];
+        let tables = self.counts.as_object().map(|counts| counts.iter()).into_iter().flatten();
+        tables.filter(|(name, _)| WRITTEN.iter().any(|kind| self.count(name, kind) > 0)).map(|(name, _)| name)
+    }
+
+    fn shape_of(&self, name: &str, catalog: &Catalog) -> Option<Shape> {
+        let known = self.shape.as_ref().and_then(|shape| shape.get(name)).cloned();
+        let table = catalog.table(&TableName::from(name))?;
+        let columns = || table.columns.iter().map(|column| column.name.clone()).collect();
+        let live =
+            || Shape { key: table.primary_key().to_vec(), columns: columns(), triggers_disabled: false };
+        Some(known.unwrap_or_else(live))
+    }
+}
+
+/// The shape of a table when the newest of these batches wrote it; as it is now where the ledger does not say.
+pub(super) fn shape(batches: &[Batch], table: &TableName, catalog: &Catalog) -> Option<Shape> {
+    let name = table.to_string();
+    let batch = batches.iter().rev().find(|batch| batch.tables().any(|one| *one == name))?;
+    batch.shape_of(&name, catalog)
+}
+
+/// All batches of the clinic, the oldest first.
+async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
+    let later = match ledger::version(client).await? {
+        ..=1 => "null::text, null::text, null::text",
+        _ => "shape::text, to_char(rolled_back_at, 'YYYY-MM-DD HH24:MI'), rolled_back_by",
+    };
+    let sql = format!(
+        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later} \
+         from trasvase.batch where clinic = $1 order by number"
+    );
+    let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
+    let batch = |row: &tokio_postgres::Row| -> Result<Batch> {
+        let shape: Option<&str> = row.get(6);
+        Ok(Batch {
+            number: row.get(0),
+            id: row.get(1),
+            snapshot: row.get(2),
+            ended_at: row.get(3),
+            counts: serde_json::from_str(row.get(4)).context("the ledger's counts")?,
+            status: row.get(5),
+            shape: shape.map(serde_json::from_str).transpose().context("the ledger's shape")?,
+            rolled_back: row.get::<_, Option<String>>(7).zip(row.get(8)),
+        })
+    };
+    rows.iter().map(batch).collect()
+}
+
+fn one<'b>(batches: &'b [Batch], clinic: &ClinicName, name: &str) -> Result<&'b Batch, Failure> {
+    let known = || {
+        let latest = batches.iter().rev().filter(|batch| batch.status == "completed").take(5);
+        let latest: Vec<&str> = latest.map(|batch| batch.id.as_str()).collect();
+        if latest.is_empty() { "-".to_owned() } else { latest.join(", ") }
+    };
+    if name == "last" {
+        let last = batches.iter().rev().find(|batch| batch.status == "completed");
+        return last.ok_or_else(|| Failure::failed(t!("rollback.none", clinic = clinic)));
+    }
+    let wanted = name.to_uppercase();
+    let found: Vec<&Batch> = batches.iter().filter(|batch| batch.id.starts_with(&wanted)).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Failure::usage(t!("rollback.unknown", name = name, clinic = clinic, known = known()))),
+        _ => Err(Failure::usage(t!("rollback.ambiguous", name = name, count = found.len()))),
+    }
+}
+
+async fn ledger_of(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
+    if !ledger::exists(client).await? {
+        return Err(Failure::failed(t!("rollback.none", clinic = clinic)).into());
+    }
+    all(client, clinic).await
+}
+
+/// The snapshot of a batch that was rolled back, to push it again.
+///
+/// # Errors
+/// No such batch, or one that stands.
+pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result<Batch> {
+    let batches = ledger_of(client, clinic).await?;
+    let latest = batches.iter().rev().find(|batch| batch.status == "rolled_back");
+    let batch = match (name, latest) {
+        ("last", Some(batch)) => batch,
+        ("last", None) => {
+            return Err(Failure::failed(t!("rollback.none_rolled_back", clinic = clinic)).into());
+        }
+        _ => one(&batches, clinic, name)?,
+    };
+    if batch.status == "rolled_back" {
+        return Ok(batch.clone());
+    }
+    let failure = Failure::failed(t!("rollback.not_rolled_back", batch = batch.id, status = batch.status));
+    Err(failure.hint(format!("trasvase push {clinic} --snapshot {}", short(&batch.snapshot))).into())
+}
+
+fn short(snapshot: &str) -> &str {
+    snapshot.get(..12).unwrap_or(snapshot)
+}
+
+/// The batch that is named and those that were built on it, the oldest first.
+///
+/// # Errors
+/// A batch that does not stand; one on which later ones were built, unless those shall go too.
+pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
+    let (client, clinic) = (options.client, &options.clinic.name);
+    let batches = ledger_of(client, clinic).await?;
+    let batch = one(&batches, clinic, options.batch)?;
+    refuse_status(batch, clinic)?;
+    let mut chosen = vec![batch.clone()];
+    let mut built = Vec::new();
+    for later in batches.iter().filter(|one| one.number > batch.number && one.status == "completed") {
+        let rows = built_on(options, &chosen, later).await?;
+        if rows > 0 {
+            built.push(t!("rollback.built", batch = later.id, rows = rows).into_owned());
+            chosen.push(later.clone());
+        }
+    }
+    if built.is_empty() || options.cascade {
+        return Ok(chosen);
+    }
+    Err(Failure::failed(t!("rollback.built_on", batch = batch.id, batches = built.join("; ")))
+        .hint(t!("rollback.built_on_hint"))
+        .hint(format!("trasvase rollback {clinic} {} --cascade", batch.id))
+        .into())
+}
+
+fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
+    match batch.status.as_str() {
+        "completed" => Ok(()),
+        "rolled_back" => {
+            let (at, who) = batch.rolled_back.clone().unwrap_or_default();
+            Err(Failure::failed(t!("rollback.twice", batch = batch.id, at = at, who = who))
+                .hint(format!("trasvase redo {clinic} {}", batch.id)))
+        }
+        "running" => Err(Failure::failed(t!("rollback.running", batch = batch.id))),
+        _ => Err(Failure::failed(t!("rollback.failed", batch = batch.id))),
+    }
+}
+
+/// How many rows a later batch wrote, or took away, that these batches wrote too or that it made refer to rows of theirs.
+async fn built_on(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Result<u64> {
+    let numbers = numbers(earlier);
+    let touched = |batches: &str| {
+        format!(
+            "select target_table, key from trasvase.row_digest where batch in ({batches}) \
+             union select target_table, key from trasvase.change where batch in ({batches})"
+        )
+    };
+    let mut parts = vec![format!(
+        "select target_table, key from ({}) a join ({}) b using (target_table, key)",
+        touched(&numbers),
+        touched(&later.number.to_string())
+    )];
+    let wrote = |batches: &[Batch], table: &TableName| {
+        let name = table.to_string();
+        batches.iter().any(|batch| batch.tables().any(|one| *one == name))
+    };
+    for (child, constraint) in options.catalog.foreign_keys() {
+        let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+            continue;
+        };
+        if !wrote(std::slice::from_ref(later), child) || !wrote(earlier, references) {
+            continue;
+        }
+        let key = |table: &TableName, alias: &str| {
+            let key = options.catalog.table(table)?.primary_key();
+            let codec = TableCodec::of_columns(options.catalog.table(table)?, key, key).ok()?;
+            Some(codec.key_sql(alias)).filter(|_| !key.is_empty())
+        };
+        let Some((child_key, parent_key)) = key(child, "t").zip(key(references, "p")) else { continue };
+        let pairs = constraint.columns.iter().zip(referenced_columns);
+        let same: Vec<String> =
+            pairs.map(|(ours, theirs)| format!("t.{} = p.{}", quoted(ours), quoted(theirs))).collect();
+        parts.push(format!(
+            "select d.target_table, d.key from trasvase.row_digest d \
+             join {child} t on ({child_key}) collate \"C\" = d.key join {parent} p on {same} \
+             join trasvase.row_digest e on e.key = ({parent_key}) collate \"C\" \
+             where d.batch = {later} and d.target_table = {child_code} and e.batch in ({numbers}) and e.target_table = {parent_code} \
+             and not exists (select 1 from trasvase.change c where c.batch = e.batch and c.target_table = e.target_table and c.key = e.key)",
+            child = child.quoted(),
+            parent = references.quoted(),
+            same = same.join(" and "),
+            later = later.number,
+            child_code = code(child),
+            parent_code = code(references),
+        ));
+    }
+    let sql = format!("select count(*) from ({}) rows", parts.join(" union "));
+    let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    Ok(u64::try_from(row.get::<_, i64>(0))?)
+}
+
+/// The ledger's code of a table, as SQL.
+pub(super) fn code(table: &TableName) -> String {
+    let name = crate::model::ident::literal(&table.to_string());
+    format!("(select code from trasvase.name where name = {name})")
+}
+
+/// Their numbers, for a list in SQL.
+pub(super) fn numbers(batches: &[Batch]) -> String {
+    batches.iter().map(|batch| batch.number.to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,220 @@
+//! What speaks against taking rows back: people's edits, others' rows that point at ours, parents that are gone.
+
+use anyhow::Result;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use super::Edited;
+use super::work::Work;
+use crate::error;
+use crate::model::catalog::{Catalog, Constraint, ConstraintKind};
+use crate::model::ident::{TableName, quoted};
+
+/// Rows of one table that cannot simply be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    pub kind: ConflictKind,
+    pub rows: u64,
+    /// Keys of the first of them.
+    pub keys: Vec<String>,
+    /// They are left as they are.
+    pub left: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConflictKind {
+    /// Changed since the batch wrote it.
+    Edited,
+    /// The batch changed it, and somebody deleted it since.
+    Deleted,
+    /// The batch deleted it, and somebody made one with its key since.
+    Occupied,
+    /// A row that stays points at it.
+    Referred,
+    /// It would point at a row that is not there any more.
+    Parent,
+}
+
+impl ConflictKind {
+    const ALL: [Self; 5] = [Self::Edited, Self::Deleted, Self::Occupied, Self::Referred, Self::Parent];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Edited => "edited",
+            Self::Deleted => "deleted",
+            Self::Occupied => "occupied",
+            Self::Referred => "referred",
+            Self::Parent => "parent",
+        }
+    }
+}
+
+/// Marks the rows that cannot be taken back, and where that is wanted leaves them and what they need.
+///
+/// Each round leaves more rows and none fewer, so it ends. Without a choice by people one round names what is in the way,
+/// as if all the rest were done.
+pub(super) async fn mark(
+    client: &Client,
+    catalog: &Catalog,
+    works: &[Work<'_>],
+    edited: Edited,
+) -> Result<()> {
+    for work in works.iter().filter(|work| !work.whole) {
+        let left = match edited {
+            Edited::Refuse => continue,
+            Edited::Keep => "conflict is not null",
+            // A row without a key cannot be found again once it changed.
+            Edited::Force if !work.has_key() => "conflict is not null",
+            Edited::Force => continue,
+        };
+        change(client, &format!("update {} set act = null where {left}", work.back())).await?;
+    }
+    loop {
+        let mut marked = 0;
+        for (child, constraint) in catalog.foreign_keys() {
+            marked += referred(client, works, edited, child, constraint).await?;
+            marked += parents(client, works, edited, child, constraint).await?;
+        }
+        if marked == 0 || edited == Edited::Refuse {
+            return Ok(());
+        }
+    }
+}
+
+fn work_of<'w, 'a>(works: &'w [Work<'a>], table: &TableName) -> Option<&'w Work<'a>> {
+    works.iter().find(|work| work.table == *table)
+}
+
+/// What is done to a row that is marked.
+fn marking(edited: Edited) -> &'static str {
+    match edited {
+        Edited::Refuse => "",
+        Edited::Keep | Edited::Force => "act = null, ",
+    }
+}
+
+/// Rows that would go and that rows which stay refer to. By force, what the foreign key itself says of such rows is done.
+async fn referred(
+    client: &Client,
+    works: &[Work<'_>],
+    edited: Edited,
+    child: &TableName,
+    constraint: &Constraint,
+) -> Result<u64> {
+    let ConstraintKind::ForeignKey { references, referenced_columns, on_delete, .. } = &constraint.kind
+    else {
+        return Ok(0);
+    };
+    let follows = edited == Edited::Force && !matches!(on_delete.as_str(), "no action" | "restrict");
+    let Some(parent) = work_of(works, references).filter(|work| !work.whole && !follows) else {
+        return Ok(0);
+    };
+    let rows = afterwards(works, child, &constraint.columns);
+    let unmarked = if edited == Edited::Refuse { " and b.conflict is null" } else { "" };
+    change(
+        client,
+        &format!(
+            "update {} b set {}conflict = coalesce(b.conflict, 'referred') from {} t \
+             where b.act = 'delete'{unmarked} and {} and ({}) in ({rows})",
+            parent.back(),
+            marking(edited),
+            references.quoted(),
+            parent.same_key(),
+            list("t", referenced_columns),
+        ),
+    )
+    .await
+}
+
+/// Rows that would come back and refer to rows that will not be there.
+async fn parents(
+    client: &Client,
+    works: &[Work<'_>],
+    edited: Edited,
+    child: &TableName,
+    constraint: &Constraint,
+) -> Result<u64> {
+    let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+        return Ok(0);
+    };
+    let Some(work) = work_of(works, child).filter(|work| !work.whole && constraint.validated) else {
+        return Ok(0);
+    };
+    if !constraint.columns.iter().all(|column| work.columns.contains(column)) {
+        return Ok(0);
+    }
+    let parents = afterwards(works, references, referenced_columns);
+    let given: Vec<String> =
+        constraint.columns.iter().map(|column| format!("i.{} is not null", quoted(column))).collect();
+    let names: Vec<String> = (0..referenced_columns.len()).map(|place| format!("c{place}")).collect();
+    let pairs = constraint.columns.iter().zip(&names);
+    let same: Vec<String> = pairs.map(|(column, name)| format!("p.{name} = i.{}", quoted(column))).collect();
+    let unmarked = if edited == Edited::Refuse { " and b.conflict is null" } else { "" };
+    change(
+        client,
+        &format!(
+            "update {} b set {}conflict = coalesce(b.conflict, 'parent') from {} i \
+             where i.trasvase_key = b.key and b.act in ('update', 'insert'){unmarked} and {} \
+             and not exists (select 1 from ({parents}) p({}) where {})",
+            work.back(),
+            marking(edited),
+            work.image(),
+            given.join(" and "),
+            names.join(", "),
+            same.join(" and "),
+        ),
+    )
+    .await
+}
+
+/// A query for these columns of a table as its rows will be.
+fn afterwards(works: &[Work<'_>], table: &TableName, columns: &[String]) -> String {
+    let all = format!("select {} from {} t", list("t", columns), table.quoted());
+    let Some(work) = work_of(works, table) else { return all };
+    if work.whole {
+        return format!("{all} where false");
+    }
+    let stays = format!(
+        "{all} where not exists (select 1 from {} b where b.act is not null and {})",
+        work.back(),
+        work.same_key()
+    );
+    if !columns.iter().all(|column| work.columns.contains(column)) {
+        return stays;
+    }
+    format!(
+        "{stays} union all select {} from {} i join {} b on b.key = i.trasvase_key where b.act in ('update', 'insert')",
+        list("i", columns),
+        work.image(),
+        work.back()
+    )
+}
+
+fn list(alias: &str, columns: &[String]) -> String {
+    columns.iter().map(|name| format!("{alias}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
+}
+
+async fn change(client: &Client, sql: &str) -> Result<u64> {
+    client.execute(sql, &[]).await.map_err(|error| error::postgres(&error))
+}
+
+/// The conflicts of a table, with the keys of so many rows of each kind.
+pub(super) async fn list_of(client: &Client, work: &Work<'_>, most: usize) -> Result<Vec<Conflict>> {
+    if work.whole {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "select conflict, count(*), count(*) filter (where act is null), \
+         (array_agg(key order by key))[1:{most}] from {} where conflict is not null group by conflict",
+        work.back()
+    );
+    let rows = client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let mut conflicts = Vec::new();
+    for kind in ConflictKind::ALL {
+        let Some(row) = rows.iter().find(|row| row.get::<_, &str>(0) == kind.as_str()) else { continue };
+        let (rows, left) = (u64::try_from(row.get::<_, i64>(1))?, u64::try_from(row.get::<_, i64>(2))?);
+        conflicts.push(Conflict { kind, rows, left, keys: row.get(3) });
+    }
+    Ok(conflicts)
+}

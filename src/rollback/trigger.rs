@@ -1,0 +1,119 @@
+//! Triggers: those that must not run while rows come back as they were, and those that wrote elsewhere when they ran.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use super::batch::{Batch, shape};
+use super::work::Work;
+use crate::error::{self, Failure};
+use crate::model::catalog::Catalog;
+use crate::model::ident::{TableName, quoted};
+
+/// A trigger that ran when rows were written, and may have written rows of other tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    pub table: TableName,
+    pub trigger: String,
+    pub function: String,
+    /// Tables that the function's text names as written.
+    pub writes: Vec<TableName>,
+    /// The text does not tell all that it writes: it is built at run time, or not in SQL.
+    pub unknown: bool,
+}
+
+/// A trigger that is disabled for a while.
+#[derive(Debug, Clone)]
+pub(super) struct Disabled {
+    pub(super) name: String,
+    always: bool,
+}
+
+impl Disabled {
+    pub(super) fn disable(&self, table: &TableName) -> String {
+        format!("alter table {} disable trigger {}; ", table.quoted(), quoted(&self.name))
+    }
+
+    /// Enables it in the way in which it was enabled.
+    pub(super) fn enable(&self, table: &TableName) -> String {
+        let always = if self.always { "always " } else { "" };
+        format!("alter table {} enable {always}trigger {}; ", table.quoted(), quoted(&self.name))
+    }
+}
+
+/// The triggers of a table that would run.
+///
+/// # Errors
+/// There are some, and the role does not own the table, so it may not disable them.
+pub(super) async fn to_disable(client: &Client, work: &Work<'_>) -> Result<Vec<Disabled>> {
+    let sql = "select tgname::text, tgenabled = 'A' from pg_trigger \
+               where tgrelid = to_regclass($1) and not tgisinternal and tgenabled in ('O', 'A') order by tgname";
+    let rows = client.query(sql, &[&work.table.quoted()]).await.map_err(|error| error::postgres(&error))?;
+    if !rows.is_empty() && !work.live.owned {
+        let names = rows.iter().map(|row| row.get(0)).collect::<Vec<&str>>().join(", ");
+        return Err(Failure::failed(t!("rollback.not_owner", table = work.table, triggers = names))
+            .hint(t!("rollback.not_owner_hint", table = work.table))
+            .into());
+    }
+    Ok(rows.iter().map(|row| Disabled { name: row.get(0), always: row.get(1) }).collect())
+}
+
+/// The text of a function, its language, and the tables that the text names as written.
+const FUNCTION: &str = "\
+select l.lanname in ('sql', 'plpgsql') and p.prosrc !~* '\\mexecute\\M', array(
+    select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'trasvase')
+    and p.prosrc ~* ('\\m(insert\\s+into|update(\\s+only)?|delete\\s+from(\\s+only)?|merge\\s+into|truncate(\\s+table)?(\\s+only)?)\\s+(\"?'
+        || regexp_replace(n.nspname, '(\\W)', '\\\\\\1', 'g') || '\"?\\s*\\.\\s*)?\"?' || regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g') || '\\M')
+    order by 1)
+from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_language l on l.oid = p.prolang
+where t.tgrelid = to_regclass($1) and t.tgname = $2 and not t.tgisinternal";
+
+/// The triggers that ran when the batches were written, as far as the catalog tells today, and what they may have written.
+pub(super) async fn elsewhere(
+    client: &Client,
+    catalog: &Catalog,
+    batches: &[Batch],
+    works: &[Work<'_>],
+) -> Result<Vec<Elsewhere>> {
+    let mut found = Vec::new();
+    for work in works {
+        let disabled = shape(batches, &work.table, catalog).is_some_and(|shape| shape.triggers_disabled);
+        let (name, events) = (work.table.to_string(), events(batches, &work.table));
+        let fires = |trigger: &&crate::model::catalog::Trigger| {
+            trigger.enabled && !disabled && events.iter().any(|event| trigger.fires_on(event))
+        };
+        for trigger in work.live.triggers.iter().filter(fires) {
+            let row = client.query_opt(FUNCTION, &[&work.table.quoted(), &trigger.name]).await;
+            let Some(row) = row.map_err(|error| error::postgres(&error))? else { continue };
+            let (unknown, writes): (bool, Vec<String>) = (!row.get::<_, bool>(0), row.get(1));
+            if unknown || !writes.is_empty() {
+                found.push(Elsewhere {
+                    table: TableName::from(name.as_str()),
+                    trigger: trigger.name.clone(),
+                    function: trigger.function.clone(),
+                    writes: writes.into_iter().map(TableName::from).collect(),
+                    unknown,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the batches did to a table.
+fn events(batches: &[Batch], table: &TableName) -> BTreeSet<&'static str> {
+    let name = table.to_string();
+    let kinds = [
+        ("inserted", "insert"),
+        ("updated", "update"),
+        ("repointed", "update"),
+        ("deleted", "delete"),
+        ("retired", "delete"),
+    ];
+    let did = |kind: &str| batches.iter().any(|batch| batch.count(&name, kind) > 0);
+    kinds.into_iter().filter(|(kind, _)| did(kind)).map(|(_, event)| event).collect()
+}

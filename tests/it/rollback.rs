@@ -1,0 +1,197 @@
+//! Batches taken back: every table as it was, people's edits respected.
+
+mod conflicts;
+mod property;
+
+use trasvase::error::Failure;
+use trasvase::rollback::Edited;
+
+use crate::tiny::Tiny;
+
+/// All rows of a table as one text each.
+async fn rows(tiny: &Tiny, table: &str) -> Vec<String> {
+    tiny.texts(&format!("select t::text from {table} t order by 1")).await
+}
+
+const SCHEMA: &str = "create table person (id text primary key, name text not null, seen int default 0); \
+     create table visit (id int primary key, person_id text not null references person on delete restrict, day date);";
+
+const PEOPLE: &str = "select * from (values ('a', 'Ana'), ('b', 'Bea')) t(id, name)";
+const VISITS: &str =
+    "select * from (values (1, 'a', date '2024-01-01'), (2, 'b', date '2024-01-02')) t(id, person_id, day)";
+
+async fn tiny(settings: &str) -> Tiny {
+    let tiny = Tiny::new(SCHEMA, &[("person", PEOPLE), ("visit", VISITS)], settings).await;
+    tiny.sql("insert into person values ('z', 'Zoe', 7); insert into visit values (9, 'z', '2020-01-01')")
+        .await;
+    tiny
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_inserted_goes_and_a_second_time_is_refused_in_one_sentence() {
+    let tiny = tiny("").await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    let batch = tiny.push().await.batch.unwrap();
+    let plan = tiny.run.rollback_plan("last", Edited::Refuse).await;
+    assert_eq!(plan.tables.iter().map(|table| table.deletes).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!(rows(&tiny, "person").await.len(), 3, "a plan touches nothing");
+    let report = tiny.run.rollback(&batch[..20]).await;
+    assert_eq!((report.plan.id, report.rolled_back), (plan.id, vec![batch.clone()]));
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+    assert_eq!(
+        tiny.texts("select status || (rolled_back_by is not null) from trasvase.batch").await,
+        ["rolled_backtrue"]
+    );
+    let error = tiny.run.try_rollback(&batch, Edited::Refuse).await.unwrap_err();
+    let failure = Failure::from_anyhow(&error);
+    assert!(failure.message.starts_with(&format!("batch {batch} was taken back already")), "{failure:?}");
+    assert!(failure.hints.iter().any(|hint| hint.starts_with("trasvase redo tiny")), "{failure:?}");
+    assert!(tiny.run.try_rollback("last", Edited::Refuse).await.is_err());
+    assert!(tiny.push().await.batch.is_some(), "what was taken back counts as never pushed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_batch_holds_again_and_touch_triggers_and_unwritten_columns_are_as_they_were() {
+    let touch = "create function touch() returns trigger language plpgsql as $$ begin new.seen := new.seen + 1; return new; end $$; \
+                 create table log (id text); \
+                 create function tell() returns trigger language plpgsql as $$ begin insert into log values (new.id); return new; end $$;";
+    let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
+    tiny.sql(touch).await;
+    let (_, first) = tiny.export().await;
+    tiny.run.push(&first).await;
+    tiny.sql(
+        "update person set seen = 3 where id = 'a'; \
+              create trigger touch before update on person for each row execute function touch(); \
+              alter table person enable always trigger touch; \
+              create trigger tell after update on person for each row execute function tell()",
+    )
+    .await;
+    let mut tiny = tiny;
+    tiny.run.refresh().await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    tiny.model("person", "select * from (values ('a', 'ANA'), ('b', 'BEA'), ('c', 'Cid')) t(id, name)");
+    let report = tiny.push().await;
+    assert_eq!((report.written["person"].updated, report.written["person"].inserted), (2, 1));
+    let report = tiny.run.rollback("last").await;
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+    let elsewhere: Vec<_> =
+        report.plan.elsewhere.iter().map(|one| (one.trigger.as_str(), one.unknown)).collect();
+    assert_eq!(elsewhere, [("tell", false)]);
+    assert_eq!(report.plan.elsewhere[0].writes, ["log".into()]);
+    let triggers = "select tgname || tgenabled::text from pg_trigger where not tgisinternal order by 1";
+    assert_eq!(tiny.texts(triggers).await, ["tellO", "touchA"]);
+    let verified = tiny.run.verify(&first).await;
+    assert!(verified.is_clean(), "{verified:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_on_which_others_were_built_is_refused_or_taken_back_with_them() {
+    let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    let first = tiny.push().await.batch.unwrap();
+    tiny.model("visit", "select * from (values (1, 'a', date '2024-01-01'), (2, 'b', date '2024-01-02'), (3, 'b', date '2024-01-03')) t(id, person_id, day)");
+    let refers = tiny.push().await.batch.unwrap();
+    tiny.model("person", "select * from (values ('a', 'ANA'), ('b', 'Bea')) t(id, name)");
+    let touches = tiny.push().await.batch.unwrap();
+    let error = tiny.run.try_rollback(&first, Edited::Refuse).await.unwrap_err();
+    let failure = Failure::from_anyhow(&error);
+    for batch in [&refers, &touches] {
+        assert!(failure.message.contains(&format!("{batch} (1 rows)")), "{failure:?}");
+    }
+    assert!(failure.hints.iter().any(|hint| hint.ends_with("--cascade")), "{failure:?}");
+    let report = tiny.run.rollback_cascade(&first).await.unwrap();
+    assert_eq!(report.rolled_back, [touches, refers, first]);
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_batch_that_touched_nothing_of_it_stays() {
+    let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
+    let first = tiny.push().await.batch.unwrap();
+    tiny.model("person", "select * from (values ('a', 'Ana'), ('b', 'Bea'), ('c', 'Cid')) t(id, name)");
+    tiny.push().await;
+    tiny.run.rollback(&first).await;
+    assert_eq!(rows(&tiny, "person").await, ["(c,Cid,0)", "(z,Zoe,7)"]);
+    assert_eq!(
+        tiny.texts("select status from trasvase.batch order by number").await,
+        ["rolled_back", "completed"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_which_every_row_goes_are_emptied_as_a_whole_only_if_nothing_else_is_in_them() {
+    let schema = format!("{SCHEMA} create table note (id int primary key, visit_id int references visit);");
+    let models = [
+        ("person", "select 'p' || i as id, 'x' as name from range(6000) r(i)"),
+        ("visit", "select i as id, 'p' || i as person_id, date '2024-01-01' as day from range(6000) r(i)"),
+    ];
+    let tiny = Tiny::new(&schema, &models, "").await;
+    tiny.push().await;
+    let report = tiny.run.rollback("last").await;
+    assert!(report.plan.tables.iter().all(|table| table.emptied && table.deletes == 6000), "{report:#?}");
+    assert_eq!(tiny.texts("select count(*)::text from person").await, ["0"]);
+    tiny.push().await;
+    tiny.sql("update visit set day = null where id = 5; insert into person values ('z', 'Zoe')").await;
+    let plan = tiny.run.rollback_plan("last", Edited::Keep).await;
+    let counts: Vec<_> = plan.tables.iter().map(|one| (one.emptied, one.deletes, one.left())).collect();
+    assert_eq!(counts, [(false, 5999, 1), (false, 5999, 1)]);
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    assert_eq!(tiny.texts("select id from person order by 1").await, ["p5", "z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_disable_triggers_is_refused_with_the_tables_name() {
+    let tiny = tiny("").await;
+    tiny.sql(
+        "create function quiet() returns trigger language plpgsql as $$ begin return old; end $$; \
+              create trigger quiet before delete on person for each row execute function quiet()",
+    )
+    .await;
+    tiny.push().await;
+    let clerk = "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+                 execute format('create role %I', clerk); \
+                 execute format('grant all on schema public, trasvase to %I', clerk); \
+                 execute format('grant all on all tables in schema public, trasvase to %I', clerk); \
+                 execute format('set role %I', clerk); end $$";
+    tiny.sql(clerk).await;
+    let mut tiny = tiny;
+    tiny.run.refresh().await;
+    let error = tiny.run.try_rollback("last", Edited::Refuse).await.unwrap_err();
+    tiny.sql("reset role").await;
+    let failure = Failure::from_anyhow(&error);
+    assert!(failure.message.contains("table person has triggers (quiet)"), "{failure:?}");
+    assert_eq!(rows(&tiny, "person").await.len(), 3);
+    tiny.sql(
+        "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+              execute format('drop owned by %I', clerk); execute format('drop role %I', clerk); end $$",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_refer_to_each_other_and_values_that_move_between_rows_come_back() {
+    let schema = "create table team (id int primary key, lead_id int); \
+                  create table person (id int primary key, team_id int not null references team, email text unique); \
+                  alter table team add foreign key (lead_id) references person;";
+    let models = [
+        ("team", "select 1 as id, 10 as lead_id"),
+        ("person", "select * from (values (10, 1, 'x'), (11, 1, 'y')) t(id, team_id, email)"),
+    ];
+    let tiny = Tiny::new(
+        schema,
+        &models,
+        "[load]\nmode = \"upsert\"\n[tables.person]\nmode = \"sync\"\nsync_by = \"team_id\"\n",
+    )
+    .await;
+    tiny.push().await;
+    let before = (rows(&tiny, "team").await, rows(&tiny, "person").await);
+    tiny.model("team", "select 1 as id, 12 as lead_id");
+    tiny.model("person", "select * from (values (10, 1, 'z'), (12, 1, 'x')) t(id, team_id, email)");
+    tiny.push().await;
+    tiny.run.rollback("last").await;
+    assert_eq!((rows(&tiny, "team").await, rows(&tiny, "person").await), before);
+    tiny.run.rollback("last").await;
+    assert!(rows(&tiny, "team").await.is_empty() && rows(&tiny, "person").await.is_empty());
+    let deferrable = "select count(*)::text from pg_constraint where condeferrable and contype = 'f'";
+    assert_eq!(tiny.texts(deferrable).await, ["0"], "foreign keys are as they were");
+}

@@ -1,0 +1,124 @@
+//! Rows that people changed since, and others' rows that point at ours.
+
+use trasvase::error::{Failure, Kind};
+use trasvase::rollback::{ConflictKind, Edited, Plan};
+
+use super::{rows, tiny};
+use crate::tiny::Tiny;
+
+fn conflicts(plan: &Plan) -> Vec<String> {
+    let mut all = Vec::new();
+    for table in &plan.tables {
+        for one in &table.conflicts {
+            all.push(format!("{} {} {}", table.table, one.kind.as_str(), one.keys.join(" ")));
+        }
+    }
+    all
+}
+
+async fn refused(tiny: &Tiny) -> Failure {
+    let failure = Failure::from_anyhow(&tiny.run.try_rollback("last", Edited::Refuse).await.unwrap_err());
+    assert_eq!(failure.kind, Kind::Findings, "{failure:?}");
+    failure
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_row_is_named_left_with_its_parent_or_taken_back_by_force() {
+    let tiny = tiny("").await;
+    let before = rows(&tiny, "visit").await;
+    tiny.push().await;
+    tiny.sql("update visit set day = '2025-05-05' where id = 1").await;
+    let now = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    let failure = refused(&tiny).await;
+    assert!(failure.message.contains("visit 1 edited since (1)"), "{failure:?}");
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), now);
+
+    let plan = tiny.run.rollback_plan("last", Edited::Keep).await;
+    assert_eq!(conflicts(&plan), ["visit edited 1", "person referred a"]);
+    let plan = tiny.run.rollback_plan("last", Edited::Force).await;
+    assert_eq!((conflicts(&plan), plan.left()), (vec!["visit edited 1".to_owned()], 0));
+    tiny.run.try_rollback("last", Edited::Force).await.unwrap();
+    assert_eq!(rows(&tiny, "visit").await, before);
+    let kept = "select target_table || before from trasvase.overwritten";
+    assert_eq!(tiny.texts(kept).await, ["visit(1,a,2025-05-05)"]);
+
+    tiny.push().await;
+    tiny.sql("update visit set day = '2025-05-05' where id = 1").await;
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    assert_eq!(rows(&tiny, "person").await, ["(a,Ana,0)", "(z,Zoe,7)"]);
+    assert_eq!(rows(&tiny, "visit").await, ["(1,a,2025-05-05)", "(9,z,2020-01-01)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_row_keeps_the_row_that_it_points_at_also_by_force() {
+    let tiny = tiny("").await;
+    tiny.push().await;
+    tiny.sql("insert into visit values (8, 'b', '2025-01-01')").await;
+    assert!(refused(&tiny).await.message.contains("person 1 that rows which stay point at (b)"));
+    for (edited, people) in
+        [(Edited::Keep, ["(b,Bea,0)", "(z,Zoe,7)"]), (Edited::Force, ["(b,Bea,0)", "(z,Zoe,7)"])]
+    {
+        tiny.run.try_rollback("last", edited).await.unwrap();
+        assert_eq!(rows(&tiny, "person").await, people);
+        assert_eq!(rows(&tiny, "visit").await, ["(8,b,2025-01-01)", "(9,z,2020-01-01)"]);
+        tiny.sql("delete from visit where id = 8; delete from person where id = 'b'").await;
+        tiny.push().await;
+        tiny.sql("insert into visit values (8, 'b', '2025-01-01')").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_force_a_foreign_key_does_what_it_says_and_the_ledger_keeps_what_that_takes() {
+    let schema = "create table person (id text primary key, name text); \
+                  create table visit (id int primary key, person_id text references person on delete cascade);";
+    let tiny = Tiny::new(schema, &[("person", "select 'a' as id, 'Ana' as name")], "").await;
+    tiny.push().await;
+    tiny.sql("insert into visit values (8, 'a')").await;
+    assert_eq!(conflicts(&tiny.run.rollback_plan("last", Edited::Keep).await), ["person referred a"]);
+    refused(&tiny).await;
+    tiny.run.try_rollback("last", Edited::Force).await.unwrap();
+    assert!(rows(&tiny, "visit").await.is_empty() && rows(&tiny, "person").await.is_empty());
+    assert_eq!(tiny.texts("select before from trasvase.overwritten").await, ["(8,a)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_deleted_or_made_since_and_parents_that_are_gone_are_conflicts() {
+    let settings = "[load]\nmode = \"upsert\"\n[tables.visit]\nmode = \"sync\"\n";
+    let tiny = tiny(settings).await;
+    tiny.push().await;
+    let models = "select * from (values (1, 'a', date '2030-01-01')) t(id, person_id, day)";
+    tiny.model("visit", models);
+    tiny.sql("insert into visit values (7, 'b', '2024-07-07')").await;
+    tiny.push().await;
+    // One row that was updated is deleted, one that was deleted is made anew, the parent of another is gone.
+    tiny.sql("delete from visit where id = 1; insert into visit values (2, 'z', '2031-01-01'); delete from person where id = 'b'").await;
+    let failure = refused(&tiny).await;
+    for text in [
+        "visit 1 deleted since (1)",
+        "visit 1 whose key is taken since (2)",
+        "visit 1 that would point at a row that is gone (7)",
+    ] {
+        assert!(failure.message.contains(text), "{failure:?}");
+    }
+    let plan = tiny.run.rollback_plan("last", Edited::Force).await;
+    let left: Vec<_> = plan.tables[0].conflicts.iter().map(|one| (one.kind, one.left)).collect();
+    // The row that was there before belonged to the person who is gone, so force does not bring it back either.
+    assert_eq!(left, [(ConflictKind::Deleted, 0), (ConflictKind::Occupied, 1), (ConflictKind::Parent, 1)]);
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    assert_eq!(rows(&tiny, "visit").await, ["(2,z,2031-01-01)", "(9,z,2020-01-01)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_took_back_themselves_is_no_conflict() {
+    let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    tiny.push().await;
+    tiny.model("person", "select * from (values ('a', 'ANA'), ('b', 'Bea'), ('c', 'Cid')) t(id, name)");
+    tiny.push().await;
+    tiny.sql("update person set name = 'Ana' where id = 'a'; delete from person where id = 'c'").await;
+    let plan = tiny.run.rollback("last").await.plan;
+    let person = plan.tables.iter().find(|table| table.table.name() == "person").unwrap();
+    assert_eq!((plan.writes(), person.gone), (0, 1));
+    tiny.run.rollback("last").await;
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+}
