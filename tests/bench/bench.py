@@ -34,6 +34,15 @@ SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+# somebody else's rows
+STRANGERS = [
+    "insert into clinic values (repeat('Z', 26), 'other')",
+    "insert into patient (id, clinic_id, chart_number, first_name) values (repeat('Z', 26), repeat('Z', 26), '1', 'Nadie')",
+    "insert into appointment (id, clinic_id, patient_id, starts_at) values (repeat('Z', 26), repeat('Z', 26), repeat('Z', 26), now())",
+    "insert into invoice (id, clinic_id, patient_id, series, number, status, issued_on, total) "
+    "values (repeat('Z', 26), repeat('Z', 26), repeat('Z', 26), 'Z', '1', 'PAID', now(), 1)",
+]
+
 
 class Server:
     """A PostgreSQL in a folder of its own; started by another account where we are root, as it demands."""
@@ -173,6 +182,9 @@ class Bench:
         self.server.fresh("bench", "empty")
         return self.trasvase("bench", "push", "bench")
 
+    def rollback(self):
+        return self.trasvase("bench", "rollback", "bench", "last", "--confirm", "bench")
+
     def export(self):
         """The very rows that were pushed, as CSV."""
         self.csv = {}
@@ -220,9 +232,13 @@ class Bench:
             self.note("copy", self.copy())
             self.note("push", self.push("auto"))
             self.note("verify", self.trasvase("bench", "verify", "bench"))
+            self.note("rollback", self.rollback())
             self.note("copy", self.copy())
             self.note("push_keep", self.push("keep"))
             self.note("verify_keep", self.trasvase("bench", "verify", "bench"))
+            # Somebody else's rows are there: nothing can be emptied as a whole.
+            subprocess.run(self.server.psql("bench", *STRANGERS), check=True)
+            self.note("rollback_rows", self.rollback())
         self.peers()
 
     def peers(self):
@@ -267,6 +283,8 @@ class Bench:
         self.ratio("run / pgloader", "run", "pgloader", 1.0)
         self.ratio("run / dlt", "run", "dlt", 1.0)
         self.ratio("verify / push", "verify", "push", 0.5)
+        self.ratio("rollback / push", "rollback", "push", 1.0)
+        self.ratio("rollback row by row / push, kept", "rollback_rows", "push_keep", 1.0)
 
     def peak(self):
         name = "run_512MB"

@@ -4,5 +4,6 @@ mod hostile;
 mod interrupt;
 mod midway;
 mod refused;
+mod rollback;
 mod site;
 mod staging;

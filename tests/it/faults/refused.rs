@@ -347,18 +347,6 @@ async fn a_database_that_takes_no_writes_is_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollback_on_a_failed_verification_is_refused_until_it_exists() {
-    let site = Site::new().await;
-    site.configure("[safety]\non_verify_failure = \"rollback\"");
-    let before = site.tables().await;
-    site.run(&["run", "acme"]).says(2, &["clinic.toml", "on_verify_failure", "use \"keep\""]);
-    assert!(!site.path("staging/acme").exists());
-    assert_eq!(site.tables().await, before);
-    site.configure("[safety]\non_verify_failure = \"keep\"");
-    site.run(&["run", "acme"]).says(0, &[]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_fails_leaves_its_table_and_shows_no_value() {
     let site = Site::exported().await;
     let staged = site.staged();

@@ -2,6 +2,7 @@
 
 use trasvase::error::{Failure, Kind};
 use trasvase::push::{Plan, Report};
+use trasvase::rollback::Edited;
 use trasvase::snapshot::Snapshot;
 
 use crate::tiny::Tiny;
@@ -154,6 +155,13 @@ async fn two_people_become_one_and_two_again_in_every_load_mode() {
         assert_eq!(before, wanted, "{settings}");
         assert_eq!(people.ids(), ["1,A", "2,A", "3,C"]);
 
+        people.tiny.run.rollback("last").await;
+        assert_eq!(people.persons().await, ["A", "B", "C"]);
+        assert_eq!(people.visits().await, ["v1 A", "v2 B", "v3 C"]);
+        assert_eq!(people.notes().await, ["1 B C", "2 B B", "3 C"], "what others refer to comes back too");
+        assert_eq!(people.ids(), ["1,A", "2,A", "3,C"], "recorded ids stay");
+        people.push().await;
+
         people.are(["A", "B", "C"]);
         let report = people.push().await;
         let wanted: Vec<_> = Some(of("visit", 1, 0)).filter(|_| updates == 0).into_iter().collect();
@@ -163,6 +171,27 @@ async fn two_people_become_one_and_two_again_in_every_load_mode() {
         assert_eq!(people.notes().await, ["1 A C", "2 A A", "3 C"], "nobody knows whose they were");
         assert_eq!(people.ids(), ["1,A", "2,B", "3,C"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_finds_rows_of_others_that_were_re_pointed_and_those_edited_since() {
+    let schema = format!("{SCHEMA} create table mark (person_id text references person, text text);");
+    let people = People::new(&schema, "").await;
+    people.push().await;
+    people.tiny.sql("insert into note values (1, 'B', null), (2, 'B', null); insert into mark values ('B', 'x'), ('B', 'x'), ('C', 'y')").await;
+    let marks = "select concat_ws(' ', person_id, text) from mark order by 1";
+    people.are(["A", "A", "C"]);
+    people.push().await;
+    assert_eq!(people.tiny.texts(marks).await, ["A x", "A x", "C y"]);
+    people.tiny.sql("update note set other_id = 'C' where id = 2").await;
+    let plan = people.tiny.run.rollback_plan("last", Edited::Keep).await;
+    let conflicts: Vec<_> =
+        plan.tables.iter().flat_map(|table| &table.conflicts).flat_map(|one| one.keys.clone()).collect();
+    assert_eq!(conflicts, ["2"]);
+    people.tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    assert_eq!(people.notes().await, ["1 B", "2 A C"]);
+    assert_eq!(people.tiny.texts(marks).await, ["B x", "B x", "C y"]);
+    assert_eq!(people.visits().await, ["v1 A", "v2 B", "v3 C"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,7 @@ fn write_models(tiny: &Tiny, random: &mut Random) {
         format!("{id}, {}, {}::decimal(8,2)", random.below(9), random.below(1000))
     });
     let tag = random.model("visit_id, n, label", 0..14, |random, id| {
-        format!("{}, {id}, 'l{}'", random.below(13), random.below(3))
+        format!("{}, {id}, 'l{}'", random.below(8), random.below(3))
     });
     for (table, query) in [("owner", owner), ("person", person), ("visit", visit), ("tag", tag)] {
         tiny.model(table, &query);
@@ -118,10 +118,10 @@ fn differing(a: &Rows, b: &Rows) -> BTreeSet<String> {
 fn settings(random: &mut Random) -> String {
     let mut text = String::new();
     for (table, modes) in [
-        ("owner", &["insert", "upsert", "replace", "append"][..]),
+        ("owner", &["insert", "upsert", "upsert", "replace", "append"][..]),
         ("person", &["insert", "upsert", "sync", "replace", "append"]),
         ("visit", &["insert", "upsert", "sync", "replace", "append"]),
-        ("tag", &["insert", "upsert", "sync", "replace"]),
+        ("tag", &["upsert", "sync", "sync", "replace"]),
     ] {
         let triggers = random.one_of(&["fire", "disable"]);
         text.push_str(&format!(
@@ -166,7 +166,7 @@ async fn there_and_back(tiny: &mut Tiny, random: &mut Random, tally: &mut Tally)
     tiny.run.try_rollback(&batch, Edited::Refuse).await.unwrap_or_else(|error| panic!("{error:#}\n{text}"));
     assert_eq!(differing(&all(tiny).await, &before), BTreeSet::new(), "{text}");
     assert!(tiny.run.try_rollback(&batch, Edited::Refuse).await.is_err(), "twice");
-    if random.below(2) == 0 {
+    if random.below(4) > 0 {
         // What stays is what the next one is built on.
         tiny.run.try_push(&snapshot).await.unwrap();
     }
@@ -213,15 +213,16 @@ async fn with_edits(tiny: &Tiny, random: &mut Random, (batch, before): (&str, &R
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_before_is_after() {
     let mut tally = Tally::default();
-    for seed in 0..6 {
+    let first: u64 = std::env::var("SEED").map_or(0, |seed| seed.parse().unwrap());
+    for seed in first..first + 2 {
         let mut random = Random(seed * 7919 + 1);
         let mut tiny = Tiny::new(SCHEMA, &[], "").await;
         write_models(&tiny, &mut random);
-        for _ in 0..14 {
+        for _ in 0..16 {
             there_and_back(&mut tiny, &mut random, &mut tally).await;
         }
     }
     println!("{tally:?}");
-    assert!(tally.pushed > 25 && tally.updated > 20 && tally.deleted > 20, "{tally:?}");
+    assert!(tally.pushed > 15 && tally.updated > 5 && tally.deleted > 5, "{tally:?}");
     assert!(tally.conflicts > 2 && tally.kept > 4, "{tally:?}");
 }
