@@ -115,19 +115,18 @@ fn differing(a: &Rows, b: &Rows) -> BTreeSet<String> {
     found
 }
 
-fn settings(random: &mut Random) -> String {
+/// The first rows are appended, since nothing is there; then each table has some mode.
+fn settings(random: &mut Random, first: bool) -> String {
     let mut text = String::new();
     for (table, modes) in [
-        ("owner", &["insert", "upsert", "upsert", "replace", "append"][..]),
-        ("person", &["insert", "upsert", "sync", "replace", "append"]),
-        ("visit", &["insert", "upsert", "sync", "replace", "append"]),
+        ("owner", &["insert", "upsert", "upsert", "upsert"][..]),
+        ("person", &["insert", "upsert", "upsert", "sync"]),
+        ("visit", &["insert", "upsert", "sync", "replace"]),
         ("tag", &["upsert", "sync", "sync", "replace"]),
     ] {
         let triggers = random.one_of(&["fire", "disable"]);
-        text.push_str(&format!(
-            "[tables.{table}]\nmode = \"{}\"\ntriggers = \"{triggers}\"\n",
-            random.one_of(modes)
-        ));
+        let mode = if first { "append" } else { random.one_of(modes) };
+        text.push_str(&format!("[tables.{table}]\nmode = \"{mode}\"\ntriggers = \"{triggers}\"\n"));
     }
     text
 }
@@ -143,8 +142,8 @@ struct Tally {
 }
 
 /// One push and its rollback; `Err` tells a push that was not to be.
-async fn there_and_back(tiny: &mut Tiny, random: &mut Random, tally: &mut Tally) {
-    let text = settings(random);
+async fn there_and_back(tiny: &mut Tiny, random: &mut Random, first: bool, tally: &mut Tally) {
+    let text = settings(random, first);
     tiny.settings(&text);
     write_models(tiny, random);
     let count = random.below(6);
@@ -159,7 +158,7 @@ async fn there_and_back(tiny: &mut Tiny, random: &mut Random, tally: &mut Tally)
     tally.pushed += 1;
     tally.updated += report.written.values().map(|written| written.updated).sum::<u64>();
     tally.deleted += report.written.values().map(|written| written.deleted).sum::<u64>();
-    if random.below(3) == 0 {
+    if random.below(5) < 2 {
         with_edits(tiny, random, (&batch, &before), tally).await;
         return;
     }
@@ -218,11 +217,11 @@ async fn what_was_before_is_after() {
         let mut random = Random(seed * 7919 + 1);
         let mut tiny = Tiny::new(SCHEMA, &[], "").await;
         write_models(&tiny, &mut random);
-        for _ in 0..16 {
-            there_and_back(&mut tiny, &mut random, &mut tally).await;
+        for round in 0..12 {
+            there_and_back(&mut tiny, &mut random, round == 0, &mut tally).await;
         }
     }
     println!("{tally:?}");
-    assert!(tally.pushed > 15 && tally.updated > 5 && tally.deleted > 5, "{tally:?}");
-    assert!(tally.conflicts > 2 && tally.kept > 4, "{tally:?}");
+    assert!(tally.pushed > 10 && tally.updated > 5 && tally.deleted > 5, "{tally:?}");
+    assert!(tally.conflicts > 1 && tally.kept > 2, "{tally:?}");
 }
