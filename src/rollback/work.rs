@@ -236,7 +236,7 @@ impl<'a> Work<'a> {
         let may = |name: &&String| {
             self.live
                 .column(name)
-                .is_some_and(|column| !column.generated && !(changed && column.identity == Identity::Always))
+                .is_some_and(|column| !(column.generated || changed && column.identity == Identity::Always))
         };
         self.columns.iter().filter(may).collect()
     }

@@ -3,7 +3,7 @@
 mod conflicts;
 mod property;
 
-use trasvase::error::Failure;
+use trasvase::error::{Failure, Kind};
 use trasvase::rollback::Edited;
 
 use crate::tiny::Tiny;
@@ -195,4 +195,49 @@ async fn tables_that_refer_to_each_other_come_back_and_foreign_keys_stay_as_they
     assert!(rows(&tiny, "team").await.is_empty() && rows(&tiny, "person").await.is_empty());
     let deferrable = "select count(*)::text from pg_constraint where condeferrable and contype = 'f'";
     assert_eq!(tiny.texts(deferrable).await, ["0"], "foreign keys are as they were");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_came_since_stays_and_without_one_that_went_nothing_is_touched() {
+    let schema = "create domain label as text check (value <> ''); \
+                  create table thing (id int generated always as identity primary key, name label, size int, \
+                  twice int generated always as (size * 2) stored);";
+    let models = [("thing", "select * from (values (1, 'one', 1), (2, 'two', 2)) t(id, name, size)")];
+    let mut tiny = Tiny::new(schema, &models, "[load]\nmode = \"upsert\"\n").await;
+    tiny.push().await;
+    let before = rows(&tiny, "thing").await;
+    tiny.model("thing", "select * from (values (1, 'ONE', 1), (3, 'three', 2)) t(id, name, size)");
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.sql("alter table thing add column colour text default 'red'; update thing set colour = 'blue' where id = 1").await;
+    tiny.run.refresh().await;
+    tiny.run.rollback("last").await;
+    let colours = "select concat_ws(' ', id, name, size, twice, colour) from thing order by id";
+    assert_eq!(tiny.texts(colours).await, ["1 one 1 2 blue", "2 two 2 4 red"]);
+    tiny.sql("alter table thing drop column colour").await;
+    assert_eq!(rows(&tiny, "thing").await, before);
+
+    tiny.sql("alter table thing drop column twice; alter table thing drop column size").await;
+    tiny.run.refresh().await;
+    let error = tiny.run.try_rollback("last", Edited::Refuse).await.unwrap_err();
+    let failure = Failure::from_anyhow(&error);
+    assert_eq!(failure.kind, Kind::NotComparable, "{failure:?}");
+    assert!(failure.message.contains("thing.size is not in the target any more"), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_the_first_ledger_is_planned_without_writing_and_taken_back() {
+    let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
+    tiny.push().await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    tiny.model("person", "select * from (values ('a', 'ANA'), ('b', 'Bea'), ('c', 'Cid')) t(id, name)");
+    tiny.push().await;
+    tiny.sql("alter table trasvase.batch drop column shape, drop column rolled_back_at, drop column rolled_back_by, drop column rolled_back; \
+              alter table trasvase.change drop column key_after, drop column after; \
+              drop table trasvase.overwritten; delete from trasvase.migration where version > 1").await;
+    let plan = tiny.run.rollback_plan("last", Edited::Refuse).await;
+    assert_eq!(tiny.texts("select max(version)::text from trasvase.migration").await, ["1"]);
+    let report = tiny.run.rollback("last").await;
+    assert_eq!((report.plan.writes(), report.plan.conflicts(), plan.id), (2, 0, report.plan.id));
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
 }

@@ -212,8 +212,7 @@ async fn with_edits(tiny: &Tiny, random: &mut Random, (batch, before): (&str, &R
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_before_is_after() {
     let mut tally = Tally::default();
-    let first: u64 = std::env::var("SEED").map_or(0, |seed| seed.parse().unwrap());
-    for seed in first..first + 2 {
+    for seed in 0..2 {
         let mut random = Random(seed * 7919 + 1);
         let mut tiny = Tiny::new(SCHEMA, &[], "").await;
         write_models(&tiny, &mut random);
@@ -221,7 +220,6 @@ async fn what_was_before_is_after() {
             there_and_back(&mut tiny, &mut random, round == 0, &mut tally).await;
         }
     }
-    println!("{tally:?}");
     assert!(tally.pushed > 10 && tally.updated > 5 && tally.deleted > 5, "{tally:?}");
     assert!(tally.conflicts > 1 && tally.kept > 2, "{tally:?}");
 }
