@@ -131,7 +131,13 @@ async fn tables_of_which_every_row_goes_are_emptied_as_a_whole_only_if_nothing_e
     assert!(report.plan.tables.iter().all(|table| table.emptied && table.deletes == 6000), "{report:#?}");
     assert_eq!(tiny.texts("select count(*)::text from person").await, ["0"]);
     tiny.push().await;
-    tiny.sql("update visit set day = null where id = 5; insert into person values ('z', 'Zoe')").await;
+    tiny.sql("insert into person values ('z', 'Zoe')").await;
+    let report = tiny.run.rollback("last").await;
+    let emptied: Vec<_> = report.plan.tables.iter().map(|table| table.emptied).collect();
+    assert_eq!(emptied, [true, false]);
+    assert_eq!(tiny.texts("select id from person").await, ["z"]);
+    tiny.push().await;
+    tiny.sql("update visit set day = null where id = 5").await;
     let plan = tiny.run.rollback_plan("last", Edited::Keep).await;
     let counts: Vec<_> = plan.tables.iter().map(|one| (one.emptied, one.deletes, one.left())).collect();
     assert_eq!(counts, [(false, 5999, 1), (false, 5999, 1)]);
