@@ -1,5 +1,9 @@
+mod relations;
+mod sample;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -7,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{self, Page, Table};
-use super::pipeline::{self, Wanted};
+use super::pipeline;
 use super::transform;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::verify::{Cause, ControlReport, DifferenceKind, Report, SourceReport};
+use crate::verify::{Cause, ControlReport, DifferenceKind, Report, SourceReport, TableReport};
 
 /// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
 #[derive(Debug, clap::Args)]
@@ -29,23 +33,55 @@ pub(super) struct Arguments {
     /// Differing rows that are named per table
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     most: usize,
+    /// Rows of each table, drawn by chance, to show side by side
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    sample: usize,
+    /// Only rows that batches after this one wrote (the beginning of its id)
+    #[arg(long, value_name = "BATCH")]
+    since: Option<String>,
+    /// Read the replica that READ_REPLICA_URL names in the target's place
+    #[arg(long)]
+    replica: bool,
+    /// Write the statements that would repair the target; they hold patients' data and are not run
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "left out, given, and given with a file are three things")]
+    fix_sql: Option<Option<PathBuf>>,
 }
 
 const EXAMPLES: &str = "Examples:
   trasvase verify acme
-  trasvase verify acme --target production
-  trasvase verify acme --show-values --most 5";
+  trasvase verify acme --target production --replica
+  trasvase verify acme --show-values --most 5 --sample 3
+  trasvase verify acme --fix-sql=fix.sql";
+
+/// What verify is asked for beside a snapshot and a target.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    pub(super) sample: usize,
+    pub(super) since: Option<String>,
+    pub(super) replica: bool,
+    /// Statements that would repair the target, and the file where one is named.
+    #[expect(clippy::option_option, reason = "left out, given, and given with a file are three things")]
+    pub(super) fixes: Option<Option<PathBuf>>,
+}
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         if self.show_values && !std::io::stdout().is_terminal() {
             return Err(Failure::usage(t!("cli.verify.values_on_terminal")).into());
         }
-        let wanted = Wanted {
+        let verify = Wanted {
+            sample: self.sample,
+            since: self.since.clone(),
+            replica: self.replica,
+            fixes: self.fix_sql.clone(),
+        };
+        let wanted = pipeline::Wanted {
             snapshot: self.snapshot.clone(),
             show_values: self.show_values,
             most: self.most,
-            ..Wanted::stage(Stage::Verify)
+            verify,
+            ..pipeline::Wanted::stage(Stage::Verify)
         };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
     }
@@ -56,14 +92,51 @@ pub(super) fn counts(report: &Report) -> Value {
         "tables": report.tables.len(),
         "rows": report.tables.iter().map(|table| table.target).sum::<u64>(),
         "unequal": report.tables.iter().filter(|table| !table.equal).count(),
-        "clean": report.is_clean(),
+        "broken": report.relations.iter().filter(|relation| !relation.holds()).count(),
+        // A part of the rows says nothing of the whole, and a replica nothing of the target.
+        "clean": report.is_clean() && report.since.is_none(),
     })
 }
 
 pub(super) fn page(report: &Report) -> Page {
-    let page = Page::new().table(tables(report)).table(sources(report)).add(left_behind(report));
-    let page = page.table(figures(report)).add(differences(report));
+    let page = about(report).table(tables(report)).table(sources(report)).add(left_behind(report));
+    let page = page.table(figures(report)).add(relations::page(report)).add(differences(report));
+    let page = page.add(sample::page(report));
     if report.is_clean() { page.line(t!("cli.verify.clean")) } else { page }
+}
+
+/// What was compared, where that is not all of the target.
+fn about(report: &Report) -> Page {
+    let mut page = Page::new();
+    if let Some(lag) = &report.replica {
+        let seconds = format!("{:.1}", lag.seconds);
+        page = page.line(t!("verify.replica", bytes = output::count(lag.bytes), seconds = seconds));
+    }
+    match &report.since {
+        Some(batch) => page.line(t!("verify.since", batch = batch)),
+        None => page,
+    }
+}
+
+/// How many rows of a table differ in which way.
+fn counts_of(table: &TableReport) -> Page {
+    table.counts.iter().fold(Page::new(), |page, one| {
+        page.line(format!("  {}  {}", output::count(one.rows), kind_text(one.kind, one.cause)))
+    })
+}
+
+fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
+    match (kind, cause) {
+        (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.kind_deleted"),
+        (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
+        (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
+        (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("cli.verify.kind_rewritten"),
+        (DifferenceKind::Different, Some(Cause::Edited)) => t!("cli.verify.kind_edited"),
+        (DifferenceKind::Different, _) => t!("cli.verify.kind_different"),
+        (DifferenceKind::Kept, _) => t!("cli.verify.kind_kept"),
+    }
+    .into_owned()
 }
 
 fn tables(report: &Report) -> Table {
@@ -172,18 +245,10 @@ fn figures(report: &Report) -> Table {
 fn differences(report: &Report) -> Page {
     let mut page = Page::new();
     for table in report.tables.iter().filter(|table| !table.differences.is_empty()) {
+        page = page.line(t!("verify.ways", table = table.table)).add(counts_of(table));
         page = page.line(t!("cli.verify.rows_of", table = table.table));
         for one in &table.differences {
-            let kind = match one.kind {
-                DifferenceKind::Missing => t!("cli.verify.kind_missing"),
-                DifferenceKind::Extra => t!("cli.verify.kind_extra"),
-                DifferenceKind::Different => match one.cause {
-                    Some(Cause::Rewritten) => t!("cli.verify.kind_rewritten"),
-                    Some(Cause::Edited) => t!("cli.verify.kind_edited"),
-                    Some(Cause::Unsent) | None => t!("cli.verify.kind_different"),
-                },
-                DifferenceKind::Kept => t!("cli.verify.kind_kept"),
-            };
+            let kind = kind_text(one.kind, one.cause);
             let columns = one.columns.iter().map(|column| match &column.values {
                 None => column.column.clone(),
                 Some(values) => {

@@ -18,6 +18,8 @@ struct KeyColumn {
     place: usize,
     /// A cast to text gives the type's output, as it does for most.
     cast_is_output: bool,
+    /// The type, where equal values have equal output and an index finds them.
+    plain: Option<String>,
 }
 
 /// A row with a value that the codec refuses: the column's name and the rule.
@@ -49,7 +51,10 @@ impl TableCodec {
             .map(|name| {
                 let (place, column) =
                     place(name).zip(table.column(name)).ok_or_else(|| (name.clone(), missing(name)))?;
-                Ok(KeyColumn { place, cast_is_output: cast_is_output(&column.data_type) })
+                let base = &column.data_type.undomained().base;
+                let plain = matches!(base.as_str(), "int2" | "int4" | "int8" | "uuid" | "text" | "varchar");
+                let plain = plain.then(|| format!("pg_catalog.{}", quoted(base)));
+                Ok(KeyColumn { place, cast_is_output: cast_is_output(&column.data_type), plain })
             })
             .collect::<Result<_, (String, Unsupported)>>()?;
         Ok(Self { columns: codecs, key })
@@ -196,6 +201,27 @@ impl TableCodec {
             .iter()
             .map(|(name, codec)| codec.digest_expression(&format!("{alias}.{}", quoted(name))));
         fields.collect::<Vec<_>>().join(", ")
+    }
+
+    /// SQL of a condition on a table alias: the row's key is one of these texts, an SQL expression of type `text[]`. By an
+    /// index where there may be one.
+    pub fn key_among_sql(&self, alias: &str, keys: &str) -> String {
+        match self.key.as_slice() {
+            [KeyColumn { place, plain: Some(plain), .. }] => {
+                format!("{alias}.{} = any({keys}::{plain}[])", quoted(&self.columns[*place].0))
+            }
+            _ => format!("{} = any({keys})", self.key_sql(alias)),
+        }
+    }
+
+    /// SQL of a condition on a table alias: the row's key is this literal.
+    pub fn key_equals_sql(&self, alias: &str, key: &str) -> String {
+        match self.key.as_slice() {
+            [KeyColumn { place, plain: Some(_), .. }] => {
+                format!("{alias}.{} = {key}", quoted(&self.columns[*place].0))
+            }
+            _ => format!("{} = {key}", self.key_sql(alias)),
+        }
     }
 
     /// SQL of the row's key as [`TableCodec::key_text`] gives it.

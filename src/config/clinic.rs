@@ -160,6 +160,10 @@ pub struct TableConfig {
     pub loss: BTreeMap<String, Loss>,
     /// Whether the integer keys that the models give are the rows' own, or placeholders for new ones.
     pub keys: Keys,
+    /// Column to the parent that it names without a foreign key: `table` (its primary key) or `table.column`. For verify.
+    pub references: BTreeMap<String, String>,
+    /// The column by which verify counts rows by month.
+    pub months: Option<String>,
 }
 
 /// How rows meet rows that are already there (by primary key).

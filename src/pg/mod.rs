@@ -9,6 +9,7 @@ pub mod numbers;
 mod parameters;
 pub mod privileges;
 mod read_only;
+pub mod replica;
 pub mod schema;
 pub mod schema_file;
 mod secret;
@@ -18,6 +19,7 @@ mod tls;
 
 pub use backup::backup;
 pub use read_only::ReadOnly;
+pub use replica::Lag;
 pub use secret::Secret;
 pub use session::{Canceller, Purpose, Session, execute};
 pub use target::{Target, variable};

@@ -47,6 +47,18 @@ impl Target {
         })
     }
 
+    /// The replica that `READ_REPLICA_URL` of the environment or `.env` names.
+    ///
+    /// # Errors
+    /// It is not set.
+    pub fn replica(project: &Project) -> Result<Self> {
+        let origin = "READ_REPLICA_URL";
+        let url = variable(project, origin)?.ok_or_else(|| {
+            Failure::usage(t!("pg.no_replica_url")).hint(t!("pg.url_example", origin = origin))
+        })?;
+        Ok(Self::at(origin, url))
+    }
+
     /// A target by its connection string.
     pub fn at(origin: &str, url: Secret) -> Self {
         Self { name: origin.to_owned(), url, production: false, origin: origin.to_owned(), server: None }

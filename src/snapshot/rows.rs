@@ -87,6 +87,16 @@ impl RowReader {
         })
     }
 
+    /// Goes past the next row without reading what is in it.
+    pub fn skip_row(&mut self) -> Result<()> {
+        self.line.clear();
+        self.number += 1;
+        self.lines
+            .read_line(&mut self.line)
+            .with_context(|| t!("snapshot.cannot_read", path = self.path.display()))?;
+        Ok(())
+    }
+
     /// The next row, or `None` at the end.
     ///
     /// # Errors

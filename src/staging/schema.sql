@@ -111,6 +111,18 @@ create table if not exists meta.map_use (
   policy varchar not null check (policy in ('reject', 'null', 'keep')),
 );
 
+-- one row a row that the last verification found missing, extra or different in the target
+create table if not exists meta.difference (
+  run varchar not null,
+  table_name varchar not null,
+  key varchar not null,
+  kind varchar not null check (kind in ('missing', 'extra', 'different', 'kept')),
+  -- how it came to be so, where the ledger says: unsent, rewritten, edited, deleted
+  cause varchar,
+  -- names of the columns that differ, of a row that is on both sides
+  columns varchar[] not null,
+);
+
 -- the last end of each stage; input is the hash of what it read
 create table if not exists meta.stage (
   stage varchar primary key,

@@ -4,13 +4,12 @@
 //! rows and, as sums that do not depend on order, the first and the second 64 bits of their digests (as signed integers,
 //! added without overflow). A row that differs makes two buckets unequal, that of either side.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::Options;
 use crate::codec::{RowHash, TableCodec};
 use crate::error;
 use crate::model::manifest::TableEntry;
-use crate::snapshot::Snapshot;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Bucket {
@@ -23,15 +22,24 @@ struct Bucket {
 pub(super) struct Buckets([Bucket; 256]);
 
 impl Buckets {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self([Bucket::default(); 256])
     }
 
-    fn add(&mut self, digest: &RowHash) {
+    pub(super) fn add(&mut self, digest: &RowHash) {
         let bucket = &mut self.0[usize::from(bucket_of(digest))];
         bucket.rows += 1;
-        for (sum, half) in bucket.sums.iter_mut().zip(digest.chunks_exact(8)) {
-            *sum += i128::from(i64::from_be_bytes(half.try_into().expect("chunks of eight bytes")));
+        for (sum, half) in bucket.sums.iter_mut().zip(halves(digest)) {
+            *sum += half;
+        }
+    }
+
+    /// Takes out a row that was added: it is somebody else's.
+    pub(super) fn remove(&mut self, digest: &RowHash) {
+        let bucket = &mut self.0[usize::from(bucket_of(digest))];
+        bucket.rows = bucket.rows.saturating_sub(1);
+        for (sum, half) in bucket.sums.iter_mut().zip(halves(digest)) {
+            *sum -= half;
         }
     }
 
@@ -39,10 +47,20 @@ impl Buckets {
         self.0.iter().map(|bucket| bucket.rows).sum()
     }
 
+    /// How many rows these buckets have.
+    pub(super) fn rows_in(&self, buckets: &[u8]) -> u64 {
+        buckets.iter().map(|n| self.0[usize::from(*n)].rows).sum()
+    }
+
     /// The numbers of the buckets that are not the same on both sides.
     pub(super) fn unequal(&self, other: &Buckets) -> Vec<u8> {
         (0..=u8::MAX).filter(|n| self.0[usize::from(*n)] != other.0[usize::from(*n)]).collect()
     }
+}
+
+fn halves(digest: &RowHash) -> impl Iterator<Item = i128> {
+    let half = |half: &[u8]| i64::from_be_bytes(half.try_into().expect("chunks of eight bytes"));
+    digest.chunks_exact(8).take(2).map(move |bytes| i128::from(half(bytes)))
 }
 
 /// The bucket of a row's digest.
@@ -53,25 +71,6 @@ pub(super) fn bucket_of(digest: &RowHash) -> u8 {
 /// SQL of [`bucket_of`].
 pub(super) fn bucket_sql(digest: &str) -> String {
     format!("get_byte({digest}, 31)")
-}
-
-/// The buckets of the snapshot's rows, and the bytes of the longest one.
-pub(super) fn of_snapshot(
-    snapshot: &Snapshot,
-    entry: &TableEntry,
-    codec: &TableCodec,
-) -> Result<(Buckets, usize)> {
-    let mut buckets = Buckets::empty();
-    let mut reader = snapshot.rows(entry)?;
-    let mut buffer = Vec::new();
-    while let Some(row) = reader.next_row()? {
-        error::interrupt::check()?;
-        let digest = codec
-            .digest(&row.values, &mut buffer)
-            .map_err(|refused| anyhow!("{}, {}: {}", entry.file, refused.column, refused.refusal.rule()))?;
-        buckets.add(&digest);
-    }
-    Ok((buckets, reader.longest()))
 }
 
 /// The buckets of the server's rows that meet `condition`, and how many of them meet `tenanted`.
@@ -116,6 +115,9 @@ mod tests {
             rows.iter().for_each(|digest| buckets.add(digest));
             buckets
         };
+        let mut without = of(&[&a, &b]);
+        without.remove(&b);
+        assert_eq!(without, of(&[&a]));
         assert_eq!(of(&[&a, &b]), of(&[&b, &a]));
         assert_eq!(of(&[&a, &b]).unequal(&of(&[&a, &c])), [2, 3]);
         let mut same_bucket = a;

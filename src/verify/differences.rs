@@ -1,23 +1,26 @@
-//! The rows of unequal buckets, and the columns in which they differ.
+//! The rows of unequal buckets: what each is, how it came to be so, and the columns in which it differs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Result, anyhow};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-use super::buckets::{bucket_of, bucket_sql};
-use super::{Compared, Options};
-use crate::codec::{RowHash, TableCodec};
+use super::books::Books;
+use super::buckets::bucket_sql;
+use super::ours::OurTable;
+use super::target_rows::{Asked, TargetRow, target_rows};
+use super::{Compared, Options, TheirTable};
+use crate::codec::RowHash;
 use crate::error;
-use crate::model::ident::quoted;
-use crate::model::manifest::TableEntry;
 
 /// One row that is not the same on both sides.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
     pub key: String,
     pub kind: Kind,
-    /// Of a different row: how it came to be so.
+    /// How it came to be so, where the ledger says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// The columns that differ, of a row that is on both sides.
@@ -37,16 +40,45 @@ pub enum Kind {
     Kept,
 }
 
-/// What the ledger says of a row that is on both sides with other values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Missing => "missing",
+            Kind::Extra => "extra",
+            Kind::Different => "different",
+            Kind::Kept => "kept",
+        }
+    }
+}
+
+/// What the ledger says of a row that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// The snapshot's row was never sent: an older one was kept.
+    /// The snapshot's row was never sent: an older one was kept, or there is none.
     Unsent,
     /// It was sent, and has been as it is from that moment on: a trigger changed it.
     Rewritten,
-    /// It was sent, and changed since.
+    /// Somebody changed it since a batch stored it.
     Edited,
+    /// A batch stored it, and somebody deleted it since.
+    Deleted,
+}
+
+impl Cause {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Unsent => "unsent",
+            Cause::Rewritten => "rewritten",
+            Cause::Edited => "edited",
+            Cause::Deleted => "deleted",
+        }
+    }
+
+    /// Whether somebody did it after the load, so that the load itself was right.
+    pub fn is_later(self) -> bool {
+        matches!(self, Cause::Edited | Cause::Deleted)
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -57,151 +89,263 @@ pub struct ColumnDifference {
     pub values: Option<Values>,
 }
 
-/// What the snapshot says of a row.
-struct Expected {
-    digest: RowHash,
-    values: Vec<Option<String>>,
-}
-
 #[derive(Debug, Clone, Serialize)]
 pub struct Values {
     pub expected: Option<String>,
     pub found: Option<String>,
 }
 
-/// The rows found, as many as were asked for, and how many more there are.
+/// How many rows differ in one way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Count {
+    pub kind: Kind,
+    pub cause: Option<Cause>,
+    pub rows: u64,
+}
+
+/// The rows found: some of them named, all of them counted.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) listed: Vec<Difference>,
-    pub(super) not_listed: u64,
-}
-
-/// Names the rows that make buckets unequal.
-pub(super) async fn find(options: &Options<'_>, compared: &Compared<'_>, unequal: &[u8]) -> Result<Found> {
-    if unequal.is_empty() {
-        return Ok(Found::default());
-    }
-    let Compared { entry, codec, condition, .. } = compared;
-    let mut theirs = server_rows(options, entry, codec, condition, unequal).await?;
-    let mut found = Found::default();
-    let mut reader = options.snapshot.rows(entry)?;
-    let mut buffer = Vec::new();
-    let mut differing = Vec::new();
-    while let Some(row) = reader.next_row()? {
-        let digest: RowHash = codec
-            .digest(&row.values, &mut buffer)
-            .map_err(|refused| anyhow!("{}: {}", refused.column, refused.refusal.rule()))?;
-        if !unequal.contains(&bucket_of(&digest)) {
-            continue;
-        }
-        let key = codec.key_text(&row.values);
-        let kind = match theirs.remove(&key) {
-            None => Kind::Missing,
-            Some(other) if other == digest => continue,
-            Some(_) => Kind::Different,
-        };
-        if differing.len() < options.most {
-            let values =
-                row.values.iter().map(|value| value.as_deref().map(str::to_owned)).collect::<Vec<_>>();
-            differing.push((key.clone(), Expected { digest, values }));
-        }
-        found.add(options, Difference { key, kind, cause: None, columns: Vec::new() });
-    }
-    let mut extra: Vec<String> = theirs.into_keys().collect();
-    extra.sort();
-    for key in extra {
-        found.add(options, Difference { key, kind: Kind::Extra, cause: None, columns: Vec::new() });
-    }
-    name_columns(options, compared, &differing, &mut found).await?;
-    Ok(found)
+    counts: BTreeMap<(Kind, Option<Cause>), u64>,
 }
 
 impl Found {
-    fn add(&mut self, options: &Options<'_>, difference: Difference) {
-        if self.listed.len() < options.most { self.listed.push(difference) } else { self.not_listed += 1 }
+    pub(super) fn counts(&self) -> Vec<Count> {
+        let count = |(&(kind, cause), &rows)| Count { kind, cause, rows };
+        self.counts.iter().map(count).collect()
+    }
+
+    /// How many rows are not named.
+    pub(super) fn not_listed(&self) -> u64 {
+        self.counts.values().sum::<u64>() - self.listed.len() as u64
     }
 }
 
-/// Key and digest of the rows in these buckets that the ledger has.
-async fn server_rows(
-    options: &Options<'_>,
-    entry: &TableEntry,
-    codec: &TableCodec,
-    condition: &str,
-    unequal: &[u8],
-) -> Result<HashMap<String, Vec<u8>>> {
-    let buckets = unequal.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "select key, digest from (select {} as key, {} as digest from {} t where {condition} offset 0) rows \
-         where {} in ({buckets})",
-        codec.key_sql("t"),
-        codec.digest_sql("t"),
-        entry.table.quoted(),
-        bucket_sql("digest"),
-    );
-    let rows = options.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+/// A row that differs, as the snapshot has it; an extra one it does not have.
+struct Row {
+    key: String,
+    kind: Kind,
+    expected: Option<(RowHash, Vec<Option<String>>)>,
 }
 
-/// Compares the differing rows column by column. One that no batch wrote and is there all the same was kept.
-async fn name_columns(
+/// Rows whose columns are asked for at once.
+const CHUNK: usize = 5_000;
+
+/// Rows of the target that are held in memory at once.
+const LISTED: u64 = 2_000_000;
+
+/// Names the rows that make buckets unequal. Somebody else's rows among them are taken out of the table's buckets.
+pub(super) async fn find(
     options: &Options<'_>,
     compared: &Compared<'_>,
-    differing: &[(String, Expected)],
-    found: &mut Found,
-) -> Result<()> {
-    if differing.is_empty() {
-        return Ok(());
+    ours: &OurTable,
+    theirs: &mut TheirTable,
+    books: &mut Books<'_>,
+) -> Result<Found> {
+    let unequal = ours.buckets.unequal(&theirs.buckets);
+    let mut found = Found::default();
+    if unequal.is_empty() {
+        return Ok(found);
     }
-    let Compared { entry, table, codec, .. } = compared;
-    let names: Vec<&str> = codec.column_names().collect();
-    let bytes =
-        (0..names.len()).map(|place| codec.column_digest_sql("t", place)).collect::<Vec<_>>().join(", ");
-    let texts = names.iter().map(|name| format!("t.{}::text", quoted(name))).collect::<Vec<_>>().join(", ");
-    let keys: Vec<&str> = differing.iter().map(|(key, _)| key.as_str()).collect();
-    // A column whose type cannot be compared keeps us from saying whether the whole row is as it was stored.
-    let stored = TableCodec::of_table(table, &entry.key).map(|codec| codec.digest_sql("t"));
-    let sql = format!(
-        "select {0}, {bytes}, {texts}, {2} from {1} t where {0} = any($1)",
-        codec.key_sql("t"),
-        entry.table.quoted(),
-        stored.unwrap_or_else(|_| "null::bytea".to_owned()),
-    );
-    let sent = sent(options, compared, &keys).await?;
-    let rows = options.client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
-    let expected: HashMap<&str, &Expected> =
-        differing.iter().map(|(key, expected)| (key.as_str(), expected)).collect();
-    for row in rows {
-        let key: &str = row.get(0);
-        let Expected { digest, values } = expected[key];
-        let mut columns = Vec::new();
-        for (place, name) in names.iter().enumerate() {
-            let ours = codec
-                .column_digest(values, place)
-                .map_err(|refused| anyhow!("{}", refused.refusal.rule()))?;
-            if row.get::<_, &[u8]>(1 + place) != ours {
-                let shown = options.show_values.then(|| Values {
-                    expected: values[place].clone(),
-                    found: row.get(1 + names.len() + place),
-                });
-                columns.push(ColumnDifference { column: (*name).to_owned(), values: shown });
-            }
-        }
-        if let Some(difference) = found.listed.iter_mut().find(|difference| difference.key == key) {
-            difference.columns = columns;
-            match difference.kind {
-                Kind::Missing => difference.kind = Kind::Kept,
-                Kind::Different => {
-                    difference.cause = Some(cause(&sent, key, digest, row.get(1 + 2 * names.len())));
-                }
-                _ => {}
-            }
-        }
+    let rows = ours.buckets.rows_in(&unequal).max(theirs.buckets.rows_in(&unequal));
+    let parts = u8::try_from(rows / LISTED + 1).unwrap_or(u8::MAX);
+    for part in 0..parts {
+        let part = Part { number: part, of: parts };
+        let mut search = Search { options, compared, books, found: &mut found, waiting: Vec::new() };
+        search.part(ours, theirs, &unequal, part).await?;
     }
-    Ok(())
+    Ok(found)
 }
 
-/// By key, the digest of each row that was sent, and that of the whole row as it was stored.
+/// One of so many parts of a table's keys.
+#[derive(Clone, Copy)]
+struct Part {
+    number: u8,
+    of: u8,
+}
+
+impl Part {
+    fn holds(self, key: &str) -> bool {
+        self.of == 1 || Sha256::digest(key)[0] % self.of == self.number
+    }
+
+    fn sql(self, key: &str) -> String {
+        match self.of {
+            1 => "true".to_owned(),
+            of => format!("get_byte(sha256(convert_to({key}, 'UTF8')), 0) % {of} = {}", self.number),
+        }
+    }
+}
+
+struct Search<'s, 'b, 'o> {
+    options: &'s Options<'o>,
+    compared: &'s Compared<'s>,
+    books: &'s mut Books<'b>,
+    found: &'s mut Found,
+    /// Differing rows whose columns are not asked for yet.
+    waiting: Vec<Row>,
+}
+
+impl Search<'_, '_, '_> {
+    /// Reads those rows of both sides that are in unequal buckets; the snapshot's other rows are not even parsed.
+    async fn part(
+        &mut self,
+        ours: &OurTable,
+        theirs: &mut TheirTable,
+        unequal: &[u8],
+        part: Part,
+    ) -> Result<()> {
+        let Compared { entry, codec, .. } = self.compared;
+        let mut listed = self.listed(theirs.whole, unequal, part).await?;
+        let mut reader = self.options.snapshot.rows(entry)?;
+        let mut buffer = Vec::new();
+        for number in 0..ours.rows() {
+            if !ours.is_in(number, unequal) {
+                reader.skip_row()?;
+                continue;
+            }
+            let Some(row) = reader.next_row()? else { break };
+            let key = codec.key_text(&row.values);
+            if !part.holds(&key) {
+                continue;
+            }
+            let digest: RowHash = codec
+                .digest(&row.values, &mut buffer)
+                .map_err(|refused| anyhow!("{}: {}", refused.column, refused.refusal.rule()))?;
+            let kind = match listed.take(&key, &digest) {
+                None => Kind::Missing,
+                Some(other) if other == digest => continue,
+                Some(_) => Kind::Different,
+            };
+            let values = row.values.iter().map(|value| value.as_deref().map(str::to_owned)).collect();
+            self.add(Row { key, kind, expected: Some((digest, values)) }).await?;
+        }
+        self.flush().await?;
+        self.extra(listed, theirs).await
+    }
+
+    /// Key and digest of the target's rows in these buckets.
+    async fn listed(&self, whole: bool, unequal: &[u8], part: Part) -> Result<Listed> {
+        let Compared { entry, codec, condition, .. } = self.compared;
+        let buckets = unequal.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // The literal keeps the digest from being computed twice, and workers may help; see buckets::of_server.
+        let sql = format!(
+            "select key, digest from (select {} as key, {} as digest from {} t where {} offset '0') rows \
+             where {} in ({buckets}) and {}",
+            codec.key_sql("t"),
+            codec.digest_sql("t"),
+            entry.table.quoted(),
+            if whole { "true" } else { condition },
+            bucket_sql("digest"),
+            part.sql("key"),
+        );
+        let none: [&str; 0] = [];
+        let rows =
+            self.options.client.query_raw(&sql, none).await.map_err(|error| error::postgres(&error))?;
+        let mut rows = std::pin::pin!(rows);
+        let mut listed = Listed::default();
+        while let Some(row) = rows.try_next().await.map_err(|error| error::postgres(&error))? {
+            listed.add(row.get(0), row.get::<_, &[u8]>(1).try_into()?);
+        }
+        Ok(listed)
+    }
+
+    async fn add(&mut self, row: Row) -> Result<()> {
+        self.waiting.push(row);
+        if self.waiting.len() < CHUNK { Ok(()) } else { self.flush().await }
+    }
+
+    /// What is left of the target's rows: those of an earlier batch, and where the table was read as it is, those of
+    /// somebody else, which are no concern of ours.
+    async fn extra(&mut self, listed: Listed, theirs: &mut TheirTable) -> Result<()> {
+        let left = listed.left();
+        for rows in left.chunks(CHUNK) {
+            let keys: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
+            let sent = sent(self.options, self.compared, &keys).await?;
+            let mut foreign = Vec::new();
+            for (key, digest) in rows {
+                if theirs.whole && !sent.contains_key(key) {
+                    theirs.buckets.remove(digest);
+                    foreign.push(key.as_str());
+                } else {
+                    self.add(Row { key: key.clone(), kind: Kind::Extra, expected: None }).await?;
+                }
+            }
+            theirs.others(self.options, self.compared, &foreign).await?;
+        }
+        self.flush().await
+    }
+
+    /// Says of the waiting rows in which columns they differ, and how they came to.
+    async fn flush(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = waiting.iter().map(|row| row.key.as_str()).collect();
+        let sent = sent(self.options, self.compared, &keys).await?;
+        let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
+        for row in &waiting {
+            let difference = self.told(row, &sent, there.get(&row.key))?;
+            let values = row.expected.as_ref().map(|(_, values)| values.as_slice());
+            self.books.add(self.compared, &difference, values)?;
+            *self.found.counts.entry((difference.kind, difference.cause)).or_default() += 1;
+            if self.found.listed.len() < self.options.most {
+                self.found.listed.push(difference);
+            }
+        }
+        self.books.flush()
+    }
+
+    fn told(&self, row: &Row, sent: &Sent, there: Option<&TargetRow>) -> Result<Difference> {
+        let columns = match (&row.expected, there) {
+            (Some((_, values)), Some(there)) => there.columns(self.options, self.compared, values)?,
+            _ => Vec::new(),
+        };
+        let kind = match row.kind {
+            // It is there, but no batch wrote it.
+            Kind::Missing if there.is_some() => Kind::Kept,
+            kind => kind,
+        };
+        let written = sent.get(&row.key).map_or(&[][..], Vec::as_slice);
+        let now = there.and_then(|there| there.stored.as_deref());
+        let digest = row.expected.as_ref().map(|(digest, _)| digest);
+        Ok(Difference { key: row.key.clone(), kind, cause: cause(kind, written, digest, now), columns })
+    }
+}
+
+/// Rows of the target by key; `more` are those that share a key with another one.
+#[derive(Default)]
+struct Listed {
+    rows: HashMap<String, RowHash>,
+    more: Vec<(String, RowHash)>,
+}
+
+impl Listed {
+    fn add(&mut self, key: String, digest: RowHash) {
+        if let Some(other) = self.rows.insert(key.clone(), digest) {
+            self.more.push((key, other));
+        }
+    }
+
+    /// Takes a row of this key out: the equal one, if there is one.
+    fn take(&mut self, key: &str, digest: &RowHash) -> Option<RowHash> {
+        let other = self.more.iter().position(|(other, theirs)| other == key && theirs == digest);
+        match other {
+            Some(place) if self.rows.get(key) != Some(digest) => Some(self.more.swap_remove(place).1),
+            _ => self.rows.remove(key),
+        }
+    }
+
+    fn left(self) -> Vec<(String, RowHash)> {
+        let mut left: Vec<_> = self.rows.into_iter().chain(self.more).collect();
+        left.sort();
+        left
+    }
+}
+
+/// By key, the digest of each row that was sent, and that of the whole row as it was stored; the oldest first.
 type Sent = HashMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// What the clinic's batches sent under these keys, and what was stored of it.
@@ -209,7 +353,7 @@ async fn sent(options: &Options<'_>, compared: &Compared<'_>, keys: &[&str]) -> 
     let mut sent = Sent::new();
     let Some(written) = &compared.written else { return Ok(sent) };
     let sql = format!(
-        "select d.key, d.sent, d.stored from trasvase.row_digest d where {written} and d.key = any($1)"
+        "select d.key, d.sent, d.stored from trasvase.row_digest d where {written} and d.key = any($1) order by d.batch"
     );
     for row in options.client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))? {
         sent.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
@@ -217,14 +361,30 @@ async fn sent(options: &Options<'_>, compared: &Compared<'_>, keys: &[&str]) -> 
     Ok(sent)
 }
 
-/// How a row came to differ: `digest` is the snapshot's, `now` that of the whole row as it is.
-fn cause(sent: &Sent, key: &str, digest: &RowHash, now: Option<&[u8]>) -> Cause {
-    let ours = || sent.get(key).into_iter().flatten().filter(|(sent, _)| sent == digest);
-    if ours().next().is_none() {
-        Cause::Unsent
-    } else if ours().any(|(_, stored)| now == Some(stored)) {
-        Cause::Rewritten
-    } else {
-        Cause::Edited
+/// How a row came to differ: `digest` is the snapshot's, `now` that of the whole row as it is, where it can be told.
+fn cause(
+    kind: Kind,
+    written: &[(Vec<u8>, Vec<u8>)],
+    digest: Option<&RowHash>,
+    now: Option<&[u8]>,
+) -> Option<Cause> {
+    let as_stored = |stored: &Vec<u8>| now == Some(stored);
+    match kind {
+        Kind::Missing if written.is_empty() => Some(Cause::Unsent),
+        Kind::Missing => Some(Cause::Deleted),
+        Kind::Kept => None,
+        Kind::Extra => {
+            now?;
+            (!written.iter().any(|(_, stored)| as_stored(stored))).then_some(Cause::Edited)
+        }
+        Kind::Different => {
+            let mut ours = written.iter().filter(|(sent, _)| digest.is_some_and(|digest| sent == digest));
+            let sent = ours.clone().next().is_some();
+            Some(match (sent, ours.any(|(_, stored)| as_stored(stored))) {
+                (false, _) => Cause::Unsent,
+                (true, true) => Cause::Rewritten,
+                (true, false) => Cause::Edited,
+            })
+        }
     }
 }

@@ -1,16 +1,23 @@
 //! verify: proves by asking the target that it holds the snapshot, value for value, and says what differs.
 //!
 //! Each row's digest is computed twice, by the codec from the snapshot and by the server from its own bytes, and added
-//! up in 256 buckets by the first byte of the key's digest (DESIGN §4). Equal buckets prove equal rows; only rows of
-//! unequal buckets are listed, and only their columns compared.
+//! up in 256 buckets by the digest's last byte (DESIGN §4). Equal buckets prove equal rows; only rows of unequal buckets
+//! are listed, and only their columns compared. Beside that, the target's own rules are asked again (`relations`).
 
+mod books;
 mod both_sides;
 mod buckets;
 mod control;
 mod differences;
+mod fixes;
+mod months;
+mod ours;
 mod population;
+mod relations;
+mod sample;
+mod target_rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Result, anyhow};
 use rust_i18n::t;
@@ -24,15 +31,21 @@ use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
 use crate::model::manifest::{SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{execute, ledger, numbers};
+use crate::pg::{Lag, execute, ledger, numbers};
 use crate::snapshot::Snapshot;
 use crate::staging::Limits;
 use buckets::Buckets;
+use ours::OurTable;
 use population::Population;
 
+pub use books::Books;
 pub use both_sides::QueryReport;
 pub use control::ControlReport;
-pub use differences::{Cause, Difference, Kind as DifferenceKind};
+pub use differences::{Cause, Count, Difference, Kind as DifferenceKind};
+pub use fixes::{FixReport, Fixes};
+pub use months::{Month, MonthReport};
+pub use relations::{Relation, RelationReport};
+pub use sample::{SampleReport, SampledColumn};
 
 /// A digest costs more than the planner believes, so that workers pay for themselves at once.
 const BEGIN: &str = "begin transaction isolation level repeatable read; set local work_mem = '64MB'; \
@@ -51,16 +64,34 @@ pub struct Options<'a> {
     pub show_values: bool,
     /// At most so many differing rows are named per table.
     pub most: usize,
+    /// Only rows that batches after this one wrote, given by the beginning of its id.
+    pub since: Option<&'a str>,
+    /// So many rows of each table are shown side by side.
+    pub sample: usize,
+    /// Of a replica that is read in the target's place: how far behind it is.
+    pub replica: Option<Lag>,
 }
 
 /// What was compared and found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     pub snapshot: String,
+    /// Only rows of batches after this one were compared, and no figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Lag>,
     pub tables: Vec<TableReport>,
+    pub relations: Vec<RelationReport>,
+    pub months: Vec<MonthReport>,
     pub sources: Vec<SourceReport>,
     pub controls: Vec<ControlReport>,
     pub queries: Vec<QueryReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<SampleReport>,
+    /// The statements that `--fix-sql` wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixes: Option<FixReport>,
 }
 
 /// One table, source against target.
@@ -80,6 +111,8 @@ pub struct TableReport {
     pub equal: bool,
     /// Rows of the clinic that no batch wrote, where the table has the tenant column.
     pub foreign: Option<u64>,
+    /// How many rows differ in which way.
+    pub counts: Vec<Count>,
     pub differences: Vec<Difference>,
     /// Differing rows beyond those in `differences`.
     pub not_listed: u64,
@@ -97,20 +130,36 @@ pub struct SourceReport {
 }
 
 impl Report {
-    /// Whether everything is equal and every record accounted for.
+    /// Whether everything is equal, every relation holds and every record is accounted for.
     pub fn is_clean(&self) -> bool {
-        self.tables.iter().all(|table| table.equal)
+        self.tables.iter().all(|table| table.equal) && self.rest_is_clean()
+    }
+
+    /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
+    pub fn only_later(&self) -> bool {
+        let later = |one: &Count| one.cause.is_some_and(Cause::is_later);
+        let explained =
+            |table: &TableReport| table.equal || (!table.counts.is_empty() && table.counts.iter().all(later));
+        !self.is_clean()
+            && self.tables.iter().all(explained)
+            && self.relations.iter().all(RelationReport::holds)
+    }
+
+    fn rest_is_clean(&self) -> bool {
+        self.relations.iter().all(RelationReport::holds)
+            && self.months.iter().all(|months| months.unequal().next().is_none())
             && self.sources.iter().all(|source| source.complete)
             && self.controls.iter().all(|control| control.equal)
             && self.queries.iter().all(|query| query.equal)
     }
 }
 
-/// Compares the snapshot with the target. Writes nothing to either; differences are in the report, not an error.
+/// Compares the snapshot with the target. Writes nothing to either; differences are in the report and in the books, not
+/// an error.
 ///
 /// # Errors
 /// Nothing was pushed; a snapshot that was changed; a type that cannot be compared ([`Kind::NotComparable`]).
-pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+pub async fn run(options: &Options<'_>, mut books: Books<'_>, observer: &dyn Observer) -> Result<Report> {
     if !ledger::exists(options.client).await? {
         let clinic = &options.clinic.name;
         return Err(Failure::failed(t!("verify.no_ledger"))
@@ -118,14 +167,18 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .into());
     }
     execute(options.client, BEGIN).await?;
-    let report = in_transaction(options, observer).await;
+    let report = in_transaction(options, &mut books, observer).await;
     execute(options.client, "rollback").await?;
-    report
+    let fixes = match books.fixes {
+        Some(fixes) if report.is_ok() => fixes.finish(options.snapshot.id())?,
+        _ => None,
+    };
+    report.map(|report| Report { fixes, ..report })
 }
 
-/// What the snapshot says: its tables' buckets, in their order, and its answers to `verify/*.sql`.
+/// What the snapshot says: its tables, in their order, and its answers to `verify/*.sql`.
 struct OurSide {
-    buckets: Vec<Buckets>,
+    tables: Vec<OurTable>,
     answers: Vec<both_sides::Answer>,
 }
 
@@ -137,11 +190,21 @@ struct Compared<'a> {
     /// The condition of its rows in the ledger, on `d`, if there are any, and in the table, on `t`.
     written: Option<String>,
     condition: String,
+    /// The condition of rows with the clinic's value in the tenant column, if there is one.
+    tenanted: Option<String>,
+    /// The keys of the rows that are compared, where not all are.
+    wanted: Option<HashSet<String>>,
 }
 
-/// What the server says of the same, and of the control figures.
+/// What the server says of the tables.
 struct TheirSide {
     tables: Vec<TheirTable>,
+    figures: Figures,
+}
+
+/// What it says of the clinic's rows as a whole.
+struct Figures {
+    relations: Vec<RelationReport>,
     controls: Vec<ControlReport>,
     answers: Vec<both_sides::Answer>,
 }
@@ -151,49 +214,78 @@ struct TheirTable {
     foreign: Option<u64>,
     /// The table holds no rows but the clinic's.
     all_ours: bool,
-    /// It was compared as a whole, since it should hold the snapshot's rows and no others.
+    /// It was read as it is, since it should hold the snapshot's rows and hardly any others.
     whole: bool,
+    /// No row of it turned out to be somebody else's after the figures were made.
+    figures_stand: bool,
 }
 
-async fn in_transaction(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+impl TheirTable {
+    /// Notes that rows with these keys, which were counted as ours, are somebody else's.
+    async fn others(&mut self, options: &Options<'_>, compared: &Compared<'_>, keys: &[&str]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.all_ours = false;
+        let (Some(foreign), Some(tenanted)) = (&mut self.foreign, &compared.tenanted) else { return Ok(()) };
+        let of_key = compared.codec.key_among_sql("t", "$1::text[]");
+        let table = compared.entry.table.quoted();
+        let sql = format!("select count(*) from {table} t where {of_key} and {tenanted}");
+        let row = options.client.query_one(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
+        *foreign += u64::try_from(row.get::<_, i64>(0))?;
+        Ok(())
+    }
+}
+
+async fn in_transaction(
+    options: &Options<'_>,
+    books: &mut Books<'_>,
+    observer: &dyn Observer,
+) -> Result<Report> {
     let snapshot = numbered(options).await?;
-    let options = &Options { snapshot: &snapshot, ..*options };
+    let options = &Options { snapshot: &snapshot, replica: options.replica.clone(), ..*options };
     let manifest = options.snapshot.manifest();
-    let population = Population::read(options.client, manifest).await?;
-    let compared = manifest
-        .tables
-        .iter()
-        .map(|entry| compared(options, &population, entry))
-        .collect::<Result<Vec<_>>>()?;
-    let (ours, mut theirs) = both(options, &population, &compared, observer).await?;
-    if other_rows(&ours, &theirs) {
-        theirs = their_side(options, &population.without_shortcut(), &compared, observer).await?;
-    }
+    let population = Population::read(options.client, manifest, options.since).await?;
     let mut tables = Vec::new();
-    for ((compared, ours), theirs) in compared.iter().zip(&ours.buckets).zip(theirs.tables) {
-        tables.push(table_report(options, compared, ours, theirs).await?);
+    for entry in &manifest.tables {
+        tables.push(compared(options, &population, entry).await?);
     }
-    let sources = manifest
-        .sources
-        .iter()
-        .map(|count| SourceReport {
-            complete: complete(count),
-            unused: unused(options.clinic, count),
-            count: count.clone(),
-        })
-        .collect();
-    Ok(Report {
+    let (ours, mut theirs) = both(options, &population, &tables, observer).await?;
+    let mut report = Report {
         snapshot: manifest.id.clone(),
-        tables,
-        sources,
-        controls: theirs.controls,
-        queries: both_sides::compare(ours.answers, &theirs.answers),
-    })
+        since: options.since.map(str::to_owned),
+        replica: options.replica.clone(),
+        sources: sources(options),
+        ..Report::default()
+    };
+    for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
+        let all_ours = theirs.all_ours;
+        report.tables.push(table_report(options, compared, ours, theirs, books).await?);
+        report.sample.extend(sample::compare(options, compared, &ours.sample).await?);
+        // Figures were made of rows that turned out to be somebody else's.
+        theirs.figures_stand = all_ours == theirs.all_ours;
+    }
+    if theirs.tables.iter().any(|table| !table.figures_stand) {
+        theirs.figures = figures(options, &population, &tables, &theirs.tables).await?;
+    }
+    for (place, ours) in ours.tables.into_iter().enumerate() {
+        let (Some(months), theirs) = (ours.months, &theirs.tables[place]) else { continue };
+        let equal = report.tables[place].equal;
+        report.months.push(months::compare(options, &tables[place], months, theirs, equal).await?);
+    }
+    report.relations = theirs.figures.relations;
+    report.controls = theirs.figures.controls;
+    report.queries = both_sides::compare(ours.answers, &theirs.figures.answers);
+    Ok(report)
 }
 
-/// Whether a table that was compared as a whole is not the snapshot's: its other rows may be somebody else's.
-fn other_rows(ours: &OurSide, theirs: &TheirSide) -> bool {
-    ours.buckets.iter().zip(&theirs.tables).any(|(ours, theirs)| theirs.whole && *ours != theirs.buckets)
+fn sources(options: &Options<'_>) -> Vec<SourceReport> {
+    let report = |count: &SourceCount| SourceReport {
+        complete: complete(count),
+        unused: unused(options.clinic, count),
+        count: count.clone(),
+    };
+    options.snapshot.manifest().sources.iter().map(report).collect()
 }
 
 /// The snapshot with the numbers that the ledger knows for its new keys.
@@ -228,13 +320,15 @@ async fn both(
 
 fn our_side(options: &Options<'_>, tables: &[Compared<'_>]) -> Result<OurSide> {
     options.snapshot.verify_files()?;
-    let (mut buckets, mut longest) = (Vec::new(), 0);
-    for compared in tables {
-        let (of_table, line) = buckets::of_snapshot(options.snapshot, compared.entry, &compared.codec)?;
-        buckets.push(of_table);
-        longest = longest.max(line);
-    }
-    Ok(OurSide { buckets, answers: both_sides::ask_snapshot(options, longest)? })
+    let read = |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref());
+    let tables = tables.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let longest = tables.iter().map(|table| table.longest).max().unwrap_or(0);
+    // What is asked of all rows has no answer for some.
+    let answers = match options.since {
+        None => both_sides::ask_snapshot(options, longest)?,
+        Some(_) => Vec::new(),
+    };
+    Ok(OurSide { tables, answers })
 }
 
 async fn their_side(
@@ -244,23 +338,38 @@ async fn their_side(
     observer: &dyn Observer,
 ) -> Result<TheirSide> {
     let mut read = Vec::new();
-    for Compared { entry, table, codec, condition, .. } in tables {
+    for compared in tables {
+        let Compared { entry, table, codec, condition, .. } = compared;
         error::interrupt::check()?;
         let subject = entry.table.to_string();
         observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
-        let tenanted = population.tenanted(table).unwrap_or_else(|| "false".to_owned());
+        let tenanted = compared.tenanted.as_deref().unwrap_or("false");
         let (all, with_tenant) = population.count(options.client, table, entry).await?;
-        let whole = all == entry.rows && population.holds_all(entry);
+        let whole = population.holds_all(entry, all);
         let condition = if whole { "true" } else { condition };
-        let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, &tenanted).await?;
+        let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, tenanted).await?;
         let ours = buckets.count();
         observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: ours });
         let foreign = with_tenant.map(|rows| rows - of_tenant);
-        read.push(TheirTable { buckets, foreign, all_ours: all == ours, whole });
+        read.push(TheirTable { buckets, foreign, all_ours: all == ours, whole, figures_stand: true });
     }
-    let with_tables = population::with_tables(tables, &read);
-    Ok(TheirSide {
-        tables: read,
+    let figures = figures(options, population, tables, &read).await?;
+    Ok(TheirSide { tables: read, figures })
+}
+
+async fn figures(
+    options: &Options<'_>,
+    population: &Population,
+    tables: &[Compared<'_>],
+    theirs: &[TheirTable],
+) -> Result<Figures> {
+    let relations = relations::compare(options, population, tables, theirs).await?;
+    if options.since.is_some() {
+        return Ok(Figures { relations, controls: Vec::new(), answers: Vec::new() });
+    }
+    let with_tables = population::with_tables(tables, theirs);
+    Ok(Figures {
+        relations,
         controls: control::compare(options, &with_tables).await?,
         answers: both_sides::ask_target(options, &with_tables).await?,
     })
@@ -275,7 +384,7 @@ fn unused(clinic: &Clinic, count: &SourceCount) -> Option<String> {
     clinic.sources.get(&count.source).filter(|_| count.unread)?.unused.clone()
 }
 
-fn compared<'a>(
+async fn compared<'a>(
     options: &Options<'a>,
     population: &Population,
     entry: &'a TableEntry,
@@ -291,30 +400,37 @@ fn compared<'a>(
             t!("verify.unsupported", table = entry.table, column = column, reason = reason),
         )
     })?;
+    months::check(options, entry, table)?;
+    let wanted = match options.since {
+        Some(_) => Some(population.keys(options.client, entry).await?),
+        None => None,
+    };
     let condition = population.condition(entry, &codec);
-    Ok(Compared { entry, table, codec, written: population.written(entry), condition })
+    let (written, tenanted) = (population.written(entry), population.tenanted(table));
+    Ok(Compared { entry, table, codec, written, condition, tenanted, wanted })
 }
 
 async fn table_report(
     options: &Options<'_>,
     compared: &Compared<'_>,
-    ours: &Buckets,
-    theirs: TheirTable,
+    ours: &OurTable,
+    theirs: &mut TheirTable,
+    books: &mut Books<'_>,
 ) -> Result<TableReport> {
     let entry = compared.entry;
-    let unequal = ours.unequal(&theirs.buckets);
-    let found = differences::find(options, compared, &unequal).await?;
-    let target = theirs.buckets.count();
+    let found = differences::find(options, compared, ours, theirs, books).await?;
+    let (expected, target) = (ours.buckets.count(), theirs.buckets.count());
     Ok(TableReport {
         table: entry.table.clone(),
         source: entry.rows + entry.rejected,
         rejected: entry.rejected,
-        expected: entry.rows,
+        expected,
         target,
-        difference: i64::try_from(target)? - i64::try_from(entry.rows)?,
-        equal: unequal.is_empty(),
+        difference: i64::try_from(target)? - i64::try_from(expected)?,
+        equal: ours.buckets.unequal(&theirs.buckets).is_empty(),
         foreign: theirs.foreign,
+        counts: found.counts(),
+        not_listed: found.not_listed(),
         differences: found.listed,
-        not_listed: found.not_listed,
     })
 }

@@ -1,18 +1,22 @@
 //! Whose rows are compared: those that the ledger's completed batches of this clinic wrote.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
+use rust_i18n::t;
 use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::{Compared, TheirTable};
 use crate::codec::TableCodec;
-use crate::error;
+use crate::error::{self, Failure};
 use crate::model::catalog::Table;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry, Tenant};
 use crate::pg::ledger;
+
+/// So many rows of others are sooner told apart one by one than by a join of all.
+const FEW: u64 = 20;
 
 /// The clinic's completed batches.
 pub(super) struct Population {
@@ -22,19 +26,29 @@ pub(super) struct Population {
     /// Tables into which a batch inserted every row of this very snapshot.
     inserted: BTreeSet<TableName>,
     tenant: Option<Tenant>,
+    /// The days on which they wrote, as `2024-03-01`.
+    days: (String, String),
 }
 
 impl Population {
-    pub(super) async fn read(client: &Client, manifest: &Manifest) -> Result<Self> {
+    /// With `since`, only the batches after that one, given by the beginning of its id.
+    pub(super) async fn read(client: &Client, manifest: &Manifest, since: Option<&str>) -> Result<Self> {
+        let after = match since {
+            Some(id) => number_of(client, manifest, id).await?,
+            None => 0,
+        };
         let rows = client
             .query(
-                "select number, case when snapshot = $2 then counts::text end from trasvase.batch \
-                 where clinic = $1 and status = 'completed' order by number",
-                &[&manifest.clinic.as_str(), &manifest.id],
+                "select number, case when snapshot = $2 then counts::text end, started_at::date::text, \
+                 coalesce(ended_at, started_at)::date::text from trasvase.batch \
+                 where clinic = $1 and status = 'completed' and number > $3 order by number",
+                &[&manifest.clinic.as_str(), &manifest.id, &after],
             )
             .await
             .map_err(|error| error::postgres(&error))?;
-        let counts = rows.iter().filter_map(|row| row.get::<_, Option<&str>>(1)).map(serde_json::from_str);
+        // What an earlier batch wrote is none of a later one's.
+        let counts = rows.iter().filter(|_| since.is_none()).filter_map(|row| row.get::<_, Option<&str>>(1));
+        let counts = counts.map(serde_json::from_str);
         let counts = counts.collect::<serde_json::Result<Vec<Value>>>()?;
         let inserted = |entry: &&TableEntry| {
             let name = entry.table.to_string();
@@ -49,18 +63,30 @@ impl Population {
             codes: codes.iter().map(|row| (row.get(0), row.get(1))).collect(),
             inserted: manifest.tables.iter().filter(inserted).map(|entry| entry.table.clone()).collect(),
             tenant: manifest.tenant.clone(),
+            days: match (rows.first(), rows.last()) {
+                (Some(first), Some(last)) => (first.get(2), last.get(3)),
+                _ => ("infinity".to_owned(), "infinity".to_owned()),
+            },
         })
     }
 
-    /// The ledger holds every row of the snapshot's table. A table that has as many rows and is bucket for bucket the
-    /// snapshot then holds the clinic's rows and no others, without a join that says so.
-    pub(super) fn holds_all(&self, entry: &TableEntry) -> bool {
-        self.inserted.contains(&entry.table)
+    /// The first and the last day on which the batches wrote.
+    pub(super) fn days(&self) -> (&str, &str) {
+        (&self.days.0, &self.days.1)
     }
 
-    /// The same, with a join for every table.
-    pub(super) fn without_shortcut(self) -> Self {
-        Self { inserted: BTreeSet::new(), ..self }
+    /// The keys of a table's rows that the batches wrote.
+    pub(super) async fn keys(&self, client: &Client, entry: &TableEntry) -> Result<HashSet<String>> {
+        let Some(written) = self.written(entry) else { return Ok(HashSet::new()) };
+        let sql = format!("select distinct d.key from trasvase.row_digest d where {written}");
+        let rows = client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The ledger holds every row of the snapshot's table, and the table has hardly another number of rows: it is compared
+    /// as it is, without a join that says whose each row is. Rows that the snapshot does not have are then asked about.
+    pub(super) fn holds_all(&self, entry: &TableEntry, rows: u64) -> bool {
+        self.inserted.contains(&entry.table) && rows.abs_diff(entry.rows) <= FEW
     }
 
     /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.
@@ -100,6 +126,23 @@ impl Population {
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         let of_tenant = u64::try_from(row.get::<_, i64>(1))?;
         Ok((u64::try_from(row.get::<_, i64>(0))?, tenanted.map(|_| of_tenant)))
+    }
+}
+
+/// The number of the clinic's batch whose id begins so.
+async fn number_of(client: &Client, manifest: &Manifest, id: &str) -> Result<i32> {
+    let rows = client
+        .query(
+            "select number from trasvase.batch where clinic = $1 and starts_with(id, upper($2)) limit 2",
+            &[&manifest.clinic.as_str(), &id],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    match rows.as_slice() {
+        [one] => Ok(one.get(0)),
+        _ => Err(Failure::usage(t!("verify.no_batch", batch = id, clinic = manifest.clinic))
+            .hint(t!("verify.no_batch_hint", clinic = manifest.clinic))
+            .into()),
     }
 }
 

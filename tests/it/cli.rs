@@ -2,6 +2,7 @@
 
 mod clinic;
 mod loading;
+mod replica;
 mod review;
 mod safety;
 mod tracing;

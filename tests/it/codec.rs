@@ -2,7 +2,7 @@
 
 mod oracle;
 #[rustfmt::skip]
-mod values;
+pub(crate) mod values;
 
 use oracle::{Strictness, check, check_as};
 use sha2::{Digest as _, Sha256};

@@ -20,3 +20,4 @@ mod rollback;
 mod support;
 mod tiny;
 mod transform;
+mod verify;

@@ -172,18 +172,31 @@ impl Run {
         rollback::run(&options).await.unwrap_or_else(|error| panic!("{error:#}")).plan
     }
 
-    pub(crate) async fn verify(&self, snapshot: &Snapshot) -> verify::Report {
-        let options = verify::Options {
+    pub(crate) fn verify_options<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        limits: &'a Limits,
+    ) -> verify::Options<'a> {
+        verify::Options {
             project: &self.project.project,
             clinic: &self.clinic,
             snapshot,
             client: &self.session.client,
             catalog: &self.catalog,
-            limits: &Limits::default(),
+            limits,
             show_values: true,
             most: 20,
-        };
-        verify::run(&options, &Silent).await.unwrap_or_else(|error| panic!("{error:#}"))
+            since: None,
+            sample: 0,
+            replica: None,
+        }
+    }
+
+    pub(crate) async fn verify(&self, snapshot: &Snapshot) -> verify::Report {
+        let limits = Limits::default();
+        verify::run(&self.verify_options(snapshot, &limits), verify::Books::default(), &Silent)
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}"))
     }
 }
 

@@ -42,8 +42,20 @@ impl Connection {
         stage: Stage,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let target = Target::resolve(project, Some(clinic), target)?;
+        Self::to(target, project, clinic, purpose, stage, observer)
+    }
+
+    /// Connects to a target.
+    pub(super) fn to(
+        target: Target,
+        project: &Project,
+        clinic: &Clinic,
+        purpose: Purpose,
+        stage: Stage,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (session, catalog, oids) = runtime.block_on(async {
             let mut session = droppable(Session::open(&target, purpose)).await?;
             let canceller = session.canceller();

@@ -56,6 +56,8 @@ pub(super) struct Wanted {
     pub(super) show_values: bool,
     /// Differing rows that verify names per table.
     pub(super) most: usize,
+    /// What else verify is asked for.
+    pub(super) verify: verify::Wanted,
 }
 
 impl Wanted {
@@ -77,6 +79,7 @@ impl Wanted {
             notes: String::new(),
             show_values: false,
             most: 20,
+            verify: verify::Wanted::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Each stage with what it needs: staging file, target, snapshot.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
@@ -13,11 +15,14 @@ use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::manifest::SourceCount;
 use crate::model::run::{Event, Observer as _, Stage};
-use crate::pg::{Purpose, backup};
+use crate::pg::{self, Lag, Purpose, Target, backup};
 use crate::snapshot::Snapshot;
 use crate::staging::{Staging, private_folder};
 use crate::verify::DifferenceKind as Kind;
 use crate::{check, export, load, push, rollback, transform, verify};
+
+/// How long a replica may take to get what was pushed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Pipeline<'_> {
     pub(super) fn work(&mut self, stage: Stage) -> Result<Report> {
@@ -216,7 +221,9 @@ impl Pipeline<'_> {
 
     fn verify(&mut self) -> Result<verify::Report> {
         self.connect(Stage::Verify, Purpose::Read)?;
-        let connection = self.connected()?;
+        let wanted = &self.wanted.verify;
+        let replica = if wanted.replica { Some(self.replica()?) } else { None };
+        let connection = replica.as_ref().map_or(self.connected()?, |(connection, _)| connection);
         let snapshot = self.snapshot()?;
         // A snapshot of few tables stays one for whoever verifies it later.
         let tables: Vec<TableName> =
@@ -230,12 +237,23 @@ impl Pipeline<'_> {
             limits: &self.context.limits(),
             show_values: self.wanted.show_values,
             most: self.wanted.most,
+            since: wanted.since.as_deref(),
+            sample: wanted.sample,
+            replica: replica.as_ref().map(|(_, lag)| lag.clone()),
         };
-        let report = connection.block_on(verify::run(&options, &Both(&self.progress, &self.journal)))?;
+        let books = verify::Books::open(self.staging.as_ref(), &self.journal.run(), self.fixes()?)?;
+        let report =
+            connection.block_on(verify::run(&options, books, &Both(&self.progress, &self.journal)))?;
+        self.tell(&report);
         if !report.is_clean() {
             let clinic = &self.clinic.name;
-            let failure = Failure::findings(t!("cli.verify.unequal"))
-                .hint(format!("trasvase verify {clinic} --format json"));
+            let equal = report.tables.iter().all(|table| table.equal);
+            let text = match (report.only_later(), equal, report.relations.iter().all(|one| one.holds())) {
+                (true, ..) => t!("verify.only_later"),
+                (_, true, false) => t!("verify.broken"),
+                _ => t!("cli.verify.unequal"),
+            };
+            let failure = Failure::findings(text).hint(format!("trasvase verify {clinic} --format json"));
             let failure = self.explained(failure, &report, &connection.catalog);
             self.stop = Some(failure);
         }
@@ -295,6 +313,55 @@ impl Pipeline<'_> {
             crate::cli::rollback::forget_stages(staging, &report, &[Stage::Push])?;
         }
         Ok(report)
+    }
+
+    /// The replica, once it has what was pushed, and how far behind it is.
+    fn replica(&self) -> Result<(Connection, Lag)> {
+        let observer = Both(&self.progress, &self.journal);
+        let target = Target::replica(self.project)?;
+        let replica =
+            Connection::to(target, self.project, self.clinic, Purpose::Read, Stage::Verify, &observer)?;
+        let (primary, clinic) = (&self.connected()?.session.client, self.clinic.name.as_str());
+        let waited = pg::replica::caught_up(primary, &replica.session.client, clinic, PATIENCE);
+        let lag = replica.block_on(waited)?;
+        Ok((replica, lag))
+    }
+
+    /// Where the statements go that would repair the target, if they are asked for.
+    fn fixes(&self) -> Result<Option<verify::Fixes>> {
+        let Some(path) = &self.wanted.verify.fixes else { return Ok(None) };
+        if let Some(path) = path {
+            return Ok(Some(verify::Fixes::new(path)));
+        }
+        let folder = self.project.staging_dir(&self.clinic.name).join("reports");
+        private_folder(&folder)?;
+        Ok(Some(verify::Fixes::new(&folder.join(format!("fix-{}.sql", self.journal.run())))))
+    }
+
+    /// Tells where differences were written down.
+    fn tell(&self, report: &verify::Report) {
+        let observer = Both(&self.progress, &self.journal);
+        let rows = report.tables.iter().flat_map(|table| &table.counts).map(|count| count.rows).sum::<u64>();
+        if rows > 0 {
+            let clinic = &self.clinic.name;
+            let text = match &self.staging {
+                Some(_) => t!("verify.in_staging", count = output::count(rows), clinic = clinic),
+                None => t!("verify.no_staging"),
+            };
+            observer.event(&Event::Note { stage: Stage::Verify, text: &text });
+        }
+        match (&report.fixes, &self.wanted.verify.fixes) {
+            (Some(fixes), _) => {
+                let (path, rows) = (fixes.path.display(), output::count(fixes.rows as u64));
+                let later = output::count(fixes.commented as u64);
+                let text = t!("verify.fixed", path = path, rows = rows, later = later);
+                observer.event(&Event::Warning { stage: Stage::Verify, text: &text });
+            }
+            (None, Some(_)) => {
+                observer.event(&Event::Note { stage: Stage::Verify, text: &t!("verify.nothing_to_fix") });
+            }
+            (None, None) => {}
+        }
     }
 
     /// The failure with what explains the differences, and what would mend them.
@@ -377,7 +444,7 @@ impl Pipeline<'_> {
 
 /// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.
 fn is_older(difference: &verify::Difference) -> bool {
-    difference.kind == verify::DifferenceKind::Different && difference.cause != Some(verify::Cause::Rewritten)
+    difference.kind == Kind::Different && difference.cause != Some(verify::Cause::Rewritten)
 }
 
 /// The tables with such a difference, by name.

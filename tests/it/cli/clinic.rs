@@ -96,6 +96,11 @@ impl Mini {
         mini
     }
 
+    /// The target's tables.
+    pub(super) fn schema() -> &'static str {
+        FILES[10].1
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -1,0 +1,66 @@
+//! Where differing rows are written down: `meta.difference` of the staging file, and statements that would repair them.
+
+use anyhow::Result;
+
+use super::Compared;
+use super::differences::Difference;
+use super::fixes::Fixes;
+use crate::model::ident::literal;
+use crate::staging::Staging;
+
+/// The books of one verification; it works without any.
+#[derive(Default)]
+pub struct Books<'a> {
+    staging: Option<(&'a Staging, String)>,
+    pub(super) fixes: Option<Fixes>,
+    /// Rows of `meta.difference` that are not written yet.
+    rows: Vec<String>,
+}
+
+impl<'a> Books<'a> {
+    /// `meta.difference` is emptied, and will hold what this run finds.
+    pub fn open(staging: Option<&'a Staging>, run: &str, fixes: Option<Fixes>) -> Result<Self> {
+        if let Some(staging) = staging {
+            staging.execute("delete from meta.difference")?;
+        }
+        let staging = staging.map(|staging| (staging, run.to_owned()));
+        Ok(Self { staging, fixes, rows: Vec::new() })
+    }
+
+    /// Writes one row down; `expected` is the whole row as the snapshot has it.
+    pub(super) fn add(
+        &mut self,
+        compared: &Compared<'_>,
+        difference: &Difference,
+        expected: Option<&[Option<String>]>,
+    ) -> Result<()> {
+        if let Some((_, run)) = &self.staging {
+            let columns: Vec<String> =
+                difference.columns.iter().map(|column| literal(&column.column)).collect();
+            let cause = difference.cause.map_or("null".to_owned(), |cause| literal(cause.as_str()));
+            self.rows.push(format!(
+                "({}, {}, {}, {}, {cause}, [{}])",
+                literal(run),
+                literal(&compared.entry.table.to_string()),
+                literal(&difference.key),
+                literal(difference.kind.as_str()),
+                columns.join(", "),
+            ));
+        }
+        match &mut self.fixes {
+            Some(fixes) => fixes.add(compared, difference, expected),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what has come together to the staging file.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        match &self.staging {
+            Some((staging, _)) if !rows.is_empty() => {
+                staging.execute(&format!("insert into meta.difference values {}", rows.join(", ")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Rows by month on both sides, by one column of a table that says when something was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+
+use super::{Compared, Options, TheirTable};
+use crate::error::{self, Failure};
+use crate::model::catalog::{Column, Table};
+use crate::model::ident::{TableName, quoted};
+use crate::model::manifest::TableEntry;
+
+/// The rows of one table by month.
+#[derive(Debug, Clone, Serialize)]
+pub struct MonthReport {
+    pub table: TableName,
+    pub column: String,
+    pub months: Vec<Month>,
+}
+
+/// One month, as `2024-03`; empty for dates before our era, from the year 10000 on, and infinite.
+#[derive(Debug, Clone, Serialize)]
+pub struct Month {
+    pub month: String,
+    pub expected: u64,
+    pub target: u64,
+}
+
+impl MonthReport {
+    /// The months whose number of rows is not the same on both sides.
+    pub fn unequal(&self) -> impl Iterator<Item = &Month> {
+        self.months.iter().filter(|month| month.expected != month.target)
+    }
+}
+
+/// How many rows each month has.
+pub(super) type Counts = BTreeMap<String, u64>;
+
+/// Counts the snapshot's rows by the month of one column.
+#[derive(Debug)]
+pub(super) struct Counter {
+    place: usize,
+    counts: Counts,
+}
+
+impl Counter {
+    pub(super) fn new(place: usize) -> Self {
+        Self { place, counts: Counts::new() }
+    }
+
+    pub(super) fn add<T: AsRef<str>>(&mut self, values: &[Option<T>]) {
+        let Some(text) = values[self.place].as_ref() else { return };
+        let month = month_of(text.as_ref());
+        match self.counts.get_mut(month) {
+            Some(count) => *count += 1,
+            None => drop(self.counts.insert(month.to_owned(), 1)),
+        }
+    }
+}
+
+/// The month of a date or a timestamp in PostgreSQL's output.
+fn month_of(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'0'..=b'9', _, _, _, b'-', ..] if !text.ends_with("BC") => text.get(..7).unwrap_or_default(),
+        _ => "",
+    }
+}
+
+/// The place of the column by which rows are counted: the one that clinic.toml names, else the first that is neither a
+/// birthday nor the time of a change.
+pub(super) fn place(options: &Options<'_>, compared: &Compared<'_>) -> Option<usize> {
+    let named = options.clinic.table(&compared.entry.table).months;
+    let dated = |name: &str| compared.table.column(name).filter(|column| is_date(column)).is_some();
+    let names: Vec<&str> = compared.codec.column_names().collect();
+    if let Some(named) = named {
+        return names.iter().position(|name| *name == named && dated(name));
+    }
+    let meant = |name: &str, words: &[&str]| words.iter().any(|word| name.to_lowercase().contains(word));
+    let (birth, change) = (["birth", "born", "dob"], ["created", "updated", "modified", "deleted"]);
+    let happened = |name: &&str| dated(name) && !meant(name, &birth) && !meant(name, &change);
+    let begun = |name: &&str| dated(name) && meant(name, &["created"]);
+    names.iter().position(|name| happened(name)).or_else(|| names.iter().position(|name| begun(name)))
+}
+
+/// Refuses a column of clinic.toml by which no row can be counted.
+pub(super) fn check(options: &Options<'_>, entry: &TableEntry, table: &Table) -> Result<()> {
+    let Some(named) = options.clinic.table(&entry.table).months else { return Ok(()) };
+    let written = entry.columns.iter().any(|column| column.name == named);
+    if written && table.column(&named).is_some_and(is_date) {
+        return Ok(());
+    }
+    Err(Failure::usage(t!("verify.no_month", table = entry.table, column = named)).into())
+}
+
+fn is_date(column: &Column) -> bool {
+    matches!(column.data_type.undomained().base.as_str(), "date" | "timestamp" | "timestamptz")
+}
+
+/// Both sides' months. Where every value is equal, so are they; else the server counts its own.
+pub(super) async fn compare(
+    options: &Options<'_>,
+    compared: &Compared<'_>,
+    ours: Counter,
+    theirs: &TheirTable,
+    equal: bool,
+) -> Result<MonthReport> {
+    let names: Vec<&str> = compared.codec.column_names().collect();
+    let column = names[ours.place];
+    let counted = if equal { ours.counts.clone() } else { count(options, compared, column, theirs).await? };
+    let all: BTreeSet<&String> = ours.counts.keys().chain(counted.keys()).collect();
+    let rows = |counts: &Counts, month: &String| counts.get(month).copied().unwrap_or(0);
+    let months = all.into_iter().map(|month| Month {
+        month: month.clone(),
+        expected: rows(&ours.counts, month),
+        target: rows(&counted, month),
+    });
+    Ok(MonthReport {
+        table: compared.entry.table.clone(),
+        column: column.to_owned(),
+        months: months.collect(),
+    })
+}
+
+async fn count(
+    options: &Options<'_>,
+    compared: &Compared<'_>,
+    column: &str,
+    theirs: &TheirTable,
+) -> Result<Counts> {
+    let condition = if theirs.all_ours { "true" } else { &compared.condition };
+    // date_trunc knows no dates outside of what a timestamp holds.
+    let sql = format!(
+        "select month::text, count(*) from (select date_trunc('month', case when {0} >= '0001-01-01' and \
+         {0} < '10000-01-01' then {0} end) as month from {1} t where {condition} and {0} is not null) rows group by month",
+        format_args!("t.{}", quoted(column)),
+        compared.entry.table.quoted(),
+    );
+    let rows = options.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let read = |row: &tokio_postgres::Row| {
+        let month = row.get::<_, Option<&str>>(0).map(month_of).unwrap_or_default().to_owned();
+        Ok((month, u64::try_from(row.get::<_, i64>(1))?))
+    };
+    rows.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_read_off_the_text() {
+        for (text, month) in [
+            ("2024-03-01", "2024-03"),
+            ("2024-03-01 10:00:00+00", "2024-03"),
+            ("0044-03-15 BC", ""),
+            ("10000-01-01", ""),
+            ("-infinity", ""),
+        ] {
+            assert_eq!(month_of(text), month);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Sequences that would give a number which a row has already.
+
+use anyhow::Result;
+
+use super::{Relation, RelationReport, Rows};
+use crate::error;
+use crate::model::catalog::Column;
+use crate::model::ident::{literal, quoted};
+use crate::verify::Options;
+
+pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
+    let mut reports = Vec::new();
+    for (column, sequence) in rows.compared.table.columns.iter().filter_map(fed_by) {
+        let table = rows.compared.entry.table.quoted();
+        // How far the next number is behind the furthest one that is in use, whichever way the sequence counts.
+        let sql = format!(
+            "select case when increment > 0 then max - next + 1 else next - min + 1 end::int8 from ( \
+             select s.seqincrement as increment, last_value + case when is_called then s.seqincrement else 0 end as next, \
+             (select max({0}) from {table}) as max, (select min({0}) from {table}) as min \
+             from {sequence}, pg_sequence s where s.seqrelid = {1}::regclass) numbers",
+            quoted(&column.name),
+            literal(&sequence),
+        );
+        let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        let behind = row.get::<_, Option<i64>>(0).unwrap_or(0).max(0);
+        reports.push(rows.report(Relation::Sequence, &column.name, behind));
+    }
+    Ok(reports)
+}
+
+/// A column and the sequence that numbers its rows: its own one, or the one that its default names.
+fn fed_by(column: &Column) -> Option<(&Column, String)> {
+    let default = column.default.as_deref().filter(|_| !column.generated);
+    let named = || {
+        default?.strip_prefix("nextval('")?.split_once("'::regclass").map(|(name, _)| name.replace("''", "'"))
+    };
+    Some((column, column.sequence.clone().or_else(named)?))
+}

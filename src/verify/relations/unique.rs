@@ -1,0 +1,50 @@
+//! Rows that share a key with another one, by every unique index of their table, those of constraints included.
+
+use anyhow::Result;
+
+use super::{Relation, RelationReport, Rows, number};
+use crate::model::catalog::Index;
+use crate::verify::Options;
+
+pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
+    let mut reports = Vec::new();
+    for index in rows.compared.table.indexes.iter().filter(|index| index.unique) {
+        let table = rows.compared.entry.table.quoted();
+        let doubled = doubled(&table, index);
+        // Nearly always there is none, and whose rows they are need not be asked.
+        let any =
+            number(options, &format!("select count(*) from (select 1 {doubled} limit 1) doubled")).await?;
+        let broken = if any == 0 { 0 } else { number(options, &ours(rows, index, &doubled)).await? };
+        reports.push(rows.report(Relation::Unique, index.constraint.as_ref().unwrap_or(&index.name), broken));
+    }
+    Ok(reports)
+}
+
+/// `from ... group by ... having`: the keys that several rows have. Nulls are equal only where the index says so.
+fn doubled(table: &str, index: &Index) -> String {
+    let mut conditions: Vec<String> =
+        index.predicate.iter().map(|predicate| format!("({predicate})")).collect();
+    if !index.nulls_not_distinct {
+        conditions.extend(index.expressions.iter().map(|key| format!("({key}) is not null")));
+    }
+    conditions.push("true".to_owned());
+    let keys = index.expressions.join(", ");
+    format!("from {table} where {} group by {keys} having count(*) > 1", conditions.join(" and "))
+}
+
+/// Counts our rows among those that share a key.
+fn ours(Rows { compared, condition }: &Rows<'_>, index: &Index, doubled: &str) -> String {
+    let table = compared.entry.table.quoted();
+    let predicate = index.predicate.as_deref().unwrap_or("true");
+    let names: Vec<String> = (0..index.expressions.len()).map(|place| format!("k{place}")).collect();
+    let keys: Vec<String> =
+        index.expressions.iter().zip(&names).map(|(key, name)| format!("{key} as {name}")).collect();
+    let same: Vec<String> =
+        names.iter().map(|name| format!("t.{name} is not distinct from doubled.{name}")).collect();
+    let keys = keys.join(", ");
+    format!(
+        "select count(*) from (select *, {keys} from {table} where {predicate}) t \
+         join (select {keys} {doubled}) doubled on {} where {condition}",
+        same.join(" and ")
+    )
+}

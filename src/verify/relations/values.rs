@@ -1,0 +1,141 @@
+//! What is wrong with single rows, in one pass over their table: NOT NULL, CHECK, and points in time that are all of the
+//! day of the load.
+
+use anyhow::Result;
+
+use super::{Relation, RelationReport, Rows};
+use crate::error;
+use crate::model::catalog::{Column, ConstraintKind, DataType, TypeKind};
+use crate::model::ident::quoted;
+use crate::verify::Options;
+use crate::verify::population::Population;
+
+pub(super) async fn find(
+    options: &Options<'_>,
+    population: &Population,
+    rows: &Rows<'_>,
+) -> Result<Vec<RelationReport>> {
+    let rules = rules(rows);
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = rules.iter().map(|rule| rule.sql(population)).collect::<Vec<_>>().join(", ");
+    let sql =
+        format!("select {columns} from {} t where {}", rows.compared.entry.table.quoted(), rows.condition);
+    let answer = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let reports = rules.iter().enumerate().map(|(place, rule)| {
+        let broken: i64 = answer.get(place);
+        rows.report(rule.kind, &rule.name, broken)
+    });
+    // That a column has other days too is no news.
+    Ok(reports.filter(|report| report.kind != Relation::Today || report.rows > 0).collect())
+}
+
+struct Rule {
+    kind: Relation,
+    name: String,
+    /// The column, or the condition that every row meets.
+    sql: String,
+}
+
+impl Rule {
+    /// How many rows break it.
+    fn sql(&self, population: &Population) -> String {
+        let Self { kind, sql, .. } = self;
+        match kind {
+            Relation::NotNull => format!("count(*) - count({sql})"),
+            Relation::Today => {
+                let (first, last) = population.days();
+                let within = format!("min({sql}) >= date '{first}' and max({sql}) < date '{last}' + 1");
+                format!("case when {within} then count({sql}) else 0 end")
+            }
+            _ => format!("count(*) filter (where ({sql}) is false)"),
+        }
+    }
+}
+
+fn rules(rows: &Rows<'_>) -> Vec<Rule> {
+    let table = rows.compared.table;
+    let mut rules = Vec::new();
+    for column in &table.columns {
+        let (name, sql) = (column.name.clone(), format!("t.{}", quoted(&column.name)));
+        if column.not_null {
+            rules.push(Rule { kind: Relation::NotNull, name: name.clone(), sql: sql.clone() });
+        }
+        of_domain(&column.data_type, column, &mut rules);
+        if matches!(column.data_type.undomained().base.as_str(), "date" | "timestamp" | "timestamptz") {
+            rules.push(Rule { kind: Relation::Today, name, sql });
+        }
+    }
+    let checks = table.constraints.iter().filter(|one| one.kind == ConstraintKind::Check);
+    rules.extend(checks.filter_map(|check| {
+        let sql = expression(&check.definition)?.to_owned();
+        Some(Rule { kind: Relation::Check, name: check.name.clone(), sql })
+    }));
+    rules
+}
+
+/// The rules of a column's domain and of those below it.
+fn of_domain(data_type: &DataType, column: &Column, rules: &mut Vec<Rule>) {
+    let TypeKind::Domain { base, not_null, checks } = &data_type.kind else { return };
+    let sql = format!("t.{}", quoted(&column.name));
+    if *not_null && !column.not_null {
+        rules.push(Rule { kind: Relation::NotNull, name: column.name.clone(), sql: sql.clone() });
+    }
+    for check in checks.iter().filter_map(|check| expression(check)) {
+        let sql = with_value(check, &format!("{sql}::{}", base.name));
+        rules.push(Rule { kind: Relation::Check, name: format!("{}: {}", column.name, data_type.name), sql });
+    }
+    of_domain(base, column, rules);
+}
+
+/// The condition of a `pg_get_constraintdef` text.
+fn expression(definition: &str) -> Option<&str> {
+    let mut rest = definition.strip_prefix("CHECK ")?.trim();
+    for mark in [" NOT ENFORCED", " NOT VALID", " NO INHERIT"] {
+        rest = rest.strip_suffix(mark).unwrap_or(rest);
+    }
+    Some(rest)
+}
+
+/// A domain's condition with a column in place of `VALUE`, outside of quotes.
+fn with_value(condition: &str, column: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let (mut out, mut word, mut quote) = (String::new(), String::new(), None);
+    for c in condition.chars().chain([' ']) {
+        if quote.is_none() && is_word(c) {
+            word.push(c);
+            continue;
+        }
+        out.push_str(if word == "VALUE" { column } else { &word });
+        word.clear();
+        out.push(c);
+        if matches!(c, '\'' | '"') {
+            quote = match quote {
+                None => Some(c),
+                Some(open) if open == c => None,
+                other => other,
+            };
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_taken_out_of_its_definition() {
+        assert_eq!(expression("CHECK ((a > 0)) NOT VALID"), Some("((a > 0))"));
+        assert_eq!(expression("CHECK ((a > 0)) NO INHERIT NOT VALID"), Some("((a > 0))"));
+        assert_eq!(expression("UNIQUE (a)"), None);
+    }
+
+    #[test]
+    fn a_domains_value_is_the_column() {
+        let condition = "((VALUE)::text <> 'VALUE'::text) AND \"VALUE\"(MY_VALUE, VALUE)";
+        let expected = "((t.a)::text <> 'VALUE'::text) AND \"VALUE\"(MY_VALUE, t.a)";
+        assert_eq!(with_value(condition, "t.a").trim_end(), expected);
+    }
+}

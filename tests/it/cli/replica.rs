@@ -1,0 +1,132 @@
+//! `verify --replica` against a streaming replica of a server of its own.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use trasvase::pg::{Purpose, Secret, Session, Target};
+
+use super::clinic::Mini;
+use crate::support;
+
+/// A PostgreSQL that can be copied and followed, or a copy that follows.
+struct Follower {
+    data: PathBuf,
+}
+
+const SETTINGS: &str =
+    "wal_level = replica\nmax_wal_senders = 4\nfsync = off\nlisten_addresses = ''\nhot_standby = on\n";
+
+impl Follower {
+    fn command(program: &str) -> Command {
+        let server = support::server();
+        let mut command = server.account().command(&server.binaries().path(program));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    fn primary(folder: &std::path::Path) -> Self {
+        let data = folder.join("primary");
+        let made = Self::command("initdb")
+            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "-D"])
+            .arg(&data)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        Self { data }.configured("")
+    }
+
+    fn of(primary: &Self, folder: &std::path::Path) -> Self {
+        let data = folder.join("standby");
+        let copied = Self::command("pg_basebackup")
+            .args(["-U", "postgres", "-X", "stream", "-R", "-c", "fast", "-h"])
+            .arg(&primary.data)
+            .arg("-D")
+            .arg(&data)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        Self { data }.configured("")
+    }
+
+    fn configured(self, more: &str) -> Self {
+        let sockets = format!("unix_socket_directories = '{}'\n", self.data.display());
+        std::fs::write(self.data.join("postgresql.conf"), format!("{SETTINGS}{sockets}{more}")).unwrap();
+        self.control(&["-w", "-l", &self.data.join("log").to_string_lossy(), "start"]);
+        self
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let done = Self::command("pg_ctl").arg("-D").arg(&self.data).args(arguments).status().unwrap();
+        assert!(done.success(), "pg_ctl {arguments:?}");
+    }
+
+    fn url(&self) -> String {
+        format!("postgresql:///postgres?host={}&user=postgres", self.data.display())
+    }
+
+    fn execute(&self, sql: &str) {
+        support::runtime().block_on(async {
+            let target = Target::at("DATABASE_URL", Secret::new(&self.url()));
+            let session = Session::open(&target, Purpose::Read).await.unwrap();
+            session.client.batch_execute(sql).await.unwrap();
+        });
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = Self::command("pg_ctl").arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]).status();
+    }
+}
+
+#[test]
+fn a_replica_is_read_once_it_has_what_was_pushed() {
+    let folder = support::reachable_folder("trasvase-replica-");
+    support::server().account().private_folder(&folder).unwrap();
+    let primary = Follower::primary(&folder);
+    primary.execute(Mini::schema());
+    let standby = Follower::of(&primary, &folder);
+    let mini = Mini::new();
+    let run = |arguments: &[&str], replica: &str| {
+        let mut command = mini.command(arguments);
+        let output = command.env("DATABASE_URL", primary.url()).env("READ_REPLICA_URL", replica).output();
+        let output = output.unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), text)
+    };
+    let (code, text) = run(&["run", "mini"], "");
+    assert_eq!(code, 0, "{text}");
+
+    let (code, text) = run(&["verify", "mini", "--replica"], &standby.url());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("A replica was read, 0 bytes of WAL and 0.0 s behind"), "{text}");
+
+    // What the primary has and the replica has not yet is no difference of the replica.
+    standby.execute("select pg_wal_replay_pause()");
+    primary.execute("update person set name = 'Somebody'");
+    let (code, text) = run(&["verify", "mini", "--replica", "--format", "json"], &standby.url());
+    assert_eq!(code, 0, "{text}");
+    let (_, bytes) = text.split_once("\"bytes\": ").unwrap();
+    assert!(!bytes.starts_with('0'), "{text}");
+
+    // A batch that has not come yet is waited for.
+    mini.edit("clinics/mini/sources/people.csv", "1;Ana", "1;Anna");
+    let (code, text) = run(&["run", "mini"], "");
+    assert_eq!(code, 0, "{text}");
+    let waiting = std::thread::scope(|scope| {
+        let verified = scope.spawn(|| run(&["verify", "mini", "--replica"], &standby.url()));
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        assert!(!verified.is_finished());
+        standby.execute("select pg_wal_replay_resume()");
+        verified.join().unwrap()
+    });
+    assert_eq!(waiting.0, 0, "{}", waiting.1);
+
+    let (code, text) = run(&["verify", "mini", "--replica"], &primary.url());
+    assert!(code == 2 && text.contains("is no replica"), "{text}");
+    let (code, text) = run(&["verify", "mini", "--replica"], "");
+    assert!(code == 2 && text.contains("READ_REPLICA_URL"), "{text}");
+    drop((standby, primary));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,158 @@
+//! The target's rules, each broken behind its back.
+
+use trasvase::verify::{Relation, Report};
+
+use crate::tiny::Tiny;
+
+const SCHEMA: &str = "\
+    create table room (name text primary key); \
+    create domain positive as integer constraint above_zero check (value > 0); \
+    create table patient (id text primary key, code text not null, chart varchar(9), born date, \
+        made timestamptz not null default now()); \
+    create unique index patient_chart on patient (lower(chart)) where chart <> ''; \
+    create table visit (id bigserial primary key, patient_id text not null references patient (id), room text, \
+        day date not null, minutes positive, check (minutes < 600));";
+const PATIENTS: &str = "select id, 'c' || id as code, 'h' || id as chart, date '1980-01-01' as born \
+    from (values ('1'), ('2'), ('3')) as t(id)";
+const VISITS: &str = "select n as id, n::varchar as patient_id, 'A' as room, date '2024-01-15' + interval (n) month as day, \
+    10 as minutes from (values (1), (2), (3)) as t(n)";
+const REFERENCES: &str = "[tables.visit]\nreferences = { room = \"room.name\" }\n";
+
+async fn clinic() -> Tiny {
+    let rooms = "select * from (values ('A'), ('B')) as t(name)";
+    Tiny::new(SCHEMA, &[("room", rooms), ("patient", PATIENTS), ("visit", VISITS)], REFERENCES).await
+}
+
+/// What is broken, warnings included.
+fn broken(report: &Report) -> Vec<String> {
+    let broken = report.relations.iter().filter(|one| one.rows > 0);
+    broken.map(|one| format!("{} {:?} {} {}", one.table, one.kind, one.name, one.rows)).collect()
+}
+
+const TODAY: &str = "patient Today made 3";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rule_is_asked_and_each_one_broken_is_found() {
+    let tiny = clinic().await;
+    tiny.push().await;
+    let (_, snapshot) = tiny.export().await;
+    let report = tiny.run.verify(&snapshot).await;
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!(broken(&report), [TODAY], "a warning, since the column's default filled it");
+    let asked = |kind| report.relations.iter().filter(|one| one.kind == kind).count();
+    let kinds =
+        [Relation::ForeignKey, Relation::Declared, Relation::Unique, Relation::Check, Relation::Sequence];
+    assert_eq!(kinds.map(asked), [1, 1, 4, 2, 1]);
+    let not_null = report.relations.iter().filter(|one| one.kind == Relation::NotNull);
+    let not_null: Vec<_> = not_null.map(|one| format!("{}.{}", one.table, one.name)).collect();
+    assert_eq!(
+        not_null,
+        [
+            "patient.id",
+            "patient.code",
+            "patient.made",
+            "room.name",
+            "visit.id",
+            "visit.patient_id",
+            "visit.day"
+        ]
+    );
+
+    // What each statement breaks is told, and nothing else.
+    let catalog =
+        "update pg_attribute set attnotnull = {} where attrelid = 'patient'::regclass and attname = 'code'";
+    let (off, on) = (catalog.replace("{}", "false"), catalog.replace("{}", "true"));
+    let breaks: [(String, &[&str]); 7] = [
+        (
+            "set session_replication_role = replica; update visit set patient_id = '9' where id = 1; \
+             set session_replication_role = origin"
+                .into(),
+            &["visit ForeignKey visit_patient_id_fkey 1"],
+        ),
+        ("update visit set room = 'Z' where id < 3".into(), &["visit Declared room → room.name 2"]),
+        (format!("{off}; update patient set code = null where id = '2'; {on}"), &["patient NotNull code 1"]),
+        (
+            "alter table visit drop constraint visit_minutes_check; update visit set minutes = 700 where id = 3; \
+             alter table visit add constraint visit_minutes_check check (minutes < 600) not valid"
+                .into(),
+            &["visit Check visit_minutes_check 1"],
+        ),
+        (
+            "alter domain positive drop constraint above_zero; update visit set minutes = -1 where id = 3; \
+             alter domain positive add constraint above_zero check (value > 0) not valid"
+                .into(),
+            &["visit Check minutes: positive 1"],
+        ),
+        (
+            "drop index patient_chart; update patient set chart = 'H2' where id = '3'; \
+             create index patient_chart on patient (lower(chart)) where chart <> ''; \
+             update pg_index set indisunique = true where indexrelid = 'patient_chart'::regclass"
+                .into(),
+            &["patient Unique patient_chart 2"],
+        ),
+        ("select setval('visit_id_seq', 1)".into(), &["visit Sequence id 2"]),
+    ];
+    for (sql, expected) in breaks {
+        let tiny = clinic().await;
+        tiny.push().await;
+        tiny.sql(&sql).await;
+        let report = tiny.run.verify(&snapshot).await;
+        let expected: Vec<&str> = [TODAY].iter().chain(expected).copied().collect();
+        let mut found = broken(&report);
+        found.sort_by_key(|one| one != TODAY);
+        assert_eq!(found, expected, "{sql}");
+        assert!(!report.is_clean(), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_asked_of_our_rows_only() {
+    let tiny = clinic().await;
+    tiny.sql(
+        "set session_replication_role = replica; \
+         insert into visit (id, patient_id, day, room, minutes) select 50 + n, 'old', '2020-01-01', 'Z', 5 \
+         from generate_series(1, 40) n; set session_replication_role = origin; \
+         alter table visit alter constraint visit_patient_id_fkey deferrable",
+    )
+    .await;
+    tiny.push().await;
+    tiny.sql("select setval('visit_id_seq', 90)").await;
+    let (_, snapshot) = tiny.export().await;
+    let report = tiny.run.verify(&snapshot).await;
+    assert_eq!(broken(&report), [TODAY], "others' orphans are theirs");
+    assert!(report.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_are_counted_on_both_sides() {
+    let tiny = clinic().await;
+    tiny.push().await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.sql("update visit set day = '2030-05-05' where id = 2; delete from visit where id = 3").await;
+    let report = tiny.run.verify(&snapshot).await;
+    let [months] = &report.months[..] else { panic!("{:?}", report.months) };
+    assert_eq!((months.table.to_string().as_str(), months.column.as_str()), ("visit", "day"));
+    let text = months.months.iter().map(|one| format!("{} {} {}", one.month, one.expected, one.target));
+    assert_eq!(text.collect::<Vec<_>>(), ["2024-02 1 1", "2024-03 1 0", "2024-04 1 0", "2030-05 0 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_name_nothing_are_refused() {
+    for (settings, expected) in [
+        ("[tables.visit]\nreferences = { room = \"rooms\" }\n", "rooms"),
+        ("[tables.visit]\nreferences = { hall = \"room\" }\n", "hall"),
+        ("[tables.visit]\nmonths = \"room\"\n", "months"),
+    ] {
+        let mut tiny = clinic().await;
+        tiny.push().await;
+        let (_, snapshot) = tiny.export().await;
+        tiny.settings(settings);
+        let limits = trasvase::staging::Limits::default();
+        let options = tiny.run.verify_options(&snapshot, &limits);
+        let books = trasvase::verify::Books::default();
+        let error = trasvase::verify::run(&options, books, &trasvase::model::run::Silent).await.unwrap_err();
+        let failure = trasvase::error::Failure::from_anyhow(&error);
+        assert_eq!(failure.kind, trasvase::error::Kind::Usage);
+        assert!(failure.message.contains(expected), "{}", failure.message);
+    }
+}
