@@ -11,6 +11,7 @@ use crate::support;
 /// A PostgreSQL that can be copied and followed, or a copy that follows.
 struct Follower {
     data: PathBuf,
+    sockets: PathBuf,
 }
 
 const SETTINGS: &str =
@@ -32,27 +33,30 @@ impl Follower {
             .status()
             .unwrap();
         assert!(made.success());
-        Self { data }.configured("")
+        Self::started(data)
     }
 
     fn of(primary: &Self, folder: &std::path::Path) -> Self {
         let data = folder.join("standby");
         let copied = Self::command("pg_basebackup")
             .args(["-U", "postgres", "-X", "stream", "-R", "-c", "fast", "-h"])
-            .arg(&primary.data)
+            .arg(&primary.sockets)
             .arg("-D")
             .arg(&data)
             .status()
             .unwrap();
         assert!(copied.success());
-        Self { data }.configured("")
+        Self::started(data)
     }
 
-    fn configured(self, more: &str) -> Self {
-        let sockets = format!("unix_socket_directories = '{}'\n", self.data.display());
-        std::fs::write(self.data.join("postgresql.conf"), format!("{SETTINGS}{sockets}{more}")).unwrap();
-        self.control(&["-w", "-l", &self.data.join("log").to_string_lossy(), "start"]);
-        self
+    fn started(data: PathBuf) -> Self {
+        let sockets = data.with_extension("sockets");
+        support::server().account().private_folder(&sockets).unwrap();
+        let line = format!("unix_socket_directories = '{}'\n", sockets.display());
+        std::fs::write(data.join("postgresql.conf"), format!("{SETTINGS}{line}")).unwrap();
+        let started = Self { data, sockets };
+        started.control(&["-w", "-l", &started.data.join("log").to_string_lossy(), "start"]);
+        started
     }
 
     fn control(&self, arguments: &[&str]) {
@@ -61,7 +65,7 @@ impl Follower {
     }
 
     fn url(&self) -> String {
-        format!("postgresql:///postgres?host={}&user=postgres", self.data.display())
+        format!("postgresql:///postgres?host={}&user=postgres", self.sockets.display())
     }
 
     fn execute(&self, sql: &str) {

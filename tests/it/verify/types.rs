@@ -179,7 +179,8 @@ async fn compare(client: &tokio_postgres::Client, data_type: &str, codec: &Table
 
 #[tokio::test]
 async fn every_core_type_is_compared_or_refused() {
-    let client = support::database().await.client().await.client;
+    let database = support::database().await;
+    let client = database.client().await.client;
     client.batch_execute(SESSION).await.unwrap();
     let sql = "select typname::text from pg_type where typnamespace = 'pg_catalog'::regnamespace and typtype in ('b', 'r', 'm') \
                and (typsubscript <> 'array_subscript_handler'::regproc) and typname <> 'unknown' order by 1";
@@ -207,7 +208,8 @@ async fn every_core_type_is_compared_or_refused() {
 
 #[tokio::test]
 async fn types_of_extensions_are_compared_where_they_are_installed() {
-    let client = support::database().await.client().await.client;
+    let database = support::database().await;
+    let client = database.client().await.client;
     client.batch_execute(SESSION).await.unwrap();
     let vectors: &[&str] = &["[1,2,3]", "[0,-0,1e-30]", "[1]", "[-1.5,3e38]", "[]"];
     let mut problems = Vec::new();
