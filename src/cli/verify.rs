@@ -121,8 +121,22 @@ fn about(report: &Report) -> Page {
 /// How many rows of a table differ in which way.
 fn counts_of(table: &TableReport) -> Page {
     table.counts.iter().fold(Page::new(), |page, one| {
-        page.line(format!("  {}  {}", output::count(one.rows), kind_text(one.kind, one.cause)))
+        page.line(format!("  {}  {}", output::count(one.rows), way(one.kind, one.cause)))
     })
+}
+
+fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
+    match (kind, cause) {
+        (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.way_deleted"),
+        (DifferenceKind::Missing, _) => t!("verify.way_missing"),
+        (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
+        (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("verify.way_rewritten"),
+        (DifferenceKind::Different, Some(Cause::Edited)) => t!("verify.way_edited"),
+        (DifferenceKind::Different, _) => t!("verify.way_unsent"),
+        (DifferenceKind::Kept, _) => t!("cli.verify.kind_kept"),
+    }
+    .into_owned()
 }
 
 fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {

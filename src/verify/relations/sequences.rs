@@ -12,18 +12,28 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
     let mut reports = Vec::new();
     for (column, sequence) in rows.compared.table.columns.iter().filter_map(fed_by) {
         let table = rows.compared.entry.table.quoted();
+        let name = quoted(&column.name);
         // How far the next number is behind the furthest one that is in use, whichever way the sequence counts.
+        let furthest = |condition: &str| {
+            format!(
+                "(select case when increment > 0 then max(t.{name}) - next + 1 else next - min(t.{name}) + 1 end \
+                 from {table} t where {condition})::int8"
+            )
+        };
         let sql = format!(
-            "select case when increment > 0 then max - next + 1 else next - min + 1 end::int8 from ( \
-             select s.seqincrement as increment, last_value + case when is_called then s.seqincrement else 0 end as next, \
-             (select max({0}) from {table}) as max, (select min({0}) from {table}) as min \
-             from {sequence}, pg_sequence s where s.seqrelid = {1}::regclass) numbers",
-            quoted(&column.name),
+            "select {}, {} from (select s.seqincrement as increment, \
+             last_value + case when is_called then s.seqincrement else 0 end as next \
+             from {sequence}, pg_sequence s where s.seqrelid = {}::regclass) numbers",
+            furthest(rows.condition),
+            furthest("true"),
             literal(&sequence),
         );
         let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        let behind = row.get::<_, Option<i64>>(0).unwrap_or(0).max(0);
-        reports.push(rows.report(Relation::Sequence, &column.name, behind));
+        let behind = |place: usize| row.get::<_, Option<i64>>(place).unwrap_or(0).max(0);
+        // What others numbered by hand is theirs, and worth a word.
+        let (ours, all) = (behind(0), behind(1));
+        let report = rows.report(Relation::Sequence, &column.name, ours.max(all));
+        reports.push(RelationReport { warning: ours == 0, ..report });
     }
     Ok(reports)
 }

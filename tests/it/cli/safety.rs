@@ -125,8 +125,13 @@ fn what_differs_says_which_mode_would_mend_it() {
     says(&mini.run(&["run", "mini"]), 0, &[]);
     mini.execute("update person set name = 'Other' where name = 'Ana'");
     let told = mini.run(&["verify", "mini"]);
-    says(&told, 3, &["does not hold what the snapshot says"]);
+    says(&told, 3, &["the load was right", "1  changed since they were written", "from meta.difference"]);
     assert!(!String::from_utf8_lossy(&told.stderr).contains("mode ="), "{told:?}");
+    let fixed = mini.run(&["verify", "mini", "--fix-sql=fix.sql", "--sample", "1", "--format", "json"]);
+    says(&fixed, 3, &["\"commented\": 1", "patients' data", "\"sample\": ["]);
+    assert!(std::fs::read_to_string(mini.path().join("fix.sql")).unwrap().contains("\n-- update"));
+    std::fs::remove_file(mini.path().join("staging/mini/mini.duckdb")).unwrap();
+    says(&mini.run(&["verify", "mini"]), 3, &["there is no staging file"]);
     mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", "mode = \"insert\"");
     says(&mini.run(&["verify", "mini"]), 3, &["mode = \"upsert\" in clinic.toml for person"]);
     mini.edit("clinics/mini/clinic.toml", "mode = \"insert\"", "mode = \"upsert\"");

@@ -120,6 +120,10 @@ async fn rules_are_asked_of_our_rows_only() {
     let report = tiny.run.verify(&snapshot).await;
     assert_eq!(broken(&report), [TODAY], "others' orphans are theirs");
     assert!(report.is_clean());
+    tiny.sql("select setval('visit_id_seq', 60)").await;
+    let report = tiny.run.verify(&snapshot).await;
+    assert_eq!(broken(&report), [TODAY, "visit Sequence id 30"]);
+    assert!(report.is_clean(), "numbers that others gave by hand are a warning");
 }
 
 #[tokio::test(flavor = "multi_thread")]
