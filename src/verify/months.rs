@@ -81,7 +81,7 @@ pub(super) fn place(options: &Options<'_>, compared: &Compared<'_>) -> Option<us
     let (birth, change) = (["birth", "born", "dob"], ["created", "updated", "modified", "deleted"]);
     let happened = |name: &&str| dated(name) && !meant(name, &birth) && !meant(name, &change);
     let begun = |name: &&str| dated(name) && meant(name, &["created"]);
-    names.iter().position(|name| happened(name)).or_else(|| names.iter().position(|name| begun(name)))
+    names.iter().position(happened).or_else(|| names.iter().position(begun))
 }
 
 /// Refuses a column of clinic.toml by which no row can be counted.

@@ -73,7 +73,7 @@ pub(super) async fn compare(
         found.extend(values::find(options, population, &rows).await?);
         found.extend(unique::find(options, &rows).await?);
         found.extend(sequences::find(options, &rows).await?);
-        found.sort_by(|one, other| one.kind.cmp(&other.kind));
+        found.sort_by_key(|one| one.kind);
         reports.extend(found);
     }
     Ok(reports)
