@@ -70,7 +70,7 @@ impl Follower {
 
     fn execute(&self, sql: &str) {
         support::runtime().block_on(async {
-            let target = Target::at("DATABASE_URL", Secret::new(&self.url()));
+            let target = Target::at("DATABASE_URL", Secret::new(self.url()));
             let session = Session::open(&target, Purpose::Read).await.unwrap();
             session.client.batch_execute(sql).await.unwrap();
         });

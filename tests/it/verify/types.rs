@@ -143,10 +143,9 @@ async fn fill(client: &tokio_postgres::Client, data_type: &str, values: &[&str])
         // What it refuses is no value.
         let _ = client.batch_execute(&sql).await;
     }
-    let more = format!(
-        "insert into t values (-1, null, '{{}}', null, null), (-2, null, null, '{{}}', '(,{{}})'::outer_pair)"
-    );
-    client.batch_execute(&more).await.unwrap();
+    let more =
+        "insert into t values (-1, null, '{}', null, null), (-2, null, null, '{}', '(,{})'::outer_pair)";
+    client.batch_execute(more).await.unwrap();
 }
 
 /// Equal digests on both sides for every row, and another digest for every other value.
