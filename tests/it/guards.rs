@@ -33,8 +33,7 @@ fn read(path: &Path) -> String {
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 7] = ["sources", "staging", "dedupe", "snapshot", "codec", "pg", "config"];
-    const STAGES: [&str; 8] =
-        ["load", "transform", "check", "export", "push", "verify", "rollback", "trace"];
+    const STAGES: [&str; 8] = ["load", "transform", "check", "export", "push", "verify", "rollback", "trace"];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);
     match module {
