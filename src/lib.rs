@@ -10,8 +10,9 @@
 //! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
 //! | [`rollback`] | the ledger | PostgreSQL and the ledger, in one transaction | every row as it was, or left and named |
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
+//! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //!
-//! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `snapshot`, `codec`,
+//! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
 //! `pg`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
 
 rust_i18n::i18n!("locales", fallback = "en");
@@ -21,13 +22,16 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod dedupe;
+pub mod desk;
 pub mod error;
 pub mod export;
 pub mod load;
 pub mod model;
 pub mod pg;
+pub mod purge;
 pub mod push;
 pub mod rollback;
+pub mod sample;
 pub mod snapshot;
 pub mod sources;
 pub mod staging;

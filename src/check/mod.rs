@@ -15,6 +15,8 @@ mod settings;
 mod shape;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -22,6 +24,7 @@ use tokio_postgres::Client;
 
 use crate::codec::LiveOids;
 use crate::config::{Clinic, LoadMode, Project, sql_files};
+use crate::desk;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
@@ -50,6 +53,8 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     pub sources: Vec<SourceCount>,
     pub findings: Vec<Finding>,
+    /// Ids of findings that people accepted as they are: they stop nothing.
+    pub accepted: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -103,11 +108,20 @@ pub struct Finding {
     pub count: u64,
 }
 
+impl Finding {
+    /// As people decide about it.
+    pub fn id(&self) -> String {
+        desk::id(Stage::Check.as_str(), &self.rule, &self.subject, self.column.as_deref())
+    }
+}
+
 impl Report {
-    /// Tables with more rejects than allowed, and critical checks that found something.
+    /// Tables with more rejects than allowed, and critical checks that found something that nobody accepted.
     pub fn stops(&self) -> Vec<String> {
         let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);
-        let critical = self.findings.iter().filter(|finding| finding.severity == "critical");
+        let stops =
+            |finding: &&Finding| finding.severity == "critical" && !self.accepted.contains(&finding.id());
+        let critical = self.findings.iter().filter(stops);
         let others = critical.map(|finding| match finding.about {
             About::Source => limits::stop_of_source(&finding.subject, finding.count),
             About::Table | About::Repair | About::Check => finding.rule.clone(),
@@ -123,6 +137,7 @@ impl Report {
 /// are no error: [`Report::stops`] says whether they are too many.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let staging = options.staging;
+    let accepted = desk::Decisions::read(options.project, options.clinic)?.accepted();
     staging.execute(ready::FAULT_TABLE)?;
     staging.execute("delete from meta.finding where stage = 'check'")?;
     let mut names = shape::target_tables(staging)?;
@@ -192,7 +207,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     verdict::decide(staging, options.clinic, &order)?;
     fate::tell_rest(staging)?;
     let sources = verdict::counts(staging, options.clinic)?;
-    Ok(Report { tables, sources, findings })
+    Ok(Report { tables, sources, findings, accepted })
 }
 
 fn started(observer: &dyn Observer, shape: &TableShape<'_>) -> Result<()> {

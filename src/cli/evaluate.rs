@@ -6,9 +6,9 @@ use rust_i18n::t;
 use super::context::Context;
 use super::entity::Entity;
 use super::output::{self, Page, Table};
+use crate::config::sheet::{self, Sheet};
 use crate::dedupe::decisions::Decisions;
 use crate::dedupe::evaluate::{self, Evaluation, Scores, Subject, Truth};
-use crate::dedupe::sheet::{self, Sheet};
 use crate::error::Failure;
 use crate::staging::{Access, Staging};
 

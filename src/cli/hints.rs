@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 17] = [
+const OF_A_CLINIC: [&str; 19] = [
     "load",
     "transform",
     "check",
@@ -14,6 +14,8 @@ const OF_A_CLINIC: [&str; 17] = [
     "run",
     "log",
     "maps",
+    "issues",
+    "purge",
     "doctor",
     "schema",
     "review",
@@ -25,8 +27,8 @@ const OF_A_CLINIC: [&str; 17] = [
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 9] =
-    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo"];
+const OF_A_TARGET: [&str; 10] =
+    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "purge"];
 
 /// The failure with each command in its hints made whole.
 pub(super) fn completed(

@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 mod hints;
 mod init;
+mod issues;
 mod journal;
 mod language;
 mod load;
@@ -21,11 +22,13 @@ mod output;
 mod pipeline;
 mod postgres;
 mod progress;
+mod purge;
 mod push;
 mod redo;
 mod review;
 mod rollback;
 mod run;
+mod sample;
 mod schema;
 mod signals;
 mod sql;
@@ -75,10 +78,13 @@ enum Command {
     Log(log::Arguments),
     Sql(sql::Arguments),
     Maps(maps::Arguments),
+    Issues(issues::Arguments),
     Dedupe(dedupe::Arguments),
     Review(review::Arguments),
     Unmerge(unmerge::Arguments),
     Evaluate(evaluate::Arguments),
+    Sample(sample::Arguments),
+    Purge(purge::Arguments),
     Schema(schema::Arguments),
     Postgres(postgres::Arguments),
     Doctor(doctor::Arguments),
@@ -149,10 +155,13 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Log(arguments)) => arguments.run(&context),
         Some(Command::Sql(arguments)) => arguments.run(&context),
         Some(Command::Maps(arguments)) => arguments.run(&context),
+        Some(Command::Issues(arguments)) => arguments.run(&context),
         Some(Command::Dedupe(arguments)) => arguments.run(&context),
         Some(Command::Review(arguments)) => arguments.run(&context),
         Some(Command::Unmerge(arguments)) => arguments.run(&context),
         Some(Command::Evaluate(arguments)) => arguments.run(&context),
+        Some(Command::Sample(arguments)) => arguments.run(&context),
+        Some(Command::Purge(arguments)) => arguments.run(&context),
         Some(Command::Schema(arguments)) => arguments.run(&context),
         Some(Command::Postgres(arguments)) => arguments.run(&context),
         Some(Command::Doctor(arguments)) => arguments.run(&context),

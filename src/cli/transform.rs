@@ -124,6 +124,26 @@ pub(super) fn left_behind(source: &str, records: u64, unused: Option<&str>) -> S
     .into_owned()
 }
 
+/// What became of corrections by hand.
+pub(super) fn fixes(report: &Report) -> Page {
+    report.fixes.iter().fold(Page::new(), |page, one| {
+        let (applied, rows) = (output::count(one.applied), output::count(one.rows));
+        let page = page.line(t!("cli.transform.fixed", path = one.path, applied = applied, rows = rows));
+        one.faults.iter().fold(page, |page, fault| {
+            let (place, count) = (fault.place.as_str(), output::count(fault.count));
+            let column = fault.column.as_deref().unwrap_or_default();
+            page.line(match fault.rule.as_str() {
+                "fix_gone" => t!("cli.transform.fix_gone", place = place, count = count),
+                "fix_column" => {
+                    t!("cli.transform.fix_column", place = place, entity = one.entity, count = count)
+                }
+                "fix_value" => t!("cli.transform.fix_value", place = place, column = column, count = count),
+                _ => t!("cli.transform.fix_entity", place = place, entity = one.entity, count = count),
+            })
+        })
+    })
+}
+
 pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
     let mut table = Table::new([
         t!("cli.transform.model"),
@@ -149,6 +169,6 @@ pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
         .unread
         .iter()
         .fold(page, |page, one| page.line(left_behind(&one.source, one.records, one.unused.as_deref())));
-    let page = page.add(linked(report, clinic));
+    let page = page.add(fixes(report)).add(linked(report, clinic));
     page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
 }

@@ -69,6 +69,8 @@ pub struct Clinic {
     pub safety: Safety,
     #[serde(default)]
     pub ledger: LedgerConfig,
+    #[serde(default)]
+    pub retention: Option<Retention>,
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,
@@ -259,6 +261,14 @@ pub struct Safety {
 pub struct LedgerConfig {
     /// Every source record's original row; patients' data then stands in the ledger, and in snapshots, as it came.
     pub keep_rows: bool,
+}
+
+/// `[retention]`: how long the ledger keeps rows as they were, for `purge`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// From the end of their batch on.
+    pub days: u32,
 }
 
 impl MapPolicy {

@@ -1,15 +1,17 @@
 //! The project's folders and each clinic's `clinic.toml`.
 
 mod clinic;
+mod csv;
 mod dedupe;
 mod mistake;
 mod near;
 mod project;
+pub mod sheet;
 mod sql_file;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Safety, Site,
-    SourceConfig, TableConfig, TargetConfig, Triggers,
+    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Retention,
+    Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub(crate) use near::{near, nearest};

@@ -1,17 +1,15 @@
 //! What people decided about pairs: `clinics/<clinic>/fixes/<entity>.links.csv`, in git, so that it outlives every run.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result};
-use nix::fcntl::{Flock, FlockArg};
+use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
 use super::cluster::Decided;
-use super::sheet::{self, Sheet};
+use crate::config::sheet::{self, Sheet};
 use crate::config::{Clinic, Project, shown};
 use crate::error::{self, Failure};
 use crate::model::ident::quoted;
@@ -154,18 +152,7 @@ impl Decisions {
     /// # Errors
     /// The file has become unreadable since, or cannot be written.
     pub fn append(&mut self, rows: &[Row]) -> Result<()> {
-        self.change(|text, sheet| {
-            let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-            let mut text = text.to_owned();
-            if !text.is_empty() && !text.ends_with(['\n', '\r']) {
-                text.push_str(end);
-            }
-            for row in rows {
-                text.push_str(&line(row, sheet));
-                text.push_str(end);
-            }
-            text
-        })
+        self.change(|text, sheet| sheet::appended(text, rows.iter().map(|row| line(row, sheet))))
     }
 
     /// Takes a row that was just added out again, if nobody else did.
@@ -221,21 +208,15 @@ impl Decisions {
         ))
     }
 
-    /// Rewrites the file under a lock, so that two people at one machine lose nothing of each other.
+    /// Rewrites the file; what would be unreadable is not written.
     fn change(&mut self, new: impl FnOnce(&str, &Sheet) -> String) -> Result<()> {
-        let folder = self.path.parent().unwrap_or(&self.path);
-        let cannot = || t!("staging.cannot_write", path = self.shown);
-        std::fs::create_dir_all(folder).with_context(cannot)?;
-        let open = File::open(folder).with_context(cannot)?;
-        let _lock =
-            Flock::lock(open, FlockArg::LockExclusive).map_err(|(_, error)| error).with_context(cannot)?;
-        let old = self.text()?.filter(|text| !text.trim_start_matches(sheet::MARK).trim().is_empty());
-        let old = old.unwrap_or_else(|| sheet::line(HEADER, ',') + "\n");
-        let sheet = Sheet::parse(&old, &self.shown)?;
-        self.parsed(&sheet)?;
-        let text = new(&old, &sheet);
-        let current = self.parsed(&Sheet::parse(&text, &self.shown)?)?;
-        sheet::replace(&self.path, &text, 0o644)?;
+        let mut current = BTreeMap::new();
+        sheet::change(&self.path, &self.shown, &HEADER, |text, sheet| {
+            self.parsed(sheet)?;
+            let text = new(text, sheet);
+            current = self.parsed(&Sheet::parse(&text, &self.shown)?)?;
+            Ok(text)
+        })?;
         self.current = current;
         Ok(())
     }

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use encoding_rs::Encoding;
 use rust_i18n::t;
 
-use super::sheet::{self, Sheet};
+use crate::config::sheet::{self, Sheet};
 use crate::config::{Project, shown};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;

@@ -12,7 +12,6 @@
 mod blocking;
 pub mod cluster;
 mod compare;
-mod csv;
 pub mod decisions;
 mod estimate;
 pub mod evaluate;
@@ -27,7 +26,7 @@ pub mod pairs;
 pub mod pending;
 mod promise;
 mod record;
-pub mod sheet;
+
 pub mod summary;
 pub mod survivor;
 mod values;

@@ -7,6 +7,7 @@ use rust_i18n::t;
 
 use super::Options;
 use crate::config::{SqlFile, sql_files};
+use crate::desk::{self, Decisions};
 use crate::error::Failure;
 use crate::model::manifest::{Control, Manifest, ModelVersion, TableEntry, Tenant};
 use crate::snapshot::FORMAT;
@@ -32,6 +33,7 @@ pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Ma
         controls: controls(options)?,
         golden: Vec::new(),
         records: Vec::new(),
+        issues: desk::entries(options.staging, &Decisions::read(options.project, clinic)?)?,
     })
 }
 

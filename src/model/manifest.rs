@@ -8,7 +8,7 @@ use super::ident::{ClinicName, TableName};
 use super::keys::Keys;
 
 /// The manifest of one snapshot. Its id is the SHA-256 (hex) over this manifest without the id, which in turn holds
-/// the hash of every file, so equal content gives an equal id. No clock is in it.
+/// the hash of every file, so equal content gives an equal id. No clock is in it. [`Manifest::issues`] are beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this format.
@@ -38,6 +38,28 @@ pub struct Manifest {
     /// Sources some of whose records are told of one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordsEntry>,
+    /// What load, transform and check found, and what people decided about it. No part of the id: a decision changes no
+    /// row, and load tells some things only once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issues: Vec<IssueEntry>,
+}
+
+/// A finding, for the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IssueEntry {
+    pub id: String,
+    pub stage: String,
+    pub rule: String,
+    pub severity: String,
+    pub subject: String,
+    pub column: Option<String>,
+    pub count: u64,
+    /// `open`, `accepted` or `resolved`.
+    pub status: String,
+    pub reason: Option<String>,
+    pub who: Option<String>,
+    /// RFC 3339, of the decision.
+    pub when: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

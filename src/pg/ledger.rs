@@ -12,10 +12,11 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 3] = [
+const MIGRATIONS: [(i32, &str, &str); 4] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
+    (4, "issue", include_str!("../../sql/ledger/V004__issue.sql")),
 ];
 
 /// The version of the ledger that this program makes.
@@ -144,6 +145,36 @@ pub async fn begin(client: &Client, manifest: &Manifest, notes: &str) -> Result<
         .map_err(|error| error::postgres(&error))?;
     let number: i32 = row.get(0);
     Ok(Batch { number, id })
+}
+
+/// Writes down the findings of a batch's snapshot; inside the data transaction.
+pub async fn issues(client: &Client, batch: &Batch, manifest: &Manifest) -> Result<()> {
+    let statement = client
+        .prepare(
+            "insert into trasvase.issue (batch, id, stage, rule, severity, subject, column_name, count, status, reason, who, decided_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    for issue in &manifest.issues {
+        let count = i64::try_from(issue.count)?;
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+            &batch.number,
+            &issue.id,
+            &issue.stage,
+            &issue.rule,
+            &issue.severity,
+            &issue.subject,
+            &issue.column,
+            &count,
+            &issue.status,
+            &issue.reason,
+            &issue.who,
+            &issue.when,
+        ];
+        client.execute(&statement, &values).await.map_err(|error| error::postgres(&error))?;
+    }
+    Ok(())
 }
 
 /// Marks a batch as completed with its counts; inside the data transaction, so that both are true or neither.

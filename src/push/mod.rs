@@ -172,6 +172,7 @@ async fn write(
     let snapshot = numbers::reserved(context).await?;
     let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
     let counts = counts::count(context, plan, batch, &written).await?;
+    ledger::issues(context.client, batch, context.manifest()).await?;
     ledger::complete(context.client, batch, &counts).await?;
     ledger::note_shape(context.client, batch, &shape(context, plan)).await?;
     error::interrupt::check()?;

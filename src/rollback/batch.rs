@@ -33,6 +33,9 @@ pub struct Batch {
     status: String,
     #[serde(skip)]
     rolled_back: Option<(String, String)>,
+    /// Its before-images are destroyed.
+    #[serde(skip)]
+    purged: bool,
 }
 
 impl Batch {
@@ -72,7 +75,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
         _ => "shape::text, to_char(rolled_back_at, 'YYYY-MM-DD HH24:MI'), rolled_back_by",
     };
     let sql = format!(
-        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later} \
+        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later}, (to_jsonb(batch) ->> 'purged_at') is not null \
          from trasvase.batch where clinic = $1 order by number"
     );
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
@@ -87,6 +90,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             status: row.get(5),
             shape: shape.map(serde_json::from_str).transpose().context("the ledger's shape")?,
             rolled_back: row.get::<_, Option<String>>(7).zip(row.get(8)),
+            purged: row.get(9),
         })
     };
     rows.iter().map(batch).collect()
@@ -157,6 +161,7 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
     for later in batches.iter().filter(|one| one.number > batch.number && one.status == "completed") {
         let rows = built_on(options, &chosen, later).await?;
         if rows > 0 {
+            refuse_status(later, clinic)?;
             built.push(t!("rollback.built", batch = later.id, rows = rows).into_owned());
             chosen.push(later.clone());
         }
@@ -172,6 +177,7 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
 
 fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
     match batch.status.as_str() {
+        "completed" if batch.purged => Err(Failure::failed(t!("rollback.purged", batch = batch.id))),
         "completed" => Ok(()),
         "rolled_back" => {
             let (at, who) = batch.rolled_back.clone().unwrap_or_default();

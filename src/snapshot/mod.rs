@@ -81,8 +81,13 @@ impl Snapshot {
     pub fn seal(partial: &Path, snapshots: &Path, mut manifest: Manifest) -> Result<Self> {
         manifest.id = manifest_id(&manifest)?;
         let folder = snapshots.join(&manifest.id);
-        if Self::open(&folder).and_then(|there| there.verify_files()).is_ok() {
+        if let Some(there) = Self::open(&folder).ok().filter(|there| there.verify_files().is_ok()) {
             fs::remove_dir_all(partial)?;
+            if there.manifest.issues != manifest.issues {
+                let renewed = folder.join("manifest.json.partial");
+                write_synced(&renewed, &serde_json::to_vec_pretty(&manifest)?)?;
+                fs::rename(&renewed, folder.join("manifest.json"))?;
+            }
         } else {
             if folder.is_dir() {
                 fs::remove_dir_all(&folder)?;
@@ -187,9 +192,9 @@ pub fn hash_file(path: &Path) -> Result<(String, u64)> {
     }
 }
 
-/// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id.
+/// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id and its issues.
 fn manifest_id(manifest: &Manifest) -> Result<String> {
-    let unnamed = Manifest { id: String::new(), ..manifest.clone() };
+    let unnamed = Manifest { id: String::new(), issues: Vec::new(), ..manifest.clone() };
     Ok(hex(Sha256::digest(serde_json::to_vec(&unnamed)?)))
 }
 

@@ -71,6 +71,17 @@ create table if not exists meta.finding (
   detail varchar,
 );
 
+-- one row a cell of clean that a line of clinics/<clinic>/fixes/<entity>.csv corrected; the value stays in that file
+create table if not exists meta.fix (
+  entity varchar not null,
+  source_id varchar not null,
+  column_name varchar not null,
+  -- line of the file, from 1
+  line bigint not null,
+  who varchar,
+  reason varchar,
+);
+
 -- one row a build of a model
 create table if not exists meta.model_version (
   model varchar not null,

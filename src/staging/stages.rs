@@ -112,7 +112,7 @@ impl Staging {
         let mut rows = self
             .rows(
                 "select stage, status, input, output, counts::varchar, run,
-                    strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(ended_at, '%Y-%m-%dT%H:%M:%SZ')
+                    strftime(started_at, '%Y-%m-%dT%H:%M:%S.%gZ'), strftime(ended_at, '%Y-%m-%dT%H:%M:%S.%gZ')
              from meta.stage",
                 |row| {
                     Ok((

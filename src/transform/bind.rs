@@ -51,6 +51,10 @@ pub(super) fn bind(
             None
         } else if let Err(problem) = bind_one(node, macros, options, workbench) {
             Some(problem)
+        } else if let Some(Err(error)) =
+            graph.fixes.get(&name).map(|fixes| fixes.apply(workbench.staging(), &name))
+        {
+            Some(Problem::at(&node.file, None, error.to_string()))
         } else if node.kind != Kind::Model {
             continue;
         } else {

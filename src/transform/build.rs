@@ -101,7 +101,7 @@ pub(super) fn apply(
         let report = called
             .into_iter()
             .try_for_each(|found| stored.create(staging, found))
-            .and_then(|()| build(options, macros, node, step, shapes.get(&step.name).copied()))
+            .and_then(|()| build(options, graph, macros, node, step, shapes.get(&step.name).copied()))
             .map_err(|error| stopped(&error, reports.len(), total, step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
@@ -191,6 +191,7 @@ fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found:
 
 fn build(
     options: &Options<'_>,
+    graph: &Graph,
     macros: &Macros,
     node: &Node,
     step: &Step,
@@ -205,6 +206,9 @@ fn build(
     };
     staging.transaction(|| {
         replace(options, macros, node, before)?;
+        if let Some(fixes) = graph.fixes.get(&node.name) {
+            fixes.apply(staging, &node.name)?;
+        }
         rows = staging.value(&format!("select count(*) from {}", node.name.quoted()))?;
         let milliseconds = i64::try_from(started.elapsed().as_millis())?;
         let sql = if node.sql.is_empty() { &node.file.path } else { &node.file.text };

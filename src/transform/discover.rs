@@ -6,6 +6,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
+use super::fixes;
 use super::graph::{Graph, Kind, Node};
 use super::linked;
 use super::macros::Macros;
@@ -44,6 +45,7 @@ pub(super) fn graph(
             add_model(&mut graph, folder, file, workbench, macros, problems)?;
         }
     }
+    fixes::read(project, clinic, &mut graph)?;
     for node in maps::nodes(project, clinic, &graph)? {
         graph.nodes.insert(node.name.clone(), node);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::fixes;
 use super::linked::Fixes;
 use super::name::Name;
 use super::plan::Shape;
@@ -80,6 +81,8 @@ pub(super) struct Graph {
     pub(super) leaves: BTreeMap<Name, String>,
     /// Inputs before what reads them, ties by name.
     pub(super) order: Vec<Name>,
+    /// Corrections by hand, by the clean table that they are laid over.
+    pub(super) fixes: BTreeMap<Name, fixes::Fixes>,
 }
 
 impl Graph {

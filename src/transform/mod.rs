@@ -10,6 +10,7 @@ mod bind;
 mod build;
 mod culprit;
 mod discover;
+mod fixes;
 mod graph;
 mod linked;
 mod macros;
@@ -29,6 +30,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 pub use build::ModelReport;
+pub use fixes::{FixFault, FixReport};
 pub use linked::LinkReport;
 pub use plan::{Plan, Reason, Step};
 pub(crate) use token::only_statement;
@@ -65,6 +67,8 @@ pub struct Report {
     pub unread: Vec<Unread>,
     /// Entities whose duplicates are looked for.
     pub linked: Vec<LinkReport>,
+    /// Corrections by hand, by file.
+    pub fixes: Vec<FixReport>,
     /// Hash over the fingerprints of all models: equal hash, equal models over equal sources.
     pub output: String,
 }
@@ -109,9 +113,10 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     unmapped.retain(|map| map.unmapped_values > 0);
     let unread = unread::find(&prepared.graph, options.clinic, options.staging)?;
     unread::record(options.staging, &unread)?;
+    let fixes = fixes::record(options.staging, &prepared.graph)?;
     let output = build::output(options.staging)?;
     let linked = linked::reports(options, &prepared.graph)?;
-    Ok(Report { linked, built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
+    Ok(Report { linked, fixes, built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
 }
 
 /// Counts untranslated values where models were built or the headers or policies changed.

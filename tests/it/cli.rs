@@ -1,6 +1,8 @@
 //! The command line as a person or a script meets it: words, exit codes, files.
 
+mod canary;
 mod clinic;
+mod desk;
 mod loading;
 mod replica;
 mod review;

@@ -32,8 +32,9 @@ fn read(path: &Path) -> String {
 /// What the module of a ring may import; `None` for a module that is in no ring.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
-    const ADAPTERS: [&str; 7] = ["sources", "staging", "dedupe", "snapshot", "codec", "pg", "config"];
-    const STAGES: [&str; 8] = ["load", "transform", "check", "export", "push", "verify", "rollback", "trace"];
+    const ADAPTERS: [&str; 8] = ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "config"];
+    const STAGES: [&str; 10] =
+        ["load", "transform", "check", "export", "push", "verify", "rollback", "trace", "purge", "sample"];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);
     match module {
@@ -42,7 +43,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
             allowed.extend(STAGES);
         }
         stage if STAGES.contains(&stage) => allowed.extend(ADAPTERS),
-        "sources" | "dedupe" => allowed.extend(["config", "staging"]),
+        "sources" | "dedupe" | "desk" => allowed.extend(["config", "staging"]),
         adapter if ADAPTERS.contains(&adapter) => allowed.extend(["config"]),
         inner if INNER.contains(&inner) => {}
         _ => return None,

@@ -1,5 +1,6 @@
 //! Models from files to tables: what is built, what is rebuilt, what is refused and how it is said.
 
+mod fixes;
 mod linked;
 mod macros;
 mod maps;

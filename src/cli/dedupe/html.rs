@@ -14,10 +14,11 @@ use super::charts::{self, Bar};
 use super::explained::bits;
 use super::masked::masked;
 use super::summarised::{rounded, verdicts};
+use crate::config::sheet;
 use crate::dedupe::model::weight;
 use crate::dedupe::pending::Records;
 use crate::dedupe::summary::{self, At, Summary};
-use crate::dedupe::{Model, RuleReport, cluster, level_text, sheet};
+use crate::dedupe::{Model, RuleReport, cluster, level_text};
 use crate::error::Failure;
 use crate::staging::{private_file, private_folder};
 

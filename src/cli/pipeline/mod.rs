@@ -480,7 +480,9 @@ impl Outcome {
         // Of many stages, people read what needs a look, and the proof.
         let page = self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Load(report) => page.add(load::faults(report)),
-            Report::Transform(report) => page.add(transform::linked(report, &self.clinic)),
+            Report::Transform(report) => {
+                page.add(transform::fixes(report)).add(transform::linked(report, &self.clinic))
+            }
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
             Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
                 page.add(push::page(report, &self.clinic, target))

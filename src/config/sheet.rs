@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use encoding_rs::{Encoding, WINDOWS_1252};
+use nix::fcntl::{Flock, FlockArg};
 use rust_i18n::t;
 
 use super::csv::Records;
@@ -160,6 +161,46 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> Result<()> {
         let _ = std::fs::remove_file(&partial);
     }
     written.with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+/// Rewrites a file under a lock on its folder, so that two people at one machine lose nothing of each other. One that is not
+/// there, or is empty, has this header.
+///
+/// # Errors
+/// The file cannot be read or written, or `new` refuses.
+pub fn change(
+    path: &Path,
+    shown: &str,
+    header: &[&str],
+    new: impl FnOnce(&str, &Sheet) -> Result<String>,
+) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let cannot = || t!("staging.cannot_write", path = shown);
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    let open = File::open(folder).with_context(cannot)?;
+    let _lock =
+        Flock::lock(open, FlockArg::LockExclusive).map_err(|(_, error)| error).with_context(cannot)?;
+    let old = if path.exists() { read_text(path)? } else { String::new() };
+    let old = match old.trim_start_matches(MARK).trim().is_empty() {
+        true => line(header, ',') + "\n",
+        false => old,
+    };
+    let text = new(&old, &Sheet::parse(&old, shown)?)?;
+    replace(path, &text, 0o644)
+}
+
+/// A text with lines added at its end, ended as its own are.
+pub fn appended(text: &str, lines: impl Iterator<Item = String>) -> String {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut text = text.to_owned();
+    if !text.is_empty() && !text.ends_with(['\n', '\r']) {
+        text.push_str(end);
+    }
+    for line in lines {
+        text.push_str(&line);
+        text.push_str(end);
+    }
+    text
 }
 
 #[cfg(test)]

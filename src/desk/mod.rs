@@ -1,0 +1,210 @@
+//! The data-quality desk: what the stages found, under ids that stay, and what people decided about it.
+
+mod decisions;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::hex;
+use crate::model::manifest::IssueEntry;
+use crate::staging::Staging;
+
+pub use decisions::{Decisions, Row};
+
+/// How long an id is: of a thousand findings, two with one id are less likely than one in a hundred million.
+const ID_LENGTH: usize = 12;
+
+/// Where a finding stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody decided about it, or it came back.
+    Open,
+    /// It stays as it is, for a reason.
+    Accepted,
+    /// What caused it was mended.
+    Resolved,
+}
+
+/// A finding of the last run, or one that people decided about earlier.
+#[derive(Debug, Clone, Serialize)]
+pub struct Issue {
+    pub id: String,
+    pub status: Status,
+    /// It was resolved, and its stage found it again since.
+    pub returned: bool,
+    /// Empty where nothing found it any more.
+    pub stage: String,
+    pub rule: String,
+    pub severity: String,
+    pub subject: String,
+    pub column: Option<String>,
+    /// What it counts; 0 where it is not found any more.
+    pub count: u64,
+    /// Names, places and counts; never a value.
+    pub detail: Option<String>,
+    pub reason: Option<String>,
+    pub who: Option<String>,
+    /// RFC 3339, as its file has it.
+    pub when: Option<String>,
+}
+
+/// The id of a finding: the same in every run, on every machine.
+pub fn id(stage: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
+    let mut hash = Sha256::new();
+    for part in [stage, rule, subject, column.unwrap_or_default()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut id = hex(hash.finalize());
+    id.truncate(ID_LENGTH);
+    id
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Open => "open",
+            Status::Accepted => "accepted",
+            Status::Resolved => "resolved",
+        }
+    }
+}
+
+impl Issue {
+    /// Table or source, with its column where there is one.
+    pub fn about(&self) -> String {
+        let parts = [Some(self.subject.as_str()), self.column.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+    }
+
+    fn decided(mut self, row: Option<&Row>, found_at: Option<DateTime<Utc>>) -> Self {
+        let Some(row) = row else { return self };
+        self.returned = row.status == Status::Resolved && row.decided_at() < found_at;
+        self.status = if self.returned { Status::Open } else { row.status };
+        (self.reason, self.who) = (Some(row.reason.clone()), Some(row.who.clone()));
+        self.when = Some(row.when.clone());
+        self
+    }
+}
+
+/// Every finding of the last runs with what was decided about it, and what was decided about others: open ones first, the
+/// gravest first.
+///
+/// # Errors
+/// DuckDB fails.
+pub fn issues(staging: &Staging, decisions: &Decisions) -> Result<Vec<Issue>> {
+    let stages = staging.stages()?;
+    let found_at = |stage: &str| {
+        let row = stages.iter().find(|row| row.stage.as_str() == stage)?;
+        DateTime::parse_from_rfc3339(&row.started_at).ok().map(|time| time.to_utc())
+    };
+    let mut issues: Vec<Issue> = found(staging)?
+        .into_iter()
+        .map(|issue| {
+            let (row, found_at) = (decisions.of(&issue.id), found_at(&issue.stage));
+            issue.decided(row, found_at)
+        })
+        .collect();
+    let gone: Vec<Issue> =
+        decisions.rows().filter(|row| !issues.iter().any(|issue| issue.id == row.id)).map(gone).collect();
+    issues.extend(gone);
+    issues.sort_by_key(|issue| {
+        (issue.status, rank(&issue.severity), issue.stage.clone(), issue.rule.clone(), issue.about())
+    });
+    Ok(issues)
+}
+
+/// What a snapshot keeps of the findings: those that stand, without where and when.
+///
+/// # Errors
+/// DuckDB fails.
+pub fn entries(staging: &Staging, decisions: &Decisions) -> Result<Vec<IssueEntry>> {
+    let standing = issues(staging, decisions)?.into_iter().filter(|issue| issue.count > 0);
+    let entry = |issue: Issue| IssueEntry {
+        status: issue.status.as_str().to_owned(),
+        id: issue.id,
+        stage: issue.stage,
+        rule: issue.rule,
+        severity: issue.severity,
+        subject: issue.subject,
+        column: issue.column,
+        count: issue.count,
+        reason: issue.reason,
+        who: issue.who,
+        when: issue.when,
+    };
+    Ok(standing.map(entry).collect())
+}
+
+/// The findings as stages wrote them, those of several files of one source as one.
+fn found(staging: &Staging) -> Result<Vec<Issue>> {
+    staging.rows(
+        "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
+           subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
+         from meta.finding where count > 0 group by stage, rule, subject, column_name",
+        |row| {
+            let (stage, rule): (String, String) = (row.get(0)?, row.get(1)?);
+            let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);
+            Ok(Issue {
+                id: id(&stage, &rule, &subject, column.as_deref()),
+                status: Status::Open,
+                returned: false,
+                stage,
+                rule,
+                severity: row.get(2)?,
+                subject,
+                column,
+                count: row.get(5)?,
+                detail: row.get(6)?,
+                reason: None,
+                who: None,
+                when: None,
+            })
+        },
+    )
+}
+
+/// A decision about what is not found any more.
+fn gone(row: &Row) -> Issue {
+    let issue = Issue {
+        id: row.id.clone(),
+        status: row.status,
+        returned: false,
+        stage: String::new(),
+        rule: row.rule.clone(),
+        severity: String::new(),
+        subject: row.subject.clone(),
+        column: None,
+        count: 0,
+        detail: None,
+        reason: None,
+        who: None,
+        when: None,
+    };
+    issue.decided(Some(row), None)
+}
+
+fn rank(severity: &str) -> usize {
+    ["critical", "warning", "info"].iter().position(|known| *known == severity).unwrap_or(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_depends_on_every_part_and_on_nothing_else() {
+        let one = id("check", "no_phone", "patient", Some("phone"));
+        assert_eq!(one, id("check", "no_phone", "patient", Some("phone")));
+        let others = [
+            id("transform", "no_phone", "patient", Some("phone")),
+            id("check", "no_phon", "epatient", Some("phone")),
+            id("check", "no_phone", "patient", None),
+            id("check", "no_phone", "patientphone", None),
+        ];
+        assert!(others.iter().all(|other| *other != one && other.len() == ID_LENGTH), "{others:?}");
+    }
+}

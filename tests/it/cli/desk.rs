@@ -1,0 +1,262 @@
+//! Findings and decisions about them, anonymised samples, the end of a clinic's data.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::clinic::Mini;
+use super::safety::says;
+use crate::support;
+
+const CHECK: &str = "-- persons without a birth date\n-- severity: critical\nselect id from target.person where born is null\n";
+
+/// A clinic in which a critical check finds something.
+fn with_check() -> Mini {
+    let mini = Mini::new();
+    mini.write("sql/systems/small/checks/no_birth_date.sql", CHECK);
+    mini
+}
+
+/// The findings of a rule.
+fn issue(mini: &Mini, rule: &str) -> Value {
+    let (report, _) = mini.json("issues mini --all");
+    let issues = report["issues"].as_array().unwrap();
+    issues
+        .iter()
+        .find(|issue| issue["rule"] == rule)
+        .unwrap_or_else(|| panic!("no {rule}: {report:#}"))
+        .clone()
+}
+
+fn texts(mini: &Mini, sql: &str) -> Vec<String> {
+    support::runtime().block_on(async {
+        let session = mini.database.client().await;
+        session.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    })
+}
+
+#[test]
+fn an_accepted_finding_stops_nothing_and_stays_counted() {
+    let mini = with_check();
+    says(&mini.run(&["run", "mini"]), 3, &["no_birth_date"]);
+    let found = issue(&mini, "no_birth_date");
+    assert_eq!((&found["status"], &found["severity"]), (&"open".into(), &"critical".into()));
+    let id = found["id"].as_str().unwrap().to_owned();
+    says(&mini.run(&["issues", "mini", "--accept", &id]), 2, &["--reason"]);
+    says(&mini.run(&["issues", "mini", "--accept", "nope", "--reason", "x"]), 2, &["nope"]);
+    says(&mini.run(&["issues", "mini", "--accept", &id, "--reason", " "]), 2, &[]);
+    let accept =
+        ["issues", "mini", "--accept", &id[..6], "--reason", "never asked, says Eva", "--who", "Max"];
+    says(&mini.run(&accept), 0, &["accepted", "never asked, says Eva", "fixes/issues.csv"]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let found = issue(&mini, "no_birth_date");
+    assert_eq!(
+        (&found["id"], &found["status"], &found["count"]),
+        (&id.clone().into(), &"accepted".into(), &1.into())
+    );
+    let file = std::fs::read_to_string(mini.path().join("clinics/mini/fixes/issues.csv")).unwrap();
+    assert!(file.starts_with("id,rule,subject,status,reason,who,when\n"), "{file}");
+    assert!(
+        file.contains(&format!("{id},no_birth_date,sql/systems/small/checks/no_birth_date.sql,accepted,\"never asked, says Eva\",Max,")),
+        "{file}"
+    );
+    let ledger = "select id || ' ' || status || ' ' || count || ' ' || who || ' ' || reason from trasvase.issue where rule = 'no_birth_date'";
+    assert_eq!(texts(&mini, ledger), [format!("{id} accepted 1 Max never asked, says Eva")]);
+    let es = mini.run(&["--lang", "es", "issues", "mini"]);
+    says(&es, 0, &["aceptado", "no_birth_date"]);
+}
+
+#[test]
+fn a_resolved_finding_that_comes_back_is_open_again_and_says_so() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let found = issue(&mini, "unmapped_value");
+    let id = found["id"].as_str().unwrap();
+    says(&mini.run(&["issues", "mini", "--resolve", id, "--reason", "mapped"]), 0, &["resolved"]);
+    assert_eq!(issue(&mini, "unmapped_value")["status"], "resolved");
+    says(&mini.run(&["transform", "mini"]), 0, &[]);
+    let found = issue(&mini, "unmapped_value");
+    assert_eq!((&found["status"], &found["returned"]), (&"open".into(), &true.into()));
+    says(&mini.run(&["issues", "mini"]), 0, &["came back"]);
+    mini.write(
+        "clinics/mini/maps/kind.csv",
+        "source_value,target_value\nfirst,FIRST\nagain,RETURN\nodd,ODD\n",
+    );
+    says(&mini.run(&["transform", "mini"]), 0, &[]);
+    let found = issue(&mini, "unmapped_value");
+    assert_eq!((&found["status"], &found["count"]), (&"resolved".into(), &0.into()));
+}
+
+#[test]
+fn a_decision_changes_no_snapshot() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let latest = || std::fs::read_to_string(mini.path().join("staging/mini/snapshots/latest")).unwrap();
+    let before = latest();
+    let id = issue(&mini, "unmapped_value")["id"].as_str().unwrap().to_owned();
+    says(&mini.run(&["issues", "mini", "--accept", &id, "--reason", "odd"]), 0, &[]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    assert_eq!(latest(), before);
+    let manifest = mini.path().join("staging/mini/snapshots").join(before.trim()).join("manifest.json");
+    let manifest: Value = serde_json::from_str(&std::fs::read_to_string(manifest).unwrap()).unwrap();
+    let kept =
+        manifest["issues"].as_array().unwrap().iter().find(|issue| issue["id"] == id.as_str()).unwrap();
+    assert_eq!((&kept["status"], &kept["reason"]), (&"accepted".into(), &"odd".into()));
+}
+
+#[test]
+fn what_is_not_signed_off_is_not_purged() {
+    let mini = Mini::new();
+    says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 2, &["not signed off"]);
+    says(&mini.run(&["run", "mini", "--until", "push"]), 0, &[]);
+    says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 2, &["not signed off"]);
+    mini.execute("update person set name = 'Somebody' where name = 'Ana'");
+    says(&mini.run(&["verify", "mini"]), 3, &[]);
+    says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 2, &["not signed off"]);
+    mini.execute("update person set name = 'Ana' where name = 'Somebody'");
+    says(&mini.run(&["verify", "mini"]), 0, &[]);
+    says(&mini.run(&["load", "mini", "--force"]), 0, &[]);
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 2, &["not signed off"]);
+    assert!(mini.path().join("staging/mini/mini.duckdb").is_file());
+}
+
+#[test]
+fn a_purge_leaves_a_list_and_nothing_else() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.edit("clinics/mini/sources/people.csv", "Luis", "Luisa");
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let changes = || texts(&mini, "select count(*)::text from trasvase.change");
+    assert_eq!(changes(), ["1"]);
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 0, &["staging/mini/snapshots/", "[retention]"]);
+    let staging = mini.path().join("staging/mini");
+    let before = std::fs::read(staging.join("mini.duckdb")).unwrap();
+    says(&mini.run(&["purge", "mini"]), 2, &["--confirm mini"]);
+    says(&mini.run(&["purge", "mini", "--confirm", "other"]), 2, &[]);
+    says(&mini.run(&["purge", "mini", "--yes"]), 2, &["--confirm mini"]);
+    assert_eq!(std::fs::read(staging.join("mini.duckdb")).unwrap(), before);
+    let (report, code) = mini.json("purge mini --confirm mini --who Max");
+    assert_eq!(code, 0);
+    assert!(!staging.exists());
+    assert_eq!(changes(), ["1"], "without [retention] the ledger keeps everything");
+    let list = std::fs::read_to_string(mini.path().join(report["list"].as_str().unwrap())).unwrap();
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let files: BTreeSet<&str> =
+        list["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert!(
+        files.contains("staging/mini/mini.duckdb") && files.iter().any(|file| file.contains("/logs/")),
+        "{files:?}"
+    );
+    let database =
+        list["files"].as_array().unwrap().iter().find(|file| file["path"] == "staging/mini/mini.duckdb");
+    assert_eq!(database.unwrap()["sha256"], hex(&before));
+    assert_eq!(list["who"], "Max");
+    // What was older only later goes later, without a staging file.
+    let settings = mini.path().join("clinics/mini/clinic.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text + "\n[retention]\ndays = 0\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 0, &["trasvase.change"]);
+    let (report, _) = mini.json("purge mini --confirm mini");
+    assert_eq!((&report["ledger"][0]["table"], &report["ledger"][0]["rows"]), (&"change".into(), &1.into()));
+    assert_eq!(changes(), ["0"]);
+    assert_eq!(texts(&mini, "select count(*)::text from trasvase.batch where purged_at is not null"), ["1"]);
+    says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 0, &["nothing to destroy"]);
+    assert_eq!(texts(&mini, "select count(*)::text from person"), ["3"]);
+    says(&mini.run(&["rollback", "mini", "last", "--confirm", "mini"]), 1, &["purge"]);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Forty people with a sex, a doctor, a date and a mail address.
+fn many_people() -> String {
+    let row = |n: usize| {
+        let (sex, doctor) = (["Mujer", "Hombre"][n % 2], ["Ruiz", "Gil"][n % 2]);
+        format!(
+            "{};Ana Gil {n};19{:02}-05-01;{sex};{doctor};ana{n}@clinica.es;{};\n",
+            1000 + n,
+            10 + n,
+            1000 + n / 2
+        )
+    };
+    format!("code;name;born;sex;reviewer;mail;parent;spare\n{}", (0..40).map(row).collect::<String>())
+}
+
+#[test]
+fn a_sample_has_the_shape_of_its_source_and_none_of_its_people() {
+    let mini = Mini::new();
+    mini.write("clinics/mini/sources/people.csv", &many_people());
+    says(&mini.run(&["load", "mini"]), 0, &[]);
+    says(&mini.run(&["sample", "mini", "people", "--out", "s.csv"]), 2, &["--anonymise"]);
+    assert!(!mini.path().join("s.csv").exists());
+    says(&mini.run(&["sample", "mini", "persons", "--anonymise", "--out", "s.csv"]), 2, &["people"]);
+    let (report, code) = mini.json("sample mini people 30 --anonymise --out s.csv");
+    assert_eq!((code, &report["rows"]), (0, &30.into()));
+    let how = |name: &str| {
+        let column =
+            report["columns"].as_array().unwrap().iter().find(|column| column["column"] == name).unwrap();
+        (column["how"].as_str().unwrap().to_owned(), column["person"].as_bool().unwrap())
+    };
+    assert_eq!(how("sex"), ("kept".to_owned(), false));
+    // Its values are surnames that stand in a column of names too.
+    assert_eq!(how("reviewer"), ("text".to_owned(), true));
+    assert_eq!(
+        (how("born").0, how("mail").0, how("code").0),
+        ("dates".into(), "emails".into(), "codes".into())
+    );
+    assert_eq!(how("spare").0, "empty");
+    let text = std::fs::read_to_string(mini.path().join("s.csv")).unwrap();
+    for old in ["Ana", "Gil", "clinica", "Ruiz"] {
+        assert!(!text.contains(old), "{old} in:\n{text}");
+    }
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 30);
+    let codes: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(codes.len(), 30);
+    assert!(rows.iter().all(|row| row[0].len() == 4
+        && row[2].len() == 10
+        && row[3].len() >= 5
+        && row[5].ends_with("@example.com")));
+    // A parent is a person's code, and stays one.
+    assert!(rows.iter().any(|row| codes.contains(row[6])), "{text}");
+    says(&mini.run(&["sample", "mini", "people", "30", "--anonymise", "--out", "t.csv"]), 0, &["sex"]);
+    assert_eq!(std::fs::read_to_string(mini.path().join("t.csv")).unwrap(), text);
+}
+
+/// Files and folders below a folder that somebody else could read or enter.
+fn open_ones(folder: &Path, found: &mut Vec<String>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = std::fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777;
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        if mode != expected {
+            found.push(format!("{mode:o} {}", path.display()));
+        }
+        if path.is_dir() {
+            open_ones(&path, found);
+        }
+    }
+}
+
+#[test]
+fn every_file_below_staging_is_its_owners_alone() {
+    let mini = Mini::new();
+    let section = "[dedupe.person]\nblock.all = \"'1'\"\ncompare.name = { as = \"text\" }\ncompare.born = { as = \"date\" }\n\n[control.people]";
+    mini.edit("clinics/mini/clinic.toml", "[control.people]", section);
+    mini.edit("sql/systems/small/target/person.sql", "_id from", "_ids from");
+    says(&mini.run(&["run", "mini", "--allow-pending"]), 0, &[]);
+    says(&mini.run(&["dedupe", "mini", "person", "--report"]), 0, &[]);
+    says(&mini.run(&["sample", "mini", "people", "--anonymise", "--out", "staging/mini/s.csv"]), 0, &[]);
+    mini.execute("delete from visit");
+    says(&mini.run(&["verify", "mini"]), 3, &[]);
+    mini.edit("clinics/mini/sources/people.csv", "Luis", "Lu\"is");
+    mini.run(&["run", "mini", "--allow-pending"]);
+    let mut found = Vec::new();
+    open_ones(&mini.path().join("staging/mini"), &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+}
