@@ -78,6 +78,10 @@ const APART: [&str; 9] = [
     "different",
 ];
 
+/// Levels of a name whose given name is another one, and of one whose surname is.
+pub(super) const RENAMED: [&str; 2] = ["surname_equal", "surname_alike"];
+pub(super) const MARRIED: [&str; 2] = ["given_name_equal", "given_name_alike"];
+
 /// How often two different people of one household agree all the same on what is personal.
 const NAMESAKES: f64 = 0.02;
 /// And on all of the name: of fathers and sons who are called the same, one surname is another one where people have two.

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{self, BITS, Kin, Ladder, Twins};
+use super::compare::{self, BITS, Kin, Ladder, MARRIED, RENAMED, Twins};
 use super::model::{Comparison, Level, Model, STRANGE};
 
 /// Pairs that the prior of a distribution counts for.
@@ -242,8 +242,7 @@ impl<'a> Fit<'a> {
             }
             at_most(MOST_APART, shares, ladder, |level| level.apart);
             let is = |labels: [&'static str; 2]| move |level: &compare::Level| labels.contains(&level.label);
-            let (renamed, married) =
-                (is(["surname_equal", "surname_alike"]), is(["given_name_equal", "given_name_alike"]));
+            let (renamed, married) = (is(RENAMED), is(MARRIED));
             let most = MOST_RENAMED * sum(shares, ladder, married);
             self.renamed += matches * (sum(shares, ladder, renamed) - most).max(0.0);
             at_most(most, shares, ladder, renamed);
