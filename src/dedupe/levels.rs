@@ -149,9 +149,9 @@ pub(super) fn person(values: &[&str]) -> u8 {
         &|| equal(lg, rs) && equal(ls, rg),
         &|| equal(ls, rs) && given_alike(0.85),
         &|| equal(lg, rg) && surname_alike(0.85),
-        &|| given_alike(0.82) && surname_alike(0.82) || swapped(),
-        &|| given_fits(0.82) && surname_fits(0.82),
-        &|| given_fits(0.82) && surname.is_mixed() || given.is_mixed() && surname_fits(0.82),
+        &|| given_alike(LOOSELY) && surname_alike(LOOSELY) || swapped(),
+        &|| given_fits(LOOSELY) && surname_fits(LOOSELY),
+        &|| given_fits(LOOSELY) && surname.is_mixed() || given.is_mixed() && surname_fits(LOOSELY),
         &|| given_missing && (surname_fits(0.88) || equal(ls, rg) || equal(lg, rs)),
         &|| surname_missing && (given_fits(0.88) || equal(ls, rg) || equal(lg, rs)),
         // Of names that are swapped, it is the surname that a household has in common.
@@ -162,6 +162,9 @@ pub(super) fn person(values: &[&str]) -> u8 {
         &|| given_missing || surname_missing,
     ])
 }
+
+/// The similarity from which on words may be one at any level of a name.
+const LOOSELY: f64 = 0.82;
 
 /// How the words of two names compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,19 +183,26 @@ struct Names<'a> {
     l: &'a str,
     r: &'a str,
     whole: Similarity<'a>,
+    loosely: OnceCell<Words>,
 }
 
 impl<'a> Names<'a> {
     fn new(l: &'a str, r: &'a str) -> Self {
-        Self { l, r, whole: Similarity::new(l, r) }
+        Self { l, r, whole: Similarity::new(l, r), loosely: OnceCell::new() }
     }
 
     fn is_mixed(&self) -> bool {
-        self.compare(0.82) == Words::Mixed
+        self.compare(LOOSELY) == Words::Mixed
     }
 
-    /// Compares them word by word, in any order; words are one from this similarity on.
+    /// Compares them word by word, in any order; words are one from this similarity on, [`LOOSELY`] or more. What is apart
+    /// loosely, as most names are, is so strictly.
     fn compare(&self, least: f64) -> Words {
+        let loosely = *self.loosely.get_or_init(|| self.by_word(LOOSELY));
+        if loosely == Words::Apart || least <= LOOSELY { loosely } else { self.by_word(least) }
+    }
+
+    fn by_word(&self, least: f64) -> Words {
         let (l, r) = (self.l, self.r);
         if l.is_empty() || r.is_empty() {
             return Words::Apart;
@@ -215,13 +225,19 @@ impl<'a> Names<'a> {
         });
         match paired.count() {
             // One name with a space in it that the other has elsewhere, or has not.
-            _ if edits(&l.replace(' ', ""), &r.replace(' ', "")) < 2 => Words::Alike,
+            _ if is_one_without_spaces(l, r) => Words::Alike,
             all if all == count && is_part => Words::Part,
             all if all == count => Words::Alike,
             0 => Words::Apart,
             _ => Words::Mixed,
         }
     }
+}
+
+/// Whether two names are one but for spaces and a slip.
+fn is_one_without_spaces(l: &str, r: &str) -> bool {
+    let letters = |name: &str| name.bytes().filter(|byte| *byte != b' ').count();
+    letters(l).abs_diff(letters(r)) < 2 && edits(&l.replace(' ', ""), &r.replace(' ', "")) < 2
 }
 
 /// The words of a name but for those that names do without.
