@@ -398,7 +398,7 @@ async fn keys<'c>(
         .map_err(|error| error::postgres(&error))?
         .get(0);
     for index in shape.table.indexes.iter().filter(|index| index.unique && index.valid) {
-        let given = rules::plain_columns(index).is_none_or(|columns| {
+        let given = index.plain_columns().is_none_or(|columns| {
             columns.iter().all(|name| shape.columns.iter().any(|column| column.column.name == *name))
         });
         if !given {
@@ -410,7 +410,7 @@ async fn keys<'c>(
                 .map(|decided| format!("_n in ({})", decided.true_rows(&shape.name.staged("ready")))),
         };
         match filter {
-            Some(filter) if rules::bytewise(shape.table, index) && (index.primary || !filled) => {
+            Some(filter) if index.is_bytewise(shape.table) && (index.primary || !filled) => {
                 rules::unique(options.staging, shape, index, &filter)?;
             }
             _ => questions.unique.push(index),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::shape::TableShape;
-use crate::model::catalog::{Column, ConstraintKind, Identity, Index, Table, TypeKind};
+use crate::model::catalog::{Column, ConstraintKind, Identity, Index, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::staging::Staging;
 
@@ -42,7 +42,7 @@ fn mandatory(column: &Column) -> bool {
 /// Unique keys that DuckDB can decide: plain columns, bytewise equality, no predicate or one that DuckDB can evaluate.
 /// Of rows with one key the first by (file, row) stays; the others name it.
 pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, filter: &str) -> Result<()> {
-    let Some(columns) = plain_columns(index) else { return Ok(()) };
+    let Some(columns) = index.plain_columns() else { return Ok(()) };
     let keys = columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ");
     let present = columns
         .iter()
@@ -71,41 +71,6 @@ pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, f
         constraint = literal(&index.name),
         ready = shape.name.staged("ready"),
     ))
-}
-
-/// Column names of an index without expressions.
-pub(super) fn plain_columns(index: &Index) -> Option<Vec<String>> {
-    index.columns.iter().cloned().collect()
-}
-
-/// Whether DuckDB's comparison of canonical text is PostgreSQL's equality for this index.
-pub(super) fn bytewise(table: &Table, index: &Index) -> bool {
-    plain_columns(index).is_some_and(|columns| {
-        columns.iter().all(|name| {
-            table.column(name).is_some_and(|column| {
-                !column.nondeterministic && text_is_identity(&column.data_type.undomained().base)
-            })
-        })
-    })
-}
-
-/// Types whose equal values always have equal canonical text (numeric has 1.0 = 1.00, citext and bpchar fold).
-fn text_is_identity(base: &str) -> bool {
-    matches!(
-        base,
-        "text"
-            | "varchar"
-            | "name"
-            | "uuid"
-            | "int2"
-            | "int4"
-            | "int8"
-            | "bool"
-            | "date"
-            | "timestamp"
-            | "timestamptz"
-            | "bytea"
-    )
 }
 
 /// A foreign key with all its columns in the snapshot.

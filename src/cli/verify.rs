@@ -198,6 +198,9 @@ fn sources(report: &Report) -> Table {
 
 /// Whether a source's sum holds; one that no model reads is not said to be whole.
 fn whole(source: &SourceReport) -> String {
+    if source.complete && !source.holds() {
+        return t!("cli.verify.not_in_ledger").into_owned();
+    }
     match (source.complete && source.count.unread, &source.unused) {
         (false, _) => yes_or_no(source.complete),
         (true, None) => t!("cli.verify.unread").into_owned(),

@@ -311,6 +311,44 @@ impl Trigger {
     }
 }
 
+impl Column {
+    /// Whether its values are equal where their canonical text is, byte for byte, and only there: numeric has 1.0 = 1.00,
+    /// citext and bpchar fold, a nondeterministic collation does what it likes.
+    pub fn is_bytewise(&self) -> bool {
+        let base = &self.data_type.undomained().base;
+        !self.nondeterministic
+            && matches!(
+                base.as_str(),
+                "text"
+                    | "varchar"
+                    | "name"
+                    | "uuid"
+                    | "int2"
+                    | "int4"
+                    | "int8"
+                    | "bool"
+                    | "date"
+                    | "timestamp"
+                    | "timestamptz"
+                    | "bytea"
+            )
+    }
+}
+
+impl Index {
+    /// Column names of an index without expressions.
+    pub fn plain_columns(&self) -> Option<Vec<String>> {
+        self.columns.iter().cloned().collect()
+    }
+
+    /// Whether its keys are equal where their columns' canonical text is.
+    pub fn is_bytewise(&self, table: &Table) -> bool {
+        self.plain_columns().is_some_and(|columns| {
+            columns.iter().all(|name| table.column(name).is_some_and(Column::is_bytewise))
+        })
+    }
+}
+
 impl DataType {
     /// The type under all domains.
     pub fn undomained(&self) -> &DataType {

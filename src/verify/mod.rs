@@ -4,6 +4,7 @@
 //! up in 256 buckets by the digest's last byte (DESIGN §4). Equal buckets prove equal rows; only rows of unequal buckets
 //! are listed, and only their columns compared. Beside that, the target's own rules are asked again (`relations`).
 
+mod accounts;
 mod books;
 mod both_sides;
 mod buckets;
@@ -29,7 +30,7 @@ use crate::config::{Clinic, Project};
 use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
-use crate::model::manifest::{SourceCount, TableEntry};
+use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Lag, execute, ledger, numbers};
 use crate::snapshot::Snapshot;
@@ -38,6 +39,7 @@ use buckets::Buckets;
 use ours::OurTable;
 use population::Population;
 
+pub use accounts::SourceReport;
 pub use books::Books;
 pub use both_sides::QueryReport;
 pub use control::ControlReport;
@@ -118,17 +120,6 @@ pub struct TableReport {
     pub not_listed: u64,
 }
 
-/// One source: are all its records accounted for?
-#[derive(Debug, Clone, Serialize)]
-pub struct SourceReport {
-    #[serde(flatten)]
-    pub count: SourceCount,
-    pub complete: bool,
-    /// Of a source that no model reads: why that is meant, as clinic.toml says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unused: Option<String>,
-}
-
 impl Report {
     /// Whether everything is equal, every relation holds and every record is accounted for.
     pub fn is_clean(&self) -> bool {
@@ -148,7 +139,7 @@ impl Report {
     fn rest_is_clean(&self) -> bool {
         self.relations.iter().all(RelationReport::holds)
             && self.months.iter().all(|months| months.unequal().next().is_none())
-            && self.sources.iter().all(|source| source.complete)
+            && self.sources.iter().all(SourceReport::holds)
             && self.controls.iter().all(|control| control.equal)
             && self.queries.iter().all(|query| query.equal)
     }
@@ -194,6 +185,8 @@ struct Compared<'a> {
     tenanted: Option<String>,
     /// The keys of the rows that are compared, where not all are.
     wanted: Option<HashSet<String>>,
+    /// Its foreign keys, and those that clinic.toml declares.
+    references: Vec<relations::Reference>,
 }
 
 /// What the server says of the tables.
@@ -204,7 +197,6 @@ struct TheirSide {
 
 /// What it says of the clinic's rows as a whole.
 struct Figures {
-    relations: Vec<RelationReport>,
     controls: Vec<ControlReport>,
     answers: Vec<both_sides::Answer>,
 }
@@ -255,7 +247,7 @@ async fn in_transaction(
         snapshot: manifest.id.clone(),
         since: options.since.map(str::to_owned),
         replica: options.replica.clone(),
-        sources: sources(options),
+        sources: accounts::sources(options).await?,
         ..Report::default()
     };
     for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
@@ -266,26 +258,33 @@ async fn in_transaction(
         theirs.figures_stand = all_ours == theirs.all_ours;
     }
     if theirs.tables.iter().any(|table| !table.figures_stand) {
-        theirs.figures = figures(options, &population, &tables, &theirs.tables).await?;
+        theirs.figures = figures(options, &tables, &theirs.tables).await?;
     }
+    report.relations =
+        relations::compare(options, &population, &asked(&tables, &ours, &theirs, &report)).await?;
     for (place, ours) in ours.tables.into_iter().enumerate() {
         let (Some(months), theirs) = (ours.months, &theirs.tables[place]) else { continue };
         let equal = report.tables[place].equal;
         report.months.push(months::compare(options, &tables[place], months, theirs, equal).await?);
     }
-    report.relations = theirs.figures.relations;
     report.controls = theirs.figures.controls;
     report.queries = both_sides::compare(ours.answers, &theirs.figures.answers);
     Ok(report)
 }
 
-fn sources(options: &Options<'_>) -> Vec<SourceReport> {
-    let report = |count: &SourceCount| SourceReport {
-        complete: complete(count),
-        unused: unused(options.clinic, count),
-        count: count.clone(),
-    };
-    options.snapshot.manifest().sources.iter().map(report).collect()
+/// The tables, and which of them turned out equal.
+fn asked<'a>(
+    tables: &'a [Compared<'a>],
+    ours: &'a OurSide,
+    theirs: &'a TheirSide,
+    report: &Report,
+) -> Vec<relations::Asked<'a>> {
+    let sides = ours.tables.iter().zip(&theirs.tables).zip(&report.tables);
+    let asked = |(compared, ((ours, theirs), report)): (
+        &'a Compared<'a>,
+        ((&'a OurTable, &'a TheirTable), &TableReport),
+    )| { relations::Asked { compared, proven: &ours.proven, theirs, equal: report.equal } };
+    tables.iter().zip(sides).map(asked).collect()
 }
 
 /// The snapshot with the numbers that the ledger knows for its new keys.
@@ -308,7 +307,7 @@ async fn both(
     observer: &dyn Observer,
 ) -> Result<(OurSide, TheirSide)> {
     std::thread::scope(|scope| {
-        let ours = scope.spawn(|| our_side(options, tables));
+        let ours = scope.spawn(|| our_side(options, population, tables));
         let theirs = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(their_side(options, population, tables, observer))
         });
@@ -318,9 +317,10 @@ async fn both(
     })
 }
 
-fn our_side(options: &Options<'_>, tables: &[Compared<'_>]) -> Result<OurSide> {
+fn our_side(options: &Options<'_>, population: &Population, tables: &[Compared<'_>]) -> Result<OurSide> {
     options.snapshot.verify_files()?;
-    let read = |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref());
+    let mut keys = relations::Keys::new(population.days());
+    let read = |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref(), &mut keys);
     let tables = tables.iter().map(read).collect::<Result<Vec<_>>>()?;
     let longest = tables.iter().map(|table| table.longest).max().unwrap_or(0);
     // What is asked of all rows has no answer for some.
@@ -353,35 +353,19 @@ async fn their_side(
         let foreign = with_tenant.map(|rows| rows - of_tenant);
         read.push(TheirTable { buckets, foreign, all_ours: all == ours, whole, figures_stand: true });
     }
-    let figures = figures(options, population, tables, &read).await?;
+    let figures = figures(options, tables, &read).await?;
     Ok(TheirSide { tables: read, figures })
 }
 
-async fn figures(
-    options: &Options<'_>,
-    population: &Population,
-    tables: &[Compared<'_>],
-    theirs: &[TheirTable],
-) -> Result<Figures> {
-    let relations = relations::compare(options, population, tables, theirs).await?;
+async fn figures(options: &Options<'_>, tables: &[Compared<'_>], theirs: &[TheirTable]) -> Result<Figures> {
     if options.since.is_some() {
-        return Ok(Figures { relations, controls: Vec::new(), answers: Vec::new() });
+        return Ok(Figures { controls: Vec::new(), answers: Vec::new() });
     }
     let with_tables = population::with_tables(tables, theirs);
     Ok(Figures {
-        relations,
         controls: control::compare(options, &with_tables).await?,
         answers: both_sides::ask_target(options, &with_tables).await?,
     })
-}
-
-/// read = rejected + merged + imported + skipped + filtered (DESIGN §1).
-fn complete(count: &SourceCount) -> bool {
-    count.read == count.rejected + count.merged + count.imported + count.skipped + count.filtered
-}
-
-fn unused(clinic: &Clinic, count: &SourceCount) -> Option<String> {
-    clinic.sources.get(&count.source).filter(|_| count.unread)?.unused.clone()
 }
 
 async fn compared<'a>(
@@ -407,7 +391,8 @@ async fn compared<'a>(
     };
     let condition = population.condition(entry, &codec);
     let (written, tenanted) = (population.written(entry), population.tenanted(table));
-    Ok(Compared { entry, table, codec, written, condition, tenanted, wanted })
+    let references = relations::references(options, entry, table)?;
+    Ok(Compared { entry, table, codec, written, condition, tenanted, wanted, references })
 }
 
 async fn table_report(

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::buckets::{Buckets, bucket_of};
 use super::months::{self, Counter};
+use super::relations::{Keys, Proven};
 use super::{Compared, Options};
 use crate::error;
 
@@ -22,6 +23,8 @@ pub(super) struct OurTable {
     pub(super) sample: Vec<Sampled>,
     /// Bytes of the longest row.
     pub(super) longest: usize,
+    /// What its rows say of the target's rules.
+    pub(super) proven: Proven,
 }
 
 /// A row of a sample, as the snapshot has it.
@@ -41,11 +44,12 @@ impl OurTable {
     }
 }
 
-/// Reads a table; only rows with these keys are compared, where they are given.
+/// Reads a table; only rows with these keys are compared, where they are given. `keys` are those of the tables before it.
 pub(super) fn read(
     options: &Options<'_>,
     compared: &Compared<'_>,
     wanted: Option<&HashSet<String>>,
+    keys: &mut Keys,
 ) -> Result<OurTable> {
     let Compared { entry, codec, .. } = compared;
     let sampled = chosen(options.snapshot.id(), &entry.table.to_string(), entry.rows, options.sample);
@@ -55,7 +59,9 @@ pub(super) fn read(
         months: months::place(options, compared).map(Counter::new),
         sample: Vec::new(),
         longest: 0,
+        proven: Proven::default(),
     };
+    let mut tally = keys.tally(compared);
     let mut reader = options.snapshot.rows(entry)?;
     let mut buffer = Vec::new();
     let mut number = 0;
@@ -78,7 +84,9 @@ pub(super) fn read(
         if let Some(months) = &mut table.months {
             months.add(&row.values);
         }
+        tally.add(keys, &row.values);
     }
+    table.proven = keys.finish(&entry.table, tally);
     table.longest = reader.longest();
     Ok(table)
 }

@@ -105,6 +105,35 @@ async fn the_ledger_has_each_records_verdict_and_the_sums() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn verify_holds_the_ledgers_sums() {
+    let tiny = tiny("").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let report = tiny.run.verify(&snapshot).await;
+    assert!(report.is_clean() && report.sources.iter().all(|source| source.ledger == Some(true)));
+    for (sql, back) in [
+        ("delete from trasvase.record where verdict = 'merged'", ""),
+        (
+            "update trasvase.batch set counts = jsonb_set(counts, '{people,imported}', '3')",
+            "update trasvase.batch set counts = jsonb_set(counts, '{people,imported}', '2')",
+        ),
+    ] {
+        let saved = "create table saved as select * from trasvase.record";
+        tiny.sql(&format!("{saved}; {sql}")).await;
+        let report = tiny.run.verify(&snapshot).await;
+        let ledger: Vec<_> =
+            report.sources.iter().map(|one| (one.count.source.as_str(), one.ledger)).collect();
+        assert_eq!(ledger, [("kinds", Some(true)), ("people", Some(false))], "{sql}");
+        assert!(!report.is_clean(), "{sql}");
+        tiny.sql(&format!(
+            "{back}; delete from trasvase.record; insert into trasvase.record select * from saved; drop table saved"
+        ))
+        .await;
+    }
+    assert!(tiny.run.verify(&snapshot).await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clinic_that_keeps_rows_has_each_as_it_was_read() {
     let tiny = tiny("[ledger]\nkeep_rows = true\n").await;
     let (_, snapshot) = tiny.export().await;

@@ -2,6 +2,7 @@
 //! off, and some relations only clinic.toml knows.
 
 mod orphans;
+mod proven;
 mod sequences;
 mod unique;
 mod values;
@@ -14,6 +15,9 @@ use super::population::Population;
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
 use crate::model::ident::TableName;
+
+pub(super) use orphans::{Reference, references};
+pub(super) use proven::{Keys, Proven};
 
 /// One rule of a table, and how many rows break it.
 #[derive(Debug, Clone, Serialize)]
@@ -55,20 +59,36 @@ struct Rows<'a> {
     compared: &'a Compared<'a>,
     /// A condition on alias `t`.
     condition: &'a str,
+    /// What its rows in the snapshot say, where these are those of the target.
+    proven: Option<&'a Proven>,
+    /// The target holds no others.
+    all_ours: bool,
+    /// Tables whose rows are equal.
+    equal: &'a [&'a TableName],
 }
 
-/// Asks the server about every rule of every table of the snapshot.
+/// A table and whether all its rows are equal on both sides.
+pub(super) struct Asked<'a> {
+    pub(super) compared: &'a Compared<'a>,
+    pub(super) proven: &'a Proven,
+    pub(super) theirs: &'a TheirTable,
+    pub(super) equal: bool,
+}
+
+/// Asks about every rule of every table of the snapshot: the server, where equal rows do not prove it.
 pub(super) async fn compare(
     options: &Options<'_>,
     population: &Population,
-    tables: &[Compared<'_>],
-    theirs: &[TheirTable],
+    tables: &[Asked<'_>],
 ) -> Result<Vec<RelationReport>> {
+    let equal = tables.iter().filter(|table| table.equal && options.since.is_none());
+    let equal: Vec<&TableName> = equal.map(|table| &table.compared.entry.table).collect();
     let mut reports = Vec::new();
-    for (compared, theirs) in tables.iter().zip(theirs) {
+    for Asked { compared, proven, theirs, .. } in tables {
         error::interrupt::check()?;
         let condition = if theirs.all_ours { "true" } else { compared.condition.as_str() };
-        let rows = Rows { compared, condition };
+        let proven = equal.contains(&&compared.entry.table).then_some(*proven);
+        let rows = Rows { compared, condition, proven, all_ours: theirs.all_ours, equal: &equal };
         let mut found = orphans::find(options, &rows).await?;
         found.extend(values::find(options, population, &rows).await?);
         found.extend(unique::find(options, &rows).await?);
@@ -80,6 +100,17 @@ pub(super) async fn compare(
 }
 
 impl Rows<'_> {
+    /// How many rows have no parent, where equal rows of both tables prove it.
+    fn orphans(&self, reference: &str) -> Option<u64> {
+        let (parent, orphans) = self.proven?.orphans.get(reference)?;
+        self.equal.contains(&parent).then_some(*orphans)
+    }
+
+    /// Whether no two rows share a key of this index: no two of ours, and there are no others.
+    fn is_unique(&self, index: &str) -> bool {
+        self.all_ours && self.proven.is_some_and(|proven| proven.unique.iter().any(|name| name == index))
+    }
+
     fn report(&self, kind: Relation, name: &str, rows: i64) -> RelationReport {
         RelationReport {
             table: self.compared.entry.table.clone(),

@@ -3,26 +3,41 @@
 use anyhow::Result;
 
 use super::{Relation, RelationReport, Rows, number, unknown};
-use crate::model::catalog::{Column, Constraint, ConstraintKind};
+use crate::model::catalog::{Column, Constraint, ConstraintKind, Table};
 use crate::model::ident::{TableName, quoted};
+use crate::model::manifest::TableEntry;
 use crate::verify::Options;
 
-/// A foreign key as its two sides' SQL: `t.column` and `p.column`, pair by pair.
-struct Reference {
+/// A foreign key: its columns and those of the parent, pair by pair.
+pub(in crate::verify) struct Reference {
     kind: Relation,
-    name: String,
-    parent: TableName,
-    pairs: Vec<(String, String)>,
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    pub(super) parent: TableName,
+    pub(super) parents: Vec<String>,
     match_full: bool,
+    /// The columns have other types than their parents; nothing says that these have an `=`, so text is compared.
+    as_text: bool,
+}
+
+/// Every foreign key of a table, and those that clinic.toml declares.
+pub(in crate::verify) fn references(
+    options: &Options<'_>,
+    entry: &TableEntry,
+    table: &Table,
+) -> Result<Vec<Reference>> {
+    let mut references: Vec<Reference> = table.foreign_keys().filter_map(of_constraint).collect();
+    references.extend(declared(options, entry, table)?);
+    Ok(references)
 }
 
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
-    let mut references: Vec<Reference> =
-        rows.compared.table.foreign_keys().filter_map(of_constraint).collect();
-    references.extend(declared(options, rows)?);
     let mut reports = Vec::new();
-    for reference in references {
-        let orphans = number(options, &reference.sql(rows)).await?;
+    for reference in &rows.compared.references {
+        let orphans = match rows.orphans(&reference.name) {
+            Some(proven) => i64::try_from(proven)?,
+            None => number(options, &reference.sql(rows)).await?,
+        };
         reports.push(rows.report(reference.kind, &reference.name, orphans));
     }
     Ok(reports)
@@ -33,31 +48,32 @@ fn of_constraint(constraint: &Constraint) -> Option<Reference> {
     else {
         return None;
     };
-    let pair =
-        |(ours, theirs): (&String, &String)| (format!("t.{}", quoted(ours)), format!("p.{}", quoted(theirs)));
     Some(Reference {
         kind: Relation::ForeignKey,
         name: constraint.name.clone(),
+        columns: constraint.columns.clone(),
         parent: references.clone(),
-        pairs: constraint.columns.iter().zip(referenced_columns).map(pair).collect(),
+        parents: referenced_columns.clone(),
         match_full: *match_full,
+        as_text: false,
     })
 }
 
 /// `[tables.NAME] references`: column to `table` (its primary key) or `table.column`.
-fn declared(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<Reference>> {
-    let table = &rows.compared.entry.table;
-    let settings = options.clinic.table(table);
+fn declared(options: &Options<'_>, entry: &TableEntry, table: &Table) -> Result<Vec<Reference>> {
+    let settings = options.clinic.table(&entry.table);
     let reference = |(column, reference): (&String, &String)| {
-        let wrong = || anyhow::Error::from(unknown(table, column, reference));
-        let ours = rows.compared.table.column(column).ok_or_else(wrong)?;
+        let wrong = || anyhow::Error::from(unknown(&entry.table, column, reference));
+        let ours = table.column(column).ok_or_else(wrong)?;
         let (parent, theirs) = parent(options, reference).ok_or_else(wrong)?;
         Ok(Reference {
             kind: Relation::Declared,
             name: format!("{column} → {parent}.{}", theirs.name),
+            columns: vec![column.clone()],
             parent,
-            pairs: vec![pair(ours, theirs)],
+            parents: vec![theirs.name.clone()],
             match_full: false,
+            as_text: ours.data_type.undomained().base != theirs.data_type.undomained().base,
         })
     };
     settings.references.iter().map(reference).collect()
@@ -75,23 +91,24 @@ fn parent<'a>(options: &Options<'a>, reference: &str) -> Option<(TableName, &'a 
     Some((name, column))
 }
 
-/// Columns of one type are compared as they are; others as text, since nothing says that their types have an `=`.
-fn pair(ours: &Column, theirs: &Column) -> (String, String) {
-    let same = ours.data_type.undomained().base == theirs.data_type.undomained().base;
-    let cast = if same { "" } else { "::text" };
-    (format!("t.{}{cast}", quoted(&ours.name)), format!("p.{}{cast}", quoted(&theirs.name)))
-}
-
 impl Reference {
-    fn sql(&self, Rows { compared, condition }: &Rows<'_>) -> String {
-        let joined = |parts: Vec<String>, word: &str| parts.join(&format!(" {word} "));
-        let given = joined(self.pairs.iter().map(|(ours, _)| format!("{ours} is not null")).collect(), "and");
-        let same =
-            joined(self.pairs.iter().map(|(ours, theirs)| format!("{ours} = {theirs}")).collect(), "and");
+    /// A row has a parent where all its columns equal the parent's, and needs none where one of them is null.
+    pub(super) fn is_simple(&self) -> bool {
+        !self.as_text && (!self.match_full || self.columns.len() == 1)
+    }
+
+    fn sql(&self, Rows { compared, condition, .. }: &Rows<'_>) -> String {
+        let all = |part: &dyn Fn(&String, &String) -> String| {
+            let pairs = self.columns.iter().zip(&self.parents);
+            pairs.map(|(ours, theirs)| part(ours, theirs)).collect::<Vec<_>>().join(" and ")
+        };
+        let cast = if self.as_text { "::text" } else { "" };
+        let given = all(&|ours, _| format!("t.{} is not null", quoted(ours)));
+        let same = all(&|ours, theirs| format!("t.{}{cast} = p.{}{cast}", quoted(ours), quoted(theirs)));
         let missing = format!("{given} and not exists (select from {} p where {same})", self.parent.quoted());
         // By MATCH FULL a key that is null in part has no parent either.
-        let broken = if self.match_full && self.pairs.len() > 1 {
-            let none = joined(self.pairs.iter().map(|(ours, _)| format!("{ours} is null")).collect(), "and");
+        let broken = if self.match_full && self.columns.len() > 1 {
+            let none = all(&|ours, _| format!("t.{} is null", quoted(ours)));
             format!("({missing} or not ({given}) and not ({none}))")
         } else {
             missing

@@ -15,7 +15,25 @@ pub(super) async fn find(
     population: &Population,
     rows: &Rows<'_>,
 ) -> Result<Vec<RelationReport>> {
-    let rules = rules(rows);
+    let (mut reports, mut asked) = (Vec::new(), Vec::new());
+    for rule in rules(rows) {
+        match rule.proven(rows) {
+            Some(broken) => reports.push(rows.report(rule.kind, &rule.name, i64::try_from(broken)?)),
+            None => asked.push(rule),
+        }
+    }
+    reports.extend(ask(options, population, rows, &asked).await?);
+    // That a column has other days too is no news.
+    reports.retain(|report| report.kind != Relation::Today || report.rows > 0);
+    Ok(reports)
+}
+
+async fn ask(
+    options: &Options<'_>,
+    population: &Population,
+    rows: &Rows<'_>,
+    rules: &[Rule],
+) -> Result<Vec<RelationReport>> {
     if rules.is_empty() {
         return Ok(Vec::new());
     }
@@ -23,12 +41,8 @@ pub(super) async fn find(
     let sql =
         format!("select {columns} from {} t where {}", rows.compared.entry.table.quoted(), rows.condition);
     let answer = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    let reports = rules.iter().enumerate().map(|(place, rule)| {
-        let broken: i64 = answer.get(place);
-        rows.report(rule.kind, &rule.name, broken)
-    });
-    // That a column has other days too is no news.
-    Ok(reports.filter(|report| report.kind != Relation::Today || report.rows > 0).collect())
+    let report = |(place, rule): (usize, &Rule)| rows.report(rule.kind, &rule.name, answer.get(place));
+    Ok(rules.iter().enumerate().map(report).collect())
 }
 
 struct Rule {
@@ -39,6 +53,19 @@ struct Rule {
 }
 
 impl Rule {
+    /// How many rows break it, where equal rows prove it.
+    fn proven(&self, rows: &Rows<'_>) -> Option<u64> {
+        let proven = rows.proven?;
+        let column = proven.column(&self.name)?;
+        match self.kind {
+            Relation::NotNull => Some(column.nulls),
+            Relation::Today => {
+                Some(if column.today + column.nulls == proven.rows { column.today } else { 0 })
+            }
+            _ => None,
+        }
+    }
+
     /// How many rows break it.
     fn sql(&self, population: &Population) -> String {
         let Self { kind, sql, .. } = self;

@@ -105,6 +105,49 @@ async fn every_rule_is_asked_and_each_one_broken_is_found() {
     }
 }
 
+/// Where both sides are equal, the snapshot's rows answer for the target's; what they break is told as the server would.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_equal_rows_break_are_found() {
+    let today = chrono::Utc::now().date_naive();
+    let schema = "create table room (name text primary key); \
+        create table visit (id integer primary key, code text, room text, other text, day date);";
+    let visits = format!(
+        "select n as id, case when n = 1 then null else 'c' || n // 2 end as code, 'A' as room, \
+         if(n = 4, 'Z', 'A') as other, if(n = 2, null, date '{today}') as day from range(1, 5) as t(n)"
+    );
+    let settings = "[tables.visit]\nreferences = { other = \"room.name\" }\n";
+    let rooms = "select * from (values ('A'), ('B')) as t(name)";
+    let mut tiny = Tiny::new(schema, &[("room", rooms), ("visit", &visits)], settings).await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.sql(
+        "create index visit_code on visit (code); \
+         update pg_index set indisunique = true where indexrelid = 'visit_code'::regclass; \
+         update pg_attribute set attnotnull = true where attrelid = 'visit'::regclass and attname = 'code'; \
+         alter table visit add constraint visit_room foreign key (room) references room not valid; \
+         alter table visit add constraint visit_other foreign key (other) references room not valid",
+    )
+    .await;
+    tiny.run.refresh().await;
+    let expected = [
+        "visit ForeignKey visit_other 1",
+        "visit Declared other → room.name 1",
+        "visit NotNull code 1",
+        "visit Unique visit_code 2",
+        "visit Today day 3",
+    ];
+    let report = tiny.run.verify(&snapshot).await;
+    assert!(report.tables.iter().all(|table| table.equal));
+    let count = |report: &Report| report.relations.len();
+    assert_eq!(broken(&report), expected);
+    // The server, asked because one row of it differs, says the same.
+    tiny.sql("insert into room values ('C'); update visit set room = 'C' where id = 3; update room set name = 'D' where name = 'B'")
+        .await;
+    let asked = tiny.run.verify(&snapshot).await;
+    assert!(asked.tables.iter().all(|table| !table.equal));
+    assert_eq!((broken(&asked), count(&asked)), (expected.map(str::to_owned).to_vec(), count(&report)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_are_asked_of_our_rows_only() {
     let tiny = clinic().await;

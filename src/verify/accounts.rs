@@ -1,0 +1,119 @@
+//! Whether every record of every source is accounted for, by the snapshot and by the ledger.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Options;
+use crate::config::Clinic;
+use crate::error;
+use crate::model::manifest::SourceCount;
+
+/// One source: are all its records accounted for?
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceReport {
+    #[serde(flatten)]
+    pub count: SourceCount,
+    /// The sum of its verdicts is the number of its records.
+    pub complete: bool,
+    /// The ledger's counts and records say the same; none where no batch pushed this very snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<bool>,
+    /// Of a source that no model reads: why that is meant, as clinic.toml says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused: Option<String>,
+}
+
+impl SourceReport {
+    /// Whether no record is lost.
+    pub fn holds(&self) -> bool {
+        self.complete && self.ledger != Some(false)
+    }
+}
+
+/// Adds up every source.
+pub(super) async fn sources(options: &Options<'_>) -> Result<Vec<SourceReport>> {
+    let batches = batches(options).await?;
+    let report = |count: &SourceCount| SourceReport {
+        complete: complete(count),
+        ledger: (!batches.is_empty()).then(|| batches.iter().all(|batch| batch.agrees(count))),
+        unused: unused(options.clinic, count),
+        count: count.clone(),
+    };
+    Ok(options.snapshot.manifest().sources.iter().map(report).collect())
+}
+
+/// read = rejected + merged + imported + skipped + filtered (DESIGN §1).
+fn complete(count: &SourceCount) -> bool {
+    count.read == count.rejected + count.merged + count.imported + count.skipped + count.filtered
+}
+
+fn unused(clinic: &Clinic, count: &SourceCount) -> Option<String> {
+    clinic.sources.get(&count.source).filter(|_| count.unread)?.unused.clone()
+}
+
+/// What the ledger holds of one batch.
+struct Batch {
+    counts: Value,
+    /// Its records by source and verdict.
+    records: BTreeMap<(String, String), u64>,
+}
+
+/// The completed batches that pushed this snapshot.
+async fn batches(options: &Options<'_>) -> Result<Vec<Batch>> {
+    let manifest = options.snapshot.manifest();
+    // Verdicts came into the ledger later than batches.
+    if options
+        .client
+        .query_one("select to_regclass('trasvase.record') is null", &[])
+        .await
+        .map_err(|error| error::postgres(&error))?
+        .get(0)
+    {
+        return Ok(Vec::new());
+    }
+    let rows = options
+        .client
+        .query(
+            "select b.counts::text, coalesce(jsonb_agg(jsonb_build_array(r.source, r.verdict, r.rows)) \
+             filter (where r.source is not null), '[]')::text \
+             from trasvase.batch b left join lateral (select s.name as source, r.verdict, count(*) as rows \
+             from trasvase.record r join trasvase.name s on s.code = r.source where r.batch = b.number group by 1, 2) r on true \
+             where b.clinic = $1 and b.snapshot = $2 and b.status = 'completed' group by b.number, b.counts::text",
+            &[&manifest.clinic.as_str(), &manifest.id],
+        )
+        .await
+        .map_err(|error| error::postgres(&error))?;
+    let read = |row: &tokio_postgres::Row| {
+        let records: Vec<(String, String, u64)> = serde_json::from_str(row.get(1))?;
+        let records = records.into_iter().map(|(source, verdict, rows)| ((source, verdict), rows)).collect();
+        Ok(Batch { counts: serde_json::from_str(row.get(0))?, records })
+    };
+    rows.iter().map(read).collect()
+}
+
+impl Batch {
+    /// Whether its counts add up to the source's records, and its records are as many as the snapshot says.
+    fn agrees(&self, source: &SourceCount) -> bool {
+        let counts = &self.counts[&source.source];
+        let number = |name: &str| counts[name].as_u64();
+        let Some(total) = number("total") else { return true };
+        let parts = ["imported", "skipped", "errors", "duplicates", "filtered"];
+        let sum = parts.iter().map(|name| number(name)).sum::<Option<u64>>();
+        let recorded = |verdict: &str| {
+            let key = (source.source.clone(), verdict.to_owned());
+            self.records.get(&key).copied().unwrap_or_default()
+        };
+        // Of a source that no model reads the counts alone say that all its records are filtered.
+        let filtered = if source.unread { 0 } else { source.filtered };
+        total == source.read
+            && sum == Some(total)
+            && number("errors") == Some(source.rejected)
+            && number("duplicates") == Some(source.merged)
+            && recorded("rejected") == source.rejected
+            && recorded("merged") == source.merged
+            && recorded("filtered") == filtered
+    }
+}
