@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName};
 use crate::pg::embedded::{self, Status};
 use crate::pg::{Purpose, Session, Target, catalog};
 use crate::staging::{Access, Staging};
-use crate::trace::{self, Fate, Journey, Question, Report, RowOrigin, Step, Stored};
+use crate::trace::{self, Correction, Fate, Journey, Question, Report, RowOrigin, Step, Stored};
 
 /// Follow one record from its file and line to its row in PostgreSQL, or a row back to its records
 #[derive(Debug, clap::Args)]
@@ -230,9 +230,17 @@ fn steps(steps: &[Step]) -> Table {
         Table::new([t!("cli.table"), t!("trace.key"), t!("trace.records"), t!("trace.repairs")]).right(&[2]);
     for step in steps {
         let (id, records) = (step.id.clone().unwrap_or_default(), output::count(step.records));
-        table.row([step.table.clone(), id, records, step.repairs.join(", ")]);
+        let entity = step.table.strip_prefix("clean.").unwrap_or(&step.table);
+        let corrected = step.corrections.iter().map(|one| corrected(entity, one));
+        let mended: Vec<String> = step.repairs.iter().cloned().chain(corrected).collect();
+        table.row([step.table.clone(), id, records, mended.join(", ")]);
     }
     table
+}
+
+fn corrected(entity: &str, one: &Correction) -> String {
+    let who = one.who.as_deref().unwrap_or("?");
+    t!("trace.corrected", column = one.column, entity = entity, line = one.line, who = who).into_owned()
 }
 
 fn fates(fates: &[Fate]) -> Table {

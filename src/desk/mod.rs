@@ -117,12 +117,13 @@ pub fn issues(staging: &Staging, decisions: &Decisions) -> Result<Vec<Issue>> {
     Ok(issues)
 }
 
-/// What a snapshot keeps of the findings: those that stand, without where and when.
+/// What a snapshot keeps of the findings: those that stand, without where and when. It cannot know its own verification.
 ///
 /// # Errors
 /// DuckDB fails.
 pub fn entries(staging: &Staging, decisions: &Decisions) -> Result<Vec<IssueEntry>> {
-    let standing = issues(staging, decisions)?.into_iter().filter(|issue| issue.count > 0);
+    let standing =
+        issues(staging, decisions)?.into_iter().filter(|issue| issue.count > 0 && issue.stage != "verify");
     let entry = |issue: Issue| IssueEntry {
         status: issue.status.as_str().to_owned(),
         id: issue.id,
@@ -139,12 +140,16 @@ pub fn entries(staging: &Staging, decisions: &Decisions) -> Result<Vec<IssueEntr
     Ok(standing.map(entry).collect())
 }
 
-/// The findings as stages wrote them, those of several files of one source as one.
+/// The findings as stages wrote them, those of several files of one source as one, and the rows that verify found to
+/// differ, by table and how they came to.
 fn found(staging: &Staging) -> Result<Vec<Issue>> {
     staging.rows(
         "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
            subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
-         from meta.finding where count > 0 group by stage, rule, subject, column_name",
+         from (from meta.finding union all
+           select 'verify', concat_ws('_', kind, cause), if(cause in ('edited', 'deleted'), 'warning', 'critical'),
+             table_name, null, count(*), null from meta.difference group by all)
+         where count > 0 group by stage, rule, subject, column_name",
         |row| {
             let (stage, rule): (String, String) = (row.get(0)?, row.get(1)?);
             let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Deserialize as _;
 
 use super::find::{Carrier, carriers, spelled};
-use super::{Decided, Fate, Journey, Options, Step};
+use super::{Correction, Decided, Fate, Journey, Options, Step};
 use crate::dedupe::decisions::{Decision, Decisions};
 use crate::model::ident::{literal, quoted};
 use crate::sources::{self, Dialect, Frozen, SourceFile};
@@ -76,6 +76,7 @@ fn step(options: &Options<'_>, carrier: &Carrier, id: i64) -> Result<Vec<(Step, 
         let values: Vec<Option<String>> = serde_json::from_str(&values)?;
         let values = cells.iter().map(|cell| (*cell).clone()).zip(values).collect();
         let step = Step {
+            corrections: corrections(options.staging, carrier, name.as_deref())?,
             table: format!("{}.{}", carrier.schema, carrier.table),
             id: name,
             records: ids.len() as u64,
@@ -85,6 +86,19 @@ fn step(options: &Options<'_>, carrier: &Carrier, id: i64) -> Result<Vec<(Step, 
         Ok((step, ids))
     };
     rows.into_iter().map(read).collect()
+}
+
+/// What was corrected of a row of `clean`.
+fn corrections(staging: &Staging, carrier: &Carrier, source_id: Option<&str>) -> Result<Vec<Correction>> {
+    let Some(source_id) = source_id.filter(|_| carrier.schema == "clean") else { return Ok(Vec::new()) };
+    let sql = format!(
+        "select column_name, line::ubigint, who, reason from meta.fix where entity = {} and source_id = {} order by line",
+        literal(&carrier.table),
+        literal(source_id)
+    );
+    staging.rows(&sql, |row| {
+        Ok(Correction { column: row.get(0)?, line: row.get(1)?, who: row.get(2)?, reason: row.get(3)? })
+    })
 }
 
 /// The lines of `meta.fate`; none before the first check.

@@ -105,9 +105,21 @@ pub struct Step {
     pub records: u64,
     /// Rules by which its model repaired the row.
     pub repairs: Vec<String>,
+    /// Cells that a person corrected in `fixes/<entity>.csv`.
+    pub corrections: Vec<Correction>,
     /// Column and cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<(String, Option<String>)>>,
+}
+
+/// A cell that a line of `fixes/<entity>.csv` corrected; the value stays in that file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Correction {
+    pub column: String,
+    /// Line of the file, from 1.
+    pub line: u64,
+    pub who: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// A line of `meta.fate`.

@@ -106,6 +106,24 @@ fn a_decision_changes_no_snapshot() {
 }
 
 #[test]
+fn rows_that_verify_finds_to_differ_are_findings() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    mini.execute("update person set name = 'Somebody' where name = 'Ana'");
+    says(&mini.run(&["verify", "mini"]), 3, &[]);
+    let found = issue(&mini, "different_edited");
+    assert_eq!(
+        [&found["stage"], &found["subject"], &found["severity"], &found["count"]],
+        [&Value::from("verify"), &"person".into(), &"warning".into(), &1.into()]
+    );
+    let accept = ["issues", "mini", "--accept", found["id"].as_str().unwrap(), "--reason", "Eva mended it"];
+    says(&mini.run(&accept), 0, &["accepted"]);
+    mini.execute("update person set name = 'Ana' where name = 'Somebody'");
+    says(&mini.run(&["verify", "mini"]), 0, &["Equal"]);
+    assert_eq!(issue(&mini, "different_edited")["count"], 0);
+}
+
+#[test]
 fn what_is_not_signed_off_is_not_purged() {
     let mini = Mini::new();
     says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 2, &["not signed off"]);

@@ -50,6 +50,21 @@ fn a_record_and_a_row_are_followed_without_a_cell() {
 }
 
 #[test]
+fn a_correction_is_named_with_its_line_and_never_its_value() {
+    let mini = Mini::new();
+    mini.write("clinics/mini/fixes/person.csv", "source_id,column,value,reason,who\n2,name,Lucio,typo,Eva\n");
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    let there = mini.run(&["trace", "mini", "people", "2"]);
+    says(&there, 0, &["(fixes/person.csv:2, Eva)"]);
+    says_not(&there, "Lucio");
+    let (found, _) = mini.json("trace mini people 2");
+    let steps = found["records"][0]["steps"].as_array().unwrap();
+    let clean = steps.iter().find(|step| step["table"] == "clean.person").unwrap();
+    assert_eq!(clean["corrections"][0]["reason"], "typo");
+    says_not(&mini.run(&["trace", "mini", "people", "1"]), "fixes/");
+}
+
+#[test]
 fn what_cannot_be_answered_is_said() {
     let mini = Mini::new();
     says(&mini.run(&["trace", "mini", "people", "2"]), 1, &["trasvase load mini"]);
