@@ -175,19 +175,19 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.retain(|finding: &Finding| finding.count > 0);
     let mut questions = Vec::new();
     for shape in &shapes {
-        started(observer, shape)?;
+        started(observer, &shape.name.to_string())?;
         let asked = values(options, shape, &mut findings)?;
         let rows = staging.value(&format!("select count(*) from {}", shape.name.staged("ready")))?;
-        finished(observer, shape, rows);
+        finished(observer, &shape.name.to_string(), rows);
         questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
     let mut retired = Retired::read(options).await?;
     let mut asked = Vec::new();
     for (shape, (questions, rows)) in shapes.iter().zip(questions) {
-        started(observer, shape)?;
+        started(observer, &shape.name.to_string())?;
         asked.push((shape, relations(options, shape, questions, &mut retired, &mut findings).await?));
-        finished(observer, shape, rows);
+        finished(observer, &shape.name.to_string(), rows);
     }
     settle_cycles(options, &asked, &mut retired, &mut findings).await?;
     let mut tables = Vec::new();
@@ -203,21 +203,37 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     findings.extend(run_checks(options)?);
     write_findings(staging, &findings)?;
     findings.extend(unread(staging, options.clinic)?);
-    fate::tell(staging, &shapes)?;
-    verdict::decide(staging, options.clinic, &order)?;
-    fate::tell_rest(staging)?;
-    let sources = verdict::counts(staging, options.clinic)?;
+    let sources = fates(options, &shapes, &order, observer)?;
     Ok(Report { tables, sources, findings, accepted })
 }
 
-fn started(observer: &dyn Observer, shape: &TableShape<'_>) -> Result<()> {
+/// Says of every record what became of it, and its one verdict.
+fn fates(
+    options: &Options<'_>,
+    shapes: &[TableShape<'_>],
+    order: &[TableName],
+    observer: &dyn Observer,
+) -> Result<Vec<SourceCount>> {
+    started(observer, FATES)?;
+    fate::tell(options.staging, shapes)?;
+    verdict::decide(options.staging, options.clinic, order)?;
+    fate::tell_rest(options.staging)?;
+    let sources = verdict::counts(options.staging, options.clinic)?;
+    finished(observer, FATES, sources.iter().map(|source| source.read).sum());
+    Ok(sources)
+}
+
+/// What the progress calls the fates of all records.
+const FATES: &str = "meta.fate";
+
+fn started(observer: &dyn Observer, subject: &str) -> Result<()> {
     error::interrupt::check()?;
-    observer.event(&Event::Started { stage: Stage::Check, subject: &shape.name.to_string(), total: None });
+    observer.event(&Event::Started { stage: Stage::Check, subject, total: None });
     Ok(())
 }
 
-fn finished(observer: &dyn Observer, shape: &TableShape<'_>, rows: u64) {
-    observer.event(&Event::Finished { stage: Stage::Check, subject: &shape.name.to_string(), rows });
+fn finished(observer: &dyn Observer, subject: &str, rows: u64) {
+    observer.event(&Event::Finished { stage: Stage::Check, subject, rows });
 }
 
 /// Drops `ready` and `reject` tables whose model is gone, so that nothing stale is exported.

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -172,6 +173,14 @@ class Bench:
         self.server.fresh("bench", "empty")
         return self.trasvase("bench", "run", "bench", *limits)
 
+    def fates(self):
+        """Seconds in which the last run said of every record what became of it, and how many records there were."""
+        logs = (self.project / "staging" / "bench" / "logs").glob("*[!s].jsonl")
+        log = max(logs, key=lambda path: path.stat().st_mtime)
+        lines = [line for line in map(json.loads, log.open()) if line.get("subject") == "meta.fate"]
+        started, finished = (datetime.fromisoformat(line["at"]) for line in lines)
+        return (finished - started).total_seconds(), lines[1]["rows"]
+
     def constraints(self, kind):
         """What clinic.toml says of them, which is no input of the models."""
         text = re.sub(r"\n\[load\]\nconstraints = .*\n", "", (self.clinic / "clinic.toml").read_text())
@@ -227,6 +236,7 @@ class Bench:
             ran = self.note("run", self.run())
             for stage in json.loads(ran.text)["stages"]:
                 self.stages.setdefault(stage["stage"], []).append(stage["milliseconds"] / 1000)
+            self.times.setdefault("fates", []).append(self.fates()[0])
             if number == 1:
                 self.export()
             self.note("copy", self.copy())
@@ -258,6 +268,12 @@ class Bench:
         else:
             print("dlt: skipped, it could not be installed from PyPI")
 
+    def fates_and_verify(self):
+        """Both together beside the push of the same round."""
+        both = zip(self.times["fates"], self.times["verify"], self.times["push"])
+        value = statistics.median((fates + verify) / push for fates, verify, push in both)
+        print(f"  {'fates and verify / push':<32} {value:5.2f}   at most 0.50: {'met' if value <= 0.5 else 'MISSED'}")
+
     def ratio(self, what, name, other, limit):
         if name not in self.times or other not in self.times:
             return
@@ -283,12 +299,15 @@ class Bench:
         self.ratio("run / pgloader", "run", "pgloader", 1.0)
         self.ratio("run / dlt", "run", "dlt", 1.0)
         self.ratio("verify / push", "verify", "push", 0.5)
+        self.fates_and_verify()
         self.ratio("rollback / push", "rollback", "push", 1.0)
         self.ratio("rollback row by row / push, kept", "rollback_rows", "push_keep", 1.0)
 
     def peak(self):
         name = "run_512MB"
         self.note(name, self.run("--memory-limit", "512MB"))
+        seconds, records = self.fates()
+        print(f"  fates of {records:,} records: {seconds:.1f} s, ten million in a minute: {'met' if seconds / records <= 60 / 10_000_000 else 'MISSED'}")
         print(f"  peak memory at --memory-limit 512MB          {self.memory[name]:5.0f} MB at {self.patients * 5:,} rows   under 1024: {'met' if self.memory[name] < 1024 else 'MISSED'}")
 
 
