@@ -9,6 +9,7 @@
 //! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
 //! | [`verify`] | a snapshot, the ledger, PostgreSQL | a report, an exit code | equality is proven by asking the target |
 //! | [`rollback`] | the ledger | PostgreSQL and the ledger, in one transaction | every row as it was, or left and named |
+//! | [`rehearse`] | what a run did and took | `meta.rehearsal` | what the night will be like, and what changed since |
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //!
@@ -30,6 +31,7 @@ pub mod model;
 pub mod pg;
 pub mod purge;
 pub mod push;
+pub mod rehearse;
 pub mod rollback;
 pub mod sample;
 pub mod snapshot;

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 19] = [
+const OF_A_CLINIC: [&str; 20] = [
     "load",
     "transform",
     "check",
@@ -23,12 +23,13 @@ const OF_A_CLINIC: [&str; 19] = [
     "evaluate",
     "rollback",
     "redo",
+    "rehearse",
     "trace",
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 10] =
-    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "purge"];
+const OF_A_TARGET: [&str; 11] =
+    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "rehearse", "purge"];
 
 /// The failure with each command in its hints made whole.
 pub(super) fn completed(

@@ -25,6 +25,7 @@ mod progress;
 mod purge;
 mod push;
 mod redo;
+mod rehearse;
 mod review;
 mod rollback;
 mod run;
@@ -72,6 +73,7 @@ enum Command {
     Verify(verify::Arguments),
     Rollback(rollback::Arguments),
     Redo(redo::Arguments),
+    Rehearse(rehearse::Arguments),
     Trace(trace::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
@@ -149,6 +151,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Verify(arguments)) => arguments.run(&context),
         Some(Command::Rollback(arguments)) => arguments.run(&context),
         Some(Command::Redo(arguments)) => arguments.run(&context),
+        Some(Command::Rehearse(arguments)) => arguments.run(&context),
         Some(Command::Trace(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
 use rust_i18n::t;
 use serde_json::{Value, json};
 
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// Push to production what was not rehearsed, and why; the ledger keeps it
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
+    without_rehearsal: Option<String>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -51,6 +55,7 @@ impl Arguments {
             notes: self.notes.clone(),
             plan: self.plan.clone(),
             confirm: self.confirm.clone(),
+            without_rehearsal: self.without_rehearsal.clone(),
             ..Wanted::stage(Stage::Push)
         };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::context::Context;
 use super::pipeline::{self, Connection, Wanted};
@@ -22,6 +23,9 @@ pub(super) struct Arguments {
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// Push to production what was not rehearsed, and why; the ledger keeps it
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
+    without_rehearsal: Option<String>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -36,6 +40,7 @@ impl Arguments {
             snapshot: Some(snapshot),
             dry_run: self.dry_run,
             confirm: self.confirm.clone(),
+            without_rehearsal: self.without_rehearsal.clone(),
             ..Wanted::stage(Stage::Push)
         };
         pipeline::run_and_show(context, Some(&self.clinic), &wanted)

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
 use rust_i18n::t;
 
 use super::context::Context;
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// The clinic's name, in place of typing it: a push to production wants it, and --yes is not enough there
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// Push to production what was not rehearsed, and why; the ledger keeps it
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
+    without_rehearsal: Option<String>,
     /// Every clinic of the project, one after the other; one that fails does not stop the next
     #[arg(long, conflicts_with = "clinic")]
     all: bool,
@@ -76,6 +80,7 @@ impl Arguments {
             last,
             only: self.only.clone(),
             confirm: self.confirm.clone(),
+            without_rehearsal: self.without_rehearsal.clone(),
             dry_run: self.dry_run,
             allow_pending: self.allow_pending,
             ..Wanted::stage(first)

@@ -244,6 +244,9 @@ pub struct TargetConfig {
     /// A push asks for the clinic's name.
     #[serde(default)]
     pub production: bool,
+    /// A rehearsal may copy every row of it to the private server.
+    #[serde(default)]
+    pub rehearse_data: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -4,6 +4,7 @@ pub mod catalog;
 mod hex;
 pub mod ident;
 pub mod keys;
+pub mod lock;
 pub mod manifest;
 pub mod run;
 

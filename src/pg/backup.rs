@@ -30,6 +30,7 @@ pub fn backup(target: &Target, tables: &[TableName], path: &Path) -> Result<()> 
         .with_context(|| t!("pg.cannot_write", path = partial.display()))?;
     let parameters = Parameters::parse(&target.url, &target.origin)?;
     let mut command = command(&parameters);
+    command.arg("--format=custom");
     command.args(tables.iter().map(|table| format!("--table={}", table.quoted())));
     let output = command
         .stdin(Stdio::null())
@@ -50,10 +51,10 @@ pub fn backup(target: &Target, tables: &[TableName], path: &Path) -> Result<()> 
 }
 
 /// `pg_dump` with the connection in its environment: arguments can be read by everyone on the machine.
-fn command(parameters: &Parameters) -> Command {
+pub(super) fn command(parameters: &Parameters) -> Command {
     let mut command = Command::new(client_program("pg_dump"));
     without_pg_variables(&mut command);
-    command.args(["--format=custom", "--no-password"]);
+    command.arg("--no-password");
     let config = &parameters.config;
     let hosts = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),

@@ -89,12 +89,16 @@ fn damaged(missing: &[String]) -> Failure {
 pub async fn migrate(client: &Client) -> Result<()> {
     // No batch has the number 0.
     execute(client, &format!("begin; select pg_advisory_xact_lock({LOCK_CLASS}, 0)")).await?;
-    let migrated = in_transaction(client).await;
+    let migrated = bring_up(client).await;
     let ended = execute(client, if migrated.is_ok() { "commit" } else { "rollback" }).await;
     migrated.and(ended)
 }
 
-async fn in_transaction(client: &Client) -> Result<()> {
+/// As [`migrate`], inside the caller's transaction.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn bring_up(client: &Client) -> Result<()> {
     let create = "create schema if not exists trasvase; \
                   create table if not exists trasvase.migration (version integer primary key, name text not null, \
                   applied_at timestamptz not null default clock_timestamp())";

@@ -12,6 +12,7 @@ mod read_only;
 pub mod replica;
 pub mod schema;
 pub mod schema_file;
+pub mod scratch;
 mod secret;
 mod session;
 mod target;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::Secret;
@@ -72,6 +72,16 @@ impl Target {
     /// The private server behind it, if it is that.
     pub fn server(&self) -> Option<&Server> {
         self.server.as_deref()
+    }
+
+    /// Another database of the same private server.
+    ///
+    /// # Errors
+    /// The target is no private server's.
+    pub fn beside(&self, database: &str) -> Result<Self> {
+        let server = self.server().context("only the private server has databases to spare")?;
+        let url = Secret::new(server.url_for(database));
+        Ok(Self { server: self.server.clone(), ..Self::at(database, url) })
     }
 
     fn embedded(project: &Project) -> Result<Self> {

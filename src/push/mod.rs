@@ -10,17 +10,20 @@ mod counts;
 mod golden;
 mod guard;
 mod left;
+mod locks;
 mod numbers;
 mod plan;
 mod rebuild;
 mod record;
 mod referrers;
 mod refusal;
+mod rehearsal;
 mod rows;
 mod spool;
 mod unknown;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -32,6 +35,7 @@ use crate::config::{Clinic, Project};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
+use crate::model::lock::Lock;
 use crate::model::run::Observer;
 use crate::pg::ledger::{self, Shape};
 use crate::snapshot::Snapshot;
@@ -41,6 +45,20 @@ pub use apply::Written;
 pub use golden::{GoldenPlan, pending};
 pub use plan::{Plan, TablePlan};
 pub use rebuild::{Rebuild, Statement};
+pub use rehearsal::{Sequences, undo};
+
+/// How a push ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// What was written stays, and the golden ids are recorded.
+    #[default]
+    Stays,
+    /// What was written stays in a database that will be dropped: nothing is recorded elsewhere.
+    Scratch,
+    /// Everything, the ledger's own rows too, is in one transaction, which is open afterwards: the caller looks at it and
+    /// takes it back by [`undo`].
+    Open,
+}
 
 /// What to push and where.
 pub struct Options<'a> {
@@ -60,6 +78,7 @@ pub struct Options<'a> {
     pub expected_plan: Option<String>,
     /// What a person has to say about the batch.
     pub notes: String,
+    pub ending: Ending,
 }
 
 /// What a push did.
@@ -71,6 +90,11 @@ pub struct Report {
     pub written: BTreeMap<String, Written>,
     /// Earlier batches whose process had died, now marked as failed.
     pub settled: Vec<String>,
+    /// The locks that the data transaction held in the end, of those that somebody may have to wait for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
+    /// From the first lock to the end of the transaction, or where it is left open to the end of its writing.
+    pub locked_milliseconds: u64,
 }
 
 /// Plans a push and, unless it is a dry run or changes nothing, carries it out.
@@ -107,25 +131,41 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .into());
     }
     if options.dry_run || plan.writes() == 0 {
-        if !options.dry_run {
+        if !options.dry_run && options.ending == Ending::Stays {
             golden::record(options, None)?;
         }
-        return Ok(Report { plan, batch: None, written: BTreeMap::new(), settled });
+        let (locks, locked_milliseconds) = (Vec::new(), 0);
+        let written = BTreeMap::new();
+        return Ok(Report { plan, batch: None, written, settled, locks, locked_milliseconds });
     }
     guard::privileges(&context, &plan).await?;
     golden::readable(options)?;
+    if options.ending == Ending::Open {
+        return rehearsal::write(&context, options, plan).await;
+    }
     ledger::migrate(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest(), &options.notes).await?;
-    let written = match write(&context, &plan, &batch).await {
-        Ok(written) => written,
+    let Wrote { written, locks, locked } = match write(&context, &plan, &batch).await {
+        Ok(wrote) => wrote,
         Err(error) => {
             roll_back(&context).await;
             return Err(error.context(t!("push.nothing_written", batch = batch.id)));
         }
     };
     commit(&context, &batch).await?;
-    golden::record(options, Some(&batch.id))?;
-    Ok(Report { plan, batch: Some(batch.id), written, settled })
+    let locked_milliseconds = locks::milliseconds(locked);
+    if options.ending == Ending::Stays {
+        golden::record(options, Some(&batch.id))?;
+    }
+    Ok(Report { plan, batch: Some(batch.id), written, settled, locks, locked_milliseconds })
+}
+
+/// What the data transaction wrote, and what it keeps others from.
+struct Wrote {
+    written: BTreeMap<String, Written>,
+    locks: Vec<Lock>,
+    /// When the first lock was asked for.
+    locked: Instant,
 }
 
 /// Makes the plan, once nothing speaks against a push; and marks what dead processes left behind.
@@ -134,7 +174,7 @@ async fn prepare(context: &Context<'_>, options: &Options<'_>) -> Result<(Plan, 
     let mut settled = Vec::new();
     if ledger::exists(options.client).await? {
         ledger::same_clinic(options.client, options.snapshot.manifest()).await?;
-        if !options.dry_run {
+        if !options.dry_run && options.ending != Ending::Open {
             settled = ledger::settle(options.client).await?;
         }
     }
@@ -161,13 +201,19 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &compared, &empty)
 }
 
-async fn write(
-    context: &Context<'_>,
-    plan: &Plan,
-    batch: &ledger::Batch,
-) -> Result<BTreeMap<String, Written>> {
-    let lock_timeout = context.clinic.load.lock_timeout.as_deref().unwrap_or("10s");
-    context.execute(&format!("begin; {}", apply::settings(lock_timeout))).await?;
+fn lock_timeout<'c>(context: &Context<'c>) -> &'c str {
+    context.clinic.load.lock_timeout.as_deref().unwrap_or("10s")
+}
+
+async fn write(context: &Context<'_>, plan: &Plan, batch: &ledger::Batch) -> Result<Wrote> {
+    context.execute(&format!("begin; {}", apply::settings(lock_timeout(context)))).await?;
+    in_transaction(context, plan, batch).await
+}
+
+/// Writes everything, but for how the transaction begins and ends.
+async fn in_transaction(context: &Context<'_>, plan: &Plan, batch: &ledger::Batch) -> Result<Wrote> {
+    let lock_timeout = lock_timeout(context);
+    let locked = Instant::now();
     guard::lock(context, plan, lock_timeout).await?;
     let snapshot = numbers::reserved(context).await?;
     let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
@@ -175,8 +221,9 @@ async fn write(
     ledger::issues(context.client, batch, context.manifest()).await?;
     ledger::complete(context.client, batch, &counts).await?;
     ledger::note_shape(context.client, batch, &shape(context, plan)).await?;
+    let locks = locks::held(context).await?;
     error::interrupt::check()?;
-    Ok(written)
+    Ok(Wrote { written, locks, locked })
 }
 
 /// What the tables are like whose rows this push wrote.

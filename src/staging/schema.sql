@@ -153,3 +153,17 @@ create table if not exists meta.clinic (
 );
 create table if not exists meta.site (key varchar, name varchar, timezone varchar, position integer);
 create table if not exists meta.variable (name varchar, value varchar);
+
+-- one row a rehearsal of a push; report holds counts, rejects, times and locks
+create table if not exists meta.rehearsal (
+  -- of its run
+  id varchar primary key,
+  ended_at timestamptz not null,
+  snapshot varchar not null,
+  -- scratch: a copy of the target; in_place: the target, taken back; target: one that is not production, verified
+  place varchar not null check (place in ('scratch', 'in_place', 'target')),
+  target varchar not null,
+  clean boolean not null,
+  why varchar,
+  report json not null,
+);

@@ -53,6 +53,11 @@ pub use sample::{SampleReport, SampledColumn};
 const BEGIN: &str = "begin transaction isolation level repeatable read; set local work_mem = '64MB'; \
      set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0.01";
 
+/// The same inside a transaction that is the caller's: it stays as it was.
+const BEGIN_WITHIN: &str = "savepoint trasvase_verify; set local work_mem = '64MB'; \
+     set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0.01";
+const END_WITHIN: &str = "rollback to savepoint trasvase_verify; release savepoint trasvase_verify";
+
 /// What to verify and where.
 pub struct Options<'a> {
     pub project: &'a Project,
@@ -72,6 +77,8 @@ pub struct Options<'a> {
     pub sample: usize,
     /// Of a replica that is read in the target's place: how far behind it is.
     pub replica: Option<Lag>,
+    /// The client is in a transaction whose rows are the ones to compare.
+    pub within: bool,
 }
 
 /// What was compared and found.
@@ -157,9 +164,10 @@ pub async fn run(options: &Options<'_>, mut books: Books<'_>, observer: &dyn Obs
             .hint(t!("verify.no_ledger_hint", clinic = clinic))
             .into());
     }
-    execute(options.client, BEGIN).await?;
+    let (begin, end) = if options.within { (BEGIN_WITHIN, END_WITHIN) } else { (BEGIN, "rollback") };
+    execute(options.client, begin).await?;
     let report = in_transaction(options, &mut books, observer).await;
-    execute(options.client, "rollback").await?;
+    execute(options.client, end).await?;
     let fixes = match books.fixes {
         Some(fixes) if report.is_ok() => fixes.finish(options.snapshot.id())?,
         _ => None,

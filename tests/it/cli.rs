@@ -4,6 +4,7 @@ mod canary;
 mod clinic;
 mod desk;
 mod loading;
+mod rehearse;
 mod replica;
 mod review;
 mod safety;

@@ -33,8 +33,19 @@ fn read(path: &Path) -> String {
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 8] = ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "config"];
-    const STAGES: [&str; 10] =
-        ["load", "transform", "check", "export", "push", "verify", "rollback", "trace", "purge", "sample"];
+    const STAGES: [&str; 11] = [
+        "load",
+        "transform",
+        "check",
+        "export",
+        "push",
+        "verify",
+        "rollback",
+        "rehearse",
+        "trace",
+        "purge",
+        "sample",
+    ];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);
     match module {

@@ -102,6 +102,7 @@ impl Run {
             allow_pending: false,
             expected_plan: None,
             notes: "a test's".to_owned(),
+            ending: push::Ending::Stays,
         }
     }
 
@@ -189,6 +190,7 @@ impl Run {
             since: None,
             sample: 0,
             replica: None,
+            within: false,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The order of the stages, which nothing else knows, and the books that are kept about each.
 
 mod connection;
+mod gate;
+mod rehearsal;
 mod work;
 
 use std::path::Path;
@@ -17,7 +19,7 @@ use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::progress::{Both, Progress};
 use super::status::{self, State, counts_text};
-use super::{check, export, hints, load, push, rollback, transform, verify};
+use super::{check, export, hints, load, push, rehearse, rollback, transform, verify};
 use crate::config::{Clinic, Project, near, sql_files};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
@@ -26,6 +28,7 @@ use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Target;
 use crate::staging::{Access, StageRow, Staging};
 pub(super) use connection::Connection;
+pub(super) use rehearsal::Rehearsing;
 
 /// Which stages to run, and how.
 #[derive(Debug, Clone)]
@@ -53,6 +56,10 @@ pub(super) struct Wanted {
     pub(super) allow_pending: bool,
     /// What a person has to say about the batch.
     pub(super) notes: String,
+    /// Why a snapshot goes to production that was not rehearsed.
+    pub(super) without_rehearsal: Option<String>,
+    /// Where push and verify only rehearse.
+    pub(super) rehearsing: Option<Rehearsing>,
     pub(super) show_values: bool,
     /// Differing rows that verify names per table.
     pub(super) most: usize,
@@ -77,6 +84,8 @@ impl Wanted {
             dry_run: false,
             allow_pending: false,
             notes: String::new(),
+            without_rehearsal: None,
+            rehearsing: None,
             show_values: false,
             most: 20,
             verify: verify::Wanted::default(),
@@ -115,6 +124,8 @@ pub(super) struct Outcome {
     /// What was taken back since its verification failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rolled_back: Option<crate::rollback::Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rehearsal: Option<rehearse::Answer>,
     /// Why it stopped, if it did.
     #[serde(skip)]
     pub(super) failure: Option<anyhow::Error>,
@@ -144,12 +155,15 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         staging: None,
         connection: None,
         stop: None,
+        unrehearsed: None,
+        stage_set: rehearsal::StageSet::default(),
     };
     let mut outcome = Outcome {
         clinic: clinic.name.clone(),
         run: pipeline.journal.run(),
         stages: Vec::new(),
         rolled_back: None,
+        rehearsal: None,
         failure: None,
         target: context.global.target.clone(),
     };
@@ -164,6 +178,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
     }
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
     pipeline.take_back(&mut outcome);
+    pipeline.note_rehearsal(&mut outcome);
     let target = context.global.target.as_deref();
     outcome.failure = outcome.failure.map(|error| hints::completed(&error, Some(&clinic.name), target));
     let failure = outcome.failure.as_ref().map(Failure::from_anyhow);
@@ -189,6 +204,10 @@ struct Pipeline<'a> {
     connection: Option<Connection>,
     /// Why nothing must be pushed, and the exit code in the end: too many rejects, an unequal target.
     stop: Option<Failure>,
+    /// Why it goes to production unrehearsed.
+    unrehearsed: Option<String>,
+    /// What is set up for a rehearsal.
+    stage_set: rehearsal::StageSet,
 }
 
 impl Pipeline<'_> {
@@ -364,7 +383,7 @@ impl Pipeline<'_> {
     }
 
     fn keeps_books(&self, stage: Stage) -> bool {
-        !(self.wanted.dry_run && stage >= Stage::Push)
+        !(stage >= Stage::Push && (self.wanted.dry_run || self.wanted.rehearsing.is_some()))
     }
 
     /// Opens the staging file for writing. Push and verify work from the snapshot, on a machine without one too.
@@ -491,8 +510,12 @@ impl Outcome {
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
         });
-        match &self.rolled_back {
+        let page = match &self.rolled_back {
             Some(report) => page.line("").add(rollback::page(report, &self.clinic)),
+            None => page,
+        };
+        match &self.rehearsal {
+            Some(answer) => page.add(rehearse::page(answer)),
             None => page,
         }
     }

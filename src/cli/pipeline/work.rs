@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::connection::Connection;
-use super::{Outcome, Pipeline, Report, row_of};
+use super::{Outcome, Pipeline, Rehearsing, Report, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
 use crate::config::{Clinic, LoadMode, sql_files};
@@ -100,7 +100,8 @@ impl Pipeline<'_> {
     }
 
     fn push(&mut self) -> Result<push::Report> {
-        let purpose = if self.wanted.dry_run { Purpose::Read } else { Purpose::Write };
+        let reads = self.wanted.dry_run || matches!(self.wanted.rehearsing, Some(Rehearsing::Scratch { .. }));
+        let purpose = if reads { Purpose::Read } else { Purpose::Write };
         self.connect(Stage::Push, purpose)?;
         let snapshot = self.snapshot()?;
         if self.wanted.dry_run {
@@ -109,6 +110,12 @@ impl Pipeline<'_> {
             return Ok(report);
         }
         self.pending(&snapshot)?;
+        if let Some(rehearsing) = self.wanted.rehearsing {
+            return self.rehearse(rehearsing, &snapshot);
+        }
+        if self.connected()?.target.production {
+            self.unrehearsed = self.unrehearsed(&snapshot)?;
+        }
         let confirmed = self.confirmed(&snapshot)?;
         self.back_up(&snapshot)?;
         self.push_with(&snapshot, false, self.wanted.plan.clone().or(confirmed))
@@ -141,9 +148,17 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn push_with(&self, snapshot: &Snapshot, dry_run: bool, plan: Option<String>) -> Result<push::Report> {
+    pub(super) fn push_with(
+        &self,
+        snapshot: &Snapshot,
+        dry_run: bool,
+        plan: Option<String>,
+    ) -> Result<push::Report> {
         let connection = self.connected()?;
-        let aside = if dry_run { None } else { connection.second() };
+        let ending = self.wanted.rehearsing.map_or_else(push::Ending::default, Rehearsing::ending);
+        // What a second session writes cannot be taken back with the first one's transaction.
+        let alone = dry_run || ending == push::Ending::Open;
+        let aside = if alone { None } else { connection.second() };
         let options = push::Options {
             project: self.project,
             clinic: self.clinic,
@@ -155,7 +170,8 @@ impl Pipeline<'_> {
             dry_run,
             allow_pending: self.wanted.allow_pending,
             expected_plan: plan,
-            notes: self.wanted.notes.clone(),
+            notes: self.notes(),
+            ending,
         };
         connection.block_on(push::run(&options, &Both(&self.progress, &self.journal)))
     }
@@ -170,9 +186,6 @@ impl Pipeline<'_> {
             });
         if !target.production && !deletes {
             return Ok(None);
-        }
-        if target.production {
-            self.rehearsed(snapshot)?;
         }
         let planned = self.push_with(snapshot, true, None)?;
         if planned.plan.writes() == 0 {
@@ -201,24 +214,6 @@ impl Pipeline<'_> {
         Ok(Some(planned.plan.id))
     }
 
-    /// Production takes only a snapshot whose last verification, on another target, found nothing.
-    fn rehearsed(&self, snapshot: &Snapshot) -> Result<()> {
-        let row = self.staging.as_ref().map(|staging| row_of(staging, Stage::Verify)).transpose()?.flatten();
-        let clean = row
-            .is_some_and(|row| row.output.as_deref() == Some(snapshot.id()) && row.counts["clean"] == true);
-        if clean {
-            return Ok(());
-        }
-        let clinic = &self.clinic.name;
-        let failure = Failure::usage(t!("cli.push.not_rehearsed"));
-        let targets = self.clinic.rehearsals().into_iter();
-        Err(targets
-            .fold(failure, |failure, target| {
-                failure.hint(format!("trasvase run {clinic} --from push --target {target}"))
-            })
-            .into())
-    }
-
     fn verify(&mut self) -> Result<verify::Report> {
         self.connect(Stage::Verify, Purpose::Read)?;
         let wanted = &self.wanted.verify;
@@ -240,6 +235,7 @@ impl Pipeline<'_> {
             since: wanted.since.as_deref(),
             sample: wanted.sample,
             replica: replica.as_ref().map(|(_, lag)| lag.clone()),
+            within: self.stage_set.open,
         };
         let books = verify::Books::open(self.staging.as_ref(), &self.journal.run(), self.fixes()?)?;
         let report =
@@ -263,7 +259,8 @@ impl Pipeline<'_> {
     /// `[safety] on_verify_failure = "rollback"`: takes back what this run pushed where the proof failed. What keeps us from
     /// it is told beside the failure, whose kind stays.
     pub(super) fn take_back(&mut self, outcome: &mut Outcome) {
-        let wanted = self.clinic.safety.on_verify_failure.as_deref() == Some("rollback");
+        let wanted = self.clinic.safety.on_verify_failure.as_deref() == Some("rollback")
+            && self.wanted.rehearsing.is_none();
         let batch = outcome.stages.iter().find_map(|done| match &done.report {
             Report::Push(report) => report.batch.clone(),
             _ => None,
@@ -420,11 +417,11 @@ impl Pipeline<'_> {
         Snapshot::find(&self.project.snapshots_dir(&self.clinic.name), self.wanted.snapshot.as_deref())
     }
 
-    fn open(&self) -> Result<&Staging> {
+    pub(super) fn open(&self) -> Result<&Staging> {
         self.staging.as_ref().context("the staging file is opened before the stage")
     }
 
-    fn connected(&self) -> Result<&Connection> {
+    pub(super) fn connected(&self) -> Result<&Connection> {
         self.connection.as_ref().context("the target is connected before the stage")
     }
 

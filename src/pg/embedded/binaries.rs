@@ -82,6 +82,11 @@ pub fn client_program(program: &str) -> PathBuf {
     newest_client(&candidates(), program).unwrap_or_else(|| PathBuf::from(program))
 }
 
+/// The major version of the newest client program of this name, if there is one.
+pub fn client_major(program: &str) -> Option<u32> {
+    major(&client_program(program))
+}
+
 fn newest_client(folders: &[PathBuf], program: &str) -> Option<PathBuf> {
     let clients = folders.iter().map(|folder| folder.join(program));
     let versions = clients.filter_map(|client| Some((major(&client)?, client)));

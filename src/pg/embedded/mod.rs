@@ -25,7 +25,7 @@ use crate::config::Project;
 use crate::error::Failure;
 
 pub use account::{Account, without_pg_variables};
-pub use binaries::{Binaries, OLDEST, client_program};
+pub use binaries::{Binaries, OLDEST, client_major, client_program};
 
 /// The superuser's role. Not `trasvase`: the ledger's schema has that name, and `"$user"` comes first in search_path.
 pub const SUPERUSER: &str = "postgres";
