@@ -1,3 +1,6 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -241,9 +244,15 @@ fn forecast_page(forecast: Option<&Forecast>, latest: Option<&Rehearsal>) -> Pag
 }
 
 fn locks_page(forecast: &Forecast) -> Page {
-    let mut table = Table::new([t!("rehearse.locked"), t!("rehearse.mode"), t!("rehearse.waits")]);
+    // One row a mode, the strongest first: most tables are locked alike.
+    let mut modes: BTreeMap<(Reverse<Waits>, &str), Vec<String>> = BTreeMap::new();
     for one in forecast.locks.iter().filter(|one| one.waits != Waits::Nobody) {
-        table.row([one.lock.table.to_string(), one.lock.mode.clone(), waits(one.waits).into_owned()]);
+        let mode = (Reverse(one.waits), one.lock.mode.as_str());
+        modes.entry(mode).or_default().push(one.lock.table.to_string());
+    }
+    let mut table = Table::new([t!("rehearse.mode"), t!("rehearse.waits"), t!("rehearse.locked")]);
+    for ((Reverse(who), mode), tables) in modes {
+        table.row([mode.to_owned(), waits(who).into_owned(), tables.join(", ")]);
     }
     let free = forecast.locks.iter().all(|one| one.waits == Waits::Nobody);
     let page = Page::new().table(table);

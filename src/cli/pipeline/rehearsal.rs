@@ -64,6 +64,8 @@ pub(super) struct StageSet {
     target: Option<Connection>,
     sequences: Option<Sequences>,
     planned_locks: Vec<Lock>,
+    /// What a push has no need of: the plan for the target, and the copy.
+    milliseconds: u64,
     /// Of the server where it takes place.
     version: Option<u32>,
     scene: Scene,
@@ -79,6 +81,7 @@ impl Pipeline<'_> {
     }
 
     fn rehearse_in_copy(&mut self, snapshot: &Snapshot, all_rows: bool, keep: bool) -> Result<push::Report> {
+        let begun = Instant::now();
         // What the night will find is the target as it is, not the copy; and what it refuses, it refuses now.
         let planned = self.push_with(snapshot, true, None)?.plan;
         let waits = |mode: &&str| *mode != "ACCESS SHARE";
@@ -114,6 +117,7 @@ impl Pipeline<'_> {
         self.stage_set.version = Some(copy.session.server_version);
         self.stage_set.target = self.connection.replace(copy);
         self.stage_set.scene.round_trips = self.round_trips()?;
+        self.stage_set.milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.push_with(snapshot, false, None)
     }
 
@@ -264,7 +268,9 @@ impl Pipeline<'_> {
                 .iter()
                 .map(|done| {
                     let (rows, whole) = rows(&done.report, whole);
-                    Timed { stage: done.stage, milliseconds: done.milliseconds, rows, whole }
+                    let aside = if done.stage == Stage::Push { self.stage_set.milliseconds } else { 0 };
+                    let milliseconds = done.milliseconds.saturating_sub(aside);
+                    Timed { stage: done.stage, milliseconds, rows, whole }
                 })
                 .collect(),
             tables: counted.tables,
