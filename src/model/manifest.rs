@@ -26,7 +26,7 @@ pub struct Manifest {
     /// Hash of the part of the catalog that was checked against.
     pub catalog_hash: String,
     pub sources: Vec<SourceCount>,
-    /// Model name to version and fingerprint.
+    /// Model name to version and fingerprint; the version, which a fresh staging file begins anew, is no part of the id.
     pub models: BTreeMap<String, ModelVersion>,
     /// In push order: parents before children.
     pub tables: Vec<TableEntry>,

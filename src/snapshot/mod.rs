@@ -192,9 +192,11 @@ pub fn hash_file(path: &Path) -> Result<(String, u64)> {
     }
 }
 
-/// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id and its issues.
+/// SHA-256 (hex, 16 characters are plenty for a folder's name but all 64 are kept) of the manifest without its id, its issues,
+/// and how often its models were built before: a fresh staging file gives the same snapshot as one that was worked in.
 fn manifest_id(manifest: &Manifest) -> Result<String> {
-    let unnamed = Manifest { id: String::new(), issues: Vec::new(), ..manifest.clone() };
+    let mut unnamed = Manifest { id: String::new(), issues: Vec::new(), ..manifest.clone() };
+    unnamed.models.values_mut().for_each(|model| model.version = 0);
     Ok(hex(Sha256::digest(serde_json::to_vec(&unnamed)?)))
 }
 

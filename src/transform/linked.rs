@@ -286,10 +286,11 @@ fn problem_of(section: &SqlFile, failure: Failure) -> Problem {
     Problem::at(section, None, text.join("\n  → "))
 }
 
-/// The recorded ids that `xref` does not have already: a push that only wrote down what it was given changes nothing.
+/// The recorded ids that `xref` does not have already: a push that only wrote down what it was given changes nothing. Where
+/// there is no `xref` yet it is made with all of them, so that none is news to it.
 fn news(staging: &Staging, entity: &str, recorded: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
     if recorded.is_empty() || !staging.has_table("xref", entity)? {
-        return Ok(recorded);
+        return Ok(Vec::new());
     }
     let columns: u64 = staging.value(&format!(
         "select count(*) from duckdb_columns() where schema_name = 'xref' and table_name = {} and column_name in ('source_id', 'golden_id')",

@@ -283,3 +283,25 @@ fn the_next_rehearsal_drops_what_a_killed_one_left_and_nothing_else() {
     assert_eq!(theatre.copies(), copies);
     drop(session);
 }
+
+/// What was rehearsed on one machine is pushed from another, whose staging file is new; golden ids came along by git.
+#[test]
+fn a_fresh_staging_file_makes_the_snapshot_that_was_rehearsed() {
+    let mini = Mini::new();
+    mini.edit("sql/systems/small/target/person.sql", "_id from", "_ids from");
+    let section = "[dedupe.person]\ncompare.name = { as = \"text\" }\n\n[control.people]";
+    mini.edit("clinics/mini/clinic.toml", "[control.people]", section);
+    let latest = || std::fs::read_to_string(mini.path().join("staging/mini/snapshots/latest")).unwrap();
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    mini.edit("sql/sources/ledger/clean/visit.sql", "select", "select 1 + 1 as two,");
+    says(&mini.run(&["transform", "mini"]), 0, &[]);
+    mini.edit("sql/sources/ledger/clean/visit.sql", "select 1 + 1 as two,", "select");
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    let rehearsed = latest();
+    assert!(mini.path().join("clinics/mini/fixes/person.golden.csv").is_file());
+    std::fs::remove_dir_all(mini.path().join("staging/mini")).unwrap();
+    for _ in 0..2 {
+        says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+        assert_eq!(latest(), rehearsed);
+    }
+}
