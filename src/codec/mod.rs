@@ -44,7 +44,7 @@ use std::collections::BTreeMap;
 use crate::model::catalog::DataType;
 
 pub use refusal::{Refusal, Unsupported};
-pub use table::{RefusedValue, RowHash, TableCodec, append_field};
+pub use table::{RefusedValue, RowHash, TableCodec, append_field, column_digests};
 
 use digest::Digest;
 use kind::Kind;

@@ -195,6 +195,13 @@ impl TableCodec {
         format!("record_send(row({}))", codec.digest_expression(&format!("{alias}.{}", quoted(name))))
     }
 
+    /// SQL of the digests of all columns, one after the other, as [`column_digests`] gives them.
+    pub fn column_digests_sql(&self, alias: &str) -> String {
+        let places = 0..self.columns.len();
+        let one = |place| format!("substring(sha256({}) for 8)", self.column_digest_sql(alias, place));
+        places.map(one).collect::<Vec<_>>().join(" || ")
+    }
+
     fn digest_fields(&self, alias: &str) -> String {
         let fields = self
             .columns
@@ -244,6 +251,22 @@ impl TableCodec {
 /// Whether `::text` is the type's output function; the others have a cast of their own (`pg_cast` with `text` as target).
 fn cast_is_output(data_type: &DataType) -> bool {
     !matches!(data_type.undomained().base.as_str(), "bool" | "bpchar" | "char" | "inet" | "cidr")
+}
+
+/// The digests of a row's columns, 8 bytes each, from the bytes that [`TableCodec::digest`] left in its buffer: enough to
+/// tell whether a value is another one, in an eighth of the room. Of each column the count 1 and its field are hashed, as
+/// in a row of that column alone.
+pub fn column_digests(buffer: &[u8]) -> Vec<u8> {
+    let mut digests = Vec::new();
+    let mut rest = buffer.get(4..).unwrap_or_default();
+    while let Some((length, _)) = rest.get(4..).and_then(|rest| rest.split_first_chunk()) {
+        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+        let (field, others) = rest.split_at(rest.len().min(8 + length));
+        let digest = Sha256::new_with_prefix(1_i32.to_be_bytes()).chain_update(field).finalize();
+        digests.extend_from_slice(&digest[..8]);
+        rest = others;
+    }
+    digests
 }
 
 /// Appends one field of a COPY row: its length, then its bytes; -1 alone for null.

@@ -12,6 +12,7 @@ use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::keys::Keys;
+use crate::model::merge::OnConflict;
 
 /// A parsed and validated `clinic.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -145,6 +146,8 @@ pub enum Empty {
 #[serde(default, deny_unknown_fields)]
 pub struct LoadOptions {
     pub mode: Option<LoadMode>,
+    pub on_conflict: Option<OnConflict>,
+    pub vanished: Option<Vanished>,
     pub constraints: Constraints,
     /// PostgreSQL `lock_timeout`, as `5s`.
     pub lock_timeout: Option<String>,
@@ -154,6 +157,8 @@ pub struct LoadOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct TableConfig {
     pub mode: Option<LoadMode>,
+    pub on_conflict: Option<OnConflict>,
+    pub vanished: Option<Vanished>,
     pub orphans: Orphans,
     pub triggers: Triggers,
     /// For `sync`: the foreign-key column whose parents in the snapshot own the relation.
@@ -183,6 +188,19 @@ pub enum LoadMode {
     Replace,
     /// Rows are added without looking for a key.
     Append,
+}
+
+/// What becomes of rows that a push wrote and that the source does not have any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vanished {
+    /// They stay, and are counted.
+    #[default]
+    Keep,
+    /// They stay, and their keys are listed.
+    Flag,
+    /// They are deleted, with before-images.
+    Delete,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -365,6 +383,21 @@ impl Clinic {
         let golden = self.dedupe.contains_key(&name.to_string());
         let default = if golden { LoadMode::Upsert } else { LoadMode::Insert };
         self.table(name).mode.or(self.load.mode).unwrap_or(default)
+    }
+
+    /// What becomes of people's values in a table: its own setting, else `[load]`'s, else the source's are taken.
+    pub fn on_conflict(&self, name: &TableName) -> OnConflict {
+        self.table(name).on_conflict.or(self.load.on_conflict).unwrap_or_default()
+    }
+
+    /// What becomes of a table's rows that the source has no more: its own setting, else `[load]`'s, else they stay.
+    pub fn vanished(&self, name: &TableName) -> Vanished {
+        self.table(name).vanished.or(self.load.vanished).unwrap_or_default()
+    }
+
+    /// Whether a push changes rows of a table that are there, value by value.
+    pub fn updates(&self, name: &TableName) -> bool {
+        matches!(self.load_mode(name), LoadMode::Upsert | LoadMode::Sync)
     }
 
     /// Whose rows a table in mode `sync` makes equal: its foreign-key column (`sync_by`, else the first) and the parent that

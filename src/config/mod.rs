@@ -11,7 +11,7 @@ mod sql_file;
 
 pub use clinic::{
     Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Retention,
-    Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers,
+    Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub(crate) use near::{near, nearest};

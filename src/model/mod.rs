@@ -6,6 +6,7 @@ pub mod ident;
 pub mod keys;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 pub mod run;
 
 pub use hex::hex;

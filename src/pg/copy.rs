@@ -76,6 +76,13 @@ pub fn append_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends a `bytea` field of a row, or null.
+pub fn append_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    let length = bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).expect("a digest is short"));
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes.unwrap_or_default());
+}
+
 /// Appends a text field of a row, or null.
 pub fn append_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
     match text {

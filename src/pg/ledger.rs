@@ -12,15 +12,16 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 4] = [
+const MIGRATIONS: [(i32, &str, &str); 5] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
     (4, "issue", include_str!("../../sql/ledger/V004__issue.sql")),
+    (6, "column digests", include_str!("../../sql/ledger/V006__column_digests.sql")),
 ];
 
 /// The version of the ledger that this program makes.
-pub const VERSION: i32 = MIGRATIONS.len() as i32;
+pub const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// First half of the advisory lock that a running batch holds; the second is its number.
 const LOCK_CLASS: i32 = 0x7472_7376;
@@ -194,10 +195,13 @@ pub async fn complete(client: &Client, batch: &Batch, counts: &serde_json::Value
 }
 
 /// What a table was like when a batch wrote it: by this a rollback tells whether its rows are still as they were.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Shape {
     pub key: Vec<String>,
     pub columns: Vec<String>,
+    /// Of the columns, those whose values were sent, in the order of the ledger's digests of columns; none where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<String>,
     /// Its triggers did not run.
     pub triggers_disabled: bool,
 }

@@ -17,6 +17,7 @@ mod secret;
 mod session;
 mod target;
 mod tls;
+mod writings;
 
 pub use backup::backup;
 pub use read_only::ReadOnly;
@@ -24,3 +25,4 @@ pub use replica::Lag;
 pub use secret::Secret;
 pub use session::{Canceller, Purpose, Session, execute};
 pub use target::{Target, variable};
+pub use writings::{UNKNOWN, Writings};

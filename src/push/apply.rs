@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::compare::{Context, delete_condition, differs, incoming, same_key, stage, to_update};
+use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{golden, left, numbers, record, rows, unknown};
+use super::{golden, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -102,9 +102,9 @@ pub(super) async fn apply(
     if !as_sent {
         ledger.analyze(context).await?;
     }
-    for (_, entry, table, codec) in &staged {
+    for (place, entry, table, codec) in &staged {
         if !as_sent {
-            ledger.digests(context, entry, codec, table.direct).await?;
+            ledger.digests(context, entry, codec, (*place, table.direct)).await?;
         }
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
@@ -192,7 +192,7 @@ async fn stage_rest(
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
         if deleted.contains_key(&place) {
-            make_touched(context, place).await?;
+            make_touched(context, place, entry, &codec).await?;
         } else if all && !table.direct {
             make_ready(context, place, entry, &codec).await?;
         } else {
@@ -211,13 +211,23 @@ async fn make_ready(
     codec: &TableCodec,
 ) -> Result<()> {
     stage(context, place, entry, codec).await?;
-    make_touched(context, place).await
+    make_touched(context, place, entry, codec).await
 }
 
-async fn make_touched(context: &Context<'_>, place: usize) -> Result<()> {
+/// Makes room for the keys that are written, and where the mode changes rows says what becomes of their values.
+async fn make_touched(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<()> {
     let sql =
         format!("create temporary table trasvase_touched_{place} (key text primary key) on commit drop");
-    context.execute(&sql).await
+    context.execute(&sql).await?;
+    if context.clinic.updates(&entry.table) {
+        merge::stage(context, place, entry, codec).await?;
+    }
+    Ok(())
 }
 
 async fn load_table(
@@ -312,8 +322,7 @@ async fn update(
     if !matches!(plan.mode, LoadMode::Upsert | LoadMode::Sync) || plan.updates == 0 {
         return Ok(0);
     }
-    let left = if plan.left_by_triggers > 0 { left::gather(context, place, entry, codec).await? } else { 0 };
-    let which = to_update(place, codec, left);
+    let which = merge::to_update(place, codec);
     let changed = format!("{} t, {incoming} i where {} and {which}", entry.table.quoted(), same_key(codec));
     ledger.before_images(context, entry, codec, "update", &changed).await?;
     context
@@ -324,18 +333,19 @@ async fn update(
         .await?;
     let key: Vec<&str> = codec.key_names().collect();
     let later = later_columns(context, plan);
-    let at_once = |name: &&str| !key.contains(name) && !later.iter().any(|later| later == name);
-    let set = assignments(codec.column_names().filter(at_once));
+    let at_once = |name: &str| !key.contains(&name) && !later.iter().any(|later| later == name);
+    let set = merge::assignments(codec, at_once);
     if set.is_empty() {
         return context.count(&format!("select count(*) from trasvase_touched_{place}")).await;
     }
     context
         .count(&format!(
-            "with changed as (update {} t set {set} from {incoming} i, trasvase_touched_{place} k \
-             where {} and k.key = {} returning 1) select count(*) from changed",
+            "with changed as (update {} t set {set} from {incoming} i join trasvase_touched_{place} k on k.key = {} \
+             left join {} m on m.key = k.key where {} returning 1) select count(*) from changed",
             entry.table.quoted(),
+            codec.key_sql("i"),
+            merge::rows(place),
             same_key(codec),
-            codec.key_sql("i")
         ))
         .await
 }
@@ -392,10 +402,6 @@ fn later_columns(context: &Context<'_>, plan: &TablePlan) -> Vec<String> {
     plan.filled_later.iter().chain(columns).cloned().collect()
 }
 
-fn assignments<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| format!("{0} = i.{0}", quoted(name))).collect::<Vec<_>>().join(", ")
-}
-
 /// Gives the references of a cycle their values, once both ends are there.
 async fn fill_cycles(
     context: &Context<'_>,
@@ -406,21 +412,31 @@ async fn fill_cycles(
 ) -> Result<()> {
     let key: Vec<&str> = codec.key_names().collect();
     let later = later_columns(context, plan);
-    let written = |name: &&str| !key.contains(name) && later.iter().any(|later| later == name);
-    let set = assignments(codec.column_names().filter(written));
+    let written = |name: &str| !key.contains(&name) && later.iter().any(|later| later == name);
+    let set = merge::assignments(codec, written);
     if set.is_empty() {
         return Ok(());
     }
     context
         .execute(&format!(
-            "update {} t set {set} from {} i, trasvase_touched_{place} k where {} and k.key = {} and {}",
+            "update {} t set {set} from {} i join trasvase_touched_{place} k on k.key = {} left join {} m on m.key = k.key \
+             where {} and {}",
             entry.table.quoted(),
             incoming(place),
-            same_key(codec),
             codec.key_sql("i"),
+            merges(context, place, entry),
+            same_key(codec),
             differs(codec)
         ))
         .await
+}
+
+/// The rows whose values are merged, for a FROM clause; none where the mode changes no row.
+fn merges(context: &Context<'_>, place: usize, entry: &TableEntry) -> String {
+    match context.clinic.updates(&entry.table) {
+        true => merge::rows(place),
+        false => "(select null::text as key, null::text as fates where false)".to_owned(),
+    }
 }
 
 /// Moves the sequences behind written columns past the largest value; forward only, and with the transaction

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use super::golden;
-use super::left;
+use super::merge;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
 use super::rows;
@@ -123,11 +123,8 @@ async fn compare_filled(
             return Ok(Comparison { inserts: entry.rows, present, ..Comparison::default() });
         }
         LoadMode::Upsert | LoadMode::Sync if comparison.different > 0 => {
-            comparison.left = left::gather(context, place, entry, &codec).await?;
-            if comparison.different > comparison.left {
-                let which = to_update(place, &codec, comparison.left);
-                comparison.by_column = by_column(context, place, entry, &codec, &which).await?;
-            }
+            let left = merge::stage(context, place, entry, &codec).await?;
+            comparison.merged = merge::count(context, place, &codec, left).await?;
         }
         _ => {}
     }
@@ -198,51 +195,6 @@ pub(super) fn same_key(codec: &TableCodec) -> String {
 /// Whether two rows differ in any written column, byte by byte as they go over the wire.
 pub(super) fn differs(codec: &TableCodec) -> String {
     format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
-}
-
-/// Which rows a push updates, on `i`, the incoming row, and `t`, the one that is there: all that differ, but those that
-/// triggers left so.
-pub(super) fn to_update(place: usize, codec: &TableCodec, left: u64) -> String {
-    match left {
-        0 => differs(codec),
-        _ => format!("{} and {}", differs(codec), left::is_other(place, codec)),
-    }
-}
-
-async fn by_column(
-    context: &Context<'_>,
-    place: usize,
-    entry: &TableEntry,
-    codec: &TableCodec,
-    which: &str,
-) -> Result<BTreeMap<String, u64>> {
-    let names: Vec<&str> = codec.column_names().collect();
-    let counts = (0..names.len())
-        .map(|n| {
-            format!(
-                "count(*) filter (where {} <> {})",
-                codec.column_digest_sql("i", n),
-                codec.column_digest_sql("t", n)
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    let sql = format!(
-        "select {counts} from {} i join {} t on {} where {}",
-        incoming(place),
-        entry.table.quoted(),
-        same_key(codec),
-        which
-    );
-    let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    let mut changed = BTreeMap::new();
-    for (n, name) in names.into_iter().enumerate() {
-        let count = u64::try_from(row.get::<_, i64>(n))?;
-        if count > 0 {
-            changed.insert(name.to_owned(), count);
-        }
-    }
-    Ok(changed)
 }
 
 /// Which rows `sync` and `replace` delete: a condition on alias `t`, or none for the other modes.

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::compare::{Context, differs, incoming, same_key};
 use crate::codec::TableCodec;
-use crate::config::{LoadMode, Triggers};
+use crate::config::Triggers;
 use crate::model::manifest::TableEntry;
 use crate::pg::ledger;
 
@@ -19,9 +19,8 @@ pub(super) async fn gather(
 ) -> Result<u64> {
     let (clinic, name) = (context.clinic, &entry.table);
     let table = &context.catalog.tables[name];
-    let updates = matches!(clinic.load_mode(name), LoadMode::Upsert | LoadMode::Sync);
     let fires = clinic.table(name).triggers == Triggers::Fire && table.rewriting_triggers().next().is_some();
-    if !updates || !fires {
+    if !clinic.updates(name) || !fires {
         return Ok(0);
     }
     let written = ledger::written(context.client, context.manifest().clinic.as_str(), name).await?;
@@ -46,11 +45,7 @@ pub(super) async fn gather(
     context.count(&format!("select count(*) from {}", keys(place))).await
 }
 
-/// A condition on the incoming row `i`: it is none of those that were gathered.
-pub(super) fn is_other(place: usize, codec: &TableCodec) -> String {
-    format!("not exists (select 1 from {} k where k.key = {})", keys(place), codec.key_sql("i"))
-}
-
-fn keys(place: usize) -> String {
+/// The temporary table of the keys that were gathered.
+pub(super) fn keys(place: usize) -> String {
     format!("trasvase_left_{place}")
 }

@@ -11,6 +11,7 @@ mod golden;
 mod guard;
 mod left;
 mod locks;
+mod merge;
 mod numbers;
 mod plan;
 mod rebuild;
@@ -230,11 +231,13 @@ async fn in_transaction(context: &Context<'_>, plan: &Plan, batch: &ledger::Batc
 fn shape(context: &Context<'_>, plan: &Plan) -> BTreeMap<String, Shape> {
     let written = plan.tables.iter().map(|table| (&table.table, table.triggers_disabled));
     let golden = plan.golden.iter().map(|golden| (&golden.table, false));
+    let entry = |name: &TableName| context.snapshot.entry(name).filter(|_| context.clinic.updates(name));
     let shape = |(name, triggers_disabled): (&TableName, bool)| {
         let table = &context.catalog.tables[name];
+        let sent = entry(name).into_iter().flat_map(|entry| &entry.columns).map(|column| column.name.clone());
         let key = table.primary_key().to_vec();
         let columns = table.columns.iter().map(|column| column.name.clone()).collect();
-        (name.to_string(), Shape { key, columns, triggers_disabled })
+        (name.to_string(), Shape { key, columns, sent: sent.collect(), triggers_disabled })
     };
     golden.chain(written).map(shape).collect()
 }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::compare::Compared;
 use super::golden::GoldenPlan;
+use super::merge::Merged;
 use super::rebuild::{self, Rebuild};
 use super::unknown;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
@@ -17,6 +18,7 @@ use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
 use crate::model::ident::TableName;
 use crate::model::keys::Keys;
 use crate::model::manifest::{Manifest, TableEntry};
+use crate::model::merge::Fate;
 
 /// Below so many rows a rebuild of constraints takes longer than keeping them.
 const REBUILD_ROWS: u64 = 10_000;
@@ -56,6 +58,15 @@ pub struct TablePlan {
     pub left_by_triggers: u64,
     /// How many rows change in each column.
     pub updates_by_column: BTreeMap<String, u64>,
+    /// Of these by column: values that people changed since a push wrote them, or that no push wrote.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub edits_overwritten: BTreeMap<String, u64>,
+    /// By column, such values that stand.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub edits_kept: BTreeMap<String, u64>,
+    /// By column, values that people and the source changed and that wait for a decision; they stand until then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub conflicts: BTreeMap<String, u64>,
     /// The strongest lock that is taken on the table.
     pub lock: &'static str,
     /// Enabled user triggers: name and function.
@@ -104,9 +115,8 @@ pub(super) struct Comparison {
     pub(super) deletes: u64,
     /// Of rows that are added without looking: those whose key is there.
     pub(super) present: u64,
-    /// Of those that differ: rows that stand as triggers left them.
-    pub(super) left: u64,
-    pub(super) by_column: BTreeMap<String, u64>,
+    /// Of those that differ, where the mode changes rows: what becomes of their values.
+    pub(super) merged: Merged,
 }
 
 /// Makes the plan from what is known; pure. `empty` names the tables without rows, of the batch and those that
@@ -176,9 +186,14 @@ fn table_plan(
             .into());
     }
     let filled_later = cycle_columns(catalog, name, names, rebuild)?;
-    let updates = match mode {
-        LoadMode::Upsert | LoadMode::Sync => comparison.different - comparison.left,
-        _ => 0,
+    let merged = &comparison.merged;
+    let updates = merged.updates;
+    let fates = |wanted: &[Fate]| {
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (column, values) in wanted.iter().filter_map(|fate| merged.fates.get(fate)).flatten() {
+            *sums.entry(column.clone()).or_default() += values;
+        }
+        sums
     };
     let triggers_disabled = clinic.table(name).triggers == Triggers::Disable;
     let rebuilt = rebuild.drop.iter().any(|statement| statement.table == *name);
@@ -200,8 +215,11 @@ fn table_plan(
         kept: comparison.different - updates - golden.map_or(0, |golden| golden.settled),
         unknown: comparison.unknown,
         adopted: if unknown::is_adopted(mode) { comparison.unknown } else { 0 },
-        left_by_triggers: comparison.left,
-        updates_by_column: if updates > 0 { comparison.by_column.clone() } else { BTreeMap::new() },
+        left_by_triggers: merged.left,
+        updates_by_column: fates(&[Fate::Taken, Fate::Overwritten]),
+        edits_overwritten: fates(&[Fate::Overwritten]),
+        edits_kept: fates(&[Fate::Stands, Fate::Kept]),
+        conflicts: fates(&[Fate::Conflict]),
         lock: if rebuilt {
             "ACCESS EXCLUSIVE"
         } else if triggers_disabled {

@@ -16,10 +16,13 @@ use tokio_postgres::Client;
 use super::compare::Context;
 use super::rows;
 use super::spool::Spool;
-use crate::codec::TableCodec;
+use super::merge;
+use crate::codec::{TableCodec, column_digests};
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
-use crate::pg::copy::{Copy, append_integer, append_jsonb, append_text, append_text_or_null, append_texts};
+use crate::pg::copy::{
+    Copy, append_bytes, append_integer, append_jsonb, append_text, append_text_or_null, append_texts,
+};
 use crate::pg::execute;
 use crate::pg::ledger::{self, Batch};
 
@@ -70,7 +73,7 @@ impl<'a> Ledger<'a> {
         context
             .execute(
                 "create temporary table trasvase_sent (batch integer, target_table integer, key text collate \"C\", sent bytea, \
-                 stored bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
+                 stored bytea, columns bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
             )
             .await?;
         Ok(Self { batch: batch.number, codes, aside })
@@ -85,6 +88,7 @@ impl<'a> Ledger<'a> {
             product,
             entry.table.to_string(),
             self.codes.clone(),
+            context.clinic.updates(&entry.table),
         )
     }
 
@@ -109,7 +113,7 @@ impl<'a> Ledger<'a> {
             true => format!("trasvase.row_digest_{}", self.batch),
             false => "trasvase_sent".to_owned(),
         };
-        copy_rows(client, &into, "batch, target_table, key, sent, stored", digests).await
+        copy_rows(client, &into, "batch, target_table, key, sent, stored, columns", digests).await
     }
 
     /// Writes the partitions over the second connection, with their indexes.
@@ -186,24 +190,25 @@ impl<'a> Ledger<'a> {
     ) -> Result<()> {
         let mut copy = Copy::start(
             context.client,
-            "copy trasvase_sent (target_table, key, sent, type, source_id, record) from stdin (format binary)",
+            "copy trasvase_sent (target_table, key, sent, columns, type, source_id, record) from stdin (format binary)",
         )
         .await?;
         let mut reader = context.snapshot.rows(entry)?;
         let mut buffer = Vec::new();
         let mut number = 0;
         let (name, table) = (entry.table.to_string(), self.code(entry));
+        let columns = context.clinic.updates(&entry.table);
         while let Some(row) = reader.next_row()? {
             number += 1;
             let digest = codec
                 .digest(&row.values, &mut buffer)
                 .map_err(|refused| rows::refused_value(entry, number, &refused))?;
             let external_id = row.external_id(&name);
-            let out = copy.row(6);
+            let out = copy.row(7);
             append_integer(out, Some(table));
             append_text(out, &codec.key_text(&row.values));
-            out.extend_from_slice(&32_i32.to_be_bytes());
-            out.extend_from_slice(&digest);
+            append_bytes(out, Some(&digest));
+            append_bytes(out, columns.then(|| column_digests(&buffer)).as_deref());
             append_integer(out, external_id.and_then(|(kind, _)| self.codes.get(kind)).copied());
             append_text_or_null(out, external_id.map(|(_, source_id)| source_id));
             append_text_or_null(out, row.origin.as_deref());
@@ -224,7 +229,7 @@ impl<'a> Ledger<'a> {
         context: &Context<'_>,
         entry: &TableEntry,
         codec: &TableCodec,
-        direct: bool,
+        (place, direct): (usize, bool),
     ) -> Result<()> {
         if direct && writes_all(context, entry) {
             return self.correct_stored(context, entry, codec).await;
@@ -233,13 +238,12 @@ impl<'a> Ledger<'a> {
         let stored = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key)
             .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
         let batch = self.batch;
+        let rows = written(context, entry, (codec, &stored), place, direct);
         context
             .execute(&format!(
-                "insert into trasvase.row_digest_{batch} select {batch}, {table}, s.key, s.sent, {} \
-                 from trasvase_sent s join {} t on {} = s.key where s.target_table = {table}",
-                stored.digest_sql("t"),
-                entry.table.quoted(),
-                codec.key_sql("t"),
+                "insert into trasvase.row_digest_{batch} (batch, target_table, key, sent, stored, columns, stored_columns) \
+                 select {batch}, {table}, key, sent, whole, columns, nullif(stored_columns, columns) \
+                 from ({rows}) rows where target_table = {table}",
             ))
             .await?;
         context
@@ -276,11 +280,14 @@ impl<'a> Ledger<'a> {
         // A row that a trigger did not let in is none that we wrote.
         context
             .execute(&format!(
-                "update trasvase.row_digest_{batch} d set stored = {digest} from {target} t where {same} and d.stored <> {digest}; \
+                "update trasvase.row_digest_{batch} d set stored = {digest}, \
+                 stored_columns = case when d.columns is not null then {columns} end \
+                 from {target} t where {same} and d.stored <> {digest}; \
                  delete from trasvase.row_digest_{batch} d where d.target_table = {table} and not exists (select 1 from {target} t where {same}); \
                  delete from trasvase.external_id_{batch} e where e.target_table = {table} and not exists \
                  (select 1 from {target} t where e.target_key = ({}) collate \"C\")",
-                codec.key_sql("t")
+                codec.key_sql("t"),
+                columns = codec.column_digests_sql("t"),
             ))
             .await
     }
@@ -337,6 +344,40 @@ impl<'a> Ledger<'a> {
         }
         Ok(())
     }
+}
+
+/// SQL of the rows that were sent, with what the server holds of them now; of values that stand, with the digests of the
+/// push that wrote them.
+fn written(
+    context: &Context<'_>,
+    entry: &TableEntry,
+    (codec, stored): (&TableCodec, &TableCodec),
+    place: usize,
+    direct: bool,
+) -> String {
+    let from = format!(
+        "trasvase_sent s join {} t on {} = s.key cross join lateral (select {} as whole offset 0) w",
+        entry.table.quoted(),
+        codec.key_sql("t"),
+        stored.digest_sql("t"),
+    );
+    if !context.clinic.updates(&entry.table) {
+        return format!("select s.*, w.whole, null::bytea as stored_columns from {from}");
+    }
+    let rows = if direct { "(select null::text as key where false)".to_owned() } else { merge::rows(place) };
+    let (columns, stored_columns) = match direct {
+        true => ("null::bytea".to_owned(), "null::bytea".to_owned()),
+        false => (merge::carried(codec, "m.base", "s.columns"), merge::carried(codec, "m.stored", "c.theirs")),
+    };
+    format!(
+        "select s.target_table, s.key, s.sent, w.whole, case when m.key is null then s.columns else {columns} end as columns, \
+         case when m.key is not null then {stored_columns} else coalesce(c.theirs, s.columns) end as stored_columns \
+         from {from} left join {rows} m on m.key = s.key and {stands} \
+         cross join lateral (select case when m.key is not null or s.sent <> {now} then {theirs} end as theirs offset 0) c",
+        stands = if direct { "true" } else { "m.fates ~ '[skc]'" },
+        now = if writes_all(context, entry) { "w.whole".to_owned() } else { codec.digest_sql("t") },
+        theirs = codec.column_digests_sql("t"),
+    )
 }
 
 /// Whether every column of the table is written by us, so that a row's two digests are of the same columns in the same order.

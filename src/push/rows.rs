@@ -50,7 +50,7 @@ pub(super) async fn send(
             None => codec.append_row(&row.values, oids, out),
             Some(spool) => codec
                 .append_row_and_digest(&row.values, oids, out, &mut buffer)
-                .map(|digest| noted = spool.note(codec, &row, &digest)),
+                .map(|digest| noted = spool.note(codec, &row, &digest, &buffer)),
         };
         encoded.map_err(|refused| refused_value(entry, number, &refused))?;
         std::mem::replace(&mut noted, Ok(()))?;

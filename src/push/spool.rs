@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::codec::{RowHash, TableCodec};
-use crate::pg::copy::{append_integer, append_text, append_text_or_null};
+use crate::codec::{RowHash, TableCodec, column_digests};
+use crate::pg::copy::{append_bytes, append_integer, append_text, append_text_or_null};
 use crate::snapshot::Row;
 
 /// What a file takes at a time.
@@ -23,6 +23,8 @@ pub(super) struct Spool {
     product: i32,
     table: String,
     codes: BTreeMap<String, i32>,
+    /// Also the digests of columns.
+    columns: bool,
 }
 
 impl Spool {
@@ -33,24 +35,32 @@ impl Spool {
         product: i32,
         table: String,
         codes: BTreeMap<String, i32>,
+        columns: bool,
     ) -> Result<Self> {
         let file = || tempfile::tempfile_in(folder).map(|file| BufWriter::with_capacity(BLOCK, file));
-        Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes })
+        Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes, columns })
     }
 
-    /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is sent.
-    pub(super) fn note(&mut self, codec: &TableCodec, row: &Row<'_>, digest: &RowHash) -> Result<()> {
+    /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is
+    /// sent. `bytes` are those that the digest is of.
+    pub(super) fn note(
+        &mut self,
+        codec: &TableCodec,
+        row: &Row<'_>,
+        digest: &RowHash,
+        bytes: &[u8],
+    ) -> Result<()> {
         let (key, table) = (codec.key_text(&row.values), self.codes[&self.table]);
         let out = &mut self.row;
         out.clear();
-        out.extend_from_slice(&5_i16.to_be_bytes());
+        out.extend_from_slice(&6_i16.to_be_bytes());
         append_integer(out, Some(self.batch));
         append_integer(out, Some(table));
         append_text(out, &key);
         for _ in ["sent", "stored"] {
-            out.extend_from_slice(&32_i32.to_be_bytes());
-            out.extend_from_slice(digest);
+            append_bytes(out, Some(digest));
         }
+        append_bytes(out, self.columns.then(|| column_digests(bytes)).as_deref());
         self.digests.write_all(out)?;
         let Some((kind, source_id)) = row.external_id(&self.table) else { return Ok(()) };
         let Some(kind) = self.codes.get(kind) else { return Ok(()) };

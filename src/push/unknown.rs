@@ -1,6 +1,7 @@
 //! Rows of the target that equal the snapshot's, but that the ledger does not know: they were there before, or the ledger
 //! was lost. Verify counts them as somebody else's. A mode that may change rows takes them over: the ledger notes them as
-//! written, with a before-image that says what a rollback leaves, and the rows themselves are not touched.
+//! written, with a before-image that says what a rollback leaves, and the rows themselves are not touched. So it is with rows
+//! that people and the source have made the same, each by itself.
 
 use anyhow::Result;
 
@@ -8,6 +9,7 @@ use super::compare::{Context, differs, incoming, same_key};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::model::manifest::TableEntry;
+use crate::model::merge::OnConflict;
 use crate::pg::ledger;
 
 /// Whether a mode takes such rows over: `insert` leaves rows that are there to whoever they belong to.
@@ -52,11 +54,20 @@ async fn pairs(
 ) -> Result<String> {
     let clinic = context.manifest().clinic.as_str();
     let written = ledger::written(context.client, clinic, &entry.table).await?;
+    let merges = context.clinic.updates(&entry.table)
+        && context.clinic.on_conflict(&entry.table) != OnConflict::TakeSource;
     let known = written.map_or_else(String::new, |written| {
         let key = codec.key_sql("i");
-        format!(
-            " and not exists (select 1 from trasvase.row_digest d where {written} and d.key = ({key}) collate \"C\")"
-        )
+        // Where people's values are told from the source's, what both came to say is the last push's from now on.
+        let known = match merges {
+            false => format!("trasvase.row_digest d where {written} and d.key = ({key}) collate \"C\""),
+            true => format!(
+                "(select distinct on (d.key) d.key, d.sent from trasvase.row_digest d where {written} order by d.key, d.batch desc) d \
+                 where d.key = ({key}) collate \"C\" and d.sent = {}",
+                codec.digest_sql("i")
+            ),
+        };
+        format!(" and not exists (select 1 from {known})")
     });
     Ok(format!("{} i, {} t where {}{known}", incoming(place), entry.table.quoted(), same_key(codec)))
 }

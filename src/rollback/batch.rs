@@ -56,7 +56,7 @@ impl Batch {
         let table = catalog.table(&TableName::from(name))?;
         let columns = || table.columns.iter().map(|column| column.name.clone()).collect();
         let live =
-            || Shape { key: table.primary_key().to_vec(), columns: columns(), triggers_disabled: false };
+            || Shape { key: table.primary_key().to_vec(), columns: columns(), ..Shape::default() };
         Some(known.unwrap_or_else(live))
     }
 }

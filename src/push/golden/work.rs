@@ -7,7 +7,7 @@ use rust_i18n::t;
 use tokio_postgres::error::SqlState;
 
 use super::super::compare::Context;
-use super::super::rows;
+use super::super::{merge, rows};
 use super::changes::{any, records};
 use super::collision::{Collision, failure};
 use super::reach::{holders, reached};
@@ -16,6 +16,7 @@ use super::surplus::waits;
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
+use crate::pg::Writings;
 use crate::pg::ledger::{self, Batch};
 
 /// Rows that were re-pointed and retired, by table.
@@ -118,11 +119,14 @@ impl<'a> Work<'a> {
             let code = codes[&affected.table.to_string()];
             context.execute(&affected.note(context, *number, self.batch.number, code)).await?;
         }
-        let mut places: Vec<usize> = self.done.iter().filter_map(|(affected, _)| affected.place).collect();
-        places.sort_unstable();
-        places.dedup();
-        for place in places {
-            digests(context, self.batch, place).await?;
+        let mut places: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for (affected, _) in &self.done {
+            if let Some(place) = affected.place {
+                places.entry(place).or_default().extend(affected.columns.iter().map(String::as_str));
+            }
+        }
+        for (place, columns) in places {
+            digests(context, self.batch, place, &columns).await?;
         }
         Ok(())
     }
@@ -166,27 +170,46 @@ fn told(table: &TableName, error: &tokio_postgres::Error) -> anyhow::Error {
     }
 }
 
-async fn digests(context: &Context<'_>, batch: &Batch, place: usize) -> Result<()> {
+/// Of columns that hold golden ids the digests are those of the row as it is now; of the others, of the last push.
+async fn digests(context: &Context<'_>, batch: &Batch, place: usize, golden: &[&str]) -> Result<()> {
     let entry = &context.manifest().tables[place];
     let clinic = context.manifest().clinic.as_str();
-    let Some(written) = ledger::written(context.client, clinic, &entry.table).await? else { return Ok(()) };
+    let Some(writings) = Writings::read(context.client, clinic, &entry.table).await? else { return Ok(()) };
     let table = &context.catalog.tables[&entry.table];
     let codec = rows::codec(entry, table)?;
     let stored = TableCodec::of_table(table, &entry.key)
         .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+    let names: Vec<&str> = codec.column_names().collect();
+    let (base, kept) = writings.columns_sql(&names);
+    let columns = |of: &str| {
+        let one = |(place, name): (usize, &&str)| {
+            merge::digest(if golden.contains(name) { "theirs" } else { of }, place)
+        };
+        names.iter().enumerate().map(one).collect::<Vec<_>>().join(" || ")
+    };
     context
         .execute(&format!(
-            "insert into trasvase.row_digest_{batch} \
-             select {batch}, (select code from trasvase.name where name = {name}), k.now, {sent}, {stored} \
+            "insert into trasvase.row_digest_{batch} (batch, target_table, key, sent, stored, columns, stored_columns) \
+             select {batch}, {code}, now, sent, whole, case when known then {columns} end, \
+             case when known then nullif({kept_columns}, {columns}) end from (\
+             select k.now, {sent} as sent, {stored} as whole, known and {updates} as known, base, kept, {theirs} as theirs \
              from (select distinct key, now from trasvase_repointed_{place}) k join {table} t on {key} = k.now \
-             where exists (select 1 from trasvase.row_digest d where {written} and d.key = k.key collate \"C\") \
-             and not exists (select 1 from trasvase_touched_{place} o where o.key = k.now)",
+             join (select distinct on (d.key) d.key, {has} as known, {base} as base, {kept} as kept \
+             from trasvase.row_digest d where {written} and d.key in (select key from trasvase_repointed_{place}) \
+             order by d.key, d.batch desc) b on b.key = k.key collate \"C\" \
+             where not exists (select 1 from trasvase_touched_{place} o where o.key = k.now) offset 0) rows",
             batch = batch.number,
-            name = literal(&entry.table.to_string()),
+            code = writings.code,
+            columns = columns("base"),
+            kept_columns = columns("kept"),
             sent = codec.digest_sql("t"),
             stored = stored.digest_sql("t"),
+            updates = context.clinic.updates(&entry.table),
+            theirs = codec.column_digests_sql("t"),
             table = entry.table.quoted(),
             key = codec.key_sql("t"),
+            has = writings.has_columns_sql(),
+            written = writings.condition(),
         ))
         .await
 }

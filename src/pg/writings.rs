@@ -1,0 +1,98 @@
+//! What the ledger knows of the rows that a clinic's batches wrote into one table, down to each column.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use super::ledger;
+use crate::error;
+use crate::model::ident::TableName;
+
+/// The version of the ledger from which on it has digests of columns.
+const SINCE: i32 = 6;
+
+/// SQL of the digest of a column of which nobody knows what was pushed.
+pub const UNKNOWN: &str = r"'\x0000000000000000'::bytea";
+
+/// The completed batches of a clinic, of which at least one may have written the table.
+#[derive(Debug, Clone)]
+pub struct Writings {
+    /// The table's code in the ledger.
+    pub code: i32,
+    /// Oldest first, each with the columns that its digests of columns are of.
+    batches: Vec<(i32, Vec<String>)>,
+}
+
+impl Writings {
+    /// Reads them; none where no batch wrote the table, or there is no ledger.
+    pub async fn read(client: &Client, clinic: &str, table: &TableName) -> Result<Option<Self>> {
+        if !ledger::exists(client).await? {
+            return Ok(None);
+        }
+        let name = table.to_string();
+        let code = client.query_opt("select code from trasvase.name where name = $1", &[&name]).await;
+        let code = code.map_err(|error| error::postgres(&error))?.map(|row| row.get(0));
+        let shape = ledger::version(client).await? >= SINCE;
+        let sent = if shape { "(shape -> $2::text -> 'sent')::text" } else { "left($2::text, 0)" };
+        let sql = format!(
+            "select number, {sent} from trasvase.batch where clinic = $1 and status = 'completed' order by number"
+        );
+        let rows = client.query(&sql, &[&clinic, &name]).await.map_err(|error| error::postgres(&error))?;
+        let batch = |row: &tokio_postgres::Row| {
+            let sent = row.get::<_, Option<&str>>(1).filter(|sent| !sent.is_empty());
+            Ok((row.get(0), sent.map(serde_json::from_str).transpose()?.unwrap_or_default()))
+        };
+        let batches = rows.iter().map(batch).collect::<Result<Vec<(i32, Vec<String>)>>>()?;
+        Ok(code.filter(|_| !batches.is_empty()).map(|code| Self { code, batches }))
+    }
+
+    /// The numbers of the batches, for a list in SQL.
+    pub fn numbers(&self) -> String {
+        self.batches.iter().map(|(number, _)| number.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of the table.
+    pub fn condition(&self) -> String {
+        let numbers: Vec<i32> = self.batches.iter().map(|(number, _)| *number).collect();
+        ledger::written_by(&numbers, self.code)
+    }
+
+    /// SQL of whether row `d` has digests of columns.
+    pub fn has_columns_sql(&self) -> &'static str {
+        if self.has_columns() { "(d.columns is not null)" } else { "false" }
+    }
+
+    /// SQL of the digests of these columns in row `d`: of what the source said, and of what was stored; each the columns'
+    /// one after the other, [`UNKNOWN`] where one is not known.
+    pub fn columns_sql(&self, columns: &[&str]) -> (String, String) {
+        let places: Vec<Option<String>> = columns.iter().map(|name| self.place_sql(name)).collect();
+        let all = |of: &str| {
+            let one = |place: &Option<String>| match place {
+                None => UNKNOWN.to_owned(),
+                Some(place) => format!("coalesce(substring({of} from {place} for 8), {UNKNOWN})"),
+            };
+            places.iter().map(one).collect::<Vec<_>>().join(" || ")
+        };
+        (all("d.columns"), all("coalesce(d.stored_columns, d.columns)"))
+    }
+
+    fn has_columns(&self) -> bool {
+        self.batches.iter().any(|(_, sent)| !sent.is_empty())
+    }
+
+    /// SQL of where a column's digest begins; none where no batch has any.
+    fn place_sql(&self, name: &str) -> Option<String> {
+        let mut places: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (number, sent) in &self.batches {
+            if let Some(place) = sent.iter().position(|column| column == name) {
+                places.entry(place * 8 + 1).or_default().push(number.to_string());
+            }
+        }
+        let cases: Vec<String> = places
+            .iter()
+            .map(|(place, numbers)| format!("when d.batch in ({}) then {place}", numbers.join(", ")))
+            .collect();
+        (!cases.is_empty()).then(|| format!("(case {} end)", cases.join(" ")))
+    }
+}
