@@ -91,7 +91,7 @@ pub(super) fn counts(report: &Report) -> Value {
     json!({
         "tables": report.tables.len(),
         "rows": report.tables.iter().map(|table| table.target).sum::<u64>(),
-        "unequal": report.tables.iter().filter(|table| !table.equal).count(),
+        "unequal": report.tables.iter().filter(|table| !table.equal && !table.stands()).count(),
         "broken": report.relations.iter().filter(|relation| !relation.holds()).count(),
         // A part of the rows says nothing of the whole, and a replica nothing of the target.
         "clean": report.is_clean() && report.since.is_none(),
@@ -130,6 +130,9 @@ fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.way_deleted"),
         (DifferenceKind::Missing, _) => t!("verify.way_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
+        (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
+        (DifferenceKind::Kept, Some(Cause::Conflict)) => t!("verify.kind_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
         (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("verify.way_rewritten"),
         (DifferenceKind::Different, Some(Cause::Edited)) => t!("verify.way_edited"),
@@ -144,6 +147,9 @@ fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.kind_deleted"),
         (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
+        (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
+        (DifferenceKind::Kept, Some(Cause::Conflict)) => t!("verify.kind_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
         (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("cli.verify.kind_rewritten"),
         (DifferenceKind::Different, Some(Cause::Edited)) => t!("cli.verify.kind_edited"),
@@ -166,7 +172,8 @@ fn tables(report: &Report) -> Table {
     .right(&[1, 2, 3, 4, 5]);
     for one in &report.tables {
         let counts = [one.source, one.rejected, one.expected, one.target].map(output::count);
-        let rest = [one.difference.to_string(), yes_or_no(one.equal)];
+        let equal = if one.stands() { t!("verify.stands").into_owned() } else { yes_or_no(one.equal) };
+        let rest = [one.difference.to_string(), equal];
         table.row([one.table.to_string()].into_iter().chain(counts).chain(rest));
     }
     table

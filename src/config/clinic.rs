@@ -191,11 +191,10 @@ pub enum LoadMode {
 }
 
 /// What becomes of rows that a push wrote and that the source does not have any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Vanished {
     /// They stay, and are counted.
-    #[default]
     Keep,
     /// They stay, and their keys are listed.
     Flag,
@@ -390,9 +389,10 @@ impl Clinic {
         self.table(name).on_conflict.or(self.load.on_conflict).unwrap_or_default()
     }
 
-    /// What becomes of a table's rows that the source has no more: its own setting, else `[load]`'s, else they stay.
-    pub fn vanished(&self, name: &TableName) -> Vanished {
-        self.table(name).vanished.or(self.load.vanished).unwrap_or_default()
+    /// What becomes of a table's rows that the source has no more: its own setting, else `[load]`'s. Without one they stay,
+    /// but nobody has said yet that this is right.
+    pub fn vanished(&self, name: &TableName) -> Option<Vanished> {
+        self.table(name).vanished.or(self.load.vanished)
     }
 
     /// Whether a push changes rows of a table that are there, value by value.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::books::Books;
 use super::buckets::bucket_sql;
 use super::ours::OurTable;
+use super::standing::{self, Pushed};
 use super::target_rows::{Asked, TargetRow, target_rows};
 use super::{Compared, Options, TheirTable};
 use crate::codec::RowHash;
@@ -36,7 +37,7 @@ pub enum Kind {
     Extra,
     /// On both sides with other values.
     Different,
-    /// On both sides, but the row was there before and no batch wrote it.
+    /// On both sides, but the row was there before and no batch wrote it, or it stands as people made it.
     Kept,
 }
 
@@ -63,6 +64,10 @@ pub enum Cause {
     Edited,
     /// A batch stored it, and somebody deleted it since.
     Deleted,
+    /// It is left so by what clinic.toml says of people's values and of rows that the source has no more.
+    Stands,
+    /// People and the source changed the same value, and clinic.toml wants a decision.
+    Conflict,
 }
 
 impl Cause {
@@ -72,12 +77,19 @@ impl Cause {
             Cause::Rewritten => "rewritten",
             Cause::Edited => "edited",
             Cause::Deleted => "deleted",
+            Cause::Stands => "stands",
+            Cause::Conflict => "conflict",
         }
     }
 
     /// Whether somebody did it after the load, so that the load itself was right.
     pub fn is_later(self) -> bool {
-        matches!(self, Cause::Edited | Cause::Deleted)
+        matches!(self, Cause::Edited | Cause::Deleted | Cause::Stands | Cause::Conflict)
+    }
+
+    /// Whether a push leaves it so by the clinic's settings.
+    pub fn is_by_policy(self) -> bool {
+        matches!(self, Cause::Stands | Cause::Conflict)
     }
 }
 
@@ -286,8 +298,9 @@ impl Search<'_, '_, '_> {
         let keys: Vec<&str> = waiting.iter().map(|row| row.key.as_str()).collect();
         let sent = sent(self.options, self.compared, &keys).await?;
         let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
+        let pushed = standing::pushed(self.options, self.compared, &keys).await?;
         for row in &waiting {
-            let difference = self.told(row, &sent, there.get(&row.key))?;
+            let difference = self.told(row, &sent, there.get(&row.key), pushed.get(&row.key))?;
             let values = row.expected.as_ref().map(|(_, values)| values.as_slice());
             self.books.add(self.compared, &difference, values)?;
             *self.found.counts.entry((difference.kind, difference.cause)).or_default() += 1;
@@ -298,11 +311,32 @@ impl Search<'_, '_, '_> {
         self.books.flush()
     }
 
-    fn told(&self, row: &Row, sent: &Sent, there: Option<&TargetRow>) -> Result<Difference> {
-        let columns = match (&row.expected, there) {
-            (Some((_, values)), Some(there)) => there.columns(self.options, self.compared, values)?,
-            _ => Vec::new(),
+    fn told(
+        &self,
+        row: &Row,
+        sent: &Sent,
+        there: Option<&TargetRow>,
+        pushed: Option<&Pushed>,
+    ) -> Result<Difference> {
+        let (options, compared) = (self.options, self.compared);
+        let (columns, stands) = match (&row.expected, there) {
+            (Some((_, values)), Some(there)) => (
+                there.columns(options, compared, values)?,
+                standing::edited(options, compared, values, there, pushed)?,
+            ),
+            (None, Some(_)) => (Vec::new(), standing::vanished(options, compared)),
+            _ => (Vec::new(), None),
         };
+        let key = row.key.clone();
+        match row.kind {
+            Kind::Different if stands.is_some() => {
+                return Ok(Difference { key, kind: Kind::Kept, cause: stands, columns });
+            }
+            Kind::Extra if stands.is_some() => {
+                return Ok(Difference { key, kind: Kind::Extra, cause: stands, columns });
+            }
+            _ => {}
+        }
         let kind = match row.kind {
             // It is there, but no batch wrote it.
             Kind::Missing if there.is_some() => Kind::Kept,
@@ -311,7 +345,7 @@ impl Search<'_, '_, '_> {
         let written = sent.get(&row.key).map_or(&[][..], Vec::as_slice);
         let now = there.and_then(|there| there.stored.as_deref());
         let digest = row.expected.as_ref().map(|(digest, _)| digest);
-        Ok(Difference { key: row.key.clone(), kind, cause: cause(kind, written, digest, now), columns })
+        Ok(Difference { key, kind, cause: cause(kind, written, digest, now), columns })
     }
 }
 

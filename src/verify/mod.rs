@@ -16,6 +16,7 @@ mod ours;
 mod population;
 mod relations;
 mod sample;
+mod standing;
 mod target_rows;
 
 use std::collections::{BTreeMap, HashSet};
@@ -127,10 +128,25 @@ pub struct TableReport {
     pub not_listed: u64,
 }
 
+impl TableReport {
+    /// Whether rows differ, all of them since the clinic's settings leave them so.
+    pub fn stands(&self) -> bool {
+        !self.counts.is_empty() && self.counts.iter().all(|one| one.cause == Some(Cause::Stands))
+    }
+}
+
 impl Report {
-    /// Whether everything is equal, every relation holds and every record is accounted for.
+    /// Whether everything is equal or stands by the clinic's settings, every relation holds and every record is accounted
+    /// for.
     pub fn is_clean(&self) -> bool {
-        self.tables.iter().all(|table| table.equal) && self.rest_is_clean()
+        self.tables.iter().all(|table| table.equal || table.stands()) && self.rest_is_clean()
+    }
+
+    /// Whether nothing is wrong but what waits for people's decision: values that they and the source changed.
+    pub fn only_conflicts(&self) -> bool {
+        let by_policy = |one: &Count| one.cause.is_some_and(Cause::is_by_policy);
+        let explained = |table: &TableReport| table.counts.iter().all(by_policy);
+        !self.is_clean() && self.tables.iter().all(explained) && self.rest_is_clean()
     }
 
     /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
@@ -143,9 +159,16 @@ impl Report {
             && self.relations.iter().all(RelationReport::holds)
     }
 
+    /// Whether some of a table's rows are left other than the snapshot's, and no others differ.
+    fn stand(&self, name: &TableName) -> bool {
+        let by_policy = |one: &Count| one.cause.is_some_and(Cause::is_by_policy);
+        let table = self.tables.iter().find(|table| table.table == *name);
+        table.is_some_and(|table| !table.counts.is_empty() && table.counts.iter().all(by_policy))
+    }
+
     fn rest_is_clean(&self) -> bool {
         self.relations.iter().all(RelationReport::holds)
-            && self.months.iter().all(|months| months.unequal().next().is_none())
+            && self.months.iter().all(|months| months.unequal().next().is_none() || self.stand(&months.table))
             && self.sources.iter().all(SourceReport::holds)
             && self.controls.iter().all(|control| control.equal)
             && self.queries.iter().all(|query| query.equal)

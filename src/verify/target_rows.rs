@@ -76,6 +76,11 @@ impl TargetRow {
         Ok(self.bytes[place] == ours.map_err(|refused| anyhow!("{}", refused.refusal.rule()))?)
     }
 
+    /// A column's bytes in the digest.
+    pub(super) fn bytes(&self, place: usize) -> &[u8] {
+        &self.bytes[place]
+    }
+
     /// Both sides' values, for a terminal.
     pub(super) fn values(&self, expected: &[Option<String>], place: usize) -> Values {
         Values { expected: expected[place].clone(), found: self.texts[place].clone() }

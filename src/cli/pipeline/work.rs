@@ -245,6 +245,7 @@ impl Pipeline<'_> {
             let clinic = &self.clinic.name;
             let equal = report.tables.iter().all(|table| table.equal);
             let text = match (report.only_later(), equal, report.relations.iter().all(|one| one.holds())) {
+                _ if report.only_conflicts() => t!("verify.only_conflicts"),
                 (true, ..) => t!("verify.only_later"),
                 (_, true, false) => t!("verify.broken"),
                 _ => t!("cli.verify.unequal"),
@@ -266,6 +267,13 @@ impl Pipeline<'_> {
             _ => None,
         });
         let Some(batch) = batch.filter(|_| wanted) else { return };
+        // What waits for people's decision was not pushed; what was is proven.
+        let proven = outcome.stages.iter().any(|done| {
+            matches!(&done.report, Report::Verify(report) if report.is_clean() || report.only_conflicts())
+        });
+        if proven {
+            return;
+        }
         let Some(error) = outcome.failure.take() else { return };
         let failure = Failure::from_anyhow(&error);
         // An error of another kind says nothing about the rows.
@@ -369,7 +377,7 @@ impl Pipeline<'_> {
         });
         let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
         let is = |one: &verify::Difference, kind| one.kind == kind;
-        let unknown = |one: &verify::Difference| is(one, Kind::Kept);
+        let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
         let hints = [
             ("cli.verify.missing_hint", tables_with(report, |_, one| is(one, Kind::Missing))),
             (
@@ -381,7 +389,14 @@ impl Pipeline<'_> {
                 tables_with(report, |table, one| !inserted(table) && (is_older(one) || unknown(one))),
             ),
             ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
-            ("cli.verify.extra_hint", tables_with(report, |_, one| is(one, Kind::Extra))),
+            (
+                "cli.verify.extra_hint",
+                tables_with(report, |_, one| is(one, Kind::Extra) && one.cause != Some(verify::Cause::Stands)),
+            ),
+            (
+                "verify.conflict_hint",
+                tables_with(report, |_, one| one.cause == Some(verify::Cause::Conflict)),
+            ),
         ];
         let clinic = &self.clinic.name;
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
