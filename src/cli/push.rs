@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use rust_i18n::t;
@@ -106,6 +108,9 @@ fn left_unknown(one: &TablePlan) -> u64 {
     one.unknown - one.adopted
 }
 
+/// So many keys are shown for a table.
+const KEYS: usize = 20;
+
 /// How many rows of a table are meant.
 type Rows = fn(&TablePlan) -> u64;
 
@@ -158,6 +163,7 @@ fn plan_page(plan: &Plan) -> Page {
         let columns = columns.collect::<Vec<_>>().join(", ");
         page = page.line(t!("cli.push.columns", table = one.table, columns = columns));
     }
+    page = page.add(both_sides(plan));
     let without_rows = tables(plan, empty, |one| one.table.to_string());
     if !without_rows.is_empty() {
         let count = plan.tables.iter().filter(empty).count();
@@ -168,6 +174,37 @@ fn plan_page(plan: &Plan) -> Page {
     let page = if new_keys.is_empty() { page } else { page.line(t!("cli.push.new_keys", tables = new_keys)) };
     let rebuilt = plan.rebuild.create.len();
     if rebuilt > 0 { page.line(t!("cli.push.rebuilt", count = rebuilt)) } else { page }
+}
+
+/// What people changed since the last push, and what the source has no more, by table.
+fn both_sides(plan: &Plan) -> Page {
+    type Edits = fn(&TablePlan) -> &BTreeMap<String, u64>;
+    let edits: [(&str, Edits); 3] = [
+        ("push.edits_overwritten", |one| &one.edits_overwritten),
+        ("push.edits_kept", |one| &one.edits_kept),
+        ("push.conflicts", |one| &one.conflicts),
+    ];
+    let mut page = Page::new();
+    for one in &plan.tables {
+        for (key, columns) in edits.iter().map(|(key, of)| (key, of(one))).filter(|(_, of)| !of.is_empty()) {
+            let columns = columns.iter().map(|(name, values)| format!("{name} {}", output::count(*values)));
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            page = page.line(t!(*key, table = one.table, columns = columns));
+        }
+        let rows: [(&str, u64); 3] = [
+            ("push.vanished", one.vanished),
+            ("push.vanished_kept", one.vanished_kept),
+            ("push.vanished_conflicts", one.vanished_conflicts),
+        ];
+        for (key, rows) in rows.into_iter().filter(|(_, rows)| *rows > 0) {
+            page = page.line(t!(key, table = one.table, count = output::count(rows)));
+        }
+        let shown = one.vanished_keys.iter().take(KEYS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if !shown.is_empty() {
+            page = page.line(t!("push.vanished_keys", keys = shown));
+        }
+    }
+    page
 }
 
 /// What changed golden ids do to each table.

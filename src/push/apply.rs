@@ -35,7 +35,7 @@ pub struct Written {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(rows: &u64) -> bool {
+pub(super) fn is_none(rows: &u64) -> bool {
     *rows == 0
 }
 

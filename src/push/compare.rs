@@ -11,8 +11,9 @@ use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
 use super::rows;
 use super::unknown;
+use super::vanished;
 use crate::codec::{LiveOids, TableCodec};
-use crate::config::{Clinic, LoadMode, Project};
+use crate::config::{Clinic, LoadMode, Project, Vanished};
 use crate::error;
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal, quoted};
@@ -20,6 +21,9 @@ use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::run::Observer;
 use crate::pg::{execute, ledger};
 use crate::snapshot::Snapshot;
+
+/// So many keys of rows that the source has no more are listed for a table.
+const VANISHED: usize = 1_000;
 
 /// The temporary table that holds a table's incoming rows.
 pub(super) fn incoming(place: usize) -> String {
@@ -129,6 +133,10 @@ async fn compare_filled(
         _ => {}
     }
     let deleted = deleted.filter(|_| comparison.deletes > 0);
+    comparison.vanished = vanished::count(context, place, entry, &codec, deleted.as_deref()).await?;
+    if comparison.vanished.rows > 0 && context.clinic.vanished(&entry.table) != Some(Vanished::Keep) {
+        comparison.vanished_keys = vanished::keys(context, place, VANISHED).await?;
+    }
     if comparison.unchanged > 0 {
         comparison.unknown = unknown::count(context, place, entry, &codec, deleted.as_deref()).await?;
     }
@@ -197,7 +205,7 @@ pub(super) fn differs(codec: &TableCodec) -> String {
     format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
 }
 
-/// Which rows `sync` and `replace` delete: a condition on alias `t`, or none for the other modes.
+/// Which rows are deleted, by `sync`, `replace` or since they vanished: a condition on alias `t`, or none.
 ///
 /// `sync` deletes rows whose parent is in the snapshot and whose key is not; `replace` all rows of the clinic (by its
 /// tenant column where the table has it, else all that the ledger says the clinic wrote).
@@ -207,10 +215,15 @@ pub(super) async fn delete_condition(
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<Option<String>> {
+    let vanished = vanished::condition(context, place, entry, codec).await?;
     match context.clinic.load_mode(&entry.table) {
-        LoadMode::Sync => sync_condition(context, place, entry, codec).await.map(Some),
+        LoadMode::Sync => {
+            let condition = sync_condition(context, place, entry, codec).await?;
+            let spared = vanished::spared(context, place, entry, codec, condition).await?;
+            Ok(Some(vanished.map_or(spared.clone(), |vanished| format!("(({spared}) or {vanished})"))))
+        }
         LoadMode::Replace => replace_condition(context, entry, codec).await.map(Some),
-        _ => Ok(None),
+        _ => Ok(vanished),
     }
 }
 

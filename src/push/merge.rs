@@ -143,7 +143,9 @@ pub(super) async fn count(
     for (chunk, names) in counts.chunks(told.len() * 100).zip(names.chunks(100)) {
         let sql = format!("select {} from {}", chunk.join(", "), rows(place));
         let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        for (place, (name, fate)) in names.iter().flat_map(|name| told.iter().map(move |fate| (name, fate))).enumerate() {
+        for (place, (name, fate)) in
+            names.iter().flat_map(|name| told.iter().map(move |fate| (name, fate))).enumerate()
+        {
             let values = u64::try_from(row.get::<_, i64>(place))?;
             if values > 0 {
                 merged.fates.entry(*fate).or_default().insert((*name).to_owned(), values);

@@ -22,6 +22,7 @@ mod rehearsal;
 mod rows;
 mod spool;
 mod unknown;
+mod vanished;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

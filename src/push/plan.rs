@@ -7,11 +7,13 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::apply::is_none;
 use super::compare::Compared;
 use super::golden::GoldenPlan;
 use super::merge::Merged;
 use super::rebuild::{self, Rebuild};
 use super::unknown;
+use super::vanished::Gone;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
@@ -67,6 +69,17 @@ pub struct TablePlan {
     /// By column, values that people and the source changed and that wait for a decision; they stand until then.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub conflicts: BTreeMap<String, u64>,
+    /// Rows of earlier pushes that the source has no more, and that stay.
+    pub vanished: u64,
+    /// The keys of the first of them, in order, where nobody has said that they are to be kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vanished_keys: Vec<String>,
+    /// Rows that would be deleted, but that people changed: they stay.
+    #[serde(skip_serializing_if = "is_none")]
+    pub vanished_kept: u64,
+    /// Such rows that wait for a decision.
+    #[serde(skip_serializing_if = "is_none")]
+    pub vanished_conflicts: u64,
     /// The strongest lock that is taken on the table.
     pub lock: &'static str,
     /// Enabled user triggers: name and function.
@@ -86,6 +99,12 @@ pub struct TablePlan {
 }
 
 impl Plan {
+    /// Values and rows that people and the source changed, and that wait for a decision.
+    pub fn conflicts(&self) -> u64 {
+        let of = |table: &TablePlan| table.conflicts.values().sum::<u64>() + table.vanished_conflicts;
+        self.tables.iter().map(of).sum()
+    }
+
     /// Rows that will be written, into the tables or into the ledger.
     pub fn writes(&self) -> u64 {
         let writes = |table: &TablePlan| table.inserts + table.updates + table.deletes + table.adopted;
@@ -117,6 +136,10 @@ pub(super) struct Comparison {
     pub(super) present: u64,
     /// Of those that differ, where the mode changes rows: what becomes of their values.
     pub(super) merged: Merged,
+    /// Rows of earlier pushes that the snapshot does not hold.
+    pub(super) vanished: Gone,
+    /// The keys of the first of them.
+    pub(super) vanished_keys: Vec<String>,
 }
 
 /// Makes the plan from what is known; pure. `empty` names the tables without rows, of the batch and those that
@@ -220,6 +243,10 @@ fn table_plan(
         edits_overwritten: fates(&[Fate::Overwritten]),
         edits_kept: fates(&[Fate::Stands, Fate::Kept]),
         conflicts: fates(&[Fate::Conflict]),
+        vanished: comparison.vanished.rows,
+        vanished_keys: comparison.vanished_keys.clone(),
+        vanished_kept: comparison.vanished.kept,
+        vanished_conflicts: comparison.vanished.conflicts,
         lock: if rebuilt {
             "ACCESS EXCLUSIVE"
         } else if triggers_disabled {

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use tokio_postgres::Client;
 
 use super::compare::Context;
+use super::merge;
 use super::rows;
 use super::spool::Spool;
-use super::merge;
 use crate::codec::{TableCodec, column_digests};
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
@@ -367,7 +367,9 @@ fn written(
     let rows = if direct { "(select null::text as key where false)".to_owned() } else { merge::rows(place) };
     let (columns, stored_columns) = match direct {
         true => ("null::bytea".to_owned(), "null::bytea".to_owned()),
-        false => (merge::carried(codec, "m.base", "s.columns"), merge::carried(codec, "m.stored", "c.theirs")),
+        false => {
+            (merge::carried(codec, "m.base", "s.columns"), merge::carried(codec, "m.stored", "c.theirs"))
+        }
     };
     format!(
         "select s.target_table, s.key, s.sent, w.whole, case when m.key is null then s.columns else {columns} end as columns, \

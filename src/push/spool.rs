@@ -38,7 +38,16 @@ impl Spool {
         columns: bool,
     ) -> Result<Self> {
         let file = || tempfile::tempfile_in(folder).map(|file| BufWriter::with_capacity(BLOCK, file));
-        Ok(Self { external: file()?, digests: file()?, row: Vec::new(), batch, product, table, codes, columns })
+        Ok(Self {
+            external: file()?,
+            digests: file()?,
+            row: Vec::new(),
+            batch,
+            product,
+            table,
+            codes,
+            columns,
+        })
     }
 
     /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is

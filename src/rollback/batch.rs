@@ -55,8 +55,7 @@ impl Batch {
         let known = self.shape.as_ref().and_then(|shape| shape.get(name)).cloned();
         let table = catalog.table(&TableName::from(name))?;
         let columns = || table.columns.iter().map(|column| column.name.clone()).collect();
-        let live =
-            || Shape { key: table.primary_key().to_vec(), columns: columns(), ..Shape::default() };
+        let live = || Shape { key: table.primary_key().to_vec(), columns: columns(), ..Shape::default() };
         Some(known.unwrap_or_else(live))
     }
 }

@@ -324,7 +324,7 @@ impl Search<'_, '_, '_> {
                 there.columns(options, compared, values)?,
                 standing::edited(options, compared, values, there, pushed)?,
             ),
-            (None, Some(_)) => (Vec::new(), standing::vanished(options, compared)),
+            (None, Some(there)) => (Vec::new(), standing::vanished(options, compared, there, pushed)),
             _ => (Vec::new(), None),
         };
         let key = row.key.clone();

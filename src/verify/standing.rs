@@ -29,7 +29,7 @@ pub(super) async fn pushed(
     keys: &[&str],
 ) -> Result<HashMap<String, Pushed>> {
     let (clinic, name) = (options.clinic, &compared.entry.table);
-    if clinic.on_conflict(name) == OnConflict::TakeSource || !clinic.updates(name) {
+    if clinic.on_conflict(name) == OnConflict::TakeSource {
         return Ok(HashMap::new());
     }
     let Some(writings) = Writings::read(options.client, clinic.name.as_str(), name).await? else {
@@ -59,7 +59,9 @@ pub(super) fn edited(
     there: &TargetRow,
     pushed: Option<&Pushed>,
 ) -> Result<Option<Cause>> {
-    let Some(pushed) = pushed else { return Ok(None) };
+    let Some(pushed) = pushed.filter(|_| options.clinic.updates(&compared.entry.table)) else {
+        return Ok(None);
+    };
     let policy = options.clinic.on_conflict(&compared.entry.table);
     let mut cause = None;
     for place in 0..expected.len() {
@@ -82,9 +84,22 @@ pub(super) fn edited(
 }
 
 /// Why a row that the snapshot does not have is left, if clinic.toml says so.
-pub(super) fn vanished(options: &Options<'_>, compared: &Compared<'_>) -> Option<Cause> {
-    let vanished = options.clinic.vanished(&compared.entry.table);
-    matches!(vanished, Some(Vanished::Keep | Vanished::Flag)).then_some(Cause::Stands)
+pub(super) fn vanished(
+    options: &Options<'_>,
+    compared: &Compared<'_>,
+    there: &TargetRow,
+    pushed: Option<&Pushed>,
+) -> Option<Cause> {
+    let name = &compared.entry.table;
+    if matches!(options.clinic.vanished(name), Some(Vanished::Keep | Vanished::Flag)) {
+        return Some(Cause::Stands);
+    }
+    let edited = pushed.is_some_and(|pushed| there.stored.as_ref() != Some(&pushed.whole));
+    match options.clinic.on_conflict(name) {
+        OnConflict::KeepTarget if edited => Some(Cause::Stands),
+        OnConflict::Report if edited => Some(Cause::Conflict),
+        _ => None,
+    }
 }
 
 /// The digest of a column, as the ledger has it.

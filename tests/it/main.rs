@@ -13,6 +13,7 @@ mod guards;
 mod load;
 mod numbers;
 mod order;
+mod parallel;
 mod pg;
 mod pipeline;
 mod push;

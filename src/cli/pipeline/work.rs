@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::{Outcome, Pipeline, Rehearsing, Report, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
-use crate::config::{Clinic, LoadMode, sql_files};
+use crate::config::{Clinic, LoadMode, Vanished, sql_files};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
@@ -106,7 +106,7 @@ impl Pipeline<'_> {
         let snapshot = self.snapshot()?;
         if self.wanted.dry_run {
             let report = self.push_with(&snapshot, true, self.wanted.plan.clone())?;
-            self.stop = self.pending(&snapshot).err();
+            self.stop = self.pending(&snapshot).err().or_else(|| self.conflicts(&report));
             return Ok(report);
         }
         self.pending(&snapshot)?;
@@ -118,7 +118,22 @@ impl Pipeline<'_> {
         }
         let confirmed = self.confirmed(&snapshot)?;
         self.back_up(&snapshot)?;
-        self.push_with(&snapshot, false, self.wanted.plan.clone().or(confirmed))
+        let report = self.push_with(&snapshot, false, self.wanted.plan.clone().or(confirmed))?;
+        self.stop = self.conflicts(&report);
+        Ok(report)
+    }
+
+    /// What a push left for people to decide: the rest is pushed, and the exit code says that there is something.
+    fn conflicts(&self, report: &push::Report) -> Option<Failure> {
+        let (count, clinic) = (report.plan.conflicts(), &self.clinic.name);
+        let of = |table: &&push::TablePlan| !table.conflicts.is_empty() || table.vanished_conflicts > 0;
+        let tables = report.plan.tables.iter().filter(of).map(|table| table.table.to_string());
+        let tables = tables.collect::<Vec<_>>().join(", ");
+        (count > 0).then(|| {
+            Failure::findings(t!("push.in_conflict", count = output::count(count), tables = tables))
+                .hint(t!("verify.conflict_hint", tables = tables, clinic = clinic))
+                .hint(format!("trasvase verify {clinic}"))
+        })
     }
 
     /// Refuses pairs that wait for a decision, before anybody is asked anything.
@@ -180,10 +195,10 @@ impl Pipeline<'_> {
     fn confirmed(&self, snapshot: &Snapshot) -> Result<Option<String>> {
         let connection = self.connected()?;
         let target = &connection.target;
-        let deletes =
-            snapshot.manifest().tables.iter().any(|entry| {
-                matches!(self.clinic.load_mode(&entry.table), LoadMode::Replace | LoadMode::Sync)
-            });
+        let deletes = snapshot.manifest().tables.iter().any(|entry| {
+            matches!(self.clinic.load_mode(&entry.table), LoadMode::Replace | LoadMode::Sync)
+                || self.clinic.vanished(&entry.table) == Some(Vanished::Delete)
+        });
         if !target.production && !deletes {
             return Ok(None);
         }
@@ -391,7 +406,9 @@ impl Pipeline<'_> {
             ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
             (
                 "cli.verify.extra_hint",
-                tables_with(report, |_, one| is(one, Kind::Extra) && one.cause != Some(verify::Cause::Stands)),
+                tables_with(report, |_, one| {
+                    is(one, Kind::Extra) && one.cause != Some(verify::Cause::Stands)
+                }),
             ),
             (
                 "verify.conflict_hint",
