@@ -123,9 +123,11 @@ fn view_sql(shapes: &[TableShape<'_>]) -> String {
          select source, line.* from ({} union all \
            select (number::bigint << 50) | (file_number::bigint << 36) | record, 'rejected', null, null, reason \
            from meta.load_error join meta.source using (source) where record is not null \
-           union all select _id, 'filtered', null, null, model from meta.filtered) line \
+           union all select _id, 'filtered', null, null, model from meta.filtered \
+           union all select _id, 'filtered', null, null, 'superseded by ' || {} from meta.superseded) line \
          join meta.source on number = line._id >> 50",
-        lines.join(" union all ")
+        lines.join(" union all "),
+        spelled("by_id")
     )
 }
 

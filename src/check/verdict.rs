@@ -10,7 +10,7 @@ use crate::model::manifest::{SourceCount, SourceFile};
 use crate::staging::Staging;
 
 /// Writes `meta.verdict` (source, _id, verdict) for every record in `raw` and counts it per source; records that could
-/// not be read are rejected ones. A source without a primary target only feeds others: its records are imported where
+/// not be read are rejected ones, those in whose place a later delivery put another are filtered. A source without a primary target only feeds others: its records are imported where
 /// any row of any table came from them, else filtered.
 pub(super) fn decide(staging: &Staging, clinic: &Clinic, tables: &[TableName]) -> Result<()> {
     staging.execute(
@@ -56,7 +56,8 @@ fn verdict_sql(source: &str, feeding: &[&TableName], one_target: bool) -> String
         .map(|(verdict, records)| format!("when _id in ({records}) then '{verdict}' "))
         .collect();
     format!(
-        "insert into meta.verdict select {name}, _id, case {cases}else 'filtered' end from raw.{}",
+        "insert into meta.verdict select {name}, _id, case {cases}else 'filtered' end from raw.{} \
+         union all select source, _id, 'filtered' from meta.superseded where source = {name}",
         quoted(source)
     )
 }

@@ -15,6 +15,20 @@ pub(super) enum Format {
     Json,
 }
 
+/// How much of the sources is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LoadType {
+    #[default]
+    Full,
+    Incremental,
+}
+
+impl LoadType {
+    pub(super) fn is_incremental(self) -> bool {
+        self == Self::Incremental
+    }
+}
+
 /// Language of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Language {

@@ -2,6 +2,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde_json::{Value, json};
 
+use super::arguments::LoadType;
 use super::context::Context;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
@@ -23,6 +24,9 @@ pub(super) struct Arguments {
     /// Read files again that did not change
     #[arg(long)]
     force: bool,
+    /// incremental: of sources with a cursor read only new files, and lay their rows over those that are there
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t)]
+    load_type: LoadType,
     /// Only say what would be read and why
     #[arg(long)]
     explain: bool,
@@ -31,14 +35,20 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "Examples:
   trasvase load acme
   trasvase load acme --explain
-  trasvase load acme --source clients --force";
+  trasvase load acme --source clients --force
+  trasvase load acme --type incremental";
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         if self.explain {
             return self.explain(context);
         }
-        let wanted = Wanted { sources: self.source.clone(), force: self.force, ..Wanted::stage(Stage::Load) };
+        let wanted = Wanted {
+            sources: self.source.clone(),
+            force: self.force,
+            incremental: self.load_type.is_incremental(),
+            ..Wanted::stage(Stage::Load)
+        };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
     }
 
@@ -54,6 +64,7 @@ impl Arguments {
             staging: &staging,
             only: self.source.clone(),
             force: self.force,
+            incremental: self.load_type.is_incremental(),
         };
         output::show(context.format(), &load::plan(&options)?, plan_page)
     }

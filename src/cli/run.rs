@@ -2,6 +2,7 @@ use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use rust_i18n::t;
 
+use super::arguments::LoadType;
 use super::context::Context;
 use super::hints;
 use super::output::{self, Page};
@@ -26,6 +27,9 @@ pub(super) struct Arguments {
     /// Only this table and those that it refers to
     #[arg(long, value_name = "TABLE")]
     only: Option<TableName>,
+    /// incremental: of sources with a cursor read only new files, and lay their rows over those that are there
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t)]
+    load_type: LoadType,
     /// Stop at the plan of the push; PostgreSQL is not written
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +50,7 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "Examples:
   trasvase run acme
   trasvase run acme --until check
+  trasvase run acme --type incremental
   trasvase run acme --from push --target rehearsal
   trasvase run acme --from push --target production --confirm acme
   trasvase run acme --only appointment --dry-run
@@ -83,6 +88,7 @@ impl Arguments {
             without_rehearsal: self.without_rehearsal.clone(),
             dry_run: self.dry_run,
             allow_pending: self.allow_pending,
+            incremental: self.load_type.is_incremental(),
             ..Wanted::stage(first)
         })
     }

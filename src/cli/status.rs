@@ -179,14 +179,18 @@ struct Moved {
 
 /// Whether other files are there than were loaded, or one has another size, or was written after it was loaded.
 fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<bool> {
+    let folder = project.clinic_dir(&clinic.name);
+    let comes_in_parts = |source: &str| clinic.sources.get(source).is_some_and(|one| one.cursor.is_some());
     let loaded: BTreeMap<String, (u64, i64)> = staging
         .rows(
-            "select path, bytes, epoch_ms(loaded_at) from meta.source_file join meta.source using (source)",
-            |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
+            "select path, bytes, epoch_ms(loaded_at), source from meta.source_file join meta.source using (source) order by file_number",
+            |row| Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?), row.get::<_, String>(3)?)),
         )?
         .into_iter()
+        // A delivery may go once it is loaded.
+        .filter(|(path, _, source)| !comes_in_parts(source) || folder.join(path).exists())
+        .map(|(path, file, _)| (path, file))
         .collect();
-    let folder = project.clinic_dir(&clinic.name);
     let mut found = BTreeSet::new();
     for (name, config) in &clinic.sources {
         // A file that is missing is for load to tell; here it means that the last load no longer stands.

@@ -128,6 +128,12 @@ pub struct SourceConfig {
     /// Whether an empty field, which is NULL when unquoted, is read as text instead.
     #[serde(default)]
     pub empty: Empty,
+    /// The columns that tell a source's records apart, for one that comes in deliveries.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// The column that grows with each change of a record: of the rows with one key the greatest is the record as it is now.
+    #[serde(default)]
+    pub cursor: Option<String>,
     /// The export may be missing for this clinic: an empty table with these columns takes its place.
     #[serde(default)]
     pub optional_columns: Option<Vec<String>>,
@@ -447,6 +453,9 @@ impl Clinic {
 impl SourceConfig {
     /// A source that is left out has a reason, and is about no table.
     fn validate(&self, name: &str) -> Result<()> {
+        if self.cursor.is_some() == self.key.is_empty() {
+            return Err(Failure::usage(t!("config.cursor_and_key", source = name)).into());
+        }
         let Some(reason) = &self.unused else { return Ok(()) };
         if reason.trim().is_empty() {
             return Err(Failure::usage(t!("config.unused_why", source = name)).into());

@@ -7,6 +7,7 @@ use duckdb::{ToSql, params};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::deliveries;
 use super::plan::{Plan, Reason};
 use super::survey::Surveyed;
 use super::{FileReport, SourceReport};
@@ -107,6 +108,17 @@ pub(super) fn forget(staging: &Staging, source: &str) -> Result<()> {
         "delete from meta.source where source = {name};
          delete from meta.source_file where source = {name};
          delete from meta.load_error where source = {name};
+         delete from meta.superseded where source = {name};
+         delete from meta.finding where stage = 'load' and subject = {name};"
+    ))
+}
+
+/// Deletes what is noted of a source but for its records: those of earlier deliveries stay.
+pub(super) fn forget_settings(staging: &Staging, source: &str) -> Result<()> {
+    let name = literal(source);
+    staging.execute(&format!(
+        "delete from meta.source where source = {name};
+         delete from meta.source_file where source = {name};
          delete from meta.finding where stage = 'load' and subject = {name};"
     ))
 }
@@ -233,12 +245,14 @@ pub(super) fn report(staging: &Staging, source: &str) -> Result<SourceReport> {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .map_err(error::duckdb)?;
+    let superseded = deliveries::superseded(staging, source)?;
     Ok(SourceReport {
         name: source.to_owned(),
         number,
         columns: serde_json::from_str(&columns)?,
-        rows: files.iter().map(|file| file.loaded).sum(),
+        rows: files.iter().map(|file| file.loaded).sum::<u64>() - superseded,
         refused: files.iter().map(|file| file.refused).sum(),
+        superseded,
         files,
         unchanged: true,
         findings,

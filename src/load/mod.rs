@@ -5,6 +5,7 @@
 //! (`table`). A source that fails leaves everything of it as it was.
 
 mod books;
+mod deliveries;
 mod header;
 mod plan;
 mod survey;
@@ -34,6 +35,8 @@ pub struct Options<'a> {
     pub only: Vec<String>,
     /// Reads sources again that did not change.
     pub force: bool,
+    /// Of sources with a cursor only files that are new are read, and laid over what is there.
+    pub incremental: bool,
 }
 
 /// What was done.
@@ -77,6 +80,8 @@ pub struct SourceReport {
     pub rows: u64,
     /// Records in `meta.load_error`.
     pub refused: u64,
+    /// Records in `meta.superseded`: later ones with their keys took their places.
+    pub superseded: u64,
     /// It was not read again.
     pub unchanged: bool,
     pub findings: Vec<Finding>,
@@ -142,7 +147,13 @@ fn read(
                 observer.event(&Event::Note { stage: Stage::Load, text: &text });
                 books::report(staging, &step.source)
             }
-            Some(_) => table::load(options, source, known.get(&step.source), observer),
+            Some(reason) => {
+                if options.incremental && source.config.cursor.is_none() {
+                    let text = t!("load.note.no_cursor", source = step.source);
+                    observer.event(&Event::Note { stage: Stage::Load, text: &text });
+                }
+                table::load(options, source, known.get(&step.source), reason, observer)
+            }
         };
         let all = plan.steps.len();
         sources.push(
@@ -161,6 +172,14 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
     let unnamed =
         sources::unnamed(&options.project.clinic_dir(&options.clinic.name), &options.clinic.sources);
-    let plan = plan::decide(&found, &known, &configured, unnamed, options.force);
+    let mut plan = plan::decide(&found, &known, &configured, unnamed, options.force);
+    for (step, source) in plan.steps.iter_mut().zip(&surveyed) {
+        let known = known.get(&step.source);
+        match options.incremental {
+            true => step.reason = deliveries::reason(options.clinic, source, known, step)?,
+            false if options.force => {}
+            false => deliveries::all_there(options.clinic, source, known)?,
+        }
+    }
     Ok((surveyed, known, plan))
 }

@@ -36,6 +36,8 @@ pub enum Reason {
     OptionsChanged,
     NumberMoved,
     TableMissing,
+    /// New deliveries of a source whose rows are laid over the earlier ones.
+    Delivered,
     Forced,
 }
 
@@ -47,6 +49,7 @@ impl fmt::Display for Reason {
             Reason::OptionsChanged => t!("load.reason.options_changed"),
             Reason::NumberMoved => t!("load.reason.number_moved"),
             Reason::TableMissing => t!("load.reason.table_missing"),
+            Reason::Delivered => t!("load.reason.delivered"),
             Reason::Forced => t!("load.reason.forced"),
         })
     }

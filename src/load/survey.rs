@@ -114,11 +114,15 @@ fn options_hash(config: &SourceConfig) -> String {
         header_rows,
         sheet,
         empty,
+        key,
+        cursor,
         optional_columns,
     } = config;
     let text = (encoding, delimiter, quote, escape);
     let reading = (READER_VERSION, text, header_row, header_rows, sheet, empty, optional_columns);
-    hex(Sha256::digest(format!("{reading:?}")))
+    // Sources without a cursor keep the hash that they had before there were any.
+    let laying = cursor.as_ref().map_or_else(String::new, |cursor| format!("{key:?} {cursor:?}"));
+    hex(Sha256::digest(format!("{reading:?}{laying}")))
 }
 
 #[cfg(test)]
@@ -142,6 +146,7 @@ mod tests {
             "sheet = 'x'",
             "empty = 'text'",
             "optional_columns = ['a']",
+            "key = ['id']\ncursor = 'at'",
         ] {
             assert_ne!(hash(""), hash(option), "{option}");
         }

@@ -7,7 +7,9 @@ use duckdb::params;
 use rust_i18n::t;
 
 use super::books::{self, Known};
+use super::deliveries;
 use super::header;
+use super::plan::Reason;
 use super::survey::Surveyed;
 use super::{FileReport, Options, SourceReport};
 use crate::error::{self, Failure, interrupt};
@@ -26,16 +28,28 @@ pub(super) fn load(
     options: &Options<'_>,
     surveyed: &Surveyed,
     known: Option<&Known>,
+    reason: Reason,
     observer: &dyn Observer,
 ) -> Result<SourceReport> {
     let stage = Stage::Load;
     observer.event(&Event::Started { stage, subject: &surveyed.name, total: Some(surveyed.bytes()) });
     let staging = options.staging;
+    let new = deliveries::new_files(surveyed, known)
+        .filter(|_| options.incremental && reason != Reason::OptionsChanged);
     let report = staging.transaction(|| {
-        books::forget(staging, &surveyed.name)?;
         let mut table = Table::new(options, surveyed, observer);
-        let same_options = |known: &&Known| known.options_hash == surveyed.options_hash;
-        table.read(known.filter(same_options))?;
+        match (&new, known) {
+            (Some(new), Some(known)) => {
+                table.earlier(books::report(staging, &surveyed.name)?)?;
+                books::forget_settings(staging, &surveyed.name)?;
+                table.read_new(known, new)?;
+            }
+            _ => {
+                books::forget(staging, &surveyed.name)?;
+                let same_options = |known: &&Known| known.options_hash == surveyed.options_hash;
+                table.read(known.filter(same_options))?;
+            }
+        }
         let report = table.finish(known)?;
         swap(staging, &surveyed.name)?;
         books::write(staging, surveyed, &report)?;
@@ -79,26 +93,58 @@ impl<'a> Table<'a> {
             return self.create();
         }
         for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
-            let frozen = Frozen {
-                source: surveyed.name.clone(),
-                dialect: frozen.and_then(|known| known.dialect(&file.shown)),
-                columns: frozen.map(|known| known.columns.clone()).unwrap_or_default(),
-            };
-            let expected = &frozen.columns;
-            let opened = sources::open(file, survey, &surveyed.config, &frozen)?;
-            let text = t!("load.note.dialect", path = file.shown, dialect = opened.dialect());
-            self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
-            if number == 1 {
-                self.columns = opened.columns().to_vec();
-                if header::is_data(expected, &self.columns) {
-                    return Err(self.not_the_header(file, expected, &self.columns));
-                }
-                self.create()?;
-                self.named = opened.is_named();
-            }
-            let order = self.order(file, &opened)?;
-            self.read_file(number, (file, survey), (&opened, opened.freeze(&frozen)), order.as_deref())?;
+            self.read_part(number, (file, survey), frozen)?;
         }
+        Ok(())
+    }
+
+    /// Begins with what earlier deliveries gave.
+    fn earlier(&mut self, report: SourceReport) -> Result<()> {
+        deliveries::carry_over(self.options.staging, self.surveyed, &building(&self.surveyed.name))?;
+        self.columns = report.columns;
+        self.named = self.surveyed.config.header_row != Some(0);
+        self.files = report.files;
+        self.findings = report.findings;
+        self.findings.retain(|finding| finding.rule != "superseded");
+        Ok(())
+    }
+
+    /// Reads the files at these places behind those that were read before.
+    fn read_new(&mut self, known: &Known, places: &[usize]) -> Result<()> {
+        let surveyed = self.surveyed;
+        for place in places {
+            let (file, survey) = &surveyed.parts[*place];
+            self.read_part(self.files.len() as u64 + 1, (file, survey), Some(known))?;
+        }
+        Ok(())
+    }
+
+    fn read_part(
+        &mut self,
+        number: u64,
+        (file, survey): (&SourceFile, &Survey),
+        frozen: Option<&Known>,
+    ) -> Result<()> {
+        let surveyed = self.surveyed;
+        let frozen = Frozen {
+            source: surveyed.name.clone(),
+            dialect: frozen.and_then(|known| known.dialect(&file.shown)),
+            columns: frozen.map(|known| known.columns.clone()).unwrap_or_default(),
+        };
+        let expected = &frozen.columns;
+        let opened = sources::open(file, survey, &surveyed.config, &frozen)?;
+        let text = t!("load.note.dialect", path = file.shown, dialect = opened.dialect());
+        self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
+        if number == 1 {
+            self.columns = opened.columns().to_vec();
+            if header::is_data(expected, &self.columns) {
+                return Err(self.not_the_header(file, expected, &self.columns));
+            }
+            self.create()?;
+            self.named = opened.is_named();
+        }
+        let order = self.order(file, &opened)?;
+        self.read_file(number, (file, survey), (&opened, opened.freeze(&frozen)), order.as_deref())?;
         Ok(())
     }
 
@@ -145,7 +191,7 @@ impl<'a> Table<'a> {
         let name = |columns: &[String]| {
             columns.get(position).cloned().unwrap_or_else(|| t!("load.no_such_column").into_owned())
         };
-        let first = &self.surveyed.parts[0].0.shown;
+        let first = self.files.first().map_or(&self.surveyed.parts[0].0.shown, |file| &file.path);
         let (here, there) = (header::only(columns, &self.columns), header::only(&self.columns, columns));
         let hint = match here.is_empty() && there.is_empty() {
             true => t!("load.unnamed_header_hint"),
@@ -228,7 +274,7 @@ impl<'a> Table<'a> {
 
     /// Of several files, the finding names its own.
     fn placed(&self, finding: &Finding, file: &SourceFile) -> Finding {
-        if self.surveyed.parts.len() < 2 {
+        if self.surveyed.parts.len() < 2 && self.files.is_empty() {
             return finding.clone();
         }
         let detail = finding.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
@@ -287,13 +333,18 @@ impl<'a> Table<'a> {
     }
 
     fn finish(mut self, known: Option<&Known>) -> Result<SourceReport> {
+        let (staging, name) = (self.options.staging, &self.surveyed.name);
+        let laid = deliveries::lay(staging, name, &self.surveyed.config, (&building(name), &self.columns))?;
+        let superseded = laid.as_ref().map_or(0, |laid| laid.count);
+        self.findings.extend(laid);
         self.findings.extend(known.and_then(|known| columns_changed(&known.columns, &self.columns)));
         Ok(SourceReport {
             name: self.surveyed.name.clone(),
             number: self.surveyed.number,
             columns: self.columns,
-            rows: self.files.iter().map(|file| file.loaded).sum(),
+            rows: self.files.iter().map(|file| file.loaded).sum::<u64>() - superseded,
             refused: self.files.iter().map(|file| file.refused).sum(),
+            superseded,
             files: self.files,
             unchanged: false,
             findings: self.findings,

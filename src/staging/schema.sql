@@ -167,3 +167,6 @@ create table if not exists meta.rehearsal (
   why varchar,
   report json not null,
 );
+
+-- one row a record of a source with a cursor in whose place a later one with its key is
+create table if not exists meta.superseded (source varchar not null, _id bigint not null, by_id bigint not null);

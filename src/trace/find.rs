@@ -78,7 +78,7 @@ fn at(staging: &Staging, source: &str, number: i64, file: Option<i64>, row: i64)
     let id = format!("({number}::bigint << 50) | (file_number::bigint << 36) | {row}");
     let sql = format!(
         "select id from (select {id} as id from meta.source_file where source = {name} and {of_file} \
-           and {row} between 1 and loaded + refused) where id in (select _id from raw.{raw}) \
+           and {row} between 1 and loaded + refused) where id in (select _id from raw.{raw} union all select _id from meta.superseded) \
          union select {id} from meta.load_error where source = {name} and {of_file} and record = {row} order by 1",
         raw = quoted(source),
     );

@@ -1,5 +1,6 @@
 //! Both systems at once: what people change in PostgreSQL between pushes, and what becomes of it.
 
+mod deliveries;
 mod property;
 
 use trasvase::verify::Cause;

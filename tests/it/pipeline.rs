@@ -46,10 +46,13 @@ impl Run {
     }
 
     pub(crate) fn load(&self, staging: &Staging) -> load::Report {
-        let project = &self.project.project;
-        let options =
-            load::Options { project, clinic: &self.clinic, staging, only: Vec::new(), force: false };
-        load::run(&options, &Silent).unwrap()
+        self.try_load(staging, false).unwrap()
+    }
+
+    pub(crate) fn try_load(&self, staging: &Staging, incremental: bool) -> anyhow::Result<load::Report> {
+        let (project, clinic, only) = (&self.project.project, &self.clinic, Vec::new());
+        let options = load::Options { project, clinic, staging, only, force: false, incremental };
+        load::run(&options, &Silent)
     }
 
     pub(crate) fn transform(&self, staging: &Staging) -> transform::Report {

@@ -41,6 +41,8 @@ pub(super) struct Wanted {
     pub(super) sources: Vec<String>,
     /// Read sources again that did not change.
     pub(super) force: bool,
+    /// Read only new files of sources with a cursor.
+    pub(super) incremental: bool,
     /// Models to build; empty for all.
     pub(super) select: Vec<String>,
     /// Only this table, with its parents.
@@ -76,6 +78,7 @@ impl Wanted {
             last: stage,
             sources: Vec::new(),
             force: false,
+            incremental: false,
             select: Vec::new(),
             only: None,
             snapshot: None,

@@ -43,6 +43,7 @@ impl Pipeline<'_> {
             staging: self.open()?,
             only: self.wanted.sources.clone(),
             force: self.wanted.force,
+            incremental: self.wanted.incremental,
         };
         load::run(&options, &Both(&self.progress, &self.journal))
     }

@@ -76,6 +76,7 @@ fn case(folder: &Path) -> Value {
         staging: &staging,
         only: Vec::new(),
         force: false,
+        incremental: false,
     };
     let report = match load::run(&options, &Silent) {
         Ok(report) => report,

@@ -69,7 +69,7 @@ impl Desk {
     ) -> Result<Report, Failure> {
         self.staging(|project, clinic, staging| {
             let only = only.iter().map(ToString::to_string).collect();
-            load::run(&load::Options { project, clinic, staging, only, force }, observer)
+            load::run(&load::Options { project, clinic, staging, only, force, incremental: false }, observer)
                 .map_err(|error| Failure::from_anyhow(&error))
         })
     }
@@ -80,7 +80,15 @@ impl Desk {
 
     pub(crate) fn plan(&self) -> load::Plan {
         self.staging(|project, clinic, staging| {
-            load::plan(&load::Options { project, clinic, staging, only: Vec::new(), force: false }).unwrap()
+            load::plan(&load::Options {
+                project,
+                clinic,
+                staging,
+                only: Vec::new(),
+                force: false,
+                incremental: false,
+            })
+            .unwrap()
         })
     }
 

@@ -1,0 +1,131 @@
+//! Sources that come in deliveries: of the rows with one key the one with the greatest cursor is in `raw`, so that `raw` holds
+//! the whole as it is now. The rows that others superseded are in `meta.superseded`, as records that were filtered.
+//!
+//! What is laid over what is decided row by row, not by the greatest cursor of all: a record that comes late, with a cursor
+//! below that, is still the first of its key, and not lost.
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use super::books::Known;
+use super::plan::{Reason, Step};
+use super::survey::Surveyed;
+use crate::config::{Clinic, SourceConfig};
+use crate::error::Failure;
+use crate::model::ident::{literal, quoted};
+use crate::sources::{Finding, Severity};
+use crate::staging::Staging;
+
+/// How cursors may be written: tried in this order, the first one that reads all of them is taken.
+const READINGS: [&str; 3] = [
+    "try_cast(cursor as decimal(38, 9))",
+    "try_cast(cursor as timestamptz)",
+    "try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])",
+];
+
+/// The files of a source that were not loaded yet, by their place; none where a source has no cursor, or was never loaded.
+pub(super) fn new_files(source: &Surveyed, known: Option<&Known>) -> Option<Vec<usize>> {
+    let known = known.filter(|known| source.config.cursor.is_some() && known.has_table)?;
+    let is_new = |place: &usize| {
+        let (file, survey) = &source.parts[*place];
+        !known.files.iter().any(|one| one.path == file.shown && one.sha256 == survey.fingerprint.sha256)
+    };
+    Some((0..source.parts.len()).filter(is_new).collect())
+}
+
+/// Why a source is loaded where only new deliveries are asked for; `reason` is the one for which all of it would be.
+///
+/// # Errors
+/// What is in `raw` was read by other settings: new rows cannot be laid over it.
+pub(super) fn reason(
+    clinic: &Clinic,
+    source: &Surveyed,
+    known: Option<&Known>,
+    step: &Step,
+) -> Result<Option<Reason>, Failure> {
+    let Some(new) = new_files(source, known) else { return Ok(step.reason) };
+    match step.reason {
+        Some(Reason::OptionsChanged) => Err(Failure::usage(t!("load.other_settings", source = source.name))
+            .hint(format!("trasvase load {} --source {} --type full", clinic.name, source.name))),
+        Some(Reason::NumberMoved) => Ok(Some(Reason::NumberMoved)),
+        _ => Ok((!new.is_empty()).then_some(Reason::Delivered)),
+    }
+}
+
+/// Refuses to read a source as a whole, some of whose deliveries are not there any more.
+pub(super) fn all_there(clinic: &Clinic, source: &Surveyed, known: Option<&Known>) -> Result<(), Failure> {
+    let Some(known) = known.filter(|_| source.config.cursor.is_some()) else { return Ok(()) };
+    let there = |path: &str| source.parts.iter().any(|(file, _)| file.shown == path);
+    let gone = |(place, one): &(usize, &super::books::KnownFile)| {
+        !there(&one.path) || known.files.iter().skip(place + 1).any(|later| later.path == one.path)
+    };
+    let gone: Vec<&str> =
+        known.files.iter().enumerate().filter(gone).map(|(_, one)| one.path.as_str()).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(t!("load.deliveries_gone", source = source.name, paths = gone.join(", ")))
+        .hint(format!("trasvase load {} --type incremental", clinic.name))
+        .hint(t!("load.deliveries_gone_hint", clinic = clinic.name, source = source.name)))
+}
+
+/// Takes the rows of earlier deliveries into the table that is being built.
+pub(super) fn carry_over(staging: &Staging, source: &Surveyed, new: &str) -> Result<()> {
+    let (number, name) = (source.number, literal(&source.name));
+    let id = format!("(_id & ((1::bigint << 50) - 1)) | ({number}::bigint << 50)");
+    staging.execute(&format!(
+        "create or replace table raw.{} as select * replace ({id} as _id) from raw.{};
+         update meta.superseded set _id = {id} where source = {name};",
+        quoted(new),
+        quoted(&source.name)
+    ))
+}
+
+/// Lays rows over rows with the same key. Rows without a key, or with a part of one, stay.
+///
+/// # Errors
+/// A key or cursor that is no column of the source, or cursors that cannot be compared.
+pub(super) fn lay(
+    staging: &Staging,
+    source: &str,
+    config: &SourceConfig,
+    (new, columns): (&str, &[String]),
+) -> Result<Option<Finding>> {
+    let Some(cursor) = &config.cursor else { return Ok(None) };
+    if let Some(name) = config.key.iter().chain([cursor]).find(|name| !columns.contains(name)) {
+        let known = columns.join(", ");
+        return Err(
+            Failure::usage(t!("load.no_cursor", source = source, column = name, known = known)).into()
+        );
+    }
+    let (table, name) = (quoted(new), literal(source));
+    let rows = format!("(select {} as cursor, * from raw.{table})", quoted(cursor));
+    let reading = reading(staging, source, cursor, &rows)?;
+    let key = config.key.iter().map(|name| quoted(name)).collect::<Vec<_>>();
+    let whole = key.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
+    staging.execute(&format!(
+        "insert into meta.superseded select {name}, _id, winner from (select _id, first_value(_id) over \
+         (partition by {} order by {reading} desc nulls last, _id desc) as winner from {rows} where {whole}) where winner <> _id;
+         delete from raw.{table} where _id in (select _id from meta.superseded where source = {name});",
+        key.join(", ")
+    ))?;
+    let count = superseded(staging, source)?;
+    Ok((count > 0).then(|| Finding::new("superseded", Severity::Info, count)))
+}
+
+fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<&'static str> {
+    for reading in READINGS {
+        let unread = format!("select count(*) from {rows} where cursor is not null and {reading} is null");
+        if staging.value::<u64>(&unread)? == 0 {
+            return Ok(reading);
+        }
+    }
+    Err(Failure::failed(t!("load.bad_cursor", source = source, column = cursor))
+        .hint(t!("load.bad_cursor_hint"))
+        .into())
+}
+
+/// How many rows of a source others superseded.
+pub(super) fn superseded(staging: &Staging, source: &str) -> Result<u64> {
+    staging.value(&format!("select count(*) from meta.superseded where source = {}", literal(source)))
+}
