@@ -2,8 +2,11 @@
 
 mod hostile;
 mod interrupt;
+mod killed;
+mod large;
 mod midway;
 mod refused;
 mod rollback;
+mod server;
 mod site;
 mod staging;

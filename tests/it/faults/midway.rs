@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use trasvase::pg::Session;
-use trasvase::pg::embedded::{self, Server, ServerOptions};
 
+use super::server::OwnServer;
 use super::site::{Site, signal};
 use crate::support;
 
@@ -82,42 +82,6 @@ async fn its_session_ended_while_it_plans() {
     site.ended(push).says(1, &["57P01"]).hints("run the same command again");
     other.client.batch_execute("rollback").await.unwrap();
     assert_eq!((site.tables().await, site.batches().await), (before, String::new()));
-}
-
-/// A server of one test, which it may treat badly.
-struct OwnServer {
-    folder: PathBuf,
-    server: Server,
-}
-
-impl OwnServer {
-    fn start() -> Self {
-        let folder = support::reachable_folder("trasvase-faults-");
-        Self { server: Server::start(&ServerOptions::new(&folder)).unwrap(), folder }
-    }
-
-    fn restart(&self) {
-        let pg_ctl = self.server.binaries().path("pg_ctl");
-        let mut command = self.server.account().command(&pg_ctl);
-        command.arg("restart").arg("-D").arg(self.server.data_dir()).args([
-            "-m",
-            "immediate",
-            "-w",
-            "-s",
-            "-l",
-        ]);
-        assert!(command.arg("/dev/null").status().unwrap().success());
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        let _ = embedded::stop(&self.folder);
-        if let Ok(home) = std::fs::read_to_string(self.folder.join("location")) {
-            let _ = std::fs::remove_dir_all(home.trim());
-        }
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use trasvase::pg::embedded::Server;
 use trasvase::pg::{Purpose, Secret, Session, Target};
 
 use crate::support::{self, TestDatabase, TestProject};
@@ -164,6 +165,14 @@ impl Site {
         self.session().await.client.batch_execute(&format!("{SCHEMA}{STRANGERS}")).await.unwrap();
     }
 
+    /// Moves to a new database of another server.
+    pub(super) async fn use_fresh_database_of(&mut self, server: &Server, number: usize) {
+        self.direct = server.url_for("postgres");
+        let name = format!("fresh_{number}");
+        self.session().await.client.batch_execute(&format!("create database {name}")).await.unwrap();
+        self.use_server(server.url_for(&name)).await;
+    }
+
     /// A session of the test itself, as superuser; also in a database that is read-only.
     pub(super) async fn session(&self) -> Session {
         Session::open(&Target::at("TEST_URL", Secret::new(&self.direct)), Purpose::Read).await.unwrap()
@@ -251,6 +260,8 @@ impl Site {
              where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema', 'trasvase') and {filter}"
         );
         let mut digests = BTreeMap::new();
+        // All of one moment, whatever is being committed beside.
+        session.client.batch_execute("begin isolation level repeatable read read only").await.unwrap();
         for name in session.client.query(&names, &[]).await.unwrap() {
             let name: String = name.get(0);
             let sql = format!(
@@ -298,18 +309,24 @@ impl Site {
         }
     }
 
+    /// The last log of the clinic; empty where there is none.
+    pub(super) fn newest_log(&self) -> String {
+        let logs = std::fs::read_dir(self.path("staging/acme/logs")).into_iter().flatten();
+        let mut logs: Vec<_> = logs.map(|log| log.unwrap().path()).collect();
+        logs.retain(|path| !path.to_string_lossy().ends_with(".errors.jsonl"));
+        logs.sort();
+        logs.pop().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+    }
+
     /// Waits until the last log of the clinic holds this text.
     pub(super) fn logged(&self, text: &str) {
         let start = Instant::now();
-        let newest = || {
-            let logs = std::fs::read_dir(self.path("staging/acme/logs")).into_iter().flatten();
-            let mut logs: Vec<_> = logs.map(|log| log.unwrap().path()).collect();
-            logs.retain(|path| !path.to_string_lossy().ends_with(".errors.jsonl"));
-            logs.sort();
-            logs.pop().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
-        };
-        while !newest().contains(text) {
-            assert!(start.elapsed() < Duration::from_secs(20), "'{text}' is not logged: {}", newest());
+        while !self.newest_log().contains(text) {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "'{text}' is not logged: {}",
+                self.newest_log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
