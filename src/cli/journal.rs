@@ -120,7 +120,7 @@ impl Observer for Journal {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Advanced { .. } => {}
-            Event::Warning { .. } => {
+            Event::Warning { .. } | Event::Retried { .. } => {
                 self.write(event);
                 self.write_error(event);
             }

@@ -26,6 +26,7 @@ mod purge;
 mod push;
 mod redo;
 mod rehearse;
+mod retry;
 mod review;
 mod rollback;
 mod run;

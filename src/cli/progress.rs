@@ -124,10 +124,12 @@ impl Observer for Progress {
             Event::Advanced { stage, subject, amount } => self.advance(stage, subject, amount),
             Event::Finished { stage, subject, rows } => self.finish(stage, subject, rows),
             Event::Note { stage, text } => self.line(&format!("{stage:>9}  {text}")),
-            Event::Warning { stage, text } if self.level >= Level::Warn => {
+            Event::Warning { stage, text } | Event::Retried { stage, text, .. }
+                if self.level >= Level::Warn =>
+            {
                 self.bars.suspend(|| output::status(&format!("{stage:>9}  {}: {text}", t!("cli.warning"))));
             }
-            Event::Warning { .. } => {}
+            Event::Warning { .. } | Event::Retried { .. } => {}
         }
     }
 }

@@ -42,7 +42,7 @@ impl Arguments {
         let target = Target::resolve(&project, Some(&clinic), context.global.target.as_deref())?;
         let runtime = Runtime::new()?;
         let purpose = if self.dry_run { Purpose::Read } else { Purpose::Write };
-        let session = runtime.block_on(Session::open(&target, purpose))?;
+        let session = context.patiently(|| runtime.block_on(Session::open(&target, purpose)))?;
         let limits = context.limits();
         let options = purge::Options {
             project: &project,

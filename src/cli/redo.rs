@@ -50,7 +50,8 @@ impl Arguments {
         let (project, clinic) = context.clinic(Some(&self.clinic))?;
         let progress = Progress::new(context.global.log_level);
         let target = context.global.target.as_deref();
-        let connection = Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress)?;
+        let open = || Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress);
+        let connection = context.patiently(open)?;
         let found = rollback::to_redo(&connection.session.client, &clinic.name, &self.batch);
         Ok(connection.block_on(found)?.snapshot)
     }

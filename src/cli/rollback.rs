@@ -56,7 +56,8 @@ impl Arguments {
         let purpose = if self.dry_run { Purpose::Read } else { Purpose::Write };
         let progress = Progress::new(context.global.log_level);
         let target = context.global.target.as_deref();
-        let connection = Connection::open(&project, &clinic, target, purpose, Stage::Push, &progress)?;
+        let open = || Connection::open(&project, &clinic, target, purpose, Stage::Push, &progress);
+        let connection = context.patiently(open)?;
         if self.dry_run {
             return self.show_plan(context, &connection, &clinic);
         }

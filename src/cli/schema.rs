@@ -70,7 +70,7 @@ impl Arguments {
         let purpose = if matches!(self.action, Action::Pull(_)) { Purpose::Read } else { Purpose::Write };
         let target = Target::resolve(&project, Some(&clinic), context.global.target.as_deref())?;
         let runtime = Runtime::new()?;
-        let mut session = runtime.block_on(Session::open(&target, purpose))?;
+        let mut session = context.patiently(|| runtime.block_on(Session::open(&target, purpose)))?;
         match &self.action {
             Action::Pull(_) => pull(context, &runtime, &session, &file),
             Action::Apply(_) => {

@@ -1,6 +1,7 @@
 //! Drivers print cell values in their messages; these functions keep what names the place and drop what was in it.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use rust_i18n::t;
 
@@ -97,16 +98,50 @@ fn without_quoted(text: &str) -> String {
 /// What has a usual remedy carries it as a hint.
 pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
     let text = text(error);
-    match remedy(error) {
-        Some(hint) => Failure::failed(text).hint(hint).into(),
-        None => Driver(text).into(),
+    let (remedy, passing) = (remedy(error), passing(error));
+    if remedy.is_none() && passing.is_none() {
+        return Driver(text).into();
     }
+    Failure { hints: remedy.into_iter().collect(), passing, ..Failure::failed(text) }.into()
+}
+
+/// SQLSTATEs of what can pass by itself: the connection, the server's start and end, others' locks and transactions. What
+/// the server says of passwords, names, full disks and rows stays as it is however often it is asked.
+const PASSING: [&str; 8] = ["40001", "40003", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"];
+
+/// What it is that can pass by itself, if that is all that is wrong.
+pub fn passing(error: &tokio_postgres::Error) -> Option<String> {
+    use std::error::Error as _;
+    if let Some(state) = error.code() {
+        let code = state.code();
+        // All of class 08 but a violated protocol.
+        let connection = code.starts_with("08") && code != "08P01";
+        return (connection || PASSING.contains(&code)).then(|| code.to_owned());
+    }
+    if error.is_closed() {
+        return Some("closed".to_owned());
+    }
+    let system = error.source()?.downcast_ref::<std::io::Error>()?;
+    passing_word(system.kind()).map(str::to_owned)
+}
+
+/// A socket that is not there is one of a server that starts just now, or of none.
+fn passing_word(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::ConnectionRefused => "refused",
+        ErrorKind::NotFound => "no socket",
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => "reset",
+        ErrorKind::UnexpectedEof | ErrorKind::NotConnected => "closed",
+        ErrorKind::TimedOut => "timeout",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "unreachable",
+        _ => return None,
+    })
 }
 
 /// What to do about errors that have nothing to do with what was asked.
 fn remedy(error: &tokio_postgres::Error) -> Option<String> {
     let Some(state) = error.code() else {
-        return error.is_closed().then(|| t!("error.lost_hint").into_owned());
+        return passing(error).map(|_| t!("error.lost_hint").into_owned());
     };
     let key = match state.code() {
         "57P01" | "57P02" | "57P03" | "57P05" => "error.lost_hint",

@@ -1,11 +1,12 @@
 //! Failures as people meet them: a sentence, a kind that sets the exit code, hints that say what to type next.
 
+pub mod again;
 mod driver;
 pub mod interrupt;
 
 use std::fmt;
 
-pub use driver::{duckdb, postgres};
+pub use driver::{duckdb, passing, postgres};
 
 /// What went wrong, as far as a script that reads the exit code cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +42,13 @@ pub struct Failure {
     pub kind: Kind,
     pub message: String,
     pub hints: Vec<String>,
+    /// What can pass by itself, as SQLSTATE or the system's word for it: the same again may succeed.
+    pub passing: Option<String>,
 }
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new() }
+        Self { kind, message: message.into(), hints: Vec::new(), passing: None }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
@@ -67,6 +70,13 @@ impl Failure {
         self
     }
 
+    /// Says that this can pass by itself, and what it is.
+    #[must_use]
+    pub fn may_pass(mut self, cause: impl Into<String>) -> Self {
+        self.passing = Some(cause.into());
+        self
+    }
+
     /// Turns an error chain into one sentence (outermost context first) with the kind and hints of the `Failure`
     /// inside it, if there is one.
     pub fn from_anyhow(error: &anyhow::Error) -> Self {
@@ -77,7 +87,8 @@ impl Failure {
         if hints.is_empty() && message.contains(nix::errno::Errno::ENOSPC.desc()) {
             hints.push(rust_i18n::t!("error.no_space_hint").into_owned());
         }
-        Self { kind: inner.map_or(Kind::Failed, |failure| failure.kind), message, hints }
+        let kind = inner.map_or(Kind::Failed, |failure| failure.kind);
+        Self { kind, message, hints, passing: inner.and_then(|failure| failure.passing.clone()) }
     }
 }
 

@@ -83,6 +83,17 @@ pub enum Event<'a> {
         stage: Stage,
         text: &'a str,
     },
+    /// Something that can pass went wrong, and is done again after a wait.
+    Retried {
+        stage: Stage,
+        /// 1 for the first repetition.
+        number: u32,
+        most: u32,
+        /// SQLSTATE, or a word where no server answered.
+        cause: &'a str,
+        milliseconds: u64,
+        text: &'a str,
+    },
 }
 
 /// Listens to a stage: a progress bar, plain lines, the run's log, or nobody.

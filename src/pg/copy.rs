@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,14 @@ const BLOCK: usize = 1 << 18;
 
 /// The type `text` in pg_type.
 const TEXT_OID: i32 = 25;
+
+/// Bytes that were handed to connections.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
+/// How many bytes all COPYs of this program handed over: one that is stuck hands over none.
+pub(super) fn sent() -> u64 {
+    SENT.load(Ordering::Relaxed)
+}
 
 /// A running COPY. Dropped without [`Copy::finish`], the server discards it.
 pub struct Copy {
@@ -58,7 +67,10 @@ impl Copy {
     async fn flush(&mut self) -> Result<()> {
         let block = BytesMut::from(self.buffer.as_slice()).freeze();
         self.buffer.clear();
-        self.sink.send(block).await.map_err(|error| error::postgres(&error))
+        let length = block.len() as u64;
+        self.sink.send(block).await.map_err(|error| error::postgres(&error))?;
+        SENT.fetch_add(length, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Ends the COPY and returns how many rows the server took.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::execute;
 use crate::error::{self, Failure};
@@ -241,6 +242,19 @@ pub async fn settle(client: &Client) -> Result<Vec<String>> {
         execute(client, &sql).await?;
     }
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Ends the session that holds a running batch, if there is one: of a batch of ours whose connection was lost.
+pub async fn end(client: &Client, id: &str) -> Result<()> {
+    let sql = "select pg_terminate_backend(l.pid) from trasvase.batch b join pg_locks l on l.locktype = 'advisory' \
+               and l.classid::bigint = $1::int4 and l.objid::bigint = b.number and l.granted \
+               and l.database = (select oid from pg_database where datname = current_database()) \
+               where b.id = $2 and b.status = 'running' and l.pid <> pg_backend_pid()";
+    match client.query(sql, &[&LOCK_CLASS, &id]).await {
+        // A pooler's sessions are of a role that ours may not end: the server does it in its own time.
+        Err(error) if error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Err(error::postgres(&error)),
+        _ => Ok(()),
+    }
 }
 
 /// The status of a batch by its id, `None` where it is not there.

@@ -37,6 +37,8 @@ pub(super) struct Parameters {
     pub(super) config: Config,
     pub(super) encryption: Encryption,
     pub(super) roots: Roots,
+    /// `tcp_user_timeout`, which here is true of answers too: how long a connection may be silent.
+    pub(super) patience: Duration,
 }
 
 /// Parameters that libpq knows and that change nothing here.
@@ -54,6 +56,12 @@ const IGNORED: [&str; 8] = [
 /// Default timeout where the string has none, so that a wrong address does not hang for minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What `tcp_user_timeout` is where the string has none, or 0.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When TCP begins to ask whether a silent server is still there, where the string does not say, and how often it asks.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+
 impl Parameters {
     /// Takes a connection string apart. `origin` says where it comes from (`DATABASE_URL`).
     ///
@@ -65,6 +73,8 @@ impl Parameters {
         let mut pieces = Pieces::split(url.expose()).ok_or_else(unreadable)?;
         let mut mode = None;
         let mut roots = Roots::Default;
+        let mut patience = PATIENCE;
+        let mut idle = None;
         let mut rest = Vec::new();
         for (name, value) in std::mem::take(&mut pieces.pairs) {
             match name.as_str() {
@@ -76,6 +86,15 @@ impl Parameters {
                         Failure::usage(t!("pg.unsupported_parameter", origin = origin, name = name)).into()
                     );
                 }
+                // Milliseconds, as libpq has it; the driver takes it for seconds.
+                "tcp_user_timeout" => {
+                    let milliseconds = value.parse().map_err(|_| unreadable())?;
+                    patience = Some(Duration::from_millis(milliseconds))
+                        .filter(|one| !one.is_zero())
+                        .unwrap_or(PATIENCE);
+                }
+                "keepalives_idle" => idle = Some(value.parse().map_err(|_| unreadable())?),
+                "keepalives_count" => rest.push(("keepalives_retries".to_owned(), value)),
                 ignored if IGNORED.contains(&ignored) => {}
                 _ => rest.push((name, value)),
             }
@@ -83,7 +102,8 @@ impl Parameters {
         let encryption = settle(mode, &roots, origin)?;
         let mut config: Config = pieces.rest_with(&rest).parse().map_err(|_| unreadable())?;
         complete(&mut config, encryption);
-        Ok(Self { config, encryption, roots })
+        keep_alive(&mut config, idle.map(Duration::from_secs), patience);
+        Ok(Self { config, encryption, roots, patience })
     }
 
     /// The password, to be scrubbed from whatever a driver says.
@@ -236,6 +256,18 @@ fn settle(mode: Option<Encryption>, roots: &Roots, origin: &str) -> Result<Encry
     }
 }
 
+/// Has TCP notice a server that is gone, or does not read.
+fn keep_alive(config: &mut Config, idle: Option<Duration>, patience: Duration) {
+    let (default, interval, retries) = KEEPALIVE;
+    config.tcp_user_timeout(patience).keepalives_idle(idle.unwrap_or(default));
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(interval);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(retries);
+    }
+}
+
 /// Fills in what libpq would, and what every session of ours has.
 fn complete(config: &mut Config, encryption: Encryption) {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -318,6 +350,23 @@ mod tests {
         assert_eq!(one.config.get_options(), Some("-c role=x"));
         let quoted = parsed(r"host=/tmp user=x password='it\'s a \\ secret'");
         assert_eq!(quoted.config.get_password(), Some(&br"it's a \ secret"[..]));
+    }
+
+    #[test]
+    fn a_silent_connection_is_noticed_as_libpq_would() {
+        let one = parsed("postgres://u@h/d");
+        assert_eq!((one.patience, one.config.get_keepalives_idle()), (PATIENCE, KEEPALIVE.0));
+        assert_eq!(one.config.get_tcp_user_timeout(), Some(&PATIENCE));
+        let other = parsed("postgres://u@h/d?tcp_user_timeout=2500&keepalives_idle=7&keepalives_count=9");
+        assert_eq!(
+            (other.patience, other.config.get_keepalives_idle()),
+            (Duration::from_millis(2500), Duration::from_secs(7))
+        );
+        assert_eq!(
+            (other.config.get_keepalives_retries(), other.config.get_keepalives_interval()),
+            (Some(9), Some(KEEPALIVE.1))
+        );
+        assert_eq!(parsed("postgres://u@h/d?tcp_user_timeout=0").patience, PATIENCE);
     }
 
     #[test]

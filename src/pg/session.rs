@@ -1,10 +1,12 @@
 //! A connection, set up the same way every time, whose errors are sentences.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::Result;
 use rust_i18n::t;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -28,7 +30,7 @@ set idle_in_transaction_session_timeout = 0";
 const FACTS: &str = "\
 select current_setting('server_version_num')::int4, current_database()::text, current_user::text, pg_is_in_recovery(), \
 current_setting('default_transaction_read_only')::bool, \
-(select source from pg_settings where name = 'default_transaction_read_only')";
+(select source from pg_settings where name = 'default_transaction_read_only'), pg_backend_pid()";
 
 /// What a session is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,13 @@ pub struct Session {
     pub read_only: Option<ReadOnly>,
     /// `host:port`, or the socket's folder.
     pub address: String,
+    /// The server's process for it.
+    pub(super) backend: i32,
+    /// How long the connection may be silent though the server has nothing to do.
+    pub(super) patience: Duration,
     tls: MakeRustlsConnect,
     connection: JoinHandle<()>,
-    _target: Target,
+    target: Target,
 }
 
 impl fmt::Debug for Session {
@@ -68,20 +74,28 @@ impl Session {
     /// at; a server older than 14; a read-only one where writing is wanted.
     pub async fn open(target: &Target, purpose: Purpose) -> Result<Self> {
         let parameters = Parameters::parse(&target.url, &target.origin)?;
-        let tls = tls::connector(&parameters)?;
+        // The driver's own timeout is that of TCP: whatever accepts it and then keeps silent would be waited for.
+        match timeout(parameters.patience, Self::connect(&parameters, target, purpose)).await {
+            Ok(session) => session,
+            Err(_) => Err(silent(&parameters, target).into()),
+        }
+    }
+
+    async fn connect(parameters: &Parameters, target: &Target, purpose: Purpose) -> Result<Self> {
+        let tls = tls::connector(parameters)?;
         let (client, connection) = parameters
             .config
             .connect(tls.clone())
             .await
-            .map_err(|error| explained(&error, &parameters, target))?;
-        refuse_old(connection.parameter("server_version").unwrap_or_default(), &parameters)?;
+            .map_err(|error| explained(&error, parameters, target))?;
+        refuse_old(connection.parameter("server_version").unwrap_or_default(), parameters)?;
         let connection = tokio::spawn(async move {
             // The client's next call fails as closed; what the driver says here may quote data, so it is not logged.
             let _ = connection.await;
         });
-        client.batch_execute(SETUP).await.map_err(|error| explained(&error, &parameters, target))?;
+        client.batch_execute(SETUP).await.map_err(|error| explained(&error, parameters, target))?;
         let facts =
-            client.query_one(FACTS, &[]).await.map_err(|error| explained(&error, &parameters, target))?;
+            client.query_one(FACTS, &[]).await.map_err(|error| explained(&error, parameters, target))?;
         let session = Self {
             client,
             server_version: u32::try_from(facts.get::<_, i32>(0))?,
@@ -89,9 +103,11 @@ impl Session {
             user: facts.get(2),
             read_only: ReadOnly::of(facts.get(3), facts.get(4), facts.get(5)),
             address: parameters.address(),
+            backend: facts.get(6),
+            patience: parameters.patience,
             tls,
             connection,
-            _target: target.clone(),
+            target: target.clone(),
         };
         session.require(purpose, target)?;
         Ok(session)
@@ -102,6 +118,7 @@ impl Session {
         if error.is_closed() || self.client.is_closed() {
             return Failure::failed(t!("pg.lost", address = self.address, database = self.database))
                 .hint(t!("pg.lost_hint"))
+                .may_pass(error::passing(error).unwrap_or_else(|| "closed".to_owned()))
                 .into();
         }
         error::postgres(error)
@@ -121,6 +138,16 @@ impl Session {
     /// What can end this session's statement while the session itself is in use.
     pub fn canceller(&self) -> Canceller {
         Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
+    }
+
+    /// Where it was opened.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Closes the connection at once, without a word to the server; whatever waits for it fails.
+    pub(super) fn abort(&self) {
+        self.connection.abort();
     }
 
     /// Says good-bye and waits until the server has closed.
@@ -189,10 +216,24 @@ fn explained(error: &Error, parameters: &Parameters, target: &Target) -> Failure
         user = parameters.user(),
         cause = cause
     ));
+    let failure = Failure { passing: error::passing(error), ..failure };
     match hint(error, &cause, target) {
         Some(hint) => failure.hint(hint),
         None => Failure { hints: Failure::from_anyhow(&error::postgres(error)).hints, ..failure },
     }
+}
+
+/// The failure of a server, or of something before it, that takes a connection and says nothing.
+fn silent(parameters: &Parameters, target: &Target) -> Failure {
+    Failure::failed(t!(
+        "pg.cannot_connect",
+        address = parameters.address(),
+        database = parameters.database(),
+        user = parameters.user(),
+        cause = t!("pg.silent", seconds = parameters.patience.as_secs())
+    ))
+    .hint(t!("pg.hint_running", origin = target.origin))
+    .may_pass("timeout")
 }
 
 fn hint(error: &Error, cause: &str, target: &Target) -> Option<String> {

@@ -108,6 +108,7 @@ async fn locked(context: &Context<'_>, table: &TableName, timeout: &str) -> Fail
     let holders = holders.unwrap_or_else(|| "?".to_owned());
     Failure::failed(t!("push.locked", table = table, processes = holders, timeout = timeout))
         .hint(t!("push.locked_hint", processes = holders))
+        .may_pass(SqlState::LOCK_NOT_AVAILABLE.code())
 }
 
 fn names(context: &Context<'_>) -> Vec<TableName> {

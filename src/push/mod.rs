@@ -20,6 +20,7 @@ mod referrers;
 mod refusal;
 mod rehearsal;
 mod rows;
+mod settle;
 mod spool;
 mod unknown;
 mod vanished;
@@ -48,6 +49,7 @@ pub use golden::{GoldenPlan, pending};
 pub use plan::{Plan, TablePlan};
 pub use rebuild::{Rebuild, Statement};
 pub use rehearsal::{Sequences, undo};
+pub use settle::{Begun, settle};
 
 /// How a push ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,19 +149,25 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     }
     ledger::migrate(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest(), &options.notes).await?;
-    let Wrote { written, locks, locked } = match write(&context, &plan, &batch).await {
-        Ok(wrote) => wrote,
+    let wrote = write(&context, &plan, &batch).await;
+    let (id, written, locks) = (Some(batch.id.clone()), BTreeMap::new(), Vec::new());
+    let begun = Report { plan, batch: id, written, settled, locks, locked_milliseconds: 0 };
+    let (report, locked) = match wrote {
+        Ok(Wrote { written, locks, locked }) => (Report { written, locks, ..begun }, locked),
         Err(error) => {
-            roll_back(&context).await;
-            return Err(error.context(t!("push.nothing_written", batch = batch.id)));
+            let text = t!("push.nothing_written", batch = batch.id).into_owned();
+            return Err(match roll_back(&context).await {
+                true => error.context(text),
+                false => error.context(Begun { report: begun, batch: batch.id, text }),
+            });
         }
     };
-    commit(&context, &batch).await?;
-    let locked_milliseconds = locks::milliseconds(locked);
+    let report = commit(&context, &batch, report).await?;
+    let report = Report { locked_milliseconds: locks::milliseconds(locked), ..report };
     if options.ending == Ending::Stays {
         golden::record(options, Some(&batch.id))?;
     }
-    Ok(Report { plan, batch: Some(batch.id), written, settled, locks, locked_milliseconds })
+    Ok(report)
 }
 
 /// What the data transaction wrote, and what it keeps others from.
@@ -243,19 +251,22 @@ fn shape(context: &Context<'_>, plan: &Plan) -> BTreeMap<String, Shape> {
     golden.chain(written).map(shape).collect()
 }
 
-async fn commit(context: &Context<'_>, batch: &ledger::Batch) -> Result<()> {
+async fn commit(context: &Context<'_>, batch: &ledger::Batch, report: Report) -> Result<Report> {
     if let Err(error) = context.execute("commit").await {
         return match roll_back(context).await {
             true => Err(error.context(t!("push.nothing_written", batch = batch.id))),
             // The command was sent and nobody answered: only the server knows how it ended.
-            false => Err(Failure::failed(t!("push.unknown", batch = batch.id))
-                .hint(t!("push.unknown_hint", clinic = context.clinic.name))
-                .into()),
+            false => {
+                let hints = vec![t!("push.unknown_hint", clinic = context.clinic.name).into_owned()];
+                let failure = Failure { hints, ..Failure::from_anyhow(&error) };
+                let text = t!("push.unknown", batch = batch.id).into_owned();
+                Err(anyhow::Error::from(failure).context(Begun { report, batch: batch.id.clone(), text }))
+            }
         };
     }
     // The rows are there whatever happens now; the server frees the lock of a session that ends.
     let _ = context.execute("select pg_advisory_unlock_all()").await;
-    Ok(())
+    Ok(report)
 }
 
 /// Rolls back and marks the batch as failed; false where the session is gone. The server then does the first by

@@ -13,7 +13,7 @@ use crate::error::interrupt;
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal};
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{Canceller, Purpose, Session, Target, catalog, schema};
+use crate::pg::{Canceller, Purpose, Session, Target, catalog, schema, watched};
 
 /// How often work on the network looks whether Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(100);
@@ -87,7 +87,7 @@ impl Connection {
     /// with its error, having rolled back.
     pub(in crate::cli) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let canceller = self.session.canceller();
-        self.runtime.block_on(interruptible(canceller, work))
+        self.runtime.block_on(interruptible(canceller, watched(&self.session, work)))
     }
 
     /// Another session of the same target; none where the server, or a pooler before it, lets us have only one.

@@ -19,13 +19,15 @@ use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::progress::{Both, Progress};
 use super::status::{self, State, counts_text};
-use super::{check, export, hints, load, push, rehearse, rollback, transform, verify};
+use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
 use crate::config::{Clinic, Project, near, sql_files};
+use crate::error::again::{self, Retries};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Target;
+use crate::push::Begun;
 use crate::staging::{Access, StageRow, Staging};
 pub(super) use connection::Connection;
 pub(super) use rehearsal::Rehearsing;
@@ -160,6 +162,8 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         stop: None,
         unrehearsed: None,
         stage_set: rehearsal::StageSet::default(),
+        agreed: None,
+        begun: None,
     };
     let mut outcome = Outcome {
         clinic: clinic.name.clone(),
@@ -211,6 +215,10 @@ struct Pipeline<'a> {
     unrehearsed: Option<String>,
     /// What is set up for a rehearsal.
     stage_set: rehearsal::StageSet,
+    /// The plan of a push that a person agreed to, or that nobody had to be asked about: nobody is asked twice.
+    agreed: Option<Option<String>>,
+    /// A push whose session was lost.
+    begun: Option<Begun>,
 }
 
 impl Pipeline<'_> {
@@ -228,7 +236,7 @@ impl Pipeline<'_> {
         let before = self.staging.as_ref().map(|staging| row_of(staging, stage)).transpose()?.flatten();
         let started = Instant::now();
         self.journal.stage_started(stage);
-        let done = self.begin(stage).and_then(|()| self.work(stage)).and_then(|report| {
+        let done = self.begin(stage).and_then(|()| self.patient_work(stage)).and_then(|report| {
             let mut counts = self.counts(&report);
             if let Some(only) = self.wanted.only.as_ref().filter(|_| stage > Stage::Load) {
                 counts["only"] = only.to_string().into();
@@ -248,6 +256,34 @@ impl Pipeline<'_> {
                 self.journal.stage_failed(stage, milliseconds, &Failure::from_anyhow(&error));
                 Err(error)
             }
+        }
+    }
+
+    /// The stage's work; again with a new session, after a wait, where it failed for what can pass. What it wrote until then
+    /// is gone or, of a push, is looked for first.
+    fn patient_work(&mut self, stage: Stage) -> Result<Report> {
+        // A rehearsal's session is its database or its transaction: with another one it would be the target that is written.
+        let most = if self.wanted.rehearsing.is_some() { 0 } else { self.context.global.max_retries };
+        let mut retries = Retries::new(most);
+        loop {
+            let error = match self.work(stage) {
+                Ok(report) => return Ok(report),
+                Err(error) => error,
+            };
+            let Some(retry) = retries.after(&error) else { return Err(error) };
+            self.connection = None;
+            Both(&self.progress, &self.journal).event(&Event::Retried {
+                stage,
+                number: retry.number,
+                most: retry.most,
+                cause: &retry.cause,
+                milliseconds: retry::milliseconds(&retry),
+                text: &retry::sentence(&retry, &error),
+            });
+            if let Some(begun) = error.downcast_ref::<Begun>() {
+                self.begun = Some(begun.clone());
+            }
+            again::pause(retry.wait)?;
         }
     }
 

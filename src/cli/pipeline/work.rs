@@ -110,18 +110,33 @@ impl Pipeline<'_> {
             self.stop = self.pending(&snapshot).err().or_else(|| self.conflicts(&report));
             return Ok(report);
         }
-        self.pending(&snapshot)?;
         if let Some(rehearsing) = self.wanted.rehearsing {
+            self.pending(&snapshot)?;
             return self.rehearse(rehearsing, &snapshot);
         }
-        if self.connected()?.target.production {
-            self.unrehearsed = self.unrehearsed(&snapshot)?;
-        }
-        let confirmed = self.confirmed(&snapshot)?;
-        self.back_up(&snapshot)?;
-        let report = self.push_with(&snapshot, false, self.wanted.plan.clone().or(confirmed))?;
+        let report = match self.settled(&snapshot)? {
+            Some(report) => report,
+            None => {
+                let plan = self.agreed(&snapshot)?;
+                self.push_with(&snapshot, false, plan)?
+            }
+        };
         self.stop = self.conflicts(&report);
         Ok(report)
+    }
+
+    /// The plan that may be pushed, if there is to be only one. Whoever is asked about it is asked once a run.
+    fn agreed(&mut self, snapshot: &Snapshot) -> Result<Option<String>> {
+        if self.agreed.is_none() {
+            self.pending(snapshot)?;
+            if self.connected()?.target.production {
+                self.unrehearsed = self.unrehearsed(snapshot)?;
+            }
+            let confirmed = self.confirmed(snapshot)?;
+            self.back_up(snapshot)?;
+            self.agreed = Some(self.wanted.plan.clone().or(confirmed));
+        }
+        Ok(self.agreed.clone().flatten())
     }
 
     /// What a push left for people to decide: the rest is pushed, and the exit code says that there is something.
@@ -135,6 +150,22 @@ impl Pipeline<'_> {
                 .hint(t!("verify.conflict_hint", tables = tables, clinic = clinic))
                 .hint(format!("trasvase verify {clinic}"))
         })
+    }
+
+    /// What the push did whose session was lost, if it was committed.
+    fn settled(&mut self, snapshot: &Snapshot) -> Result<Option<push::Report>> {
+        let Some(begun) = &self.begun else { return Ok(None) };
+        let connection = self.connected()?;
+        let options = self.push_options(connection, snapshot);
+        let report = connection.block_on(push::settle(&options, begun))?;
+        let batch = begun.report.batch.clone().unwrap_or_default();
+        let text = match report {
+            Some(_) => t!("push.was_committed", batch = batch),
+            None => t!("push.was_not_committed", batch = batch),
+        };
+        Both(&self.progress, &self.journal).event(&Event::Note { stage: Stage::Push, text: &text });
+        self.begun = None;
+        Ok(report)
     }
 
     /// Refuses pairs that wait for a decision, before anybody is asked anything.
@@ -176,20 +207,34 @@ impl Pipeline<'_> {
         let alone = dry_run || ending == push::Ending::Open;
         let aside = if alone { None } else { connection.second() };
         let options = push::Options {
+            aside: aside.as_ref().map(|session| &session.client),
+            dry_run,
+            expected_plan: plan,
+            ..self.push_options(connection, snapshot)
+        };
+        let observer = Both(&self.progress, &self.journal);
+        let work = push::run(&options, &observer);
+        match &aside {
+            Some(session) => connection.block_on(pg::watched(session, work)),
+            None => connection.block_on(work),
+        }
+    }
+
+    fn push_options<'a>(&'a self, connection: &'a Connection, snapshot: &'a Snapshot) -> push::Options<'a> {
+        push::Options {
             project: self.project,
             clinic: self.clinic,
             snapshot,
             client: &connection.session.client,
-            aside: aside.as_ref().map(|session| &session.client),
+            aside: None,
             catalog: &connection.catalog,
             oids: &connection.oids,
-            dry_run,
+            dry_run: false,
             allow_pending: self.wanted.allow_pending,
-            expected_plan: plan,
+            expected_plan: None,
             notes: self.notes(),
-            ending,
-        };
-        connection.block_on(push::run(&options, &Both(&self.progress, &self.journal)))
+            ending: self.wanted.rehearsing.map_or_else(push::Ending::default, Rehearsing::ending),
+        }
     }
 
     /// Shows the plan and asks where a push deletes rows or goes to production; gives the plan that was agreed to.

@@ -58,7 +58,7 @@ async fn its_session_ended_by_an_administrator() {
     let site = Site::exported().await;
     let before = site.tables().await;
     let other = site.holding_the_last_table().await;
-    let push = site.spawn(&["push", "acme"]);
+    let push = site.spawn(&["push", "acme", "--max-retries", "0"]);
     site.blocked().await;
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                where datname = current_database() and wait_event_type = 'Lock'";
@@ -74,7 +74,7 @@ async fn its_session_ended_while_it_plans() {
     let site = Site::exported().await;
     let before = site.tables().await;
     let other = site.holding("lock table payment in access exclusive mode").await;
-    let push = site.spawn(&["push", "acme"]);
+    let push = site.spawn(&["push", "acme", "--max-retries", "0"]);
     site.blocked().await;
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                where datname = current_database() and wait_event_type = 'Lock'";
@@ -92,7 +92,7 @@ async fn the_server_restarted() {
     site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
     let before = site.tables().await;
     let other = site.holding_the_last_table().await;
-    let push = site.spawn(&["push", "acme"]);
+    let push = site.spawn(&["push", "acme", "--max-retries", "0"]);
     site.blocked().await;
     own.restart();
     site.ended(push).says(1, &["nothing was written"]).hints("run the same command again");
@@ -235,7 +235,7 @@ async fn pushed_over(place: Break) -> (Site, String) {
         &mut site.url,
         format!("postgresql://postgres@127.0.0.1:{port}/{}?sslmode=disable", site.database.name),
     );
-    let told = site.run(&["push", "acme"]);
+    let told = site.run(&["push", "acme", "--max-retries", "0"]);
     told.says(1, &["was being committed: all of it or nothing is in PostgreSQL"]).hints("trasvase push acme");
     site.url = direct;
     let batch = told.text.split("batch ").nth(1).unwrap().split(' ').next().unwrap().to_owned();

@@ -214,10 +214,16 @@ impl Site {
 
     /// Waits for a program that was spawned.
     #[track_caller]
-    pub(super) fn ended(&self, mut child: Child) -> Told {
+    pub(super) fn ended(&self, child: Child) -> Told {
+        self.ended_within(child, Duration::from_secs(30))
+    }
+
+    /// Waits for a program that was spawned, no longer than that.
+    #[track_caller]
+    pub(super) fn ended_within(&self, mut child: Child, patience: Duration) -> Told {
         let start = Instant::now();
         while child.try_wait().unwrap().is_none() {
-            if start.elapsed() > Duration::from_secs(30) {
+            if start.elapsed() > patience {
                 child.kill().unwrap();
                 panic!("the program does not end: {:?}", child.wait_with_output());
             }
