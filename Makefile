@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test bench bench-dedupe build fmt lint doc coverage release install uninstall clean needs
+.PHONY: help demo run test faults bench bench-dedupe build fmt lint doc coverage release install uninstall clean needs
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test: needs ## Format check, lint, docs, tests: what CI runs
 	$(LINT) $(CARGO) build --tests --examples --bins
 	$(LINT) $(CARGO) test --no-fail-fast 2>&1 | tee $(TARGET)/test.log
 	@.ci/count <$(TARGET)/test.log
+
+faults: needs ## Kill the program at 100 moments of a run and PostgreSQL at 50 (FAULTS_KILLS, FAULTS_SHUTDOWNS, FAULTS_SEED)
+	$(LINT) FAULTS_KILLS=$(or $(FAULTS_KILLS),100) FAULTS_SHUTDOWNS=$(or $(FAULTS_SHUTDOWNS),50) $(CARGO) test --test it faults::killed -- --nocapture
 
 bench: needs ## Measure beside psql, pgloader, dlt and Splink (BENCH_BIG=1: ten times as many rows too)
 	$(CARGO) build --release --bin trasvase --example generate_clinic

@@ -99,7 +99,7 @@ impl Journal {
     fn write<T: Serialize>(&self, entry: &T) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = write_line(&mut log, entry) {
-            tracing::warn!(%error, "the run's log cannot be written");
+            tracing::warn!(%error, folder = %self.folder.display(), "the run's log cannot be written");
         }
     }
 
@@ -111,7 +111,7 @@ impl Journal {
                 .and_then(|file| write_line(errors.insert(file), entry)),
         };
         if let Err(error) = result {
-            tracing::warn!(%error, "the run's errors cannot be written");
+            tracing::warn!(%error, folder = %self.folder.display(), "the run's errors cannot be written");
         }
     }
 }

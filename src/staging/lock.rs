@@ -57,11 +57,16 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
+        note_process(&mut file).with_context(|| t!("staging.cannot_write", path = path.display()))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Writes the process id into the lock's file, in place of another's.
+fn note_process(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 /// Tries for a tenth of a second: `status` holds the lock for an instant when it asks who does.

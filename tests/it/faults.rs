@@ -1,6 +1,7 @@
 //! Bad input, bad targets, bad luck: each gives a clear error, the right exit code, and loses nothing.
 
 mod cut;
+mod disk;
 mod hostile;
 mod interrupt;
 mod killed;

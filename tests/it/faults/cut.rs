@@ -131,3 +131,38 @@ async fn a_deadlock_and_a_lock_that_is_held_are_waited_for() {
         assert!(site.newest_log().contains(&format!("\"cause\":\"{state}\"")));
     }
 }
+
+/// A clinic whose push replaces every row, and is refused once when it inserts payments.
+async fn replacing() -> Site {
+    let site = Site::new().await;
+    site.configure("[load]\nmode = \"replace\"");
+    let once = "create sequence once; create function once() returns trigger language plpgsql as \
+                $$ begin if nextval('once') = 1 then raise sqlstate '40001'; end if; return new; end $$; \
+                create trigger once before insert on payment for each row execute function once()";
+    site.session().await.client.batch_execute(once).await.unwrap();
+    site.run(&["run", "acme", "--until", "export"]).says(0, &[]);
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_twice_about_one_plan() {
+    let site = replacing().await;
+    let said = site.run(&["push", "acme", "--yes"]);
+    said.says(0, &["again in", "pushed: batch"]);
+    assert_eq!(said.text.matches("to take it back:").count(), 1, "{}", said.text);
+    assert_eq!(site.batches().await, "failed completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_changed_meanwhile_stops_the_push() {
+    let site = replacing().await;
+    let id = site.id_of("person");
+    let push = site.spawn(&["push", "acme", "--yes"]);
+    site.logged("\"event\":\"retried\"");
+    // A row of the snapshot that somebody else made in the meantime: not to be inserted but to be changed.
+    let other = format!("insert into person values ('{id}', 'Nadie', null, '{{}}')");
+    site.session().await.client.batch_execute(&other).await.unwrap();
+    site.ended(push).says(1, &["again in", "the plan is"]).hints("--dry-run");
+    assert_eq!(site.batches().await, "failed");
+    assert_eq!(site.value(&format!("select name from person where id = '{id}'")).await, "Nadie");
+}

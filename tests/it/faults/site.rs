@@ -344,17 +344,18 @@ impl Site {
         session
     }
 
-    /// A session that holds back a push at its last table, when the rows of the others are written.
-    pub(super) async fn holding_the_last_table(&self) -> Session {
-        let told = self.run(&[
-            "sql",
-            "acme",
-            "select id from ready.payment order by id limit 1",
-            "--format",
-            "json",
-        ]);
+    /// The first id that the snapshot has for a table.
+    pub(super) fn id_of(&self, table: &str) -> String {
+        let sql = format!("select id from ready.{table} order by id limit 1");
+        let told = self.run(&["sql", "acme", &sql, "--format", "json"]);
         let id: String = told.text.chars().filter(|c| c.is_ascii_digit() || c.is_ascii_uppercase()).collect();
         assert_eq!(id.len(), 26, "{}", told.text);
+        id
+    }
+
+    /// A session that holds back a push at its last table, when the rows of the others are written.
+    pub(super) async fn holding_the_last_table(&self) -> Session {
+        let id = self.id_of("payment");
         self.holding(&format!("insert into payment values ('{id}', 'stranger', 5)")).await
     }
 }
