@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{Failure, interrupt};
 
-/// The longest wait before the first repetition; each further one may be twice as long.
+/// The longest wait before the first repetition; each further one may be four times as long: a lost packet is over at
+/// once, and a server that died has to read its log first.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// No wait is longer.
@@ -50,7 +51,7 @@ impl Retries {
 
 /// Between half of the longest wait and all of it, so that many who were cut off at once do not come back at once.
 fn wait(number: u32, random: f64) -> Duration {
-    let longest = FIRST.saturating_mul(1 << number.saturating_sub(1).min(16)).min(LONGEST);
+    let longest = FIRST.saturating_mul(1 << (2 * number.saturating_sub(1)).min(16)).min(LONGEST);
     longest.mul_f64(0.5 + random / 2.0)
 }
 
@@ -77,11 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
+    fn waits_grow_up_to_the_longest() {
         let seconds = |number| (wait(number, 0.0).as_secs_f64(), wait(number, 1.0).as_secs_f64());
         assert_eq!(
             (1..=4).map(seconds).collect::<Vec<_>>(),
-            [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 8.0)]
+            [(0.5, 1.0), (2.0, 4.0), (8.0, 16.0), (30.0, 60.0)]
         );
         assert_eq!(wait(1000, 1.0), LONGEST);
         assert!((0.0..=1.0).contains(&random()) && random() != random());

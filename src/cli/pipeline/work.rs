@@ -299,8 +299,12 @@ impl Pipeline<'_> {
             within: self.stage_set.open,
         };
         let books = verify::Books::open(self.staging.as_ref(), &self.journal.run(), self.fixes()?)?;
-        let report =
-            connection.block_on(verify::run(&options, books, &Both(&self.progress, &self.journal)))?;
+        let observer = Both(&self.progress, &self.journal);
+        let work = verify::run(&options, books, &observer);
+        let report = match &replica {
+            Some((replica, _)) => connection.block_on(pg::watched(&replica.session, work))?,
+            None => connection.block_on(work)?,
+        };
         self.tell(&report);
         if !report.is_clean() {
             let clinic = &self.clinic.name;

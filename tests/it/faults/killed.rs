@@ -86,7 +86,9 @@ async fn the_server_at_any_moment() {
         own.restart();
         let told = site.ended(run);
         assert!(matches!(told.code, Some(0 | 1)), "{}", told.text);
-        hits.note("the run", if told.code == Some(0) { "went on" } else { "failed" }.to_owned());
+        let end = if told.code == Some(0) { "went on" } else { "failed" };
+        let retries = told.text.matches(" of 3)").count();
+        hits.note("the run", format!("{end} after {retries} retries"));
         reference.all_or_nothing(&site).await;
         hits.note("batches", reference.reached_by_the_next_run(&site).await);
     }
