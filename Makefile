@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test faults bench bench-dedupe build fmt lint doc coverage release install uninstall clean needs
+.PHONY: help demo run test faults bench bench-dedupe build fmt lint doc coverage release install uninstall clean needs browser
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ demo: needs ## Take the three clinics of this repository from their exports to a
 run: needs ## Run trasvase: make run ARGS="status"
 	@$(CARGO) run --quiet -- $(ARGS)
 
-test: needs ## Format check, lint, docs, tests: what CI runs
+test: needs browser ## Format check, lint, docs, tests: what CI runs
 	cargo fmt --check
 	$(LINT) $(CARGO) build --tests --examples --bins
 	$(LINT) $(CARGO) test --no-fail-fast 2>&1 | tee $(TARGET)/test.log
@@ -77,3 +77,6 @@ clean: ## Remove compiled code (staging files and the fetched DuckDB stay)
 
 needs:
 	@.ci/needs
+
+browser:
+	@.ci/needs browser

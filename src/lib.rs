@@ -11,6 +11,8 @@
 //! | [`rollback`] | the ledger | PostgreSQL and the ledger, in one transaction | every row as it was, or left and named |
 //! | [`rehearse`] | what a run did and took | `meta.rehearsal` | what the night will be like, and what changed since |
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
+//! | [`report`] | a snapshot, the staging file, a verification | a page, and the same as JSON | what a migration came to, in one file |
+//! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
@@ -32,8 +34,10 @@ pub mod pg;
 pub mod purge;
 pub mod push;
 pub mod rehearse;
+pub mod report;
 pub mod rollback;
 pub mod sample;
+pub mod signoff;
 pub mod snapshot;
 pub mod sources;
 pub mod staging;

@@ -18,18 +18,42 @@ use crate::config::Project;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::{Event, Observer, Stage};
-use crate::staging::private_folder;
+use crate::staging::{StageRun, private_folder};
 
 /// What the journal itself has to say, beside the stages' events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 enum Entry<'a> {
-    RunStarted { run: &'a str, clinic: &'a str, command: &'a str, version: &'static str },
-    StageStarted { stage: Stage },
-    StageFinished { stage: Stage, milliseconds: u64, counts: &'a serde_json::Value },
-    StageFailed { stage: Stage, milliseconds: u64, message: &'a str },
-    RunFailed { exit_code: u8, message: &'a str },
-    RunFinished { exit_code: u8, milliseconds: u64 },
+    RunStarted {
+        run: &'a str,
+        clinic: &'a str,
+        command: &'a str,
+        version: &'static str,
+    },
+    StageStarted {
+        stage: Stage,
+    },
+    StageFinished {
+        stage: Stage,
+        milliseconds: u64,
+        rows: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peak_bytes: Option<u64>,
+        counts: &'a serde_json::Value,
+    },
+    StageFailed {
+        stage: Stage,
+        milliseconds: u64,
+        message: &'a str,
+    },
+    RunFailed {
+        exit_code: u8,
+        message: &'a str,
+    },
+    RunFinished {
+        exit_code: u8,
+        milliseconds: u64,
+    },
 }
 
 #[derive(Serialize)]
@@ -76,8 +100,9 @@ impl Journal {
         self.write(&Entry::StageStarted { stage });
     }
 
-    pub(super) fn stage_finished(&self, stage: Stage, milliseconds: u64, counts: &serde_json::Value) {
-        self.write(&Entry::StageFinished { stage, milliseconds, counts });
+    pub(super) fn stage_finished(&self, stage: Stage, took: &StageRun, counts: &serde_json::Value) {
+        let (milliseconds, rows, peak_bytes) = (took.milliseconds, took.rows, took.peak_bytes);
+        self.write(&Entry::StageFinished { stage, milliseconds, rows, peak_bytes, counts });
     }
 
     pub(super) fn stage_failed(&self, stage: Stage, milliseconds: u64, failure: &Failure) {

@@ -11,6 +11,7 @@ mod entity;
 mod evaluate;
 mod export;
 mod hints;
+mod html;
 mod init;
 mod issues;
 mod journal;
@@ -19,6 +20,7 @@ mod load;
 mod log;
 mod maps;
 mod output;
+mod peak;
 mod pipeline;
 mod postgres;
 mod progress;
@@ -26,6 +28,7 @@ mod purge;
 mod push;
 mod redo;
 mod rehearse;
+mod report;
 mod retry;
 mod review;
 mod rollback;
@@ -33,6 +36,7 @@ mod run;
 mod sample;
 mod schema;
 mod signals;
+mod signoff;
 mod sql;
 mod status;
 mod table;
@@ -76,6 +80,8 @@ enum Command {
     Redo(redo::Arguments),
     Rehearse(rehearse::Arguments),
     Trace(trace::Arguments),
+    Report(report::Arguments),
+    Signoff(signoff::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Log(log::Arguments),
@@ -154,6 +160,8 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Redo(arguments)) => arguments.run(&context),
         Some(Command::Rehearse(arguments)) => arguments.run(&context),
         Some(Command::Trace(arguments)) => arguments.run(&context),
+        Some(Command::Report(arguments)) => arguments.run(&context),
+        Some(Command::Signoff(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),
         Some(Command::Log(arguments)) => arguments.run(&context),

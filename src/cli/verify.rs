@@ -1,5 +1,6 @@
 mod relations;
 mod sample;
+mod signoff;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -46,13 +47,19 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "left out, given, and given with a file are three things")]
     fix_sql: Option<Option<PathBuf>>,
+    /// Only whether what was signed off is what is there: files, snapshot, target; the last sign-off where none is named
+    #[arg(long, value_name = "BATCH", num_args = 0..=1, require_equals = true,
+          conflicts_with_all = ["snapshot", "sample", "since", "replica", "fix_sql"])]
+    #[expect(clippy::option_option, reason = "left out, given, and given with a batch are three things")]
+    signoff: Option<Option<String>>,
 }
 
 const EXAMPLES: &str = "Examples:
   trasvase verify acme
   trasvase verify acme --target production --replica
   trasvase verify acme --show-values --most 5 --sample 3
-  trasvase verify acme --fix-sql=fix.sql";
+  trasvase verify acme --fix-sql=fix.sql
+  trasvase verify acme --signoff";
 
 /// What verify is asked for beside a snapshot and a target.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +76,9 @@ impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         if self.show_values && !std::io::stdout().is_terminal() {
             return Err(Failure::usage(t!("cli.verify.values_on_terminal")).into());
+        }
+        if let Some(batch) = &self.signoff {
+            return signoff::run(context, self.clinic.as_ref(), batch.as_deref());
         }
         let verify = Wanted {
             sample: self.sample,

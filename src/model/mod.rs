@@ -6,7 +6,9 @@ pub mod ident;
 pub mod keys;
 pub mod lock;
 pub mod manifest;
+pub mod masked;
 pub mod merge;
+pub mod proof;
 pub mod run;
 
 pub use hex::hex;

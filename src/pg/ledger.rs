@@ -13,11 +13,12 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 5] = [
+const MIGRATIONS: [(i32, &str, &str); 6] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
     (4, "issue", include_str!("../../sql/ledger/V004__issue.sql")),
+    (5, "signoff", include_str!("../../sql/ledger/V005__signoff.sql")),
     (6, "column digests", include_str!("../../sql/ledger/V006__column_digests.sql")),
 ];
 

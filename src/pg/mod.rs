@@ -1,6 +1,7 @@
 //! PostgreSQL: a private server, connections to any other one, what its catalog says, and the target's schema.
 
 mod backup;
+pub mod batches;
 pub mod catalog;
 pub mod copy;
 pub mod embedded;

@@ -4,7 +4,7 @@
 mod files;
 mod ledger;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use crate::config::{Clinic, Project, sheet, shown};
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
+use crate::pg::batches;
 use crate::staging::{Access, Ended, Limits, Staging};
 
 /// What to destroy.
@@ -126,65 +127,35 @@ fn list_path(options: &Options<'_>, plan: &Plan) -> PathBuf {
     options.project.clinic_dir(&options.clinic.name).join(format!("purged-{time}.json"))
 }
 
-/// Whether the data is needed no more; gives the last batch. For now, that is a batch which is completed and was verified
-/// on this target without a difference, with nothing done since. To be replaced by the sign-off.
+/// Whether the data is needed no more: the last batch is signed off on this target, and nothing was made since that is not.
+/// Gives that batch.
 async fn signed_off(options: &Options<'_>) -> Result<String> {
     let clinic = &options.clinic.name;
     let not = |why: &str| Failure::usage(t!("purge.not_signed_off", clinic = clinic, why = why));
-    let batch = last_batch(options).await?;
-    let Some((batch, _)) = batch.filter(|(_, status)| status == "completed") else {
+    let batches = batches::list(options.client, clinic).await?;
+    let last = batches.last().filter(|batch| batch.status == "completed");
+    let Some(batch) = last else {
         return Err(not(&t!("purge.no_batch", target = options.target)).hint("trasvase run").into());
     };
-    if !options.project.duckdb_path(clinic).is_file() {
-        // An earlier purge took it, and what was signed off then still is.
-        return match purged(&options.project.clinic_dir(clinic), &batch)? {
-            true => Ok(batch),
-            false => Err(not(&t!("purge.unverified", target = options.target)).hint("trasvase run").into()),
-        };
-    }
-    let staging = Staging::open(options.project, options.clinic, Access::ReadOnly, options.limits)?;
-    match verified(&staging, options.target)? {
-        true => Ok(batch),
-        false => Err(not(&t!("purge.unverified", target = options.target)).hint("trasvase verify").into()),
-    }
-}
-
-/// Id and status of the clinic's last batch.
-async fn last_batch(options: &Options<'_>) -> Result<Option<(String, String)>> {
-    if !crate::pg::ledger::exists(options.client).await? {
-        return Ok(None);
-    }
-    let sql = "select id, status from trasvase.batch where clinic = $1 and clinic_uid = $2 order by number desc limit 1";
-    let row = options.client.query_opt(sql, &[&options.clinic.name.as_str(), &options.clinic.uid]).await;
-    Ok(row.map_err(|error| error::postgres(&error))?.map(|row| (row.get(0), row.get(1))))
-}
-
-/// Whether the last thing done was a verification on this target that found nothing.
-fn verified(staging: &Staging, target: &str) -> Result<bool> {
-    let stages = staging.stages()?;
-    let ended = |stage: Stage| {
-        let row = stages.iter().find(|row| row.stage == stage && row.ended == Ended::Done)?;
-        DateTime::parse_from_rfc3339(row.ended_at.as_deref()?).ok()
+    let Some(signed) = &batch.signed else {
+        let why = t!("purge.unsigned", batch = batch.id, target = options.target);
+        return Err(not(&why).hint(format!("trasvase signoff {clinic} {} --by …", batch.id)).into());
     };
-    let Some(last) = ended(Stage::Verify) else { return Ok(false) };
-    let clean = stages.iter().any(|row| {
-        row.stage == Stage::Verify && row.counts["clean"] == true && row.counts["target"] == target
-    });
-    Ok(clean && Stage::ALL.into_iter().all(|stage| ended(stage).is_some_and(|time| time <= last)))
-}
-
-/// Whether a list says that this batch was purged.
-fn purged(folder: &Path, batch: &str) -> Result<bool> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with("purged-") || !name.ends_with(".json") {
-            continue;
-        }
-        let list: Result<Plan, _> = serde_json::from_str(&std::fs::read_to_string(&path)?);
-        if list.is_ok_and(|list| list.batch == batch) {
-            return Ok(true);
+    // A purge may have taken it already.
+    if options.project.duckdb_path(clinic).is_file() {
+        let staging = Staging::open(options.project, options.clinic, Access::ReadOnly, options.limits)?;
+        if !is_later(&signed.at, &staging)? {
+            return Err(not(&t!("purge.gone_on")).hint("trasvase run").into());
         }
     }
-    Ok(false)
+    Ok(batch.id.clone())
+}
+
+/// Whether a moment is after every stage that made something.
+fn is_later(at: &str, staging: &Staging) -> Result<bool> {
+    let at = DateTime::parse_from_rfc3339(at)?;
+    let before = |time: &str| DateTime::parse_from_rfc3339(time).is_ok_and(|time| time <= at);
+    let stages = staging.stages()?;
+    let mut made = stages.iter().filter(|row| row.stage < Stage::Verify);
+    Ok(made.all(|row| row.ended == Ended::Done && row.ended_at.as_deref().is_some_and(before)))
 }

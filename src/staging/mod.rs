@@ -4,6 +4,7 @@ mod functions;
 mod local_time;
 mod lock;
 pub mod numbers;
+mod runs;
 mod sound;
 mod stages;
 
@@ -20,6 +21,7 @@ use crate::model::ident::literal;
 
 pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
+pub use runs::{StageRun, Verified};
 pub use stages::{Ended, StageRow};
 
 /// How a staging file is opened.

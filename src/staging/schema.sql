@@ -170,3 +170,33 @@ create table if not exists meta.rehearsal (
 
 -- one row a record of a source with a cursor in whose place a later one with its key is
 create table if not exists meta.superseded (source varchar not null, _id bigint not null, by_id bigint not null);
+
+-- one row an end of a stage: what it took
+create table if not exists meta.stage_run (
+  run varchar not null,
+  stage varchar not null,
+  -- of push and verify
+  target varchar,
+  -- as in meta.stage, so that one knows what it was that it made
+  output varchar,
+  -- rows that it was about
+  rows bigint not null,
+  milliseconds bigint not null,
+  -- the most memory that the process held; null where the system does not say
+  peak_bytes bigint,
+  -- whether that is of this stage alone, or of the run up to its end
+  peak_of_stage boolean not null,
+  ended_at timestamptz not null,
+);
+
+-- one row a snapshot and a target: what its last whole verification there found
+create table if not exists meta.verification (
+  snapshot varchar not null,
+  target varchar not null,
+  run varchar not null,
+  clean boolean not null,
+  -- verify's report, without values
+  report json not null,
+  ended_at timestamptz not null,
+  primary key (snapshot, target),
+);

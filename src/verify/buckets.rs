@@ -5,10 +5,12 @@
 //! added without overflow). A row that differs makes two buckets unequal, that of either side.
 
 use anyhow::Result;
+use sha2::{Digest as _, Sha256};
 
 use super::Options;
 use crate::codec::{RowHash, TableCodec};
 use crate::error;
+use crate::model::hex;
 use crate::model::manifest::TableEntry;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +47,16 @@ impl Buckets {
 
     pub(super) fn count(&self) -> u64 {
         self.0.iter().map(|bucket| bucket.rows).sum()
+    }
+
+    /// A hash over all of them, in hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for bucket in &self.0 {
+            hash.update(bucket.rows.to_be_bytes());
+            bucket.sums.iter().for_each(|sum| hash.update(sum.to_be_bytes()));
+        }
+        hex(hash.finalize())
     }
 
     /// How many rows these buckets have.

@@ -119,6 +119,9 @@ pub struct TableReport {
     pub difference: i64,
     /// Every value of every row is equal.
     pub equal: bool,
+    /// Over the digests of the snapshot's rows, and of the target's: the same where every value is.
+    pub expected_digest: String,
+    pub target_digest: String,
     /// Rows of the clinic that no batch wrote, where the table has the tenant column.
     pub foreign: Option<u64>,
     /// How many rows differ in which way.
@@ -444,6 +447,8 @@ async fn table_report(
         target,
         difference: i64::try_from(target)? - i64::try_from(expected)?,
         equal: ours.buckets.unequal(&theirs.buckets).is_empty(),
+        expected_digest: ours.buckets.digest(),
+        target_digest: theirs.buckets.digest(),
         foreign: theirs.foreign,
         counts: found.counts(),
         not_listed: found.not_listed(),

@@ -6,8 +6,10 @@ mod desk;
 mod loading;
 mod rehearse;
 mod replica;
+mod report;
 mod review;
 mod safety;
+mod signoff;
 mod tracing;
 mod ways_out;
 

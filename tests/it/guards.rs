@@ -33,7 +33,7 @@ fn read(path: &Path) -> String {
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 8] = ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "config"];
-    const STAGES: [&str; 11] = [
+    const STAGES: [&str; 13] = [
         "load",
         "transform",
         "check",
@@ -43,6 +43,8 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "rollback",
         "rehearse",
         "trace",
+        "report",
+        "signoff",
         "purge",
         "sample",
     ];

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use rust_i18n::t;
 use serde_json::json;
 
 use super::super::context::Context;
+use super::super::html::charts::{self, Bar};
+use super::super::html::document;
 use super::super::output::{self, Page};
 use super::Desk;
-use super::charts::{self, Bar};
 use super::explained::bits;
-use super::masked::masked;
 use super::summarised::{rounded, verdicts};
 use crate::config::sheet;
 use crate::dedupe::model::weight;
@@ -20,9 +20,8 @@ use crate::dedupe::pending::Records;
 use crate::dedupe::summary::{self, At, Summary};
 use crate::dedupe::{Model, RuleReport, cluster, level_text};
 use crate::error::Failure;
+use crate::model::masked::masked;
 use crate::staging::{private_file, private_folder};
-
-const STYLE: &str = include_str!("report.css");
 
 /// Clusters that are shown, and records of each.
 const MOST_CLUSTERS: usize = 10;
@@ -57,37 +56,28 @@ fn page(desk: &Desk, show_values: bool) -> Result<Markup> {
     let thresholds = summary::thresholds(&desk.staging, &entity.name, entity.settings(), &decided)?;
     let clusters = clusters(desk, show_values)?;
     let title = t!("cli.dedupe.report_title", entity = entity.name, clinic = entity.clinic.name);
-    Ok(html! {
-        (DOCTYPE)
-        html lang=(&*rust_i18n::locale()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                (figures(&summary))
-                h2 { (t!("cli.dedupe.report_weights")) }
-                p { (t!("cli.dedupe.report_weights_text")) }
-                (weights(&summary.found.model))
-                h2 { (t!("cli.dedupe.report_histogram")) }
-                p { (t!("cli.dedupe.report_histogram_text")) }
-                (charts::histogram(&summary.found.histogram, &[
-                    (weight(summary.review), t!("cli.dedupe.report_review", threshold = summary.review).into_owned()),
-                    (weight(summary.accept), t!("cli.dedupe.report_accept", threshold = summary.accept).into_owned()),
-                ]))
-                h2 { (t!("cli.dedupe.report_thresholds")) }
-                (threshold_table(&thresholds, summary.accept))
-                h2 { (t!("cli.dedupe.report_rules")) }
-                (rules(&summary.found.rules))
-                h2 { (t!("cli.dedupe.report_clusters")) }
-                (clusters)
-            }
-        }
-    })
+    Ok(document(
+        &title,
+        &html! {
+            h1 { (title) }
+            (figures(&summary))
+            h2 { (t!("cli.dedupe.report_weights")) }
+            p { (t!("cli.dedupe.report_weights_text")) }
+            (weights(&summary.found.model))
+            h2 { (t!("cli.dedupe.report_histogram")) }
+            p { (t!("cli.dedupe.report_histogram_text")) }
+            (charts::histogram(&summary.found.histogram, &[
+                (weight(summary.review), t!("cli.dedupe.report_review", threshold = summary.review).into_owned()),
+                (weight(summary.accept), t!("cli.dedupe.report_accept", threshold = summary.accept).into_owned()),
+            ]))
+            h2 { (t!("cli.dedupe.report_thresholds")) }
+            (threshold_table(&thresholds, summary.accept))
+            h2 { (t!("cli.dedupe.report_rules")) }
+            (rules(&summary.found.rules))
+            h2 { (t!("cli.dedupe.report_clusters")) }
+            (clusters)
+        },
+    ))
 }
 
 fn figures(summary: &Summary) -> Markup {

@@ -1,9 +1,7 @@
 //! `trasvase dedupe`: what people read about how records were found to be the same.
 
-mod charts;
 mod explained;
 mod html;
-mod masked;
 mod summarised;
 
 use std::io::IsTerminal as _;

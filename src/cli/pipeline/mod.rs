@@ -2,6 +2,7 @@
 
 mod connection;
 mod gate;
+mod proof;
 mod rehearsal;
 mod work;
 
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::context::Context;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
+use super::peak::Peak;
 use super::progress::{Both, Progress};
 use super::status::{self, State, counts_text};
 use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
@@ -28,8 +30,9 @@ use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Target;
 use crate::push::Begun;
-use crate::staging::{Access, StageRow, Staging};
+use crate::staging::{Access, StageRow, StageRun, Staging};
 pub(super) use connection::Connection;
+pub(super) use proof::prove;
 pub(super) use rehearsal::Rehearsing;
 
 /// Which stages to run, and how.
@@ -234,7 +237,7 @@ impl Pipeline<'_> {
         self.ready(stage)?;
         self.open_staging(stage)?;
         let before = self.staging.as_ref().map(|staging| row_of(staging, stage)).transpose()?.flatten();
-        let started = Instant::now();
+        let (started, peak) = (Instant::now(), Peak::begin());
         self.journal.stage_started(stage);
         let done = self.begin(stage).and_then(|()| self.patient_work(stage)).and_then(|report| {
             let mut counts = self.counts(&report);
@@ -247,7 +250,8 @@ impl Pipeline<'_> {
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match done {
             Ok((report, counts)) => {
-                self.journal.stage_finished(stage, milliseconds, &counts);
+                let took = self.took(stage, milliseconds, &peak, &report, &counts)?;
+                self.journal.stage_finished(stage, &took, &counts);
                 self.progress.stage_done(stage, &counts_text(&counts), milliseconds);
                 Ok(Done { stage, milliseconds, counts, report })
             }
@@ -285,6 +289,32 @@ impl Pipeline<'_> {
             }
             again::pause(retry.wait)?;
         }
+    }
+
+    /// What a stage took; the staging file keeps it too.
+    fn took(
+        &self,
+        stage: Stage,
+        milliseconds: u64,
+        peak: &Peak,
+        report: &Report,
+        counts: &Value,
+    ) -> Result<StageRun> {
+        let took = StageRun {
+            run: self.journal.run(),
+            stage: stage.to_string(),
+            target: counts["target"].as_str().filter(|_| stage >= Stage::Push).map(str::to_owned),
+            output: Some(self.output(stage, report)?),
+            rows: rows(report),
+            milliseconds,
+            peak_bytes: peak.bytes(),
+            peak_of_stage: peak.anew,
+            ended_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        };
+        if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage)) {
+            staging.note_run(&took)?;
+        }
+        Ok(took)
     }
 
     /// Refuses what cannot come to anything, before any book is opened.
@@ -484,6 +514,20 @@ const LOADED: &str = "select sha256(coalesce(string_agg(concat_ws(' ', source, p
 /// The last build of every model.
 const BUILT: &str = "select sha256(coalesce(string_agg(model || ' ' || fingerprint, chr(10) order by model), '')) \
                      from (from meta.model_version qualify row_number() over (partition by model order by version desc) = 1)";
+
+/// The rows that a stage was about.
+fn rows(report: &Report) -> u64 {
+    match report {
+        Report::Load(report) => {
+            report.sources.iter().filter(|source| !source.unchanged).map(|source| source.rows).sum()
+        }
+        Report::Transform(report) => report.built.iter().map(|model| model.rows).sum(),
+        Report::Check(report) => report.tables.iter().map(|table| table.rows).sum(),
+        Report::Export(report) => report.tables.iter().map(|table| table.rows).sum(),
+        Report::Push(report) => report.plan.writes(),
+        Report::Verify(report) => report.tables.iter().map(|table| table.target).sum(),
+    }
+}
 
 /// Whether the stage found nothing that stops a run.
 fn clean(report: &Report) -> bool {

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::connection::Connection;
-use super::{Outcome, Pipeline, Rehearsing, Report, row_of};
+use super::{Outcome, Pipeline, Rehearsing, Report, proof, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
-use crate::config::{Clinic, LoadMode, Vanished, sql_files};
+use crate::config::{Clinic, LoadMode, Project, Vanished, sql_files};
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
@@ -305,6 +305,9 @@ impl Pipeline<'_> {
             Some((replica, _)) => connection.block_on(pg::watched(&replica.session, work))?,
             None => connection.block_on(work)?,
         };
+        if let Some(staging) = &self.staging {
+            proof::keep(staging, &self.journal.run(), &connection.target.name, &report)?;
+        }
         self.tell(&report);
         if !report.is_clean() {
             let clinic = &self.clinic.name;
@@ -478,21 +481,8 @@ impl Pipeline<'_> {
         }
     }
 
-    /// The clinic with these tables only: without the sources that have another as their primary, and without figures
-    /// and questions about others.
     fn part(&self, names: &[TableName]) -> Result<Clinic> {
-        let mut clinic = self.clinic.clone();
-        let models = sql_files(self.project, &clinic, "target")?;
-        let tables = models.iter().map(|file| TableName::from(file.name.as_str()));
-        clinic.left_out = tables.filter(|table| !names.contains(table)).collect();
-        if clinic.left_out.is_empty() {
-            return Ok(clinic);
-        }
-        let left_out = &clinic.left_out;
-        clinic.sources.retain(|_, source| !source.primary.iter().any(|table| left_out.contains(table)));
-        let questions = sql_files(self.project, &clinic, "control")?;
-        clinic.control.retain(|name, _| questions.iter().any(|file| file.name == format!("{name}.target")));
-        Ok(clinic)
+        part_of(self.project, self.clinic, names)
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
@@ -519,6 +509,23 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
+}
+
+/// The clinic with these tables only: without the sources that have another as their primary, and without figures and
+/// questions about others.
+pub(super) fn part_of(project: &Project, clinic: &Clinic, names: &[TableName]) -> Result<Clinic> {
+    let mut clinic = clinic.clone();
+    let models = sql_files(project, &clinic, "target")?;
+    let tables = models.iter().map(|file| TableName::from(file.name.as_str()));
+    clinic.left_out = tables.filter(|table| !names.contains(table)).collect();
+    if clinic.left_out.is_empty() {
+        return Ok(clinic);
+    }
+    let left_out = &clinic.left_out;
+    clinic.sources.retain(|_, source| !source.primary.iter().any(|table| left_out.contains(table)));
+    let questions = sql_files(project, &clinic, "control")?;
+    clinic.control.retain(|name, _| questions.iter().any(|file| file.name == format!("{name}.target")));
+    Ok(clinic)
 }
 
 /// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.

@@ -141,6 +141,8 @@ fn no_value_is_in_any_log_message_or_report() {
     watch.every_way("verify mini", 3);
     watch.every_way("dedupe mini person", 0);
     watch.every_way("dedupe mini person --report", 0);
+    watch.every_way("report mini", 0);
+    watch.every_way("signoff mini last --by Eva", 3);
     watch.every_way("push mini --dry-run", 0);
     watch.every_way("issues mini --all", 0);
     watch.every_way("log mini --errors", 0);

@@ -134,6 +134,9 @@ fn what_is_not_signed_off_is_not_purged() {
     says(&mini.run(&["purge", "mini", "--confirm", "mini"]), 2, &["not signed off"]);
     mini.execute("update person set name = 'Ana' where name = 'Somebody'");
     says(&mini.run(&["verify", "mini"]), 0, &[]);
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 2, &["not signed off", "trasvase signoff mini"]);
+    says(&mini.run(&["signoff", "mini", "last", "--by", "Eva"]), 0, &[]);
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 0, &["staging/mini/snapshots/"]);
     says(&mini.run(&["load", "mini", "--force"]), 0, &[]);
     says(&mini.run(&["purge", "mini", "--dry-run"]), 2, &["not signed off"]);
     assert!(mini.path().join("staging/mini/mini.duckdb").is_file());
@@ -147,6 +150,7 @@ fn a_purge_leaves_a_list_and_nothing_else() {
     says(&mini.run(&["run", "mini"]), 0, &[]);
     let changes = || texts(&mini, "select count(*)::text from trasvase.change");
     assert_eq!(changes(), ["1"]);
+    says(&mini.run(&["signoff", "mini", "last", "--by", "Eva"]), 0, &[]);
     says(&mini.run(&["purge", "mini", "--dry-run"]), 0, &["staging/mini/snapshots/", "[retention]"]);
     let staging = mini.path().join("staging/mini");
     let before = std::fs::read(staging.join("mini.duckdb")).unwrap();

@@ -3,16 +3,16 @@
 use maud::{Markup, html};
 
 /// A bar to the right of zero, or to the left.
-pub(super) struct Bar {
-    pub(super) label: String,
-    pub(super) value: f64,
-    pub(super) text: String,
+pub(in crate::cli) struct Bar {
+    pub(in crate::cli) label: String,
+    pub(in crate::cli) value: f64,
+    pub(in crate::cli) text: String,
     /// Drawn pale: it is but a guess.
-    pub(super) faint: bool,
+    pub(in crate::cli) faint: bool,
 }
 
 /// Bars on both sides of one zero line; `most` is the value at the edge.
-pub(super) fn diverging(bars: &[Bar], most: f64) -> Markup {
+pub(in crate::cli) fn diverging(bars: &[Bar], most: f64) -> Markup {
     html! {
         @for bar in bars {
             div class="level" {
@@ -40,7 +40,7 @@ fn class(bar: &Bar) -> &'static str {
 }
 
 /// Counts by whole bits, on a logarithmic scale, with lines at named places.
-pub(super) fn histogram(counts: &[(i64, u64)], lines: &[(f64, String)]) -> Markup {
+pub(in crate::cli) fn histogram(counts: &[(i64, u64)], lines: &[(f64, String)]) -> Markup {
     let (Some(first), Some(last)) = (counts.first(), counts.last()) else { return html! {} };
     // A line may stand where no pair is.
     let ends = lines.iter().map(|(value, _)| *value);
@@ -59,7 +59,7 @@ pub(super) fn histogram(counts: &[(i64, u64)], lines: &[(f64, String)]) -> Marku
                     @let tall = tall(*count) / most * 84.0;
                     rect class="bar" x=(number(at(as_f64(*bits)))) y=(number(100.0 - tall))
                         width=(number(88.0 / (high - low))) height=(number(tall)) {
-                        title { (bits) " … " (bits + 1) ": " (super::super::output::count(*count)) }
+                        title { (bits) " … " (bits + 1) ": " (crate::cli::output::count(*count)) }
                     }
                 }
             }
@@ -84,7 +84,7 @@ fn step(range: f64) -> f64 {
 }
 
 /// A share of the widest, as a bar in a table's cell.
-pub(super) fn share(part: u64, whole: u64) -> Markup {
+pub(in crate::cli) fn share(part: u64, whole: u64) -> Markup {
     let width = if whole == 0 { 0.0 } else { as_f64_unsigned(part) / as_f64_unsigned(whole) * 120.0 };
     html! {
         svg class="share" viewBox="0 0 120 10" role="presentation" {
@@ -97,7 +97,7 @@ fn tall(count: u64) -> f64 {
     (as_f64_unsigned(count) + 1.0).log10()
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -108,6 +108,6 @@ fn as_f64(value: i64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bits and counts of a chart")]
-fn as_f64_unsigned(value: u64) -> f64 {
+pub(super) fn as_f64_unsigned(value: u64) -> f64 {
     value as f64
 }

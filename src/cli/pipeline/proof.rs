@@ -1,0 +1,67 @@
+//! Verifications for reports and sign-offs, and what the staging file keeps of every one.
+
+use anyhow::Result;
+
+use super::connection::Connection;
+use super::work::part_of;
+use crate::cli::context::Context;
+use crate::config::{Clinic, Project};
+use crate::model::ident::TableName;
+use crate::model::proof::Proof;
+use crate::model::run::Observer;
+use crate::snapshot::Snapshot;
+use crate::staging::Staging;
+use crate::verify;
+
+/// Verifies a snapshot there and then, without books. With a sample, its rows carry their values.
+pub(in crate::cli) fn prove(
+    context: &Context,
+    (project, clinic): (&Project, &Clinic),
+    connection: &Connection,
+    snapshot: &Snapshot,
+    sample: usize,
+    observer: &dyn Observer,
+) -> Result<Proof> {
+    let tables: Vec<TableName> = snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
+    let options = verify::Options {
+        project,
+        clinic: &part_of(project, clinic, &tables)?,
+        snapshot,
+        client: &connection.session.client,
+        catalog: &connection.catalog,
+        limits: &context.limits(),
+        show_values: sample > 0,
+        most: 0,
+        since: None,
+        sample,
+        replica: None,
+    };
+    let report = connection.block_on(verify::run(&options, verify::Books::default(), observer))?;
+    Ok(serde_json::from_value(serde_json::to_value(report)?)?)
+}
+
+/// Keeps what the verification of a whole snapshot found: for a report without a target, and its faults among the
+/// findings, where people decide about them.
+pub(super) fn keep(staging: &Staging, run: &str, target: &str, report: &verify::Report) -> Result<()> {
+    if report.since.is_some() || report.replica.is_some() {
+        return Ok(());
+    }
+    let mut proof: Proof = serde_json::from_value(serde_json::to_value(report)?)?;
+    proof.sample.clear();
+    let text = serde_json::to_string(&proof)?;
+    staging.transaction(|| {
+        staging.note_verification(run, &proof.snapshot, target, proof.is_clean(), &text)?;
+        staging.execute("delete from meta.finding where stage = 'verify'")?;
+        for fault in proof.faults() {
+            let severity = if fault.later { "warning" } else { "critical" };
+            staging
+                .connection()
+                .execute(
+                    "insert into meta.finding values ('verify', ?, ?, ?, ?, ?, null)",
+                    duckdb::params![fault.rule, severity, fault.subject, fault.column, fault.count],
+                )
+                .map_err(crate::error::duckdb)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,130 @@
+//! The sentences of a report.
+
+use rust_i18n::t;
+
+use crate::cli::output::count;
+use crate::report::{Report, Verdict};
+
+/// The answer in one sentence.
+pub(super) fn answer(report: &Report) -> String {
+    let one = &report.answer;
+    let (read, rows, tables) = (count(one.read), count(one.rows), count(one.tables as u64));
+    match one.verdict {
+        Verdict::Clean => t!("report.clean", read = read, rows = rows, tables = tables),
+        Verdict::Later => t!("report.later", read = read, rows = rows, tables = tables),
+        Verdict::Accepted => t!("report.accepted", read = read, count = count(one.faults as u64)),
+        Verdict::Faults => t!("report.faults", read = read, count = count(one.faults as u64)),
+        Verdict::Unproven => t!("report.unproven", read = read),
+    }
+    .into_owned()
+}
+
+pub(super) fn verdict(name: &str) -> String {
+    match name {
+        "unreadable" => t!("report.unreadable"),
+        "rejected" => t!("report.rejected"),
+        "merged" => t!("report.merged"),
+        "filtered" => t!("report.filtered"),
+        "imported" => t!("report.imported"),
+        other => return other.to_owned(),
+    }
+    .into_owned()
+}
+
+pub(super) fn severity(name: &str) -> String {
+    match name {
+        "critical" => t!("report.critical"),
+        "warning" => t!("report.warning"),
+        "info" => t!("report.info"),
+        other => return other.to_owned(),
+    }
+    .into_owned()
+}
+
+pub(super) fn status(name: &str) -> String {
+    match name {
+        "open" => t!("report.open"),
+        "accepted" => t!("report.status_accepted"),
+        "resolved" => t!("report.resolved"),
+        "completed" => t!("report.completed"),
+        "rolled_back" => t!("report.rolled_back"),
+        "running" => t!("report.running"),
+        "failed" => t!("report.failed"),
+        other => return other.to_owned(),
+    }
+    .into_owned()
+}
+
+/// What a verification found wrong.
+pub(in crate::cli) fn fault(rule: &str) -> String {
+    match rule {
+        "rows_missing" | "rows_missing_unsent" => t!("report.rows_missing"),
+        "rows_missing_deleted" => t!("report.rows_deleted"),
+        "rows_extra" => t!("report.rows_extra"),
+        "rows_extra_edited" | "rows_different_edited" => t!("report.rows_edited"),
+        "rows_different_rewritten" => t!("report.rows_rewritten"),
+        "rows_different_unsent" => t!("report.rows_unsent"),
+        "rows_kept" => t!("report.rows_kept"),
+        rule if rule.starts_with("rows_") => t!("report.rows_unequal"),
+        "months" => t!("report.months_unequal"),
+        "records_unaccounted" => t!("report.records_unaccounted"),
+        "control" => t!("report.control_unequal"),
+        "query" => t!("report.query_unequal"),
+        relation => return self::relation(relation),
+    }
+    .into_owned()
+}
+
+/// A kind of rule of the target.
+pub(super) fn relation(kind: &str) -> String {
+    match kind {
+        "foreign_key" => t!("verify.foreign_keys"),
+        "declared" => t!("verify.declared"),
+        "not_null" => t!("verify.not_null"),
+        "unique" => t!("verify.unique"),
+        "check" => t!("verify.check"),
+        "sequence" => t!("verify.sequences"),
+        "today" => t!("verify.today"),
+        other => return other.to_owned(),
+    }
+    .into_owned()
+}
+
+/// A difference with its sign.
+pub(super) fn signed(difference: i64) -> String {
+    let digits = count(difference.unsigned_abs());
+    match difference {
+        0 => digits,
+        1.. => format!("+{digits}"),
+        _ => format!("−{digits}"),
+    }
+}
+
+/// Bytes in a unit that fits.
+pub(super) fn size(bytes: u64) -> String {
+    let steps = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let step = (0..steps.len() - 1).take_while(|step| bytes >> (10 * (step + 1)) > 0).count();
+    let whole = bytes >> (10 * step);
+    let tenth = if step == 0 || whole >= 100 { 0 } else { (bytes >> (10 * (step - 1)) & 1023) * 10 / 1024 };
+    match (step, whole) {
+        (0, _) | (_, 100..) => format!("{whole} {}", steps[step]),
+        _ => format!("{whole}.{tenth} {}", steps[step]),
+    }
+}
+
+/// Rows a second.
+pub(super) fn speed(rows: u64, milliseconds: u64) -> String {
+    if milliseconds == 0 || rows == 0 { "–".to_owned() } else { count(rows * 1000 / milliseconds) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([-4, 0, 12].map(signed), ["−4", "0", "+12"]);
+        assert_eq!([12, 1536, 300 << 20, 5 << 30].map(size), ["12 B", "1.5 KiB", "300 MiB", "5.0 GiB"]);
+        assert_eq!((speed(1000, 500), speed(0, 5)), ("2,000".to_owned(), "–".to_owned()));
+    }
+}

@@ -1,0 +1,268 @@
+//! What a verification found, as verify serialises it: what reports and sign-offs are made of, whether it was run just now
+//! or is read from the staging file.
+
+use serde::{Deserialize, Serialize};
+
+use super::ident::TableName;
+use super::manifest::SourceCount;
+
+/// One verification of a whole snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    pub snapshot: String,
+    pub tables: Vec<ProvenTable>,
+    pub relations: Vec<ProvenRelation>,
+    pub months: Vec<ProvenMonths>,
+    pub sources: Vec<ProvenSource>,
+    pub controls: Vec<ProvenControl>,
+    pub queries: Vec<ProvenQuery>,
+    #[serde(default)]
+    pub sample: Vec<SampledRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenTable {
+    pub table: TableName,
+    /// Rows that the models made.
+    pub source: u64,
+    pub rejected: u64,
+    pub expected: u64,
+    pub target: u64,
+    pub difference: i64,
+    pub equal: bool,
+    /// Rows of the clinic that no batch wrote.
+    pub foreign: Option<u64>,
+    /// Over the digests of the snapshot's rows, and of the target's.
+    pub expected_digest: String,
+    pub target_digest: String,
+    pub counts: Vec<Differing>,
+}
+
+/// How many rows differ in one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Differing {
+    /// `missing`, `extra`, `different`, `kept`.
+    pub kind: String,
+    /// `unsent`, `rewritten`, `edited`, `deleted`.
+    pub cause: Option<String>,
+    pub rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenRelation {
+    pub table: TableName,
+    pub kind: String,
+    pub name: String,
+    pub rows: u64,
+    pub warning: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenMonths {
+    pub table: TableName,
+    pub column: String,
+    pub months: Vec<ProvenMonth>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenMonth {
+    pub month: String,
+    pub expected: u64,
+    pub target: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenSource {
+    #[serde(flatten)]
+    pub count: SourceCount,
+    pub complete: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenControl {
+    pub name: String,
+    pub key: String,
+    pub source: Option<String>,
+    pub rejected: Option<String>,
+    pub target: Option<String>,
+    pub equal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProvenQuery {
+    pub name: String,
+    pub rows: u64,
+    pub differing: u64,
+    pub equal: bool,
+}
+
+/// One row, column by column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampledRow {
+    pub table: TableName,
+    pub key: String,
+    pub found: bool,
+    pub columns: Vec<SampledCell>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampledCell {
+    pub column: String,
+    pub equal: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<SampledValues>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampledValues {
+    pub expected: Option<String>,
+    pub found: Option<String>,
+}
+
+/// One thing that a verification found wrong, which people may accept as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    pub rule: String,
+    pub subject: String,
+    pub column: Option<String>,
+    pub count: u64,
+    /// People did it after the load, which was right.
+    pub later: bool,
+}
+
+impl Proof {
+    /// Nothing was looked at.
+    pub fn nothing(snapshot: &str) -> Self {
+        Self {
+            snapshot: snapshot.to_owned(),
+            tables: Vec::new(),
+            relations: Vec::new(),
+            months: Vec::new(),
+            sources: Vec::new(),
+            controls: Vec::new(),
+            queries: Vec::new(),
+            sample: Vec::new(),
+        }
+    }
+
+    /// Rows of the clinic in the target.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.target).sum()
+    }
+
+    pub fn is_clean(&self) -> bool {
+        self.faults().is_empty()
+    }
+
+    /// Everything that is not as it should be.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.tables.iter().flat_map(ProvenTable::faults).collect();
+        let fault = |rule: &str, subject: &str, column: &str, count: u64| Fault {
+            rule: rule.to_owned(),
+            subject: subject.to_owned(),
+            column: Some(column.to_owned()).filter(|column| !column.is_empty()),
+            count,
+            later: false,
+        };
+        let broken = self.relations.iter().filter(|one| one.rows > 0 && !one.warning);
+        faults.extend(broken.map(|one| fault(&one.kind, &one.table.to_string(), &one.name, one.rows)));
+        for one in &self.months {
+            let unequal = one.months.iter().filter(|month| month.expected != month.target).count() as u64;
+            if unequal > 0 {
+                faults.push(fault("months", &one.table.to_string(), &one.column, unequal));
+            }
+        }
+        let lost = self.sources.iter().filter(|source| !source.complete);
+        faults.extend(lost.map(|one| fault("records_unaccounted", &one.count.source, "", one.unaccounted())));
+        let controls = self.controls.iter().filter(|control| !control.equal);
+        faults.extend(controls.map(|one| fault("control", &one.name, &one.key, 1)));
+        let queries = self.queries.iter().filter(|query| !query.equal);
+        faults.extend(queries.map(|one| fault("query", &one.name, "", one.differing)));
+        faults
+    }
+
+    /// The same without a value that says something: of the sample the shapes are left.
+    pub fn masked(mut self) -> Self {
+        let mask = |value: &mut Option<String>| *value = value.as_deref().map(super::masked::masked);
+        for row in &mut self.sample {
+            row.key = super::masked::masked_key(&row.key);
+            for values in row.columns.iter_mut().filter_map(|cell| cell.values.as_mut()) {
+                mask(&mut values.expected);
+                mask(&mut values.found);
+            }
+        }
+        self
+    }
+}
+
+impl ProvenSource {
+    /// Records whose fate is not known; or too many fates.
+    fn unaccounted(&self) -> u64 {
+        let one = &self.count;
+        one.read.abs_diff(one.rejected + one.merged + one.imported + one.skipped + one.filtered)
+    }
+}
+
+impl ProvenTable {
+    fn faults(&self) -> Vec<Fault> {
+        let fault = |rule: String, count, later| Fault {
+            rule,
+            subject: self.table.to_string(),
+            column: None,
+            count,
+            later,
+        };
+        if self.equal {
+            return Vec::new();
+        }
+        if self.counts.is_empty() {
+            return vec![fault("rows_unequal".to_owned(), self.expected.abs_diff(self.target), false)];
+        }
+        let of = |one: &Differing| {
+            let later = matches!(one.cause.as_deref(), Some("edited" | "deleted"));
+            let rule = match &one.cause {
+                Some(cause) => format!("rows_{}_{cause}", one.kind),
+                None => format!("rows_{}", one.kind),
+            };
+            fault(rule, one.rows, later)
+        };
+        self.counts.iter().map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(equal: bool, counts: &[(&str, Option<&str>, u64)]) -> ProvenTable {
+        let counts = counts.iter().map(|(kind, cause, rows)| Differing {
+            kind: (*kind).to_owned(),
+            cause: cause.map(str::to_owned),
+            rows: *rows,
+        });
+        ProvenTable {
+            table: TableName::from("patient"),
+            source: 9,
+            rejected: 0,
+            expected: 9,
+            target: 8,
+            difference: -1,
+            equal,
+            foreign: None,
+            expected_digest: String::new(),
+            target_digest: String::new(),
+            counts: counts.collect(),
+        }
+    }
+
+    #[test]
+    fn an_unequal_table_is_a_fault_whatever_is_known_of_it() {
+        assert!(table(true, &[("kept", None, 2)]).faults().is_empty());
+        assert_eq!(table(false, &[]).faults()[0].rule, "rows_unequal");
+        let faults = table(false, &[("different", Some("edited"), 2), ("missing", None, 1)]).faults();
+        let told: Vec<_> = faults.iter().map(|one| (one.rule.as_str(), one.count, one.later)).collect();
+        assert_eq!(told, [("rows_different_edited", 2, true), ("rows_missing", 1, false)]);
+    }
+}

@@ -1,0 +1,98 @@
+//! Origin, imported, difference, and why there is one.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Here;
+use crate::config::Clinic;
+use crate::model::ident::TableName;
+use crate::model::manifest::{Manifest, SourceCount};
+
+/// One source.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceCounts {
+    #[serde(flatten)]
+    pub count: SourceCount,
+    /// The table whose rows its records are.
+    pub primary: Option<TableName>,
+    /// `imported - read`
+    pub difference: i64,
+    /// The verdicts add up to what was read.
+    pub complete: bool,
+    /// Why no model reads it, where that is meant.
+    pub unused: Option<String>,
+    pub notes: Vec<Note>,
+}
+
+/// Why records are not imported as rows of their own. A record may have several reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// `unreadable`, `rejected`, `merged`, `filtered`.
+    pub verdict: String,
+    /// A rule with column and constraint, or a model.
+    pub reason: Option<String>,
+    pub records: u64,
+}
+
+/// So many reasons are told of a source.
+const MOST: usize = 12;
+
+pub(super) fn of(here: &Here<'_>, clinic: &Clinic, manifest: &Manifest) -> Result<Vec<SourceCounts>> {
+    let mut notes = notes(here)?;
+    let one = |count: &SourceCount| {
+        let settings = clinic.sources.get(&count.source);
+        let imported = count.imported + count.skipped;
+        let known = count.rejected + count.merged + imported + count.filtered;
+        SourceCounts {
+            primary: settings.and_then(|source| source.primary.clone()),
+            difference: i64::try_from(imported).unwrap_or(i64::MAX)
+                - i64::try_from(count.read).unwrap_or(i64::MAX),
+            complete: known == count.read,
+            unused: settings.filter(|_| count.unread).and_then(|source| source.unused.clone()),
+            notes: notes.remove(&count.source).unwrap_or_else(|| plain(count)),
+            count: count.clone(),
+        }
+    };
+    Ok(manifest.sources.iter().map(one).collect())
+}
+
+/// What the verdicts alone say, where nothing more is known.
+fn plain(count: &SourceCount) -> Vec<Note> {
+    let verdicts = [("rejected", count.rejected), ("merged", count.merged), ("filtered", count.filtered)];
+    let told = verdicts.into_iter().filter(|(_, records)| *records > 0);
+    told.map(|(verdict, records)| Note { verdict: verdict.to_owned(), reason: None, records }).collect()
+}
+
+/// The reasons of each source, the most frequent first.
+fn notes(here: &Here<'_>) -> Result<BTreeMap<String, Vec<Note>>> {
+    let mut notes: BTreeMap<String, Vec<Note>> = BTreeMap::new();
+    for sql in [UNREADABLE, REJECTED, MERGED, FILTERED] {
+        if sql != UNREADABLE && !(here.has("meta", "verdict")? && here.has("meta", "fate")?) {
+            continue;
+        }
+        for (source, verdict, reason, records) in
+            here.rows(sql, |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        {
+            let of_source = notes.entry(source).or_default();
+            if of_source.len() < MOST {
+                of_source.push(Note { verdict, reason, records });
+            }
+        }
+    }
+    Ok(notes)
+}
+
+const UNREADABLE: &str = "select source, 'unreadable', reason, count(*)::ubigint from meta.load_error \
+     where record is not null group by all order by source, 4 desc, reason";
+
+const REJECTED: &str = "select fate.source, 'rejected', fate.detail, count(distinct _id)::ubigint from meta.fate fate \
+     join meta.verdict verdict using (_id) where fate.fate = 'rejected' and verdict.verdict = 'rejected' \
+     group by all order by 1, 4 desc, 3";
+
+const MERGED: &str = "select source, 'merged', null::varchar, count(*)::ubigint from meta.verdict \
+     where verdict = 'merged' group by all order by source";
+
+const FILTERED: &str = "select filtered.source, 'filtered', filtered.model, count(distinct _id)::ubigint from meta.filtered filtered \
+     join meta.verdict verdict using (_id) where verdict.verdict = 'filtered' group by all order by 1, 4 desc, 3";

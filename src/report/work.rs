@@ -1,0 +1,188 @@
+//! How the snapshot came to be: stages, models, maps, duplicates, corrections, files.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{Here, SnapshotFile};
+use crate::model::ident::quoted;
+use crate::model::manifest::{Manifest, SourceFile};
+use crate::model::run::Stage;
+use crate::snapshot::Snapshot;
+use crate::staging::{StageRun, Staging};
+
+/// Records of one entity that are one person.
+#[derive(Debug, Clone, Serialize)]
+pub struct Duplicates {
+    pub entity: String,
+    pub records: u64,
+    pub golden: u64,
+    /// Golden ids of more than one record.
+    pub clusters: u64,
+    pub biggest: u64,
+    /// Pairs that wait for a person's decision.
+    pub pending: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct MapCoverage {
+    pub map: String,
+    /// `reject`, `null` or `keep`.
+    pub policy: String,
+    pub targets: Vec<String>,
+    /// Values that it translates.
+    pub translated: u64,
+    /// Values that it does not, and the rows that hold them.
+    pub unmapped_values: u64,
+    pub unmapped_rows: u64,
+}
+
+/// Cells that people corrected.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fixes {
+    pub entity: String,
+    pub column: String,
+    pub cells: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Model {
+    pub model: String,
+    pub version: u64,
+    pub fingerprint: String,
+    /// Where the staging file knows.
+    pub rows: Option<u64>,
+    pub built_at: Option<String>,
+}
+
+/// Whether the staging file still holds what the snapshot was made of.
+pub(super) fn is_of(staging: &Staging, snapshot: &str) -> Result<bool> {
+    let stages = staging.stages()?;
+    let of = |stage: Stage| stages.iter().find(|row| row.stage == stage);
+    let Some(export) = of(Stage::Export) else { return Ok(false) };
+    let check = of(Stage::Check).and_then(|row| row.output.as_ref());
+    let transform = of(Stage::Transform).and_then(|row| row.output.as_ref());
+    let load = of(Stage::Load).and_then(|row| row.output.as_ref());
+    let read = |stage: Stage| of(stage).and_then(|row| row.input.as_ref());
+    Ok(export.output.as_deref() == Some(snapshot)
+        && export.input.as_ref() == check
+        && read(Stage::Check) == transform
+        && read(Stage::Transform) == load)
+}
+
+/// What each stage took the last time that it made this: the first ones as the staging file has them, push and verify of
+/// this snapshot on this target.
+pub(super) fn stages(staging: Option<&Staging>, manifest: &Manifest, target: &str) -> Result<Vec<StageRun>> {
+    let Some(staging) = staging else { return Ok(Vec::new()) };
+    let (runs, rows) = (staging.runs()?, staging.stages()?);
+    let last = |stage: Stage| {
+        let made = rows.iter().find(|row| row.stage == stage).and_then(|row| row.output.as_deref());
+        let wanted = if stage >= Stage::Export { Some(manifest.id.as_str()) } else { made };
+        let there = |run: &&StageRun| stage < Stage::Push || run.target.as_deref() == Some(target);
+        let of_stage = |run: &&StageRun| run.stage == stage.as_str() && run.output.as_deref() == wanted;
+        // What was unchanged took no time worth telling.
+        let of_it = || runs.iter().rev().filter(of_stage).filter(there);
+        of_it().find(|run| run.rows > 0).or_else(|| of_it().next()).cloned()
+    };
+    Ok(Stage::ALL.into_iter().filter_map(last).collect())
+}
+
+pub(super) fn models(here: &Here<'_>, manifest: &Manifest) -> Result<Vec<Model>> {
+    let built = here.rows(
+        "select model, version::ubigint, rows::ubigint, strftime(built_at, '%Y-%m-%dT%H:%M:%SZ') from meta.model_version",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    let model = |(name, version): (&String, &crate::model::manifest::ModelVersion)| {
+        let found = built.iter().find(|(model, number, ..)| model == name && *number == version.version);
+        Model {
+            model: name.clone(),
+            version: version.version,
+            fingerprint: version.fingerprint.clone(),
+            rows: found.map(|(_, _, rows, _)| *rows),
+            built_at: found.map(|(.., at): &(_, _, _, String)| at.clone()),
+        }
+    };
+    Ok(manifest.models.iter().map(model).collect())
+}
+
+pub(super) fn maps(here: &Here<'_>) -> Result<Vec<MapCoverage>> {
+    let uses = here.rows(
+        "select map, any_value(policy order by policy), list(distinct target order by target)::varchar from meta.map_use group by map order by map",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+    )?;
+    let mut maps = Vec::new();
+    for (map, policy, targets) in uses {
+        let translated =
+            format!("select count(*)::ubigint from map.{} where target_value is not null", quoted(&map));
+        let unmapped = format!(
+            "select count(distinct source_value)::ubigint, coalesce(sum(count), 0)::ubigint from meta.unmapped where map = {}",
+            crate::model::ident::literal(&map)
+        );
+        let missing = here.rows(&unmapped, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (unmapped_values, unmapped_rows) = missing.first().copied().unwrap_or_default();
+        maps.push(MapCoverage {
+            policy,
+            targets: targets.trim_matches(['[', ']']).split(", ").map(str::to_owned).collect(),
+            translated: here.rows(&translated, |row| row.get(0))?.first().copied().unwrap_or_default(),
+            unmapped_values,
+            unmapped_rows,
+            map,
+        });
+    }
+    Ok(maps)
+}
+
+pub(super) fn fixes(here: &Here<'_>) -> Result<Vec<Fixes>> {
+    if !here.has("meta", "fix")? {
+        return Ok(Vec::new());
+    }
+    let sql = "select entity, column_name, count(*)::ubigint from meta.fix group by all order by 1, 2";
+    here.rows(sql, |row| Ok(Fixes { entity: row.get(0)?, column: row.get(1)?, cells: row.get(2)? }))
+}
+
+/// Counted in the snapshot, so that it is true of it.
+pub(super) fn duplicates(manifest: &Manifest, snapshot: &Snapshot) -> Result<Vec<Duplicates>> {
+    let one = |entry: &crate::model::manifest::GoldenEntry| {
+        let mut sizes: std::collections::HashMap<String, u64> = std::collections::HashMap::new();
+        for row in snapshot.golden(entry)? {
+            *sizes.entry(row?.golden_id).or_default() += 1;
+        }
+        Ok(Duplicates {
+            entity: entry.entity.clone(),
+            records: entry.rows,
+            golden: sizes.len() as u64,
+            clusters: sizes.values().filter(|size| **size > 1).count() as u64,
+            biggest: sizes.values().copied().max().unwrap_or_default(),
+            pending: entry.pending,
+        })
+    };
+    manifest.golden.iter().map(one).collect()
+}
+
+/// Every file of the snapshot, once.
+pub(super) fn files(manifest: &Manifest) -> Vec<SnapshotFile> {
+    let file = |name: &String, bytes: u64, sha256: &String| SourceFile {
+        name: name.clone(),
+        bytes,
+        sha256: sha256.clone(),
+    };
+    let tables = manifest.tables.iter().map(|one| SnapshotFile {
+        file: file(&one.file, one.bytes, &one.sha256),
+        rows: one.rows,
+        table: Some(one.table.clone()),
+    });
+    let golden = manifest.golden.iter().map(|one| SnapshotFile {
+        file: file(&one.file, one.bytes, &one.sha256),
+        rows: one.rows,
+        table: None,
+    });
+    let records = manifest.records.iter().map(|one| SnapshotFile {
+        file: file(&one.file, one.bytes, &one.sha256),
+        rows: one.rows,
+        table: None,
+    });
+    let mut seen = BTreeSet::new();
+    let all = tables.chain(golden).chain(records);
+    all.filter(|one| seen.insert(one.file.name.clone())).collect()
+}
