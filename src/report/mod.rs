@@ -5,6 +5,7 @@
 
 mod answer;
 mod checklist;
+pub mod compare;
 mod counts;
 mod findings;
 mod work;

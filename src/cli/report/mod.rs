@@ -1,6 +1,7 @@
 //! `trasvase report`: what a migration came to, as one page and the same as JSON.
 
 mod checklist;
+mod compared;
 mod counts;
 mod findings;
 mod page;
@@ -12,7 +13,9 @@ mod work;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use maud::Markup;
 use rust_i18n::t;
+use serde::Serialize;
 use serde_json::json;
 
 use super::context::Context;
@@ -43,12 +46,16 @@ pub(super) struct Arguments {
     /// Show cells as they are; the page is patients' data then
     #[arg(long)]
     show_values: bool,
+    /// Only what two snapshots, or those of two batches, do not have in common
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["snapshot", "batch", "show_values"])]
+    compare: Option<Vec<String>>,
 }
 
 const EXAMPLES: &str = "Examples:
   trasvase report acme
   trasvase report acme --batch last --lang es
-  trasvase report acme --target production --format json";
+  trasvase report acme --target production --format json
+  trasvase report acme --compare 3fa85f64 last";
 
 /// Examples of each kind of finding.
 const EXAMPLES_SHOWN: usize = 3;
@@ -56,6 +63,9 @@ const EXAMPLES_SHOWN: usize = 3;
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let (project, clinic) = context.clinic(self.clinic.as_ref())?;
+        if let Some(names) = &self.compare {
+            return compared::run(context, &project, &clinic, names);
+        }
         let named = Named { snapshot: self.snapshot.clone(), batch: self.batch.clone() };
         let subject = Subject::find(context, &project, &clinic, &named)?;
         let report = gather(context, (&project, &clinic), &subject, self.sample, self.show_values)?;
@@ -126,14 +136,25 @@ pub(super) struct Written {
     pub(super) json: PathBuf,
 }
 
-/// Writes the page and the JSON into `staging/<clinic>/reports/`, their owner's alone.
+/// Writes a report's page and JSON.
 pub(super) fn write(project: &Project, clinic: &Clinic, report: &Report, name: &str) -> Result<Written> {
+    write_pair(project, clinic, name, &page::page(report), report)
+}
+
+/// Writes a page and what it is made of as JSON into `staging/<clinic>/reports/`, their owner's alone.
+fn write_pair<T: Serialize>(
+    project: &Project,
+    clinic: &Clinic,
+    name: &str,
+    page: &Markup,
+    json: &T,
+) -> Result<Written> {
     let folder = project.staging_dir(&clinic.name).join("reports");
     private_folder(&project.staging_dir(&clinic.name))?;
     private_folder(&folder)?;
     let written =
         Written { page: folder.join(format!("{name}.html")), json: folder.join(format!("{name}.json")) };
-    sheet::replace(&written.page, &page::page(report).into_string(), 0o600)?;
-    sheet::replace(&written.json, &(serde_json::to_string_pretty(report)? + "\n"), 0o600)?;
+    sheet::replace(&written.page, &page.0, 0o600)?;
+    sheet::replace(&written.json, &(serde_json::to_string_pretty(json)? + "\n"), 0o600)?;
     Ok(written)
 }

@@ -135,7 +135,7 @@ impl Subject {
 }
 
 /// A private server that was never started is not made for a question.
-fn reach(context: &Context, project: &Project, clinic: &Clinic) -> Result<Connection> {
+pub(super) fn reach(context: &Context, project: &Project, clinic: &Clinic) -> Result<Connection> {
     let name = context.global.target.as_deref();
     let embedded = Target::chosen(project, name)? == "embedded";
     if embedded && embedded::status(&project.postgres_dir())? == Status::Absent {

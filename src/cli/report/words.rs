@@ -66,7 +66,6 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
         "rows_different_unsent" => t!("report.rows_unsent"),
         "rows_kept" => t!("report.rows_kept"),
         rule if rule.starts_with("rows_") => t!("report.rows_unequal"),
-        "months" => t!("report.months_unequal"),
         "records_unaccounted" => t!("report.records_unaccounted"),
         "control" => t!("report.control_unequal"),
         "query" => t!("report.query_unequal"),
