@@ -18,6 +18,9 @@ pub struct Proof {
     pub queries: Vec<ProvenQuery>,
     #[serde(default)]
     pub sample: Vec<SampledRow>,
+    /// What verify itself said of all of it; it may know more than is told here.
+    #[serde(default)]
+    pub clean: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +81,9 @@ pub struct ProvenSource {
     pub complete: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<String>,
+    /// The ledger says the same; none where no batch pushed this snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +150,7 @@ impl Proof {
             controls: Vec::new(),
             queries: Vec::new(),
             sample: Vec::new(),
+            clean: false,
         }
     }
 
@@ -159,6 +166,17 @@ impl Proof {
     /// Everything that is not as it should be. Months that differ follow from rows that do.
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.tables.iter().flat_map(ProvenTable::faults).collect();
+        faults.extend(self.other_faults());
+        if faults.is_empty() && !self.clean {
+            let (rule, subject) = ("unequal".to_owned(), self.snapshot.clone());
+            faults.push(Fault { rule, subject, column: None, count: 1, later: false });
+        }
+        faults
+    }
+
+    /// Those that are not about rows of the snapshot, each of which is a difference of its own.
+    pub fn other_faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         let fault = |rule: &str, subject: &str, column: &str, count: u64| Fault {
             rule: rule.to_owned(),
             subject: subject.to_owned(),
@@ -170,6 +188,8 @@ impl Proof {
         faults.extend(broken.map(|one| fault(&one.kind, &one.table.to_string(), &one.name, one.rows)));
         let lost = self.sources.iter().filter(|source| !source.complete);
         faults.extend(lost.map(|one| fault("records_unaccounted", &one.count.source, "", one.unaccounted())));
+        let elsewhere = self.sources.iter().filter(|source| source.ledger == Some(false));
+        faults.extend(elsewhere.map(|one| fault("ledger_sums", &one.count.source, "", 1)));
         let controls = self.controls.iter().filter(|control| !control.equal);
         faults.extend(controls.map(|one| fault("control", &one.name, &one.key, 1)));
         let queries = self.queries.iter().filter(|query| !query.equal);
@@ -212,13 +232,13 @@ impl ProvenTable {
             return Vec::new();
         }
         if self.counts.is_empty() {
-            return vec![fault("rows_unequal".to_owned(), self.expected.abs_diff(self.target), false)];
+            return vec![fault("unequal".to_owned(), self.expected.abs_diff(self.target), false)];
         }
         let of = |one: &Differing| {
             let later = matches!(one.cause.as_deref(), Some("edited" | "deleted"));
             let rule = match &one.cause {
-                Some(cause) => format!("rows_{}_{cause}", one.kind),
-                None => format!("rows_{}", one.kind),
+                Some(cause) => format!("{}_{cause}", one.kind),
+                None => one.kind.clone(),
             };
             fault(rule, one.rows, later)
         };
@@ -254,9 +274,9 @@ mod tests {
     #[test]
     fn an_unequal_table_is_a_fault_whatever_is_known_of_it() {
         assert!(table(true, &[("kept", None, 2)]).faults().is_empty());
-        assert_eq!(table(false, &[]).faults()[0].rule, "rows_unequal");
+        assert_eq!(table(false, &[]).faults()[0].rule, "unequal");
         let faults = table(false, &[("different", Some("edited"), 2), ("missing", None, 1)]).faults();
         let told: Vec<_> = faults.iter().map(|one| (one.rule.as_str(), one.count, one.later)).collect();
-        assert_eq!(told, [("rows_different_edited", 2, true), ("rows_missing", 1, false)]);
+        assert_eq!(told, [("different_edited", 2, true), ("missing", 1, false)]);
     }
 }

@@ -37,28 +37,33 @@ pub(in crate::cli) fn prove(
         replica: None,
     };
     let report = connection.block_on(verify::run(&options, verify::Books::default(), observer))?;
-    Ok(serde_json::from_value(serde_json::to_value(report)?)?)
+    of(&report)
 }
 
-/// Keeps what the verification of a whole snapshot found: for a report without a target, and its faults among the
-/// findings, where people decide about them.
+/// As reports and sign-offs take it.
+fn of(report: &verify::Report) -> Result<Proof> {
+    let proof: Proof = serde_json::from_value(serde_json::to_value(report)?)?;
+    Ok(Proof { clean: report.is_clean(), ..proof })
+}
+
+/// Keeps what the verification of a whole snapshot found: for a report without a target, and what it found beside
+/// differing rows among the findings, where people decide about it. Those are in `meta.difference`.
 pub(super) fn keep(staging: &Staging, run: &str, target: &str, report: &verify::Report) -> Result<()> {
     if report.since.is_some() || report.replica.is_some() {
         return Ok(());
     }
-    let mut proof: Proof = serde_json::from_value(serde_json::to_value(report)?)?;
+    let mut proof = of(report)?;
     proof.sample.clear();
     let text = serde_json::to_string(&proof)?;
     staging.transaction(|| {
         staging.note_verification(run, &proof.snapshot, target, proof.is_clean(), &text)?;
         staging.execute("delete from meta.finding where stage = 'verify'")?;
-        for fault in proof.faults() {
-            let severity = if fault.later { "warning" } else { "critical" };
+        for fault in proof.other_faults() {
             staging
                 .connection()
                 .execute(
-                    "insert into meta.finding values ('verify', ?, ?, ?, ?, ?, null)",
-                    duckdb::params![fault.rule, severity, fault.subject, fault.column, fault.count],
+                    "insert into meta.finding values ('verify', ?, 'critical', ?, ?, ?, null)",
+                    duckdb::params![fault.rule, fault.subject, fault.column, fault.count],
                 )
                 .map_err(crate::error::duckdb)?;
         }

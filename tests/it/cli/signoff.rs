@@ -80,7 +80,7 @@ fn nothing_is_signed_that_has_no_reason() {
     );
     says(&mini.run(&["signoff", "mini", &batch, "--by", " "]), 2, &["name"]);
     let refused = mini.run(&["signoff", "mini", &batch, "--by", "Eva"]);
-    says(&refused, 3, &["rows_different_edited", "rows_missing_deleted", "trasvase issues mini --accept"]);
+    says(&refused, 3, &["different_edited", "missing_deleted", "trasvase issues mini --accept"]);
     assert!(!document(&mini, &batch).exists());
     says(&mini.run(&["verify", "mini"]), 3, &[]);
     let (issues, _) = mini.json("issues mini");
@@ -89,9 +89,9 @@ fn nothing_is_signed_that_has_no_reason() {
         let issue = found.find(|one| one["rule"] == rule).unwrap_or_else(|| panic!("{issues:#}"));
         issue["id"].as_str().unwrap().to_owned()
     };
-    let (edited, deleted) = (ids("rows_different_edited"), ids("rows_missing_deleted"));
+    let (edited, deleted) = (ids("different_edited"), ids("missing_deleted"));
     says(&mini.run(&["issues", "mini", "--accept", &edited, "--reason", "corrected by Eva"]), 0, &[]);
-    says(&mini.run(&["signoff", "mini", &batch, "--by", "Eva"]), 3, &["rows_missing_deleted"]);
+    says(&mini.run(&["signoff", "mini", &batch, "--by", "Eva"]), 3, &["missing_deleted"]);
     says(&mini.run(&["issues", "mini", "--accept", &deleted, "--reason", "cancelled"]), 0, &[]);
     says(
         &mini.run(&["signoff", "mini", &batch, "--by", "Eva"]),
