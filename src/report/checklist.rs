@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::config::{Clinic, Project};
+use crate::model::ident::literal;
 use crate::model::run::Stage;
 use crate::staging::Staging;
 
@@ -34,7 +35,7 @@ pub enum Item {
     Findings,
     /// No pair of records waits for a decision.
     Pairs,
-    /// The same snapshot was verified on another target before.
+    /// The same snapshot was rehearsed before, and clean.
     Rehearsed,
     /// The target's tables were dumped before the push.
     Backup,
@@ -90,9 +91,21 @@ pub(super) fn of(
     Ok(checks)
 }
 
-/// Another target on which the same snapshot was clean.
+/// Where the same snapshot was rehearsed and clean: in a copy of the target, or on another one that is verified.
 fn rehearsed(report: &Report, staging: Option<&Staging>) -> Result<Option<String>> {
-    let known = staging.map_or(Ok(Vec::new()), |staging| staging.verifications(&report.snapshot))?;
+    let Some(staging) = staging else { return Ok(None) };
+    if staging.has_table("meta", "rehearsal")? {
+        let sql = format!(
+            "select target || ', ' || strftime(ended_at, '%Y-%m-%d') from meta.rehearsal \
+             where clean and snapshot = {} and (place <> 'target' or target <> {}) order by ended_at desc limit 1",
+            literal(&report.snapshot),
+            literal(&report.target),
+        );
+        if let Some(found) = staging.rows(&sql, |row| row.get(0))?.pop() {
+            return Ok(Some(found));
+        }
+    }
+    let known = staging.verifications(&report.snapshot)?;
     Ok(known.into_iter().find(|one| one.clean && one.target != report.target).map(|one| one.target))
 }
 

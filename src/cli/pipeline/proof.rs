@@ -35,6 +35,7 @@ pub(in crate::cli) fn prove(
         since: None,
         sample,
         replica: None,
+        within: false,
     };
     let report = connection.block_on(verify::run(&options, verify::Books::default(), observer))?;
     of(&report)

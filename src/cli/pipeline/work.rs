@@ -305,7 +305,7 @@ impl Pipeline<'_> {
             Some((replica, _)) => connection.block_on(pg::watched(&replica.session, work))?,
             None => connection.block_on(work)?,
         };
-        if let Some(staging) = &self.staging {
+        if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(Stage::Verify)) {
             proof::keep(staging, &self.journal.run(), &connection.target.name, &report)?;
         }
         self.tell(&report);
