@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use super::canary::without_ids;
 use super::clinic::Mini;
 use super::safety::says;
 
@@ -38,7 +39,7 @@ fn written(mini: &Mini, line: &str) -> (String, Value, PathBuf) {
 }
 
 fn without_marks(text: &str) {
-    let lower = text.to_lowercase();
+    let lower = without_ids(text).to_lowercase();
     for mark in MARKS {
         assert!(
             !lower.contains(mark),
