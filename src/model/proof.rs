@@ -46,7 +46,7 @@ pub struct ProvenTable {
 pub struct Differing {
     /// `missing`, `extra`, `different`, `kept`.
     pub kind: String,
-    /// `unsent`, `rewritten`, `edited`, `deleted`.
+    /// `unsent`, `rewritten`, `edited`, `deleted`, `stands`, `conflict`.
     pub cause: Option<String>,
     pub rows: u64,
 }
@@ -219,7 +219,29 @@ impl ProvenSource {
     }
 }
 
+impl Differing {
+    /// The clinic's settings want it so.
+    pub fn stands(&self) -> bool {
+        self.cause.as_deref() == Some("stands")
+    }
+
+    /// People did it after the load.
+    pub fn is_later(&self) -> bool {
+        matches!(self.cause.as_deref(), Some("edited" | "deleted" | "stands" | "conflict"))
+    }
+}
+
 impl ProvenTable {
+    /// Rows that are other than the snapshot's because the clinic's settings want it so.
+    pub fn standing(&self) -> u64 {
+        self.counts.iter().filter(|one| one.stands()).map(|one| one.rows).sum()
+    }
+
+    /// Every value is equal, but for what stands by the clinic's settings.
+    pub fn holds(&self) -> bool {
+        self.faults().is_empty()
+    }
+
     fn faults(&self) -> Vec<Fault> {
         let fault = |rule: String, count, later| Fault {
             rule,
@@ -235,14 +257,13 @@ impl ProvenTable {
             return vec![fault("unequal".to_owned(), self.expected.abs_diff(self.target), false)];
         }
         let of = |one: &Differing| {
-            let later = matches!(one.cause.as_deref(), Some("edited" | "deleted"));
             let rule = match &one.cause {
                 Some(cause) => format!("{}_{cause}", one.kind),
                 None => one.kind.clone(),
             };
-            fault(rule, one.rows, later)
+            fault(rule, one.rows, one.is_later())
         };
-        self.counts.iter().map(of).collect()
+        self.counts.iter().filter(|one| !one.stands()).map(of).collect()
     }
 }
 
@@ -275,6 +296,8 @@ mod tests {
     fn an_unequal_table_is_a_fault_whatever_is_known_of_it() {
         assert!(table(true, &[("kept", None, 2)]).faults().is_empty());
         assert_eq!(table(false, &[]).faults()[0].rule, "unequal");
+        let stands = table(false, &[("kept", Some("stands"), 2)]);
+        assert_eq!((stands.faults(), stands.standing()), (Vec::new(), 2));
         let faults = table(false, &[("different", Some("edited"), 2), ("missing", None, 1)]).faults();
         let told: Vec<_> = faults.iter().map(|one| (one.rule.as_str(), one.count, one.later)).collect();
         assert_eq!(told, [("different_edited", 2, true), ("missing", 1, false)]);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Report;
+use crate::model::proof::ProvenTable;
 
 /// Whether anything was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +33,8 @@ pub struct Answer {
     /// Rows of the clinic in the target.
     pub rows: u64,
     pub tables: usize,
+    /// Of these rows, those that are other than the snapshot's because the clinic's settings want it so.
+    pub standing: u64,
     pub faults: usize,
 }
 
@@ -46,6 +49,7 @@ impl Answer {
             filtered: 0,
             rows: 0,
             tables: 0,
+            standing: 0,
             faults: 0,
         }
     }
@@ -70,6 +74,7 @@ pub(super) fn of(report: &Report) -> Answer {
         filtered: sum(|source| source.count.filtered),
         rows: proof.map_or(0, |one| one.proof.rows()),
         tables: proof.map_or(0, |one| one.proof.tables.len()),
+        standing: proof.map_or(0, |one| one.proof.tables.iter().map(ProvenTable::standing).sum()),
         faults: faults.len(),
     }
 }

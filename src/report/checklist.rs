@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Report;
 use crate::config::{Clinic, Project};
 use crate::model::ident::literal;
+use crate::model::proof::ProvenTable;
 use crate::model::run::Stage;
 use crate::staging::Staging;
 
@@ -70,7 +71,7 @@ pub(super) fn of(
     let controls = proof.filter(|proof| !proof.controls.is_empty());
     let mut checks = vec![
         check(Item::Accounted, Some(report.sources.iter().all(|source| source.complete)), None),
-        check(Item::Equal, proof.map(|proof| proof.tables.iter().all(|table| table.equal)), None),
+        check(Item::Equal, proof.map(|proof| proof.tables.iter().all(ProvenTable::holds)), None),
         check(
             Item::Relations,
             proof.map(|proof| proof.relations.iter().all(|one| one.rows == 0 || one.warning)),

@@ -68,7 +68,10 @@ fn plain(count: &SourceCount) -> Vec<Note> {
 /// The reasons of each source, the most frequent first.
 fn notes(here: &Here<'_>) -> Result<BTreeMap<String, Vec<Note>>> {
     let mut notes: BTreeMap<String, Vec<Note>> = BTreeMap::new();
-    for sql in [UNREADABLE, REJECTED, MERGED, FILTERED] {
+    for sql in [UNREADABLE, REJECTED, MERGED, SUPERSEDED, FILTERED] {
+        if sql == SUPERSEDED && !here.has("meta", "superseded")? {
+            continue;
+        }
         if sql != UNREADABLE && !(here.has("meta", "verdict")? && here.has("meta", "fate")?) {
             continue;
         }
@@ -93,6 +96,10 @@ const REJECTED: &str = "select fate.source, 'rejected', fate.detail, count(disti
 
 const MERGED: &str = "select source, 'merged', null::varchar, count(*)::ubigint from meta.verdict \
      where verdict = 'merged' group by all order by source";
+
+/// In their place a later record of the same key is.
+const SUPERSEDED: &str =
+    "select source, 'filtered', 'superseded', count(*)::ubigint from meta.superseded group by all";
 
 const FILTERED: &str = "select filtered.source, 'filtered', filtered.model, count(distinct _id)::ubigint from meta.filtered filtered \
      join meta.verdict verdict using (_id) where verdict.verdict = 'filtered' group by all order by 1, 4 desc, 3";

@@ -232,17 +232,16 @@ fn tables(here: &Here<'_>, document: &Document) -> Vec<Line> {
 /// What differs beyond what was accepted when it was signed.
 fn differing(one: &ProvenTable, document: &Document) -> (State, u64) {
     let of = |later: bool| {
-        let counts = one
-            .counts
-            .iter()
-            .filter(move |count| matches!(count.cause.as_deref(), Some("edited" | "deleted")) == later);
+        let counts = one.counts.iter().filter(move |count| count.is_later() == later);
         counts.map(|count| count.rows).sum::<u64>()
     };
     let sealed: u64 = document
         .accepted
         .iter()
         .filter(|accepted| accepted.subject == one.table.to_string())
-        .filter(|accepted| !accepted.rule.ends_with("_edited") && !accepted.rule.ends_with("_deleted"))
+        .filter(|accepted| {
+            !["_edited", "_deleted", "_conflict"].iter().any(|end| accepted.rule.ends_with(end))
+        })
         .map(|accepted| accepted.count)
         .sum();
     let others = of(false).saturating_sub(sealed);

@@ -10,6 +10,10 @@ pub(super) fn answer(report: &Report) -> String {
     let one = &report.answer;
     let (read, rows, tables) = (count(one.read), count(one.rows), count(one.tables as u64));
     match one.verdict {
+        Verdict::Clean if one.standing > 0 => {
+            let standing = count(one.standing);
+            t!("report.clean_standing", read = read, rows = rows, tables = tables, standing = standing)
+        }
         Verdict::Clean => t!("report.clean", read = read, rows = rows, tables = tables),
         Verdict::Later => t!("report.later", read = read, rows = rows, tables = tables),
         Verdict::Accepted => t!("report.accepted", read = read, count = count(one.faults as u64)),
@@ -64,6 +68,7 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
         "extra_edited" | "different_edited" => t!("report.rows_edited"),
         "different_rewritten" => t!("report.rows_rewritten"),
         "different_unsent" => t!("report.rows_unsent"),
+        "kept_conflict" | "extra_conflict" => t!("report.rows_conflict"),
         "kept" => t!("report.rows_kept"),
         "unequal" => t!("report.rows_unequal"),
         "records_unaccounted" => t!("report.records_unaccounted"),
