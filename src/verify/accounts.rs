@@ -36,13 +36,16 @@ impl SourceReport {
 /// Adds up every source.
 pub(super) async fn sources(options: &Options<'_>) -> Result<Vec<SourceReport>> {
     let batches = batches(options).await?;
+    let manifest = options.snapshot.manifest();
+    // Of the others, such as one that no model reads, the counts alone say what became of their records.
+    let told = |count: &SourceCount| manifest.records.iter().any(|entry| entry.source == count.source);
     let report = |count: &SourceCount| SourceReport {
         complete: complete(count),
-        ledger: (!batches.is_empty()).then(|| batches.iter().all(|batch| batch.agrees(count))),
+        ledger: (!batches.is_empty()).then(|| batches.iter().all(|batch| batch.agrees(count, told(count)))),
         unused: unused(options.clinic, count),
         count: count.clone(),
     };
-    Ok(options.snapshot.manifest().sources.iter().map(report).collect())
+    Ok(manifest.sources.iter().map(report).collect())
 }
 
 /// read = rejected + merged + imported + skipped + filtered (DESIGN §1).
@@ -95,8 +98,9 @@ async fn batches(options: &Options<'_>) -> Result<Vec<Batch>> {
 }
 
 impl Batch {
-    /// Whether its counts add up to the source's records, and its records are as many as the snapshot says.
-    fn agrees(&self, source: &SourceCount) -> bool {
+    /// Whether its counts add up to the source's records, and its records, where the snapshot tells of them one by one, are
+    /// as many as that says.
+    fn agrees(&self, source: &SourceCount, told: bool) -> bool {
         let counts = &self.counts[&source.source];
         let number = |name: &str| counts[name].as_u64();
         let Some(total) = number("total") else { return true };
@@ -106,14 +110,13 @@ impl Batch {
             let key = (source.source.clone(), verdict.to_owned());
             self.records.get(&key).copied().unwrap_or_default()
         };
-        // Of a source that no model reads the counts alone say that all its records are filtered.
-        let filtered = if source.unread { 0 } else { source.filtered };
+        let expected = |rows: u64| if told { rows } else { 0 };
         total == source.read
             && sum == Some(total)
             && number("errors") == Some(source.rejected)
             && number("duplicates") == Some(source.merged)
-            && recorded("rejected") == source.rejected
-            && recorded("merged") == source.merged
-            && recorded("filtered") == filtered
+            && recorded("rejected") == expected(source.rejected)
+            && recorded("merged") == expected(source.merged)
+            && recorded("filtered") == expected(source.filtered)
     }
 }

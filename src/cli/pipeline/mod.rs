@@ -1,36 +1,36 @@
 //! The order of the stages, which nothing else knows, and the books that are kept about each.
 
+mod books;
 mod connection;
+mod explain;
 mod gate;
 mod proof;
+mod ready;
 mod rehearsal;
 mod work;
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use serde_json::Value;
 
 use super::context::Context;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::peak::Peak;
 use super::progress::{Both, Progress};
-use super::status::{self, State, counts_text};
+use super::status::counts_text;
 use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
-use crate::config::{Clinic, Project, near, sql_files};
+use crate::config::{Clinic, Project};
 use crate::error::again::{self, Retries};
 use crate::error::{Failure, Kind, interrupt};
-use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
-use crate::pg::Target;
 use crate::push::Begun;
-use crate::staging::{Access, StageRow, StageRun, Staging};
+use crate::staging::{Access, Staging};
+use books::row_of;
 pub(super) use connection::Connection;
 pub(super) use proof::prove;
 pub(super) use rehearsal::Rehearsing;
@@ -291,170 +291,6 @@ impl Pipeline<'_> {
         }
     }
 
-    /// What a stage took; the staging file keeps it too.
-    fn took(
-        &self,
-        stage: Stage,
-        milliseconds: u64,
-        peak: &Peak,
-        report: &Report,
-        counts: &Value,
-    ) -> Result<StageRun> {
-        let took = StageRun {
-            run: self.journal.run(),
-            stage: stage.to_string(),
-            target: counts["target"].as_str().filter(|_| stage >= Stage::Push).map(str::to_owned),
-            output: Some(self.output(stage, report)?),
-            rows: rows(report),
-            milliseconds,
-            peak_bytes: peak.bytes(),
-            peak_of_stage: peak.anew,
-            ended_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        };
-        if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage)) {
-            staging.note_run(&took)?;
-        }
-        Ok(took)
-    }
-
-    /// Refuses what cannot come to anything, before any book is opened.
-    fn ready(&mut self, stage: Stage) -> Result<()> {
-        let clinic = &self.clinic.name;
-        if stage == self.wanted.first
-            && let Some(only) = &self.wanted.only
-        {
-            self.made(only)?;
-        }
-        match stage {
-            Stage::Load if self.clinic.sources.is_empty() => {
-                return Err(Failure::usage(t!("cli.run.no_sources", clinic = clinic))
-                    .hint(t!("cli.run.no_sources_hint", clinic = clinic))
-                    .into());
-            }
-            Stage::Transform
-                if sql_files(self.project, self.clinic, "clean")?.is_empty()
-                    && sql_files(self.project, self.clinic, "target")?.is_empty() =>
-            {
-                let (product, system) = (&self.clinic.product, &self.clinic.system);
-                return Err(Failure::usage(t!("cli.run.no_models", product = product, system = system))
-                    .hint(t!("cli.run.no_models_hint", folder = self.project.root().display()))
-                    .into());
-            }
-            Stage::Transform => self.has_folders()?,
-            _ => {}
-        }
-        // A run has just done the stages before; a snapshot that is named stands for itself.
-        let alone = stage == self.wanted.first && self.wanted.snapshot.is_none();
-        if alone && (Stage::Transform..=Stage::Push).contains(&stage) { self.preceded(stage) } else { Ok(()) }
-    }
-
-    /// Refuses a table that no model makes.
-    fn made(&self, table: &TableName) -> Result<()> {
-        let models = sql_files(self.project, self.clinic, "target")?;
-        let names: Vec<String> = models.into_iter().map(|file| file.name).collect();
-        if names.iter().any(|name| TableName::from(name.as_str()) == *table) {
-            return Ok(());
-        }
-        let near = near(&table.to_string(), &names);
-        Err(Failure::usage(t!("cli.run.no_model", table = table, near = near)).into())
-    }
-
-    /// Refuses a product or a system that has no SQL: its models would be missed by nobody.
-    fn has_folders(&self) -> Result<()> {
-        let (project, clinic) = (self.project, self.clinic);
-        let own = project.clinic_dir(&clinic.name).join("sql");
-        for (setting, name, folder, layer) in [
-            ("product", &clinic.product, project.sql_dir().join("sources"), "clean"),
-            ("system", &clinic.system, project.sql_dir().join("systems"), "target"),
-        ] {
-            if !folder.join(name).is_dir() && !own.join(layer).is_dir() {
-                let shown =
-                    |path: &Path| path.strip_prefix(project.root()).unwrap_or(path).display().to_string();
-                let (folder, own) = (shown(&folder.join(name)), shown(&own.join(layer)));
-                return Err(Failure::usage(t!(
-                    "cli.run.no_folder",
-                    setting = setting,
-                    name = name,
-                    folder = folder
-                ))
-                .hint(t!("cli.run.no_folder_hint", setting = setting, folder = folder, own = own))
-                .into());
-            }
-        }
-        Ok(())
-    }
-
-    /// A stage must not go on with what a failed one left; what is only out of date is told.
-    fn preceded(&mut self, stage: Stage) -> Result<()> {
-        if !self.project.duckdb_path(&self.clinic.name).is_file() {
-            return Ok(());
-        }
-        self.open_staging(stage)?;
-        let Some(staging) = &self.staging else { return Ok(()) };
-        let clinic = &self.clinic.name;
-        let states = status::states(&staging.stages()?);
-        let before = || states.iter().take_while(|(one, _)| *one < stage);
-        if let Some((failed, _)) = before().find(|(_, state)| *state == State::Failed) {
-            return Err(Failure::usage(t!("cli.run.failed_before", failed = failed, stage = stage))
-                .hint(format!("trasvase run {clinic} --from {failed} --until {stage}"))
-                .hint(format!("trasvase log {clinic} --errors"))
-                .into());
-        }
-        if let Some((stale, _)) = before().find(|(_, state)| *state == State::Stale) {
-            let next = format!("trasvase run {clinic} --from {stale} --until {stage}");
-            let next = hints::complete(&next, None, self.context.global.target.as_deref());
-            let text = t!("cli.run.stale_before", stale = stale, next = next);
-            Both(&self.progress, &self.journal).event(&Event::Warning { stage, text: &text });
-        }
-        Ok(())
-    }
-
-    fn begin(&self, stage: Stage) -> Result<()> {
-        if !self.keeps_books(stage) {
-            return Ok(());
-        }
-        let Some(staging) = &self.staging else { return Ok(()) };
-        let input = match (stage, &self.wanted.snapshot) {
-            (Stage::Push | Stage::Verify, Some(_)) => Some(self.snapshot()?.id().to_owned()),
-            _ => {
-                stage_before(stage).and_then(|before| last_output(staging, before).transpose()).transpose()?
-            }
-        };
-        let target = match stage {
-            Stage::Push | Stage::Verify => {
-                Some(Target::chosen(self.project, self.context.global.target.as_deref())?)
-            }
-            _ => None,
-        };
-        staging.begin_stage(stage, &self.journal.run(), input.as_deref(), target.as_deref())
-    }
-
-    fn finish(&self, stage: Stage, report: &Report, counts: &Value) -> Result<()> {
-        match &self.staging {
-            Some(staging) if self.keeps_books(stage) => {
-                staging.finish_stage(stage, clean(report), &self.output(stage, report)?, counts)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Marks a stage as failed; one that was only asked wrongly stands as it stood before. The stage's own error is the
-    /// one worth telling, so a failure to write this is only logged.
-    fn fail(&self, stage: Stage, before: Option<&StageRow>, error: &anyhow::Error) {
-        let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage)) else { return };
-        let written = match Failure::from_anyhow(error).kind {
-            Kind::Usage => staging.restore_stage(stage, before),
-            _ => staging.fail_stage(stage),
-        };
-        if let Err(error) = written {
-            tracing::warn!(%error, "the stage is not marked as failed");
-        }
-    }
-
-    fn keeps_books(&self, stage: Stage) -> bool {
-        !(stage >= Stage::Push && (self.wanted.dry_run || self.wanted.rehearsing.is_some()))
-    }
-
     /// Opens the staging file for writing. Push and verify work from the snapshot, on a machine without one too.
     fn open_staging(&mut self, stage: Stage) -> Result<()> {
         let path = self.project.duckdb_path(&self.clinic.name);
@@ -469,95 +305,6 @@ impl Pipeline<'_> {
         self.staging = Some(staging);
         Ok(())
     }
-
-    fn counts(&self, report: &Report) -> Value {
-        let target = || self.connection.as_ref().map(|connection| connection.target.name.clone());
-        match report {
-            Report::Load(report) => load::counts(report),
-            Report::Transform(report) => transform::counts(report),
-            Report::Check(report) => {
-                let mut counts = check::counts(report);
-                counts["catalog"] = self.connection.as_ref().map(|c| c.hash(report)).into();
-                with(counts, "target", json!(target()))
-            }
-            Report::Export(report) => with(export::counts(report), "target", json!(target())),
-            Report::Push(report) => with(push::counts(report), "target", json!(target())),
-            Report::Verify(report) => with(verify::counts(report), "target", json!(target())),
-        }
-    }
-
-    /// A hash of what the stage made: a stage that reads it is stale once it differs.
-    fn output(&self, stage: Stage, report: &Report) -> Result<String> {
-        let staging = self.staging.as_ref();
-        let hashed = |sql: &str| staging.map_or(Ok(String::new()), |staging| staging.value::<String>(sql));
-        match report {
-            Report::Load(_) => hashed(LOADED),
-            Report::Transform(_) => hashed(BUILT),
-            Report::Check(report) => {
-                let catalog = self.connection.as_ref().map(|connection| connection.hash(report));
-                let text = format!("{} {catalog:?} {}", hashed(BUILT)?, serde_json::to_string(report)?);
-                Ok(hex(Sha256::digest(text)))
-            }
-            Report::Export(report) => Ok(report.snapshot.clone()),
-            Report::Push(_) | Report::Verify(_) => {
-                let known = staging.map(|staging| begun_with(staging, stage)).transpose()?;
-                Ok(known.flatten().unwrap_or_default())
-            }
-        }
-    }
-}
-
-/// The content of every file that was loaded, and how it was read.
-const LOADED: &str = "select sha256(coalesce(string_agg(concat_ws(' ', source, path, sha256, dialect::varchar, loaded), \
-                      chr(10) order by source, file_number), '')) from meta.source_file";
-
-/// The last build of every model.
-const BUILT: &str = "select sha256(coalesce(string_agg(model || ' ' || fingerprint, chr(10) order by model), '')) \
-                     from (from meta.model_version qualify row_number() over (partition by model order by version desc) = 1)";
-
-/// The rows that a stage was about.
-fn rows(report: &Report) -> u64 {
-    match report {
-        Report::Load(report) => {
-            report.sources.iter().filter(|source| !source.unchanged).map(|source| source.rows).sum()
-        }
-        Report::Transform(report) => report.built.iter().map(|model| model.rows).sum(),
-        Report::Check(report) => report.tables.iter().map(|table| table.rows).sum(),
-        Report::Export(report) => report.tables.iter().map(|table| table.rows).sum(),
-        Report::Push(report) => report.plan.writes(),
-        Report::Verify(report) => report.tables.iter().map(|table| table.target).sum(),
-    }
-}
-
-/// Whether the stage found nothing that stops a run.
-fn clean(report: &Report) -> bool {
-    match report {
-        Report::Check(report) => report.stops().is_empty(),
-        Report::Verify(report) => report.is_clean(),
-        _ => true,
-    }
-}
-
-fn with(mut counts: Value, name: &str, value: Value) -> Value {
-    counts[name] = value;
-    counts
-}
-
-fn stage_before(stage: Stage) -> Option<Stage> {
-    let place = Stage::ALL.iter().position(|other| *other == stage)?;
-    place.checked_sub(1).map(|before| Stage::ALL[before])
-}
-
-fn row_of(staging: &Staging, stage: Stage) -> Result<Option<StageRow>> {
-    Ok(staging.stages()?.into_iter().find(|row| row.stage == stage))
-}
-
-fn last_output(staging: &Staging, stage: Stage) -> Result<Option<String>> {
-    Ok(row_of(staging, stage)?.and_then(|row| row.output))
-}
-
-fn begun_with(staging: &Staging, stage: Stage) -> Result<Option<String>> {
-    Ok(row_of(staging, stage)?.and_then(|row| row.input))
 }
 
 impl Outcome {

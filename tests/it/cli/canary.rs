@@ -155,6 +155,15 @@ fn no_value_is_in_any_log_message_or_report() {
     watch.every_way("dedupe mini person --report", 0);
     watch.every_way("report mini", 0);
     watch.every_way("signoff mini last --by Eva", 3);
+    for line in ["rehearse mini", "rehearse mini --list", "rollback mini last --dry-run"] {
+        watch.run(line);
+    }
+    watch.run("rollback mini last --force --confirm mini");
+    watch.run("redo mini last --yes");
+    // What names a record is told, being what was asked about; nothing else of it.
+    let traced = watch.mini.run(&["trace", "mini", "people", "1:2"]);
+    let traced = [traced.stdout, traced.stderr].concat();
+    watch.look("trace", &String::from_utf8_lossy(&traced).replace("zqx2", ""));
     watch.every_way("push mini --dry-run", 0);
     watch.every_way("issues mini --all", 0);
     watch.every_way("log mini --errors", 0);

@@ -1,0 +1,100 @@
+//! What a verification found: where it is written down, what explains it, and what would mend it.
+
+use rust_i18n::t;
+
+use super::Pipeline;
+use crate::cli::output;
+use crate::cli::progress::Both;
+use crate::config::LoadMode;
+use crate::error::Failure;
+use crate::model::catalog::Catalog;
+use crate::model::ident::TableName;
+use crate::model::run::{Event, Observer as _, Stage};
+use crate::verify::{self, DifferenceKind as Kind};
+
+impl Pipeline<'_> {
+    /// Tells where differences were written down.
+    pub(super) fn tell(&self, report: &verify::Report) {
+        let observer = Both(&self.progress, &self.journal);
+        let rows = report.tables.iter().flat_map(|table| &table.counts).map(|count| count.rows).sum::<u64>();
+        if rows > 0 {
+            let clinic = &self.clinic.name;
+            let text = match &self.staging {
+                Some(_) => t!("verify.in_staging", count = output::count(rows), clinic = clinic),
+                None => t!("verify.no_staging"),
+            };
+            observer.event(&Event::Note { stage: Stage::Verify, text: &text });
+        }
+        match (&report.fixes, &self.wanted.verify.fixes) {
+            (Some(fixes), _) => {
+                let (path, rows) = (fixes.path.display(), output::count(fixes.rows as u64));
+                let later = output::count(fixes.commented as u64);
+                let text = t!("verify.fixed", path = path, rows = rows, later = later);
+                observer.event(&Event::Warning { stage: Stage::Verify, text: &text });
+            }
+            (None, Some(_)) => {
+                observer.event(&Event::Note { stage: Stage::Verify, text: &t!("verify.nothing_to_fix") });
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The failure with what explains the differences, and what would mend them.
+    pub(super) fn explained(&self, failure: Failure, report: &verify::Report, catalog: &Catalog) -> Failure {
+        let rewritten = rewriting_triggers(report, catalog);
+        let failure = rewritten.into_iter().fold(failure, |failure, (table, triggers)| {
+            failure.hint(t!("cli.verify.trigger", table = table, triggers = triggers))
+        });
+        let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
+        let is = |one: &verify::Difference, kind| one.kind == kind;
+        let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
+        let hints = [
+            ("cli.verify.missing_hint", tables_with(report, |_, one| is(one, Kind::Missing))),
+            (
+                "cli.verify.kept_hint",
+                tables_with(report, |table, one| inserted(table) && (is_older(one) || unknown(one))),
+            ),
+            (
+                "cli.verify.older_hint",
+                tables_with(report, |table, one| !inserted(table) && (is_older(one) || unknown(one))),
+            ),
+            ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
+            (
+                "cli.verify.extra_hint",
+                tables_with(report, |_, one| {
+                    is(one, Kind::Extra) && one.cause != Some(verify::Cause::Stands)
+                }),
+            ),
+            (
+                "verify.conflict_hint",
+                tables_with(report, |_, one| one.cause == Some(verify::Cause::Conflict)),
+            ),
+        ];
+        let clinic = &self.clinic.name;
+        let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
+        told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)))
+    }
+}
+
+/// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.
+fn is_older(difference: &verify::Difference) -> bool {
+    difference.kind == Kind::Different && difference.cause != Some(verify::Cause::Rewritten)
+}
+
+/// The tables with such a difference, by name.
+fn tables_with(report: &verify::Report, wanted: impl Fn(&TableName, &verify::Difference) -> bool) -> String {
+    let has = |table: &&verify::TableReport| table.differences.iter().any(|one| wanted(&table.table, one));
+    report.tables.iter().filter(has).map(|table| table.table.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Tables with rows that were changed as they were written, each with the triggers that may have done it.
+fn rewriting_triggers<'a>(report: &'a verify::Report, catalog: &Catalog) -> Vec<(&'a TableName, String)> {
+    let rewritten = |one: &verify::Difference| one.cause == Some(verify::Cause::Rewritten);
+    let tables = report.tables.iter().filter(|table| table.differences.iter().any(rewritten));
+    let triggers = |table: &'a verify::TableReport| {
+        let triggers = catalog.tables.get(&table.table)?.rewriting_triggers();
+        let names = triggers.map(|trigger| trigger.name.as_str()).collect::<Vec<_>>().join(", ");
+        Some((&table.table, names)).filter(|(_, names)| !names.is_empty())
+    };
+    tables.filter_map(triggers).collect()
+}
