@@ -117,7 +117,7 @@ type Rows = fn(&TablePlan) -> u64;
 /// The rows that stand as they are or are taken over, and what to write for another outcome.
 pub(super) fn standing(plan: &Plan, clinic: &ClinicName, target: Option<&str>) -> Page {
     let kept = |one: &TablePlan| if one.mode == LoadMode::Insert { other_values(one) } else { 0 };
-    let others = |one: &TablePlan| if one.mode == LoadMode::Insert { 0 } else { other_values(one) };
+    let others = |one: &TablePlan| if one.mode == LoadMode::Replace { other_values(one) } else { 0 };
     let lines: [([&str; 2], Rows); 4] = [
         (["cli.push.rows_kept.one", "cli.push.rows_kept.many"], kept),
         (["cli.push.rows_others.one", "cli.push.rows_others.many"], others),

@@ -122,8 +122,8 @@ impl Arguments {
             return Ok(self.plan.clone());
         }
         let report = self.planned(connection, clinic)?;
-        self.refuse(connection, clinic, &report.plan)?;
         output::status(&page(&report, &clinic.name).text());
+        self.refuse(connection, clinic, &report.plan)?;
         let question = t!(
             "rollback.question",
             rows = output::count(report.plan.writes()),

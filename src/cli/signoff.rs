@@ -93,7 +93,7 @@ fn signed_report(
     proof: &Proof,
     draft: &Document,
 ) -> Result<Written> {
-    let faults = decided(proof.faults(), &Decisions::read(project, clinic)?);
+    let faults = decided(proof, &Decisions::read(project, clinic)?);
     let verification = Verification {
         target: subject.target.clone(),
         at: draft.at.clone(),

@@ -112,7 +112,12 @@ pub(super) fn page(report: &Report) -> Page {
     let page = about(report).table(tables(report)).table(sources(report)).add(left_behind(report));
     let page = page.table(figures(report)).add(relations::page(report)).add(differences(report));
     let page = page.add(sample::page(report));
-    if report.is_clean() { page.line(t!("cli.verify.clean")) } else { page }
+    let compared = report.tables.iter().any(|table| table.expected + table.target > 0);
+    match (report.is_clean(), compared || report.since.is_none()) {
+        (true, true) => page.line(t!("cli.verify.clean")),
+        (true, false) => page.line(t!("cli.verify.none_since")),
+        _ => page,
+    }
 }
 
 /// What was compared, where that is not all of the target.

@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::hex;
 use crate::model::manifest::IssueEntry;
+use crate::model::proof::Proof;
+use crate::model::run::Stage;
 use crate::staging::Staging;
 
 pub use decisions::{Decisions, Row};
@@ -61,6 +63,12 @@ pub fn id(stage: &str, rule: &str, subject: &str, column: Option<&str>) -> Strin
     let mut id = hex(hash.finalize());
     id.truncate(ID_LENGTH);
     id
+}
+
+/// The id of a finding of a verification: who accepts it has seen the target as it was then, so that it is another finding
+/// where a value of the clinic's rows has changed since.
+pub fn id_in(state: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
+    id(&format!("verify {state}"), rule, subject, column)
 }
 
 impl Status {
@@ -143,6 +151,7 @@ pub fn entries(staging: &Staging, decisions: &Decisions) -> Result<Vec<IssueEntr
 /// The findings as stages wrote them, those of several files of one source as one, and the rows that verify found to
 /// differ, by table and how they came to.
 fn found(staging: &Staging) -> Result<Vec<Issue>> {
+    let state = state(staging)?;
     staging.rows(
         "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
            subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
@@ -155,7 +164,10 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
             let (stage, rule): (String, String) = (row.get(0)?, row.get(1)?);
             let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);
             Ok(Issue {
-                id: id(&stage, &rule, &subject, column.as_deref()),
+                id: match stage == Stage::Verify.as_str() {
+                    true => id_in(&state, &rule, &subject, column.as_deref()),
+                    false => id(&stage, &rule, &subject, column.as_deref()),
+                },
                 status: Status::Open,
                 returned: false,
                 stage,
@@ -171,6 +183,17 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
             })
         },
     )
+}
+
+/// The state of the target at the last verification.
+fn state(staging: &Staging) -> Result<String> {
+    if !staging.has_table("meta", "verification")? {
+        return Ok(String::new());
+    }
+    let sql = "select report::varchar from meta.verification order by ended_at desc limit 1";
+    let last = staging.rows(sql, |row| row.get::<_, String>(0))?.into_iter().next();
+    let proof = last.map(|report| serde_json::from_str::<Proof>(&report)).transpose()?;
+    Ok(proof.map_or_else(String::new, |proof| proof.state()))
 }
 
 /// A decision about what is not found any more.

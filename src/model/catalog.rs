@@ -350,6 +350,11 @@ impl Index {
 }
 
 impl DataType {
+    /// Whether its values are dates or points in time.
+    pub fn has_days(&self) -> bool {
+        matches!(self.undomained().base.as_str(), "date" | "timestamp" | "timestamptz")
+    }
+
     /// The type under all domains.
     pub fn undomained(&self) -> &DataType {
         match &self.kind {

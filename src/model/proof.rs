@@ -2,7 +2,9 @@
 //! or is read from the staging file.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::hex;
 use super::ident::TableName;
 use super::manifest::SourceCount;
 
@@ -154,6 +156,15 @@ impl Proof {
         }
     }
 
+    /// Stands for every value of every row that the target held: another one where any is another.
+    pub fn state(&self) -> String {
+        let mut hash = Sha256::new();
+        for table in &self.tables {
+            hash.update(format!("{} {}\n", table.table, table.target_digest));
+        }
+        hex(hash.finalize())
+    }
+
     /// Rows of the clinic in the target.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.target).sum()
@@ -190,11 +201,23 @@ impl Proof {
         faults.extend(lost.map(|one| fault("records_unaccounted", &one.count.source, "", one.unaccounted())));
         let elsewhere = self.sources.iter().filter(|source| source.ledger == Some(false));
         faults.extend(elsewhere.map(|one| fault("ledger_sums", &one.count.source, "", 1)));
+        // Where rows are left other than the snapshot's, figures over them differ with them.
+        if self.only_by_policy() {
+            return faults;
+        }
         let controls = self.controls.iter().filter(|control| !control.equal);
         faults.extend(controls.map(|one| fault("control", &one.name, &one.key, 1)));
         let queries = self.queries.iter().filter(|query| !query.equal);
         faults.extend(queries.map(|one| fault("query", &one.name, "", one.differing)));
         faults
+    }
+
+    /// Whether nothing differs but rows that the clinic's settings leave so, and some are.
+    fn only_by_policy(&self) -> bool {
+        let differ = self.tables.iter().filter(|table| !table.equal);
+        let by_policy = |one: &Differing| matches!(one.cause.as_deref(), Some("stands" | "conflict"));
+        let explained = |table: &ProvenTable| !table.counts.is_empty() && table.counts.iter().all(by_policy);
+        differ.clone().next().is_some() && differ.clone().all(explained)
     }
 
     /// The same without a value that says something: of the sample the shapes are left.

@@ -136,7 +136,7 @@ fn example(id: &str, person: u64, milliseconds: u64) -> Rehearsal {
         clean: true,
         why: None,
         versions: Versions::default(),
-        stages: vec![timed(Stage::Load, 0), timed(Stage::Push, 100)],
+        stages: vec![timed(Stage::Load, 0), timed(Stage::Check, 0), timed(Stage::Push, 100)],
         tables: BTreeMap::from([("person".to_owned(), BTreeMap::from([("rows".to_owned(), person)]))]),
         rejects: BTreeMap::new(),
         sources: BTreeMap::new(),

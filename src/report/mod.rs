@@ -121,10 +121,11 @@ pub struct SnapshotFile {
     pub table: Option<TableName>,
 }
 
-/// The faults with what was decided about each.
-pub fn decided(faults: Vec<Fault>, decisions: &Decisions) -> Vec<Decided> {
+/// A verification's faults with what was decided about each.
+pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
+    let state = proof.state();
     let decided = |fault: Fault| {
-        let id = desk::id(Stage::Verify.as_str(), &fault.rule, &fault.subject, fault.column.as_deref());
+        let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
         let row = decisions.of(&id);
         Decided {
             accepted: row.is_some_and(|row| row.status == desk::Status::Accepted),
@@ -134,7 +135,7 @@ pub fn decided(faults: Vec<Fault>, decisions: &Decisions) -> Vec<Decided> {
             fault,
         }
     };
-    faults.into_iter().map(decided).collect()
+    proof.faults().into_iter().map(decided).collect()
 }
 
 /// Gathers everything that there is to say.

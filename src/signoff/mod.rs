@@ -19,7 +19,6 @@ use crate::desk::{self, Decisions};
 use crate::error::Failure;
 use crate::model::manifest::SourceFile;
 use crate::model::proof::Proof;
-use crate::model::run::Stage;
 use crate::pg::batches::Batch;
 use crate::snapshot::Snapshot;
 
@@ -73,8 +72,9 @@ pub fn draft(options: &Options<'_>) -> Result<Document> {
 /// The verification's faults, each with the reason for which it was accepted.
 fn accepted(options: &Options<'_>, decisions: &Decisions) -> Result<Vec<Accepted>> {
     let (mut accepted, mut without) = (Vec::new(), Vec::new());
+    let state = options.proof.state();
     for fault in options.proof.faults() {
-        let id = desk::id(Stage::Verify.as_str(), &fault.rule, &fault.subject, fault.column.as_deref());
+        let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
         match decisions.of(&id).filter(|row| row.status == desk::Status::Accepted) {
             Some(row) => accepted.push(Accepted {
                 id,

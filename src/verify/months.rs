@@ -95,7 +95,7 @@ pub(super) fn check(options: &Options<'_>, entry: &TableEntry, table: &Table) ->
 }
 
 fn is_date(column: &Column) -> bool {
-    matches!(column.data_type.undomained().base.as_str(), "date" | "timestamp" | "timestamptz")
+    column.data_type.has_days()
 }
 
 /// Both sides' months. Where every value is equal, so are they; else the server counts its own.

@@ -131,6 +131,9 @@ async fn rows_that_the_source_has_no_more_stay_are_listed_or_go() {
         ("vanished = \"delete\"\non_conflict = \"keep_target\"\n", 0, &[][..]),
     ] {
         let tiny = pushed(settings).await;
+        tiny.run
+            .project
+            .write("clinics/tiny/sql/verify/people.sql", "-- persons\nselect id, name from person");
         tiny.sql("insert into person values ('z', 'Zoe')").await;
         tiny.model("person", fewer);
         let report = tiny.push().await;

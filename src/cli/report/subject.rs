@@ -114,7 +114,7 @@ impl Subject {
         };
         if let Some(proof) = proof {
             let at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-            let faults = decided(proof.faults(), &decisions);
+            let faults = decided(&proof, &decisions);
             return Ok((
                 Some(Verification { target: self.target.clone(), at, fresh: true, faults, proof }),
                 None,
@@ -127,7 +127,7 @@ impl Subject {
         let known = known.into_iter().find(|one| one.target == self.target);
         let last = known.map(|one| -> Result<Verification> {
             let proof: Proof = serde_json::from_str(&one.report)?;
-            let faults = decided(proof.faults(), &decisions);
+            let faults = decided(&proof, &decisions);
             Ok(Verification { target: one.target, at: one.ended_at, fresh: false, faults, proof })
         });
         Ok((last.transpose()?, why))

@@ -5,7 +5,7 @@
 //! equality is that of their text; everything else is asked of the server.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::rc::Rc;
 
 use super::orphans::Reference;
@@ -21,6 +21,8 @@ const MOST: u64 = 20_000_000;
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) nulls: u64,
+    /// Its type has days.
+    dated: bool,
     /// Values of the days on which the batches wrote.
     pub(super) today: u64,
 }
@@ -66,7 +68,11 @@ impl Keys {
     pub(in crate::verify) fn tally(&self, compared: &Compared<'_>) -> Tally {
         let names: Vec<&str> = compared.codec.column_names().collect();
         let small = compared.entry.rows <= MOST;
-        let column = |name: &&str| Column { name: (*name).to_owned(), ..Column::default() };
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            dated: compared.table.column(name).is_some_and(|column| column.data_type.has_days()),
+            ..Column::default()
+        };
         let unique = compared.table.indexes.iter().filter(|index| {
             small && index.unique && index.predicate.is_none() && index.is_bytewise(compared.table)
         });
@@ -122,11 +128,11 @@ impl Keys {
     }
 
     fn hash<T: AsRef<str>>(&self, values: &[Option<T>], places: &[usize]) -> u64 {
-        let key = |place: &usize| values[*place].as_ref().map(AsRef::as_ref);
-        match places {
-            [one] => self.hasher.hash_one(key(one)),
-            several => self.hasher.hash_one(several.iter().map(key).collect::<Vec<_>>()),
+        let mut state = self.hasher.build_hasher();
+        for place in places {
+            values[*place].as_ref().map(AsRef::as_ref).hash(&mut state);
         }
+        state.finish()
     }
 }
 
@@ -171,7 +177,7 @@ impl Tally {
         for (column, value) in self.proven.columns.iter_mut().zip(values) {
             match value {
                 None => column.nulls += 1,
-                Some(value) if is_of(&keys.days, value.as_ref()) => column.today += 1,
+                Some(value) if column.dated && is_of(&keys.days, value.as_ref()) => column.today += 1,
                 Some(_) => {}
             }
         }

@@ -90,7 +90,7 @@ fn rules(rows: &Rows<'_>) -> Vec<Rule> {
             rules.push(Rule { kind: Relation::NotNull, name: name.clone(), sql: sql.clone() });
         }
         of_domain(&column.data_type, column, &mut rules);
-        if matches!(column.data_type.undomained().base.as_str(), "date" | "timestamp" | "timestamptz") {
+        if column.data_type.has_days() {
             rules.push(Rule { kind: Relation::Today, name, sql });
         }
     }
