@@ -10,8 +10,8 @@ use crate::model::manifest::{SourceCount, SourceFile};
 use crate::staging::Staging;
 
 /// Writes `meta.verdict` (source, _id, verdict) for every record in `raw` and counts it per source; records that could
-/// not be read are rejected ones, those in whose place a later delivery put another are filtered. A source without a primary target only feeds others: its records are imported where
-/// any row of any table came from them, else filtered.
+/// not be read are rejected ones, those in whose place a later delivery put another are filtered. A source without a
+/// primary target only feeds others: its records are imported where any row of any table came from them, else filtered.
 pub(super) fn decide(staging: &Staging, clinic: &Clinic, tables: &[TableName]) -> Result<()> {
     staging.execute(
         "create or replace table meta.verdict (source varchar not null, _id bigint not null, verdict varchar not null)",

@@ -82,6 +82,11 @@ impl Status {
 }
 
 impl Issue {
+    /// It stands, and is about what the snapshot was made of, not about where that was pushed.
+    pub fn is_of_snapshot(&self) -> bool {
+        self.count > 0 && self.stage != Stage::Verify.as_str()
+    }
+
     /// Table or source, with its column where there is one.
     pub fn about(&self) -> String {
         let parts = [Some(self.subject.as_str()), self.column.as_deref()];
@@ -130,22 +135,26 @@ pub fn issues(staging: &Staging, decisions: &Decisions) -> Result<Vec<Issue>> {
 /// # Errors
 /// DuckDB fails.
 pub fn entries(staging: &Staging, decisions: &Decisions) -> Result<Vec<IssueEntry>> {
-    let standing =
-        issues(staging, decisions)?.into_iter().filter(|issue| issue.count > 0 && issue.stage != "verify");
-    let entry = |issue: Issue| IssueEntry {
-        status: issue.status.as_str().to_owned(),
-        id: issue.id,
-        stage: issue.stage,
-        rule: issue.rule,
-        severity: issue.severity,
-        subject: issue.subject,
-        column: issue.column,
-        count: issue.count,
-        reason: issue.reason,
-        who: issue.who,
-        when: issue.when,
-    };
-    Ok(standing.map(entry).collect())
+    let standing = issues(staging, decisions)?.into_iter().filter(Issue::is_of_snapshot);
+    Ok(standing.map(IssueEntry::from).collect())
+}
+
+impl From<Issue> for IssueEntry {
+    fn from(issue: Issue) -> Self {
+        Self {
+            status: issue.status.as_str().to_owned(),
+            id: issue.id,
+            stage: issue.stage,
+            rule: issue.rule,
+            severity: issue.severity,
+            subject: issue.subject,
+            column: issue.column,
+            count: issue.count,
+            reason: issue.reason,
+            who: issue.who,
+            when: issue.when,
+        }
+    }
 }
 
 /// The findings as stages wrote them, those of several files of one source as one, and the rows that verify found to

@@ -304,6 +304,28 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Constraint {
+    /// A foreign key of `<parent>_id` to the parent's `id`.
+    pub(crate) fn to_parent(parent: &str) -> Self {
+        Self {
+            name: format!("{parent}_fk"),
+            kind: ConstraintKind::ForeignKey {
+                references: TableName::from(parent),
+                referenced_columns: vec!["id".into()],
+                on_delete: "no action".into(),
+                match_full: false,
+            },
+            columns: vec![format!("{parent}_id")],
+            definition: String::new(),
+            validated: true,
+            deferrable: false,
+            initially_deferred: false,
+            index: None,
+        }
+    }
+}
+
 impl Trigger {
     /// Whether it runs on `insert`, `update` or `delete`.
     pub fn fires_on(&self, event: &str) -> bool {
@@ -369,27 +391,8 @@ mod tests {
     use super::*;
 
     fn table_with_parents(parents: &[&str]) -> Table {
-        Table {
-            constraints: parents
-                .iter()
-                .map(|parent| Constraint {
-                    name: format!("{parent}_fk"),
-                    kind: ConstraintKind::ForeignKey {
-                        references: TableName::from(*parent),
-                        referenced_columns: vec!["id".into()],
-                        on_delete: "no action".into(),
-                        match_full: false,
-                    },
-                    columns: vec![format!("{parent}_id")],
-                    definition: String::new(),
-                    validated: true,
-                    deferrable: false,
-                    initially_deferred: false,
-                    index: None,
-                })
-                .collect(),
-            ..Table::default()
-        }
+        let constraints = parents.iter().map(|parent| Constraint::to_parent(parent)).collect();
+        Table { constraints, ..Table::default() }
     }
 
     #[test]

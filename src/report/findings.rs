@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Here, of_stages};
+use super::Here;
 use crate::desk::Issue;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{IssueEntry, Manifest};
@@ -55,7 +55,7 @@ const MOST_KINDS: usize = 40;
 /// Those of the staging file; where that has gone on since, those that the snapshot keeps.
 pub(super) fn all(here: &Here<'_>, manifest: &Manifest, issues: &[Issue]) -> Result<Vec<Finding>> {
     let mut findings: Vec<Finding> = match here.staging {
-        Some(_) => issues.iter().filter(|issue| of_stages(issue)).map(of_issue).collect(),
+        Some(_) => issues.iter().filter(|issue| issue.is_of_snapshot()).map(of_issue).collect(),
         None => manifest.issues.iter().map(of_entry).collect(),
     };
     let mut unmapped = unmapped(here)?;
@@ -68,20 +68,7 @@ pub(super) fn all(here: &Here<'_>, manifest: &Manifest, issues: &[Issue]) -> Res
 }
 
 fn of_issue(issue: &Issue) -> Finding {
-    Finding {
-        id: issue.id.clone(),
-        severity: issue.severity.clone(),
-        stage: issue.stage.clone(),
-        rule: issue.rule.clone(),
-        subject: issue.subject.clone(),
-        column: issue.column.clone(),
-        count: issue.count,
-        detail: issue.detail.clone(),
-        status: issue.status.as_str().to_owned(),
-        reason: issue.reason.clone(),
-        who: issue.who.clone(),
-        examples: Vec::new(),
-    }
+    Finding { detail: issue.detail.clone(), ..of_entry(&issue.clone().into()) }
 }
 
 fn of_entry(issue: &IssueEntry) -> Finding {

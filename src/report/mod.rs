@@ -14,11 +14,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::config::{Clinic, Project};
-use crate::desk::{self, Decisions, Issue};
+use crate::desk::{self, Decisions};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::SourceFile;
 use crate::model::proof::{Fault, Proof};
-use crate::model::run::Stage;
 use crate::pg::batches::{Batch, Signed};
 use crate::snapshot::Snapshot;
 use crate::staging::{StageRun, Staging};
@@ -213,9 +212,4 @@ impl Here<'_> {
     fn has(&self, schema: &str, table: &str) -> Result<bool> {
         self.staging.map_or(Ok(false), |staging| staging.has_table(schema, table))
     }
-}
-
-/// A finding of the stages before push, with its id.
-fn of_stages(issue: &Issue) -> bool {
-    issue.stage != Stage::Verify.as_str() && issue.count > 0
 }

@@ -10,6 +10,7 @@ use super::Options;
 use crate::config::Clinic;
 use crate::error;
 use crate::model::manifest::SourceCount;
+use crate::pg::ledger;
 
 /// One source: are all its records accounted for?
 #[derive(Debug, Clone, Serialize)]
@@ -57,6 +58,9 @@ fn unused(clinic: &Clinic, count: &SourceCount) -> Option<String> {
     clinic.sources.get(&count.source).filter(|_| count.unread)?.unused.clone()
 }
 
+/// The version of the ledger from which on it has verdicts.
+const VERDICTS: i32 = 3;
+
 /// What the ledger holds of one batch.
 struct Batch {
     counts: Value,
@@ -67,14 +71,7 @@ struct Batch {
 /// The completed batches that pushed this snapshot.
 async fn batches(options: &Options<'_>) -> Result<Vec<Batch>> {
     let manifest = options.snapshot.manifest();
-    // Verdicts came into the ledger later than batches.
-    if options
-        .client
-        .query_one("select to_regclass('trasvase.record') is null", &[])
-        .await
-        .map_err(|error| error::postgres(&error))?
-        .get(0)
-    {
+    if ledger::version(options.client).await? < VERDICTS {
         return Ok(Vec::new());
     }
     let rows = options

@@ -136,6 +136,11 @@ impl TableReport {
     pub fn stands(&self) -> bool {
         !self.counts.is_empty() && self.counts.iter().all(|one| one.cause == Some(Cause::Stands))
     }
+
+    /// Whether no row differs but those that the clinic's settings leave so, or about which a person is to decide.
+    fn only_by_policy(&self) -> bool {
+        self.counts.iter().all(|one| one.cause.is_some_and(Cause::is_by_policy))
+    }
 }
 
 impl Report {
@@ -147,9 +152,7 @@ impl Report {
 
     /// Whether nothing is wrong but what waits for people's decision: values that they and the source changed.
     pub fn only_conflicts(&self) -> bool {
-        let by_policy = |one: &Count| one.cause.is_some_and(Cause::is_by_policy);
-        let explained = |table: &TableReport| table.counts.iter().all(by_policy);
-        !self.is_clean() && self.tables.iter().all(explained) && self.rest_is_clean()
+        !self.is_clean() && self.tables.iter().all(TableReport::only_by_policy) && self.rest_is_clean()
     }
 
     /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
@@ -164,9 +167,8 @@ impl Report {
 
     /// Whether some of a table's rows are left other than the snapshot's, and no others differ.
     fn stand(&self, name: &TableName) -> bool {
-        let by_policy = |one: &Count| one.cause.is_some_and(Cause::is_by_policy);
         let table = self.tables.iter().find(|table| table.table == *name);
-        table.is_some_and(|table| !table.counts.is_empty() && table.counts.iter().all(by_policy))
+        table.is_some_and(|table| !table.counts.is_empty() && table.only_by_policy())
     }
 
     /// Whether nothing differs but rows that are left so, and some are: then figures over them differ with them.

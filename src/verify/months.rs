@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
-use crate::model::catalog::{Column, Table};
+use crate::model::catalog::Table;
 use crate::model::ident::{TableName, quoted};
 use crate::model::manifest::TableEntry;
 
@@ -72,7 +72,8 @@ fn month_of(text: &str) -> &str {
 /// birthday nor the time of a change.
 pub(super) fn place(options: &Options<'_>, compared: &Compared<'_>) -> Option<usize> {
     let named = options.clinic.table(&compared.entry.table).months;
-    let dated = |name: &str| compared.table.column(name).filter(|column| is_date(column)).is_some();
+    let dated =
+        |name: &str| compared.table.column(name).filter(|column| column.data_type.has_days()).is_some();
     let names: Vec<&str> = compared.codec.column_names().collect();
     if let Some(named) = named {
         return names.iter().position(|name| *name == named && dated(name));
@@ -88,14 +89,10 @@ pub(super) fn place(options: &Options<'_>, compared: &Compared<'_>) -> Option<us
 pub(super) fn check(options: &Options<'_>, entry: &TableEntry, table: &Table) -> Result<()> {
     let Some(named) = options.clinic.table(&entry.table).months else { return Ok(()) };
     let written = entry.columns.iter().any(|column| column.name == named);
-    if written && table.column(&named).is_some_and(is_date) {
+    if written && table.column(&named).is_some_and(|column| column.data_type.has_days()) {
         return Ok(());
     }
     Err(Failure::usage(t!("verify.no_month", table = entry.table, column = named)).into())
-}
-
-fn is_date(column: &Column) -> bool {
-    column.data_type.has_days()
 }
 
 /// Both sides' months. Where every value is equal, so are they; else the server counts its own.

@@ -155,28 +155,14 @@ async fn small(source: &Client, table: &TableName) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::{Constraint, ConstraintKind, Table};
+    use crate::model::catalog::{Constraint, Table};
 
     fn catalog(keys: &[(&str, &str)]) -> Catalog {
         let mut catalog = Catalog::default();
         for (child, parent) in keys {
             catalog.tables.entry(TableName::from(*parent)).or_default();
             let table: &mut Table = catalog.tables.entry(TableName::from(*child)).or_default();
-            table.constraints.push(Constraint {
-                name: format!("{child}_{parent}"),
-                kind: ConstraintKind::ForeignKey {
-                    references: TableName::from(*parent),
-                    referenced_columns: vec!["id".to_owned()],
-                    on_delete: "no action".to_owned(),
-                    match_full: false,
-                },
-                columns: vec![format!("{parent}_id")],
-                definition: String::new(),
-                validated: true,
-                deferrable: false,
-                initially_deferred: false,
-                index: None,
-            });
+            table.constraints.push(Constraint::to_parent(parent));
         }
         catalog
     }
