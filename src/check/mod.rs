@@ -53,7 +53,7 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     pub sources: Vec<SourceCount>,
     pub findings: Vec<Finding>,
-    /// Ids of findings that people accepted as they are: they stop nothing.
+    /// Ids of findings that people accepted as they are, and that have not grown since: they stop nothing.
     pub accepted: BTreeSet<String>,
 }
 
@@ -137,7 +137,7 @@ impl Report {
 /// are no error: [`Report::stops`] says whether they are too many.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let staging = options.staging;
-    let accepted = desk::Decisions::read(options.project, options.clinic)?.accepted();
+    let decisions = desk::Decisions::read(options.project, options.clinic)?;
     staging.execute(ready::FAULT_TABLE)?;
     staging.execute("delete from meta.finding where stage = 'check'")?;
     let mut names = shape::target_tables(staging)?;
@@ -204,6 +204,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     write_findings(staging, &findings)?;
     findings.extend(unread(staging, options.clinic)?);
     let sources = fates(options, &shapes, &order, observer)?;
+    let accepted = |finding: &&Finding| decisions.accept(&finding.id(), finding.count);
+    let accepted = findings.iter().filter(accepted).map(Finding::id).collect();
     Ok(Report { tables, sources, findings, accepted })
 }
 

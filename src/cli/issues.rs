@@ -144,6 +144,9 @@ fn page(report: &Report, clinic: &ClinicName) -> Page {
 fn state(issue: &Issue) -> String {
     match issue.status {
         Status::Open if issue.returned => t!("issues.returned"),
+        Status::Open if issue.grown_from.is_some() => {
+            t!("issues.grown", count = output::count(issue.grown_from.unwrap_or_default()))
+        }
         Status::Open => t!("issues.open"),
         Status::Accepted => t!("issues.accepted"),
         Status::Resolved => t!("issues.resolved"),

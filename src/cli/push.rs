@@ -118,11 +118,12 @@ type Rows = fn(&TablePlan) -> u64;
 pub(super) fn standing(plan: &Plan, clinic: &ClinicName, target: Option<&str>) -> Page {
     let kept = |one: &TablePlan| if one.mode == LoadMode::Insert { other_values(one) } else { 0 };
     let others = |one: &TablePlan| if one.mode == LoadMode::Replace { other_values(one) } else { 0 };
-    let lines: [([&str; 2], Rows); 4] = [
+    let lines: [([&str; 2], Rows); 5] = [
         (["cli.push.rows_kept.one", "cli.push.rows_kept.many"], kept),
         (["cli.push.rows_others.one", "cli.push.rows_others.many"], others),
         (["cli.push.rows_unknown.one", "cli.push.rows_unknown.many"], left_unknown),
         (["cli.push.rows_adopted.one", "cli.push.rows_adopted.many"], |one| one.adopted),
+        (["cli.push.rows_reclaimed.one", "cli.push.rows_reclaimed.many"], |one| one.reclaimed),
     ];
     lines.into_iter().fold(Page::new(), |page, ([one, many], rows)| {
         let all = plan.tables.iter().map(rows).sum::<u64>();

@@ -154,6 +154,7 @@ pub struct LoadOptions {
     pub mode: Option<LoadMode>,
     pub on_conflict: Option<OnConflict>,
     pub vanished: Option<Vanished>,
+    pub triggers: Option<Triggers>,
     pub constraints: Constraints,
     /// PostgreSQL `lock_timeout`, as `5s`.
     pub lock_timeout: Option<String>,
@@ -166,7 +167,7 @@ pub struct TableConfig {
     pub on_conflict: Option<OnConflict>,
     pub vanished: Option<Vanished>,
     pub orphans: Orphans,
-    pub triggers: Triggers,
+    pub triggers: Option<Triggers>,
     /// For `sync`: the foreign-key column whose parents in the snapshot own the relation.
     pub sync_by: Option<String>,
     /// Per column, what to do with a value that a type modifier would round or trim.
@@ -388,6 +389,11 @@ impl Clinic {
         let golden = self.dedupe.contains_key(&name.to_string());
         let default = if golden { LoadMode::Upsert } else { LoadMode::Insert };
         self.table(name).mode.or(self.load.mode).unwrap_or(default)
+    }
+
+    /// Whether a table's triggers fire: its own setting, else `[load]`'s, else they do.
+    pub fn triggers(&self, name: &TableName) -> Triggers {
+        self.table(name).triggers.or(self.load.triggers).unwrap_or_default()
     }
 
     /// What becomes of people's values in a table: its own setting, else `[load]`'s, else the source's are taken.

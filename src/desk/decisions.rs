@@ -1,6 +1,7 @@
 //! What people decided about findings: `clinics/<clinic>/fixes/issues.csv`, in git, so that it outlives every run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use crate::config::sheet::{self, Sheet};
 use crate::config::{Clinic, Project, shown};
 use crate::error::Failure;
 
-const HEADER: [&str; 7] = ["id", "rule", "subject", "status", "reason", "who", "when"];
+const HEADER: [&str; 8] = ["id", "rule", "subject", "count", "status", "reason", "who", "when"];
 
 /// One row of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Row {
     pub rule: String,
     /// With the column.
     pub subject: String,
+    /// What the finding counted when it was decided about; none where it was struck out, which is for any count.
+    pub count: Option<u64>,
     pub status: Status,
     pub reason: String,
     pub who: String,
@@ -43,6 +46,7 @@ impl Row {
             id: issue.id.clone(),
             rule: issue.rule.clone(),
             subject: issue.about(),
+            count: Some(issue.count),
             status,
             reason: reason.to_owned(),
             who: who.to_owned(),
@@ -55,17 +59,26 @@ impl Row {
         DateTime::parse_from_rfc3339(&self.when).ok().map(|time| time.to_utc())
     }
 
-    fn cell(&self, column: &str) -> &str {
-        match column {
+    /// The finding is accepted as it is, and has not grown since.
+    pub fn accepts(&self, count: u64) -> bool {
+        self.status == Status::Accepted && self.count.is_none_or(|most| count <= most)
+    }
+
+    fn cell(&self, column: &str) -> Cow<'_, str> {
+        let text = match column {
             "id" => &self.id,
             "rule" => &self.rule,
             "subject" => &self.subject,
+            "count" => {
+                return self.count.map_or(Cow::Borrowed(""), |count| Cow::Owned(count.to_string()));
+            }
             "status" => self.status.as_str(),
             "reason" => &self.reason,
             "who" => &self.who,
             "when" => &self.when,
             _ => "",
-        }
+        };
+        Cow::Borrowed(text)
     }
 }
 
@@ -73,7 +86,7 @@ impl Decisions {
     /// Reads the file; none is no decision.
     ///
     /// # Errors
-    /// A column that is missing, a word that is no status: with file and line.
+    /// A column that is missing, a word that is no status or no number: with file and line.
     pub fn read(project: &Project, clinic: &Clinic) -> Result<Self> {
         let path = project.clinic_dir(&clinic.name).join("fixes/issues.csv");
         let shown = shown(project, &path);
@@ -99,10 +112,9 @@ impl Decisions {
         self.current.values()
     }
 
-    /// The ids of the findings that are accepted as they are.
-    pub fn accepted(&self) -> BTreeSet<String> {
-        let accepted = self.rows().filter(|row| row.status == Status::Accepted);
-        accepted.map(|row| row.id.clone()).collect()
+    /// Whether a finding that counts so much is accepted as it is.
+    pub fn accept(&self, id: &str, count: u64) -> bool {
+        self.of(id).is_some_and(|row| row.accepts(count))
     }
 
     /// Adds rows at the end, in the file's own shape.
@@ -131,7 +143,13 @@ fn parsed(sheet: &Sheet) -> Result<BTreeMap<String, Row>> {
     let columns = HEADER.iter().map(|name| sheet.column(name)).collect::<Result<Vec<_>>>()?;
     for row in &sheet.rows {
         let cell = |column: usize| row.cell(columns[column]).trim().to_owned();
-        let status = match cell(3).as_str() {
+        let count = match cell(3).as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| {
+                Failure::failed(t!("issues.count", place = sheet.place(row))).hint(t!("issues.count_hint"))
+            })?),
+        };
+        let status = match cell(4).as_str() {
             "accepted" => Status::Accepted,
             "resolved" => Status::Resolved,
             "open" => Status::Open,
@@ -145,10 +163,11 @@ fn parsed(sheet: &Sheet) -> Result<BTreeMap<String, Row>> {
             id: cell(0),
             rule: cell(1),
             subject: cell(2),
+            count,
             status,
-            reason: cell(4),
-            who: cell(5),
-            when: cell(6),
+            reason: cell(5),
+            who: cell(6),
+            when: cell(7),
         };
         current.insert(row.id.clone(), row);
     }

@@ -37,6 +37,8 @@ pub struct Issue {
     pub status: Status,
     /// It was resolved, and its stage found it again since.
     pub returned: bool,
+    /// It was accepted, and counts more since: this is what it counted then.
+    pub grown_from: Option<u64>,
     /// Empty where nothing found it any more.
     pub stage: String,
     pub rule: String,
@@ -96,7 +98,9 @@ impl Issue {
     fn decided(mut self, row: Option<&Row>, found_at: Option<DateTime<Utc>>) -> Self {
         let Some(row) = row else { return self };
         self.returned = row.status == Status::Resolved && row.decided_at() < found_at;
-        self.status = if self.returned { Status::Open } else { row.status };
+        let grown = row.status == Status::Accepted && !row.accepts(self.count);
+        self.grown_from = row.count.filter(|_| grown);
+        self.status = if self.returned || grown { Status::Open } else { row.status };
         (self.reason, self.who) = (Some(row.reason.clone()), Some(row.who.clone()));
         self.when = Some(row.when.clone());
         self
@@ -179,6 +183,7 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
                 },
                 status: Status::Open,
                 returned: false,
+                grown_from: None,
                 stage,
                 rule,
                 severity: row.get(2)?,
@@ -211,6 +216,7 @@ fn gone(row: &Row) -> Issue {
         id: row.id.clone(),
         status: row.status,
         returned: false,
+        grown_from: None,
         stage: String::new(),
         rule: row.rule.clone(),
         severity: String::new(),

@@ -13,13 +13,14 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 6] = [
+const MIGRATIONS: [(i32, &str, &str); 7] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
     (4, "issue", include_str!("../../sql/ledger/V004__issue.sql")),
     (5, "signoff", include_str!("../../sql/ledger/V005__signoff.sql")),
     (6, "column digests", include_str!("../../sql/ledger/V006__column_digests.sql")),
+    (7, "left behind", include_str!("../../sql/ledger/V007__left_behind.sql")),
 ];
 
 /// The version of the ledger that this program makes.

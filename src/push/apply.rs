@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{golden, merge, numbers, record, rows, unknown};
+use super::{golden, left_behind, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -24,7 +24,7 @@ pub struct Written {
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
-    /// Equal already, and taken into the ledger.
+    /// There already, and taken into the ledger as they are.
     pub adopted: u64,
     /// Referring to another golden id than before, for that alone.
     #[serde(skip_serializing_if = "is_none")]
@@ -105,6 +105,9 @@ pub(super) async fn apply(
     for (place, entry, table, codec) in &staged {
         if !as_sent {
             ledger.digests(context, entry, codec, (*place, table.direct)).await?;
+        }
+        if table.reclaimed > 0 {
+            left_behind::as_they_were(context, *place, entry, batch.number).await?;
         }
         move_sequences(context, entry).await?;
         enable_triggers(context, table).await?;
@@ -255,7 +258,23 @@ async fn load_table(
     let deleted = deleted.unwrap_or_default();
     let updated = update(context, place, entry, plan, codec, ledger).await?;
     // What is inserted now is of this push, and known.
-    let adopted = if plan.adopted > 0 { adopt(context, place, entry, codec, ledger).await? } else { 0 };
+    let mut adopted = 0;
+    if plan.adopted > 0 {
+        let rows = unknown::adopted(context, place, entry, codec).await?;
+        adopted += adopt(context, place, entry, codec, ledger, &rows).await?;
+    }
+    if plan.reclaimed > 0 {
+        let rows = left_behind::rows(context, place, entry, codec).await?;
+        let noted = left_behind::noted(place);
+        let name = noted.trim_start_matches("pg_temp.");
+        let key = codec.key_sql("t");
+        context
+            .execute(&format!(
+                "create temporary table {name} on commit drop as select {key} as key from {rows}"
+            ))
+            .await?;
+        adopted += adopt(context, place, entry, codec, ledger, &rows).await?;
+    }
     let inserted = insert(context, place, entry, plan, codec).await?;
     if inserted + updated + adopted > 0 {
         ledger.rows(context, entry, codec, place).await?;
@@ -263,15 +282,15 @@ async fn load_table(
     Ok((Written { inserted, updated, deleted, adopted, ..Written::default() }, None))
 }
 
-/// Notes rows as touched that are equal already and that the ledger does not know, with what they are as before-image.
+/// Notes rows as touched that stay as they are and that the ledger does not know, with what they are as before-image.
 async fn adopt(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
     ledger: &record::Ledger<'_>,
+    rows: &str,
 ) -> Result<u64> {
-    let rows = unknown::adopted(context, place, entry, codec).await?;
     // Those that were updated just now are equal too, and not in the ledger yet.
     let key = codec.key_sql("t");
     let rows =

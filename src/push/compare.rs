@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use super::golden;
+use super::left_behind;
 use super::merge;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
@@ -139,6 +140,9 @@ async fn compare_filled(
     }
     if comparison.unchanged > 0 {
         comparison.unknown = unknown::count(context, place, entry, &codec, deleted.as_deref()).await?;
+    }
+    if comparison.unchanged + comparison.different > 0 {
+        comparison.left_behind = left_behind::count(context, place, entry, &codec).await?;
     }
     deletions.extend(deleted.map(|deleted| (entry.table.clone(), deleted)));
     Ok(comparison)

@@ -19,7 +19,7 @@ pub(super) async fn gather(
 ) -> Result<u64> {
     let (clinic, name) = (context.clinic, &entry.table);
     let table = &context.catalog.tables[name];
-    let fires = clinic.table(name).triggers == Triggers::Fire && table.rewriting_triggers().next().is_some();
+    let fires = clinic.triggers(name) == Triggers::Fire && table.rewriting_triggers().next().is_some();
     if !clinic.updates(name) || !fires {
         return Ok(0);
     }

@@ -10,6 +10,7 @@ mod counts;
 mod golden;
 mod guard;
 mod left;
+mod left_behind;
 mod locks;
 mod merge;
 mod numbers;

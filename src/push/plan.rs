@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::apply::is_none;
 use super::compare::Compared;
 use super::golden::GoldenPlan;
+use super::left_behind::Left;
 use super::merge::Merged;
 use super::rebuild::{self, Rebuild};
 use super::unknown;
@@ -56,6 +57,8 @@ pub struct TablePlan {
     pub unknown: u64,
     /// Of the unknown ones: rows that the ledger takes over as they are, where the mode may change rows.
     pub adopted: u64,
+    /// Rows that a rollback left, equal or edited: the ledger takes them back as the clinic's.
+    pub reclaimed: u64,
     /// Of the kept ones: rows that stand as triggers left them when an earlier push sent the same.
     pub left_by_triggers: u64,
     /// How many rows change in each column.
@@ -107,7 +110,9 @@ impl Plan {
 
     /// Rows that will be written, into the tables or into the ledger.
     pub fn writes(&self) -> u64 {
-        let writes = |table: &TablePlan| table.inserts + table.updates + table.deletes + table.adopted;
+        let writes = |table: &TablePlan| {
+            table.inserts + table.updates + table.deletes + table.adopted + table.reclaimed
+        };
         self.tables.iter().map(writes).sum::<u64>() + self.repointed() + self.retired()
     }
 
@@ -131,6 +136,8 @@ pub(super) struct Comparison {
     pub(super) unchanged: u64,
     /// Of the unchanged ones: rows that the ledger does not know.
     pub(super) unknown: u64,
+    /// Rows that a rollback left, where the mode leaves rows as they are.
+    pub(super) left_behind: Left,
     pub(super) deletes: u64,
     /// Of rows that are added without looking: those whose key is there.
     pub(super) present: u64,
@@ -209,7 +216,7 @@ fn table_plan(
             .into());
     }
     let filled_later = cycle_columns(catalog, name, names, rebuild)?;
-    let merged = &comparison.merged;
+    let (merged, left) = (&comparison.merged, comparison.left_behind);
     let updates = merged.updates;
     let fates = |wanted: &[Fate]| {
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
@@ -218,7 +225,7 @@ fn table_plan(
         }
         sums
     };
-    let triggers_disabled = clinic.table(name).triggers == Triggers::Disable;
+    let triggers_disabled = clinic.triggers(name) == Triggers::Disable;
     let rebuilt = rebuild.drop.iter().any(|statement| statement.table == *name);
     let (repointed, retired) = golden.map_or((0, 0), |golden| (golden.repointed, golden.retired));
     let counts = (comparison.inserts, updates + repointed, comparison.deletes + retired);
@@ -235,9 +242,10 @@ fn table_plan(
         updates,
         deletes: comparison.deletes,
         unchanged: comparison.unchanged,
-        kept: comparison.different - updates - golden.map_or(0, |golden| golden.settled),
-        unknown: comparison.unknown,
+        kept: comparison.different - left.different - updates - golden.map_or(0, |golden| golden.settled),
+        unknown: comparison.unknown - left.equal,
         adopted: if unknown::is_adopted(mode) { comparison.unknown } else { 0 },
+        reclaimed: left.equal + left.different,
         left_by_triggers: merged.left,
         updates_by_column: fates(&[Fate::Taken, Fate::Overwritten]),
         edits_overwritten: fates(&[Fate::Overwritten]),

@@ -46,7 +46,8 @@ pub(super) async fn adopted(
     Ok(format!("{unknown} and not ({})", differs(codec)))
 }
 
-async fn pairs(
+/// The incoming rows `i` with the row `t` that is there and that the ledger does not know, for a FROM clause.
+pub(super) async fn pairs(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,

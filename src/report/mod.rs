@@ -127,7 +127,7 @@ pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
         let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
         let row = decisions.of(&id);
         Decided {
-            accepted: row.is_some_and(|row| row.status == desk::Status::Accepted),
+            accepted: row.is_some_and(|row| row.accepts(fault.count)),
             reason: row.map(|row| row.reason.clone()),
             who: row.map(|row| row.who.clone()),
             id,

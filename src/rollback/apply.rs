@@ -11,7 +11,7 @@ use rust_i18n::t;
 use tokio_postgres::Client;
 
 use super::Edited;
-use super::batch::{Batch, numbers};
+use super::batch::{self, Batch, numbers};
 use super::plan::Plan;
 use super::trigger::Disabled;
 use super::work::Work;
@@ -64,7 +64,23 @@ impl Deed<'_> {
             let sql: String = triggers.iter().map(|trigger| trigger.enable(table)).collect();
             execute(self.client, &sql).await?;
         }
+        self.note_left().await?;
         self.note(plan).await
+    }
+
+    /// Writes down the rows that stay, so that the next push knows them again.
+    async fn note_left(&self) -> Result<()> {
+        let batch = self.batches.last().map_or(0, |batch| batch.number);
+        for work in self.works.iter().filter(|work| !work.whole && work.has_key()) {
+            let sql = format!(
+                "insert into trasvase.left_behind select {batch}, {}, b.key from {} b \
+                 where b.there and b.act is null and b.conflict is not null",
+                batch::code(&work.table),
+                work.back()
+            );
+            execute(self.client, &sql).await?;
+        }
+        Ok(())
     }
 
     /// Deletes, updates and inserts; every table with as many rows as planned.

@@ -75,7 +75,7 @@ fn accepted(options: &Options<'_>, decisions: &Decisions) -> Result<Vec<Accepted
     let state = options.proof.state();
     for fault in options.proof.faults() {
         let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
-        match decisions.of(&id).filter(|row| row.status == desk::Status::Accepted) {
+        match decisions.of(&id).filter(|row| row.accepts(fault.count)) {
             Some(row) => accepted.push(Accepted {
                 id,
                 rule: fault.rule,

@@ -56,15 +56,48 @@ fn an_accepted_finding_stops_nothing_and_stays_counted() {
         (&id.clone().into(), &"accepted".into(), &1.into())
     );
     let file = std::fs::read_to_string(mini.path().join("clinics/mini/fixes/issues.csv")).unwrap();
-    assert!(file.starts_with("id,rule,subject,status,reason,who,when\n"), "{file}");
+    assert!(file.starts_with("id,rule,subject,count,status,reason,who,when\n"), "{file}");
     assert!(
-        file.contains(&format!("{id},no_birth_date,sql/systems/small/checks/no_birth_date.sql,accepted,\"never asked, says Eva\",Max,")),
+        file.contains(&format!("{id},no_birth_date,sql/systems/small/checks/no_birth_date.sql,1,accepted,\"never asked, says Eva\",Max,")),
         "{file}"
     );
     let ledger = "select id || ' ' || status || ' ' || count || ' ' || who || ' ' || reason from trasvase.issue where rule = 'no_birth_date'";
     assert_eq!(texts(&mini, ledger), [format!("{id} accepted 1 Max never asked, says Eva")]);
     let es = mini.run(&["--lang", "es", "issues", "mini"]);
     says(&es, 0, &["aceptado", "no_birth_date"]);
+}
+
+#[test]
+fn an_accepted_finding_that_grows_is_open_again() {
+    let mini = with_check();
+    says(&mini.run(&["run", "mini"]), 3, &["no_birth_date"]);
+    let id = issue(&mini, "no_birth_date")["id"].as_str().unwrap().to_owned();
+    says(&mini.run(&["issues", "mini", "--accept", &id, "--reason", "never asked"]), 0, &[]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let people = std::fs::read_to_string(mini.path().join("clinics/mini/sources/people.csv")).unwrap();
+    mini.write("clinics/mini/sources/people.csv", &format!("{people}4;Eva;\n"));
+    says(&mini.run(&["run", "mini"]), 3, &["no_birth_date"]);
+    let grown = issue(&mini, "no_birth_date");
+    assert_eq!(
+        (&grown["status"], &grown["count"], &grown["grown_from"]),
+        (&"open".into(), &2.into(), &1.into())
+    );
+    says(&mini.run(&["issues", "mini"]), 0, &["open: grew from"]);
+    says(&mini.run(&["issues", "mini", "--accept", &id, "--reason", "she neither"]), 0, &["accepted"]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    // Fewer are covered as well, and without a count any number is.
+    mini.write("clinics/mini/sources/people.csv", &people);
+    says(&mini.run(&["check", "mini"]), 0, &[]);
+    assert_eq!(issue(&mini, "no_birth_date")["status"], "accepted");
+    mini.edit("clinics/mini/fixes/issues.csv", "no_birth_date.sql,2,accepted", "no_birth_date.sql,,accepted");
+    mini.write("clinics/mini/sources/people.csv", &format!("{people}4;Eva;\n5;Sol;\n6;Mar;\n"));
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.edit(
+        "clinics/mini/fixes/issues.csv",
+        "no_birth_date.sql,,accepted",
+        "no_birth_date.sql,many,accepted",
+    );
+    says(&mini.run(&["check", "mini"]), 1, &["fixes/issues.csv:3", "count", "how many"]);
 }
 
 #[test]

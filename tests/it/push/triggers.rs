@@ -59,9 +59,13 @@ async fn rows_that_a_trigger_touched_are_not_sent_for_ever() {
     let report = tiny.run.push(&snapshot).await;
     assert_eq!((report.written["person"].updated, report.plan.tables[0].left_by_triggers), (1, 1));
 
-    tiny.settings(&format!("{UPSERT}[tables.person]\ntriggers = \"disable\"\n"));
+    // `[load]` says it for every table, and a table's own setting goes before it.
+    tiny.settings(&format!("{UPSERT}triggers = \"disable\"\n[tables.person]\ntriggers = \"fire\"\n"));
+    assert_eq!(tiny.run.push(&snapshot).await.batch, None);
+    tiny.settings(&format!("{UPSERT}triggers = \"disable\"\n"));
     assert_eq!(tiny.push().await.written["person"].updated, 2);
     assert_eq!(tiny.push().await.batch, None);
+    assert_eq!(causes(&tiny).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use trasvase::error::{Failure, Kind};
 use trasvase::rollback::{ConflictKind, Edited, Plan};
+use trasvase::verify::{Cause, DifferenceKind};
 
 use super::{rows, tiny};
 use crate::tiny::Tiny;
@@ -47,6 +48,33 @@ async fn an_edited_row_is_named_left_with_its_parent_or_taken_back_by_force() {
     tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
     assert_eq!(rows(&tiny, "person").await, ["(a,Ana,0)", "(z,Zoe,7)"]);
     assert_eq!(rows(&tiny, "visit").await, ["(1,a,2025-05-05)", "(9,z,2020-01-01)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rollback_left_is_the_clinics_again_when_its_snapshot_is_pushed_anew() {
+    let tiny = tiny("").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.sql("update visit set day = '2025-05-05' where id = 1").await;
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    // A stranger's row with a key of a row that went is a stranger's.
+    tiny.sql("insert into person values ('b', 'Bea', 0)").await;
+    let left = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+
+    let report = tiny.run.push(&snapshot).await;
+    let planned = report.plan.tables.iter().map(|one| (one.reclaimed, one.kept, one.unknown));
+    assert_eq!(planned.collect::<Vec<_>>(), [(1, 0, 1), (1, 0, 0)]);
+    assert_eq!(report.written["visit"].adopted, 1);
+    let verified = tiny.run.verify(&snapshot).await;
+    let found = |place: usize| {
+        let differences = verified.tables[place].differences.iter();
+        differences.map(|one| (one.key.as_str(), one.kind, one.cause)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(0), [("b", DifferenceKind::Kept, None)]);
+    assert_eq!(found(1), [("1", DifferenceKind::Different, Some(Cause::Edited))]);
+    assert_eq!(tiny.run.push(&snapshot).await.batch, None, "a second time there is nothing to do");
+    tiny.run.try_rollback("last", Edited::Refuse).await.unwrap();
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), left, "as before that push");
 }
 
 #[tokio::test(flavor = "multi_thread")]

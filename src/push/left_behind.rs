@@ -1,0 +1,95 @@
+//! Rows that a rollback left where they were, since people had edited them or rows that stay need them, and that are pushed
+//! again. Mode `insert` leaves rows that are there to whoever they belong to; these are the clinic's, and the ledger takes
+//! them back as that batch had stored them, so that what people edited is told as that. A mode that may change rows needs
+//! nothing of it: it makes them equal, or adopts them.
+
+use anyhow::Result;
+
+use super::compare::{Context, differs};
+use super::unknown;
+use crate::codec::TableCodec;
+use crate::config::LoadMode;
+use crate::error;
+use crate::model::ident::literal;
+use crate::model::manifest::TableEntry;
+use crate::pg::ledger;
+
+/// The version of the ledger from which on it knows such rows.
+const SINCE: i32 = 7;
+
+/// How many rows are taken back into the ledger, by how they are now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Left {
+    pub(super) equal: u64,
+    pub(super) different: u64,
+}
+
+/// Counts them.
+pub(super) async fn count(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Left> {
+    let insert = context.clinic.load_mode(&entry.table) == LoadMode::Insert;
+    if !insert
+        || !ledger::exists(context.client).await?
+        || ledger::version(context.client).await? < SINCE
+        || context.count(&format!("select count(*) from ({}) keys", keys(context, entry))).await? == 0
+    {
+        return Ok(Left::default());
+    }
+    let (rows, differs) = (rows(context, place, entry, codec).await?, differs(codec));
+    let different = context.count(&format!("select count(*) from {rows} and {differs}")).await?;
+    let equal = context.count(&format!("select count(*) from {rows} and not ({differs})")).await?;
+    Ok(Left { equal, different })
+}
+
+/// The rows, for a FROM clause: `t` is the row that is there, `i` the incoming one. Wants a ledger that knows such rows.
+pub(super) async fn rows(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<String> {
+    let unknown = unknown::pairs(context, place, entry, codec).await?;
+    Ok(format!("{unknown} and ({}) collate \"C\" in ({})", codec.key_sql("t"), keys(context, entry)))
+}
+
+/// Notes in the batch's digests what was stored of those rows when they were written, instead of what they are now.
+pub(super) async fn as_they_were(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    batch: i32,
+) -> Result<()> {
+    let sql = format!(
+        "update trasvase.row_digest_{batch} d set stored = o.stored from \
+         (select distinct on (o.key) o.key, o.stored from trasvase.row_digest o join trasvase.batch b on b.number = o.batch \
+          where b.clinic = {clinic} and b.status = 'rolled_back' and o.target_table = {code} order by o.key, o.batch desc) o \
+         where d.target_table = {code} and d.key = o.key and d.key in (select key from {left})",
+        clinic = literal(context.manifest().clinic.as_str()),
+        code = code(entry),
+        left = noted(place),
+    );
+    context.client.batch_execute(&sql).await.map_err(|error| error::postgres(&error))
+}
+
+/// The temporary table of the keys that were taken back, which [`as_they_were`] reads.
+pub(super) fn noted(place: usize) -> String {
+    format!("pg_temp.trasvase_left_behind_{place}")
+}
+
+/// A query of the keys that rollbacks of this clinic left in the table.
+fn keys(context: &Context<'_>, entry: &TableEntry) -> String {
+    format!(
+        "select l.key from trasvase.left_behind l join trasvase.batch b on b.number = l.batch \
+         where b.clinic = {} and l.target_table = {}",
+        literal(context.manifest().clinic.as_str()),
+        code(entry)
+    )
+}
+
+fn code(entry: &TableEntry) -> String {
+    format!("(select code from trasvase.name where name = {})", literal(&entry.table.to_string()))
+}
