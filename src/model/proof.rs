@@ -25,6 +25,15 @@ pub struct Proof {
     pub clean: bool,
 }
 
+/// The clinic's rows in one table of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub table: TableName,
+    pub rows: u64,
+    /// Over the digests of all of them, as [`ProvenTable::target_digest`].
+    pub digest: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProvenTable {
     pub table: TableName,

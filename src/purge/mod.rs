@@ -4,9 +4,10 @@
 mod files;
 mod ledger;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,24 @@ pub async fn run(options: &Options<'_>, mut plan: Plan) -> Result<Report> {
 fn list_path(options: &Options<'_>, plan: &Plan) -> PathBuf {
     let time = plan.at.replace(['-', ':'], "");
     options.project.clinic_dir(&options.clinic.name).join(format!("purged-{time}.json"))
+}
+
+/// The files that purges of a clinic destroyed, below the project, with their hashes.
+///
+/// # Errors
+/// A list that cannot be read.
+pub fn destroyed(project: &Project, clinic: &Clinic) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(project.clinic_dir(&clinic.name))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("purged-") && name.ends_with(".json") {
+            let list: Plan = serde_json::from_str(&std::fs::read_to_string(&path)?)
+                .with_context(|| t!("config.cannot_read", path = shown(project, &path)))?;
+            files.extend(list.files.into_iter().map(|file| (file.path, file.sha256)));
+        }
+    }
+    Ok(files)
 }
 
 /// Whether the data is needed no more: the last batch is signed off on this target, and nothing was made since that is not.

@@ -1,5 +1,6 @@
 //! Whether what was signed is what is there: line by line.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use super::document::seal_of;
 use super::{Document, path};
 use crate::config::{Clinic, Project};
 use crate::model::manifest::SourceFile;
-use crate::model::proof::{Proof, ProvenTable};
+use crate::model::proof::{Held, Proof, ProvenTable};
 use crate::pg::batches::Batch;
 use crate::snapshot::{Snapshot, hash_file};
 
@@ -45,6 +46,8 @@ pub enum State {
     RolledBack,
     /// People changed or deleted rows since.
     Edited,
+    /// A purge destroyed it, and its list names it as it was signed.
+    Purged,
     /// It could not be compared.
     NotCompared,
 }
@@ -96,8 +99,18 @@ pub struct Here<'a> {
     pub batches: &'a [Batch],
     /// The document as the ledger has it.
     pub recorded: Option<String>,
+    /// The files that purges destroyed, below the project, with their hashes.
+    pub purged: BTreeMap<String, String>,
     /// What the target holds now, or why that is not known.
-    pub proof: Result<Proof, String>,
+    pub target: Result<Target, String>,
+}
+
+/// What the target's tables hold.
+pub enum Target {
+    /// Compared with the snapshot's rows, so that it is known how they differ.
+    Proven(Proof),
+    /// Only counted and digested, since there is no snapshot any more.
+    Held(Vec<Held>),
 }
 
 /// Compares everything that was sealed with what is there. None where neither a file nor the ledger has the sign-off.
@@ -126,6 +139,21 @@ pub fn check(here: &Here<'_>) -> Result<Option<Report>> {
     for file in &document.report {
         lines.push(line(What::Report, &file.name, file_state(&here.project.root().join(&file.name), file)?));
     }
+    for one in lines.iter_mut().filter(|one| one.state == State::Gone) {
+        let path = match one.what {
+            What::Snapshot => {
+                here.project.snapshots_dir(&here.clinic.name).join(&document.snapshot).join(&one.name)
+            }
+            What::Report => here.project.root().join(&one.name),
+            _ => continue,
+        };
+        let sealed = document.files.iter().chain(&document.report).find(|file| file.name == one.name);
+        let listed = here.purged.get(&crate::config::shown(here.project, &path));
+        // The manifest is known by its copy, which hashes to the snapshot's id.
+        if listed.is_some_and(|hash| sealed.is_none_or(|sealed| sealed.sha256 == *hash)) {
+            *one = line(one.what, &one.name, State::Purged);
+        }
+    }
     lines.extend(tables(here, document));
     let later = here.batches.iter().filter(|one| one.number > here.batch.number && one.status == "completed");
     Ok(Some(Report {
@@ -135,7 +163,7 @@ pub fn check(here: &Here<'_>) -> Result<Option<Report>> {
         seal: document.seal.clone(),
         lines,
         later: later.map(|one| one.id.clone()).collect(),
-        not_compared: here.proof.as_ref().err().cloned(),
+        not_compared: here.target.as_ref().err().cloned(),
     }))
 }
 
@@ -148,7 +176,8 @@ fn parsed(text: &str) -> Option<(Value, Document)> {
 fn line(what: What, name: &str, state: State) -> Line {
     // A source or a report that was put away is no proof of anything.
     let put_away = state == State::Gone && matches!(what, What::Source | What::Report);
-    Line { what, name: name.to_owned(), state, rows: None, holds: state == State::Holds || put_away }
+    let holds = put_away || matches!(state, State::Holds | State::Purged);
+    Line { what, name: name.to_owned(), state, rows: None, holds }
 }
 
 /// The seal is over the file as it is, so that a key that we do not know is not overlooked.
@@ -211,8 +240,15 @@ fn file_state(path: &Path, sealed: &SourceFile) -> Result<State> {
 fn tables(here: &Here<'_>, document: &Document) -> Vec<Line> {
     let one = |sealed: &super::SealedTable| {
         let name = sealed.table.to_string();
-        let proven = match &here.proof {
-            Ok(proof) => proof.tables.iter().find(|one| one.table == sealed.table),
+        let proven = match &here.target {
+            Ok(Target::Proven(proof)) => proof.tables.iter().find(|one| one.table == sealed.table),
+            Ok(Target::Held(held)) => {
+                let held = held.iter().find(|one| one.table == sealed.table);
+                let same = |one: &Held| one.digest == sealed.digest && one.rows == sealed.rows;
+                let state =
+                    held.map_or(State::Gone, |one| if same(one) { State::Holds } else { State::Changed });
+                return line(What::Table, &name, state);
+            }
             Err(_) => return line(What::Table, &name, State::NotCompared),
         };
         match proven {

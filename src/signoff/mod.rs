@@ -22,7 +22,7 @@ use crate::model::proof::Proof;
 use crate::pg::batches::Batch;
 use crate::snapshot::Snapshot;
 
-pub use check::{Here, Line, Report, State, What, check};
+pub use check::{Here, Line, Report, State, Target, What, check};
 pub use document::{Accepted, Document, Open, SealedSource, SealedTable};
 pub use ledger::read;
 
@@ -42,6 +42,11 @@ pub struct Options<'a> {
 /// Where a batch's document stands.
 pub fn path(project: &Project, clinic: &Clinic, batch: &str) -> PathBuf {
     project.clinic_dir(&clinic.name).join("signoff").join(format!("{batch}.json"))
+}
+
+/// Where a copy of its snapshot's manifest stands: with it the target can be compared when a purge has taken the snapshot.
+pub fn manifest_path(project: &Project, clinic: &Clinic, batch: &str) -> PathBuf {
+    project.clinic_dir(&clinic.name).join("signoff").join(format!("{batch}.manifest.json"))
 }
 
 /// What would be sealed, without report and seal.
@@ -142,6 +147,8 @@ pub async fn seal(
     ledger::write(client, options.batch, &document, &text).await?;
     let path = path(options.project, options.clinic, &options.batch.id);
     write(&path, &text)?;
+    let manifest = serde_json::to_string_pretty(options.snapshot.manifest())? + "\n";
+    write(&manifest_path(options.project, options.clinic, &options.batch.id), &manifest)?;
     Ok((document, path))
 }
 

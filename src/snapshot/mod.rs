@@ -47,15 +47,23 @@ impl Snapshot {
     /// # Errors
     /// No manifest, a format of another version, or a manifest whose content does not hash to its id.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join("manifest.json");
+        Self::of_manifest(&folder.join("manifest.json"))
+    }
+
+    /// Opens what a manifest says of a snapshot, whose files may be gone.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_manifest(path: &Path) -> Result<Self> {
         let text =
-            fs::read_to_string(&path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
+            fs::read_to_string(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
         let manifest: Manifest =
             serde_json::from_str(&text).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
         if manifest.format != FORMAT || manifest_id(&manifest)? != manifest.id {
-            return Err(damaged(&path));
+            return Err(damaged(path));
         }
-        Ok(Self { folder: folder.to_owned(), manifest, numbered: Arc::default() })
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { folder, manifest, numbered: Arc::default() })
     }
 
     /// Opens the snapshot whose id begins with `id`, or the latest one (by its `latest` file) where none is given.

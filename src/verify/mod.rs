@@ -32,6 +32,7 @@ use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Table};
 use crate::model::ident::TableName;
 use crate::model::manifest::TableEntry;
+use crate::model::proof::Held;
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Lag, execute, ledger, numbers};
 use crate::snapshot::Snapshot;
@@ -208,6 +209,30 @@ pub async fn run(options: &Options<'_>, mut books: Books<'_>, observer: &dyn Obs
         _ => None,
     };
     report.map(|report| Report { fixes, ..report })
+}
+
+/// What the target holds of the snapshot's tables; of the snapshot only the manifest is read. Writes nothing.
+///
+/// # Errors
+/// A table or a column that is not there any more; a type that cannot be compared ([`Kind::NotComparable`]).
+pub async fn held(options: &Options<'_>) -> Result<Vec<Held>> {
+    execute(options.client, BEGIN).await?;
+    let held = held_in_transaction(options).await;
+    execute(options.client, "rollback").await?;
+    held
+}
+
+async fn held_in_transaction(options: &Options<'_>) -> Result<Vec<Held>> {
+    let manifest = options.snapshot.manifest();
+    let population = Population::read(options.client, manifest, None).await?;
+    let mut held = Vec::new();
+    for entry in &manifest.tables {
+        error::interrupt::check()?;
+        let Compared { codec, condition, .. } = compared(options, &population, entry).await?;
+        let (buckets, _) = buckets::of_server(options, entry, &codec, &condition, "false").await?;
+        held.push(Held { table: entry.table.clone(), rows: buckets.count(), digest: buckets.digest() });
+    }
+    Ok(held)
 }
 
 /// What the snapshot says: its tables, in their order, and its answers to `verify/*.sql`.

@@ -32,7 +32,7 @@ use crate::push::Begun;
 use crate::staging::{Access, Staging};
 use books::row_of;
 pub(super) use connection::Connection;
-pub(super) use proof::prove;
+pub(super) use proof::{held, prove};
 pub(super) use rehearsal::Rehearsing;
 
 /// Which stages to run, and how.

@@ -7,7 +7,7 @@ use super::work::part_of;
 use crate::cli::context::Context;
 use crate::config::{Clinic, Project};
 use crate::model::ident::TableName;
-use crate::model::proof::Proof;
+use crate::model::proof::{Held, Proof};
 use crate::model::run::Observer;
 use crate::snapshot::Snapshot;
 use crate::staging::Staging;
@@ -22,8 +22,33 @@ pub(in crate::cli) fn prove(
     sample: usize,
     observer: &dyn Observer,
 ) -> Result<Proof> {
+    asked(context, (project, clinic), connection, snapshot, sample, |options| {
+        of(&connection.block_on(verify::run(options, verify::Books::default(), observer))?)
+    })
+}
+
+/// What the target holds of a snapshot of which there is only the manifest.
+pub(in crate::cli) fn held(
+    context: &Context,
+    (project, clinic): (&Project, &Clinic),
+    connection: &Connection,
+    snapshot: &Snapshot,
+) -> Result<Vec<Held>> {
+    asked(context, (project, clinic), connection, snapshot, 0, |options| {
+        connection.block_on(verify::held(options))
+    })
+}
+
+fn asked<T>(
+    context: &Context,
+    (project, clinic): (&Project, &Clinic),
+    connection: &Connection,
+    snapshot: &Snapshot,
+    sample: usize,
+    ask: impl FnOnce(&verify::Options<'_>) -> Result<T>,
+) -> Result<T> {
     let tables: Vec<TableName> = snapshot.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
-    let options = verify::Options {
+    ask(&verify::Options {
         project,
         clinic: &part_of(project, clinic, &tables)?,
         snapshot,
@@ -36,9 +61,7 @@ pub(in crate::cli) fn prove(
         sample,
         replica: None,
         within: false,
-    };
-    let report = connection.block_on(verify::run(&options, verify::Books::default(), observer))?;
-    of(&report)
+    })
 }
 
 /// As reports and sign-offs take it.

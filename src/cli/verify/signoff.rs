@@ -5,16 +5,16 @@ use rust_i18n::t;
 
 use crate::cli::context::Context;
 use crate::cli::output::{self, Page, Table};
-use crate::cli::pipeline::{Connection, prove};
+use crate::cli::pipeline::{Connection, held, prove};
 use crate::cli::progress::Progress;
 use crate::config::{Clinic, Project};
 use crate::error::{Failure, Kind};
 use crate::model::ident::ClinicName;
-use crate::model::proof::Proof;
 use crate::model::run::Stage;
 use crate::pg::Purpose;
 use crate::pg::batches::{self, Batch};
-use crate::signoff::{self, Here, Line, Report, State, What};
+use crate::purge;
+use crate::signoff::{self, Here, Line, Report, State, Target, What};
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(context: &Context, clinic: Option<&ClinicName>, batch: Option<&str>) -> Result<()> {
@@ -29,8 +29,9 @@ pub(super) fn run(context: &Context, clinic: Option<&ClinicName>, batch: Option<
         clinic: &clinic,
         batch,
         batches: &batches,
+        purged: purge::destroyed(&project, &clinic)?,
         recorded: connection.block_on(signoff::read(client, batch))?,
-        proof: proof(context, (&project, &clinic), &connection, batch),
+        target: held_there(context, (&project, &clinic), &connection, batch),
     };
     let report = signoff::check(&here)?.ok_or_else(|| none(&clinic.name))?;
     output::show(context.format(), &report, page)?;
@@ -62,18 +63,23 @@ fn none(clinic: &ClinicName) -> Failure {
 }
 
 /// What the target holds now; why that cannot be said is told beside the rest.
-fn proof(
+fn held_there(
     context: &Context,
     (project, clinic): (&Project, &Clinic),
     connection: &Connection,
     batch: &Batch,
-) -> Result<Proof, String> {
+) -> Result<Target, String> {
     let folder = project.snapshots_dir(&clinic.name).join(&batch.snapshot);
-    let proven = Snapshot::open(&folder).and_then(|snapshot| {
-        let progress = Progress::new(context.global.log_level);
-        prove(context, (project, clinic), connection, &snapshot, 0, &progress)
-    });
-    proven.map_err(|error| Failure::from_anyhow(&error).message)
+    let copy = signoff::manifest_path(project, clinic, &batch.id);
+    let found = match folder.is_dir() || !copy.is_file() {
+        true => Snapshot::open(&folder).and_then(|snapshot| {
+            let progress = Progress::new(context.global.log_level);
+            prove(context, (project, clinic), connection, &snapshot, 0, &progress).map(Target::Proven)
+        }),
+        false => Snapshot::of_manifest(&copy)
+            .and_then(|snapshot| held(context, (project, clinic), connection, &snapshot).map(Target::Held)),
+    };
+    found.map_err(|error| Failure::from_anyhow(&error).message)
 }
 
 fn page(report: &Report) -> Page {
@@ -115,6 +121,7 @@ fn state(line: &Line) -> String {
         State::Unknown => t!("signoff.unknown"),
         State::RolledBack => t!("signoff.rolled_back"),
         State::Edited => t!("signoff.edited", rows = rows),
+        State::Purged => t!("signoff.purged"),
         State::NotCompared => t!("signoff.not_compared"),
     }
     .into_owned()
