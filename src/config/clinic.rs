@@ -97,7 +97,8 @@ pub struct TenantConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Globs relative to the clinic's folder; files in name order are parts of one table.
+    /// Globs relative to the clinic's folder; files in name order are parts of one table. None for a live source.
+    #[serde(default)]
     pub files: Vec<String>,
     /// The target table that decides each row's verdict; none for look-up sources that only feed others.
     #[serde(default)]
@@ -137,6 +138,18 @@ pub struct SourceConfig {
     /// The export may be missing for this clinic: an empty table with these columns takes its place.
     #[serde(default)]
     pub optional_columns: Option<Vec<String>>,
+    /// A live source: the environment variable (or `.env` line) that holds its connection string.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The table of a database, as SQL names it.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// A query that a database answers.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// The collection of a document database.
+    #[serde(default)]
+    pub collection: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -461,6 +474,14 @@ impl SourceConfig {
     fn validate(&self, name: &str) -> Result<()> {
         if self.cursor.is_some() == self.key.is_empty() {
             return Err(Failure::usage(t!("config.cursor_and_key", source = name)).into());
+        }
+        let what = [&self.table, &self.query, &self.collection];
+        let named = what.into_iter().flatten().count();
+        if named > 1 {
+            return Err(Failure::usage(t!("config.one_of_table", source = name)).into());
+        }
+        if self.url.is_some() && (named == 0 || !self.files.is_empty()) {
+            return Err(Failure::usage(t!("config.live_source", source = name)).into());
         }
         let Some(reason) = &self.unused else { return Ok(()) };
         if reason.trim().is_empty() {

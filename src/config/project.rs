@@ -42,6 +42,17 @@ impl Project {
         self.root.join("staging").join(clinic.as_str())
     }
 
+    /// Where what live sources held is kept.
+    pub fn extracts_dir(&self, clinic: &ClinicName) -> PathBuf {
+        self.staging_dir(clinic).join("extracts")
+    }
+
+    /// A source's file by the name that people see: relative to the clinic's folder, of an extract to the project's.
+    pub fn source_path(&self, clinic: &ClinicName, shown: &str) -> PathBuf {
+        let path = self.root.join(shown);
+        if path.starts_with(self.extracts_dir(clinic)) { path } else { self.clinic_dir(clinic).join(shown) }
+    }
+
     pub fn duckdb_path(&self, clinic: &ClinicName) -> PathBuf {
         self.staging_dir(clinic).join(format!("{clinic}.duckdb"))
     }

@@ -45,16 +45,24 @@ pub(super) fn reason(
 ) -> Result<Option<Reason>, Failure> {
     let Some(new) = new_files(source, known) else { return Ok(step.reason) };
     match step.reason {
-        Some(Reason::OptionsChanged) => Err(Failure::usage(t!("load.other_settings", source = source.name))
-            .hint(format!("trasvase load {} --source {} --type full", clinic.name, source.name))),
+        Some(Reason::OptionsChanged) => Err(other_settings(clinic, &source.name)),
         Some(Reason::NumberMoved) => Ok(Some(Reason::NumberMoved)),
         _ => Ok((!new.is_empty()).then_some(Reason::Delivered)),
     }
 }
 
+/// The failure of new rows that cannot be laid over what is there.
+pub(super) fn other_settings(clinic: &Clinic, source: &str) -> Failure {
+    Failure::usage(t!("load.other_settings", source = source))
+        .hint(format!("trasvase load {} --source {source} --type full", clinic.name))
+}
+
 /// Refuses to read a source as a whole, some of whose deliveries are not there any more.
 pub(super) fn all_there(clinic: &Clinic, source: &Surveyed, known: Option<&Known>) -> Result<(), Failure> {
-    let Some(known) = known.filter(|_| source.config.cursor.is_some()) else { return Ok(()) };
+    // A live source was asked for the whole just now.
+    let Some(known) = known.filter(|_| source.config.cursor.is_some() && source.config.url.is_none()) else {
+        return Ok(());
+    };
     let there = |path: &str| source.parts.iter().any(|(file, _)| file.shown == path);
     let gone = |(place, one): &(usize, &super::books::KnownFile)| {
         !there(&one.path) || known.files.iter().skip(place + 1).any(|later| later.path == one.path)
@@ -111,6 +119,16 @@ pub(super) fn lay(
     ))?;
     let count = superseded(staging, source)?;
     Ok((count > 0).then(|| Finding::new("superseded", Severity::Info, count)))
+}
+
+/// The greatest cursor in `raw`, as the source writes it.
+///
+/// # Errors
+/// Cursors that cannot be compared.
+pub(super) fn greatest(staging: &Staging, source: &str, cursor: &str) -> Result<Option<String>> {
+    let rows = format!("(select {} as cursor from raw.{})", quoted(cursor), quoted(source));
+    let reading = reading(staging, source, cursor, &rows)?;
+    staging.value(&format!("select arg_max(cursor, {reading}) from {rows} where cursor is not null"))
 }
 
 fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<&'static str> {

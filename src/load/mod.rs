@@ -1,11 +1,12 @@
 //! Sources to `raw`: every record of every source is in `raw.<source>`, or in `meta.load_error` with its line or cell.
 //!
-//! Files are found and hashed (`survey`), compared with what was loaded last ([`plan`]), and each source that differs
+//! What a live source holds is written to files first (`extract`). Files are found and hashed (`survey`), compared with what was loaded last ([`plan`]), and each source that differs
 //! is read into a table beside its old one, counted a second time by other means, and swapped in, in one transaction
 //! (`table`). A source that fails leaves everything of it as it was.
 
 mod books;
 mod deliveries;
+mod extract;
 mod header;
 mod plan;
 mod survey;
@@ -105,12 +106,12 @@ pub struct FileReport {
     pub counted: u64,
 }
 
-/// Says which sources would be read, and why. Reads the files (to hash them) and writes nothing.
+/// Says which sources would be read, and why. Reads the files (to hash them), asks no live source and writes nothing.
 ///
 /// # Errors
 /// Options of a source that cannot be, a file that is missing, empty, a folder, or no file of a known kind.
 pub fn plan(options: &Options<'_>) -> Result<Plan> {
-    let (_, _, plan) = prepare(options)?;
+    let (_, _, plan) = prepare(options, None)?;
     Ok(plan)
 }
 
@@ -119,7 +120,7 @@ pub fn plan(options: &Options<'_>) -> Result<Plan> {
 /// # Errors
 /// As [`plan`], then the first source that fails; those before it stay loaded, it and those after it are as they were.
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
-    let (surveyed, known, plan) = prepare(options)?;
+    let (surveyed, known, plan) = prepare(options, Some(observer))?;
     let staging = options.staging;
     books::release_numbers(staging, &plan)?;
     for name in &plan.removed {
@@ -165,9 +166,15 @@ fn read(
 
 type Prepared = (Vec<Surveyed>, BTreeMap<String, books::Known>, Plan);
 
-fn prepare(options: &Options<'_>) -> Result<Prepared> {
-    let surveyed = survey::all(options)?;
+/// Live sources are asked where somebody listens.
+fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Prepared> {
+    let mut asked = survey::find(options)?;
     let known = books::known(options.staging)?;
+    match observer {
+        Some(observer) => extract::all(options, &mut asked, &known, observer)?,
+        None => extract::earlier(options, &mut asked)?,
+    }
+    let surveyed = survey::all(asked)?;
     let found = surveyed.iter().map(Surveyed::found).collect::<Vec<_>>();
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
     let unnamed =
@@ -179,6 +186,9 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
             true => step.reason = deliveries::reason(options.clinic, source, known, step)?,
             false if options.force => {}
             false => deliveries::all_there(options.clinic, source, known)?,
+        }
+        if observer.is_none() && source.config.url.is_some() {
+            step.reason = step.reason.or(Some(Reason::Live));
         }
     }
     Ok((surveyed, known, plan))

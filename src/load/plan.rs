@@ -39,6 +39,8 @@ pub enum Reason {
     /// New deliveries of a source whose rows are laid over the earlier ones.
     Delivered,
     Forced,
+    /// What a live source holds now is known only once it was asked.
+    Live,
 }
 
 impl fmt::Display for Reason {
@@ -51,6 +53,7 @@ impl fmt::Display for Reason {
             Reason::TableMissing => t!("load.reason.table_missing"),
             Reason::Delivered => t!("load.reason.delivered"),
             Reason::Forced => t!("load.reason.forced"),
+            Reason::Live => t!("load.reason.live"),
         })
     }
 }

@@ -41,8 +41,17 @@ impl Surveyed {
     }
 }
 
-/// Surveys the sources that are asked for, after all options were found to be possible.
-pub(super) fn all(options: &Options<'_>) -> Result<Vec<Surveyed>> {
+/// A source that is asked for, and its files; those of a live source are extracts, which are not there yet.
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
+    number: u64,
+    pub(super) config: &'a SourceConfig,
+    pub(super) options_hash: String,
+    pub(super) files: Vec<SourceFile>,
+}
+
+/// Finds the files of the sources that are asked for, after all options were found to be possible.
+pub(super) fn find<'a>(options: &Options<'a>) -> Result<Vec<Asked<'a>>> {
     let clinic = options.clinic;
     validate(clinic)?;
     for name in &options.only {
@@ -54,10 +63,18 @@ pub(super) fn all(options: &Options<'_>) -> Result<Vec<Surveyed>> {
     let wanted = |name: &String| options.only.is_empty() || options.only.contains(name);
     let numbered = (1..).zip(&clinic.sources).filter(|(_, (name, _))| wanted(name));
     // Every file is found before the first is read: a missing one is told at once.
-    let found = numbered
-        .map(|(number, (name, config))| Ok((number, name, config, sources::find(&folder, name, config)?)))
-        .collect::<Result<Vec<_>>>()?;
-    found.into_iter().map(|(number, name, config, files)| one(number, name, config, files)).collect()
+    numbered
+        .map(|(number, (name, config))| {
+            let is_live = config.url.is_some();
+            let files = if is_live { Vec::new() } else { sources::find(&folder, name, config)? };
+            Ok(Asked { name, number, config, options_hash: options_hash(config), files })
+        })
+        .collect()
+}
+
+/// Reads every file once.
+pub(super) fn all(asked: Vec<Asked<'_>>) -> Result<Vec<Surveyed>> {
+    asked.into_iter().map(one).collect()
 }
 
 fn unknown(clinic: &Clinic, name: &str) -> Failure {
@@ -69,16 +86,17 @@ fn unknown(clinic: &Clinic, name: &str) -> Failure {
     }
 }
 
-fn one(number: u64, name: &str, config: &SourceConfig, files: Vec<SourceFile>) -> Result<Surveyed> {
-    let parts = files
+fn one(asked: Asked<'_>) -> Result<Surveyed> {
+    let parts = asked
+        .files
         .into_iter()
         .map(|file| sources::survey(&file).map(|survey| (file, survey)))
         .collect::<Result<Vec<_>>>()?;
     Ok(Surveyed {
-        name: name.to_owned(),
-        number,
-        config: config.clone(),
-        options_hash: options_hash(config),
+        name: asked.name.to_owned(),
+        number: asked.number,
+        config: asked.config.clone(),
+        options_hash: asked.options_hash,
         parts,
     })
 }
@@ -117,12 +135,19 @@ fn options_hash(config: &SourceConfig) -> String {
         key,
         cursor,
         optional_columns,
+        url,
+        table,
+        query,
+        collection,
     } = config;
     let text = (encoding, delimiter, quote, escape);
     let reading = (READER_VERSION, text, header_row, header_rows, sheet, empty, optional_columns);
     // Sources without a cursor keep the hash that they had before there were any.
     let laying = cursor.as_ref().map_or_else(String::new, |cursor| format!("{key:?} {cursor:?}"));
-    hex(Sha256::digest(format!("{reading:?}{laying}")))
+    // So do sources that are no part of a database.
+    let asking = (url, table, query, collection);
+    let asking = if asking == (&None, &None, &None, &None) { String::new() } else { format!("{asking:?}") };
+    hex(Sha256::digest(format!("{reading:?}{laying}{asking}")))
 }
 
 #[cfg(test)]
@@ -147,6 +172,10 @@ mod tests {
             "empty = 'text'",
             "optional_columns = ['a']",
             "key = ['id']\ncursor = 'at'",
+            "url = 'OLD_URL'",
+            "table = 'public.patient'",
+            "query = 'select 1'",
+            "collection = 'patient'",
         ] {
             assert_ne!(hash(""), hash(option), "{option}");
         }

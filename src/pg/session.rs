@@ -27,6 +27,31 @@ set standard_conforming_strings = on; set client_min_messages = warning; set sta
 set lock_timeout = '10s'; \
 set idle_in_transaction_session_timeout = 0";
 
+/// What a session that only asks an old system has: it writes nothing, waits for no lock for long, and keeps nobody from
+/// cleaning up for ever. One by one, because an old server does not know all of them.
+const ASKING: [&str; 14] = [
+    "set client_encoding = 'UTF8'",
+    "set timezone = 'UTC'",
+    "set datestyle = 'ISO, YMD'",
+    "set intervalstyle = 'postgres'",
+    "set bytea_output = 'hex'",
+    "set standard_conforming_strings = on",
+    "set client_min_messages = warning",
+    "set default_transaction_read_only = on",
+    "set synchronize_seqscans = off",
+    "set row_security = off",
+    "set lock_timeout = '10s'",
+    "set idle_in_transaction_session_timeout = '2h'",
+    // From 12 on 1 is the shortest exact text; before, 3 is the only exact one.
+    "select set_config('extra_float_digits', case when current_setting('server_version_num')::int4 < 120000 \
+     then '3' else '1' end, false)",
+    // Who set a limit of their own, in the connection string or for the role, knows why.
+    "select set_config('statement_timeout', '2h', false) where current_setting('statement_timeout') = '0'",
+];
+
+/// The oldest server that can be a source, as `server_version_num`.
+const OLDEST_SOURCE: (u32, u32) = (9, 2);
+
 const FACTS: &str = "\
 select current_setting('server_version_num')::int4, current_database()::text, current_user::text, pg_is_in_recovery(), \
 current_setting('default_transaction_read_only')::bool, \
@@ -38,6 +63,8 @@ pub enum Purpose {
     Read,
     /// A standby or a read-only server is refused at once.
     Write,
+    /// A source is asked: it may be old, and nothing is written.
+    Ask,
 }
 
 /// An open connection.
@@ -88,12 +115,17 @@ impl Session {
             .connect(tls.clone())
             .await
             .map_err(|error| explained(&error, parameters, target))?;
-        refuse_old(connection.parameter("server_version").unwrap_or_default(), parameters)?;
+        let version = connection.parameter("server_version").unwrap_or_default();
+        refuse_old(version, parameters, purpose)?;
         let connection = tokio::spawn(async move {
             // The client's next call fails as closed; what the driver says here may quote data, so it is not logged.
             let _ = connection.await;
         });
-        client.batch_execute(SETUP).await.map_err(|error| explained(&error, parameters, target))?;
+        let set_up = match purpose {
+            Purpose::Ask => set_up_asking(&client).await,
+            Purpose::Read | Purpose::Write => client.batch_execute(SETUP).await,
+        };
+        set_up.map_err(|error| explained(&error, parameters, target))?;
         let facts =
             client.query_one(FACTS, &[]).await.map_err(|error| explained(&error, parameters, target))?;
         let session = Self {
@@ -138,6 +170,11 @@ impl Session {
     /// What can end this session's statement while the session itself is in use.
     pub fn canceller(&self) -> Canceller {
         Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
+    }
+
+    /// Where its connection string comes from: a variable's name.
+    pub fn origin(&self) -> &str {
+        &self.target.origin
     }
 
     /// Where it was opened.
@@ -189,17 +226,37 @@ impl Canceller {
     }
 }
 
-/// `server_version` reads `15.18 (Debian 15.18-1)`, or `18beta1`.
-fn refuse_old(version: &str, parameters: &Parameters) -> Result<()> {
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+/// Settings that the server does not know are left.
+async fn set_up_asking(client: &Client) -> Result<(), Error> {
+    for setting in ASKING {
+        match client.batch_execute(setting).await {
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// `server_version` reads `15.18 (Debian 15.18-1)`, `18beta1` or `9.6.24`.
+fn refuse_old(version: &str, parameters: &Parameters, purpose: Purpose) -> Result<()> {
+    let mut numbers = version.split(|character: char| !character.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|digits| digits.parse::<u32>().ok());
     // Poolers may not say; what they hide is then refused by the first thing it cannot do.
-    if digits.parse::<u32>().is_ok_and(|major| major < OLDEST) {
+    let Some(major) = number() else { return Ok(()) };
+    let (too_old, oldest) = match purpose {
+        Purpose::Ask => {
+            let (oldest, minor) = OLDEST_SOURCE;
+            ((major, number().unwrap_or(0)) < OLDEST_SOURCE, format!("{oldest}.{minor}"))
+        }
+        Purpose::Read | Purpose::Write => (major < OLDEST, OLDEST.to_string()),
+    };
+    if too_old {
         let address = parameters.address();
         return Err(Failure::failed(t!(
             "pg.target_too_old",
             address = address,
             version = version,
-            oldest = OLDEST
+            oldest = oldest
         ))
         .into());
     }

@@ -130,10 +130,10 @@ pub fn check(here: &Here<'_>) -> Result<Option<Report>> {
         line(What::Batch, &document.batch, batch_state(here.batch)),
     ];
     lines.extend(snapshot(here, document)?);
-    let folder = here.project.clinic_dir(&here.clinic.name);
     for one in &document.sources {
         for file in &one.files {
-            lines.push(line(What::Source, &file.name, file_state(&folder.join(&file.name), file)?));
+            let path = here.project.source_path(&here.clinic.name, &file.name);
+            lines.push(line(What::Source, &file.name, file_state(&path, file)?));
         }
     }
     for file in &document.report {

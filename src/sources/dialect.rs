@@ -15,6 +15,16 @@ use crate::error::Failure;
 pub enum Dialect {
     Text(TextDialect),
     Sheet(SheetDialect),
+    Postgres(PostgresDialect),
+}
+
+/// What a PostgreSQL was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostgresDialect {
+    /// The table, as SQL names it; none for a query.
+    pub table: Option<String>,
+    /// Type of each column, as PostgreSQL calls it.
+    pub types: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,17 +118,31 @@ impl fmt::Display for SheetDialect {
     }
 }
 
+impl fmt::Display for PostgresDialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&match &self.table {
+            Some(table) => t!("load.dialect.postgres", table = table),
+            None => t!("load.dialect.postgres_query"),
+        })
+    }
+}
+
 impl fmt::Display for Dialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Dialect::Text(dialect) => dialect.fmt(formatter),
             Dialect::Sheet(dialect) => dialect.fmt(formatter),
+            Dialect::Postgres(dialect) => dialect.fmt(formatter),
         }
     }
 }
 
 /// Refuses options that cannot be, before any file is opened.
 pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
+    let is_database = config.url.is_some() || config.table.is_some() || config.query.is_some();
+    if let Some(key) = text_key(config).filter(|_| is_database) {
+        return Err(Failure::usage(t!("load.key_of_text", source = source, key = key)).into());
+    }
     if let Some(name) = &config.encoding {
         super::encoding::by_name(source, name)?;
     }
@@ -137,6 +161,20 @@ pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
         return Err(Failure::usage(t!("load.bad_escape", source = source)).into());
     }
     Ok(())
+}
+
+/// The first key that says how a text or a sheet is read.
+fn text_key(config: &SourceConfig) -> Option<&'static str> {
+    let keys = [
+        ("encoding", config.encoding.is_some()),
+        ("delimiter", config.delimiter.is_some()),
+        ("quote", config.quote.is_some()),
+        ("escape", config.escape.is_some()),
+        ("header_row", config.header_row.is_some()),
+        ("header_rows", config.header_rows.is_some()),
+        ("sheet", config.sheet.is_some()),
+    ];
+    keys.into_iter().find_map(|(name, given)| given.then_some(name))
 }
 
 /// The quote of clinic.toml: not given, given as none, or given.

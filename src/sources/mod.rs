@@ -8,6 +8,7 @@
 mod batch;
 mod cell;
 mod census;
+pub mod copied;
 mod count;
 mod decode;
 mod detect;
@@ -30,7 +31,7 @@ use serde::Serialize;
 use crate::config::SourceConfig;
 
 pub use batch::Origin;
-pub use dialect::{Dialect, SheetDialect, TextDialect, validate};
+pub use dialect::{Dialect, PostgresDialect, SheetDialect, TextDialect, validate};
 pub use files::{SourceFile, find, unnamed};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
@@ -125,6 +126,7 @@ pub struct Totals {
 pub enum Opened {
     Text(Box<text::Text>),
     Sheet(Box<sheet::Sheet>),
+    Copied(Box<copied::Copied>),
 }
 
 /// How an earlier load read the same source.
@@ -145,7 +147,9 @@ pub fn named(columns: &[String]) -> (Vec<String>, Vec<Finding>) {
 
 /// Finds out how a file is to be read: given options first, then the frozen dialect, then what the file looks like.
 pub fn open(file: &SourceFile, survey: &Survey, config: &SourceConfig, frozen: &Frozen) -> Result<Opened> {
-    if survey.kind.is_text() {
+    if survey.kind == survey::FileKind::Copied {
+        copied::Copied::open(file, survey).map(|copied| Opened::Copied(Box::new(copied)))
+    } else if survey.kind.is_text() {
         text::Text::open(file, survey, config, frozen).map(|text| Opened::Text(Box::new(text)))
     } else {
         sheet::Sheet::open(file, survey, config, frozen).map(|sheet| Opened::Sheet(Box::new(sheet)))
@@ -157,6 +161,7 @@ impl Opened {
         match self {
             Opened::Text(text) => &text.header.names,
             Opened::Sheet(sheet) => &sheet.header.names,
+            Opened::Copied(copied) => &copied.header.names,
         }
     }
 
@@ -172,6 +177,7 @@ impl Opened {
         match self {
             Opened::Text(text) => Dialect::Text(text.dialect.clone()),
             Opened::Sheet(sheet) => Dialect::Sheet(sheet.dialect.clone()),
+            Opened::Copied(copied) => Dialect::Postgres(copied.dialect.clone()),
         }
     }
 
@@ -189,6 +195,7 @@ impl Opened {
         match self {
             Opened::Text(text) => &text.findings,
             Opened::Sheet(sheet) => &sheet.findings,
+            Opened::Copied(copied) => &copied.findings,
         }
     }
 
@@ -197,6 +204,7 @@ impl Opened {
         match self {
             Opened::Text(text) => text.read(origin, emit),
             Opened::Sheet(sheet) => sheet.read(origin, emit),
+            Opened::Copied(copied) => copied.read(origin, emit),
         }
     }
 
@@ -205,6 +213,7 @@ impl Opened {
         match self {
             Opened::Text(text) => text.line_of(record),
             Opened::Sheet(sheet) => Ok(sheet.line_of(record)),
+            Opened::Copied(_) => Ok(Some(record)),
         }
     }
 
@@ -213,6 +222,7 @@ impl Opened {
         match self {
             Opened::Text(text) => text.count(),
             Opened::Sheet(sheet) => sheet.count(),
+            Opened::Copied(copied) => copied.count(),
         }
     }
 }

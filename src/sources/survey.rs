@@ -50,6 +50,8 @@ pub(super) enum FileKind {
     Zip,
     /// A compound file: XLS, or an encrypted XLSX.
     Compound,
+    /// What PostgreSQL answered, as [`super::copied`] writes it.
+    Copied,
 }
 
 impl FileKind {
@@ -105,6 +107,9 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
             .hint(t!("load.not_supported_hint"))
             .into()
     };
+    if sample.starts_with(super::copied::MAGIC) {
+        return Ok(FileKind::Copied);
+    }
     match sample {
         [0xff, 0xfe, ..] => return Ok(FileKind::Utf16 { little: true }),
         [0xfe, 0xff, ..] => return Ok(FileKind::Utf16 { little: false }),

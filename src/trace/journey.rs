@@ -193,8 +193,7 @@ impl Place<'_> {
         )?;
         let Some([path, sha256, dialect, columns]) = read.into_iter().next() else { return Ok(None) };
         let Some(config) = options.clinic.sources.get(self.source) else { return Ok(None) };
-        let file =
-            SourceFile { path: options.project.clinic_dir(&options.clinic.name).join(&path), shown: path };
+        let file = SourceFile { path: options.project.source_path(&options.clinic.name, &path), shown: path };
         // A file that cannot be read any more leaves the line unknown, which is no failure of the question.
         let Some(survey) = sources::survey(&file).ok().filter(|survey| survey.fingerprint.sha256 == sha256)
         else {
