@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -199,9 +200,18 @@ fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Resul
     }
     Ok(!found.iter().eq(loaded.keys())
         || loaded.iter().any(|(path, (bytes, loaded_at))| match std::fs::metadata(folder.join(path)) {
-            Ok(file) => file.len() != *bytes || written_at(&file).is_none_or(|at| at > *loaded_at),
+            Ok(file) => changed(&folder.join(path), &file, *bytes, *loaded_at),
             Err(_) => true,
         }))
+}
+
+/// Whether a file has another size or was written since. A database with a log beside it is loaded with the log, so that
+/// its own size says nothing.
+fn changed(path: &Path, file: &std::fs::Metadata, bytes: u64, loaded_at: i64) -> bool {
+    let later = |file: &std::fs::Metadata| written_at(file).is_none_or(|at| at > loaded_at);
+    let logs = sources::sqlite::logs(path);
+    let later_log = |log: &PathBuf| std::fs::metadata(log).is_ok_and(|log| later(&log));
+    later(file) || logs.iter().any(later_log) || (logs.is_empty() && file.len() != bytes)
 }
 
 /// Whether a transform would build or drop anything, or would tell a mistake.

@@ -141,7 +141,7 @@ pub struct SourceConfig {
     /// A live source: the environment variable (or `.env` line) that holds its connection string.
     #[serde(default)]
     pub url: Option<String>,
-    /// The table of a database, as SQL names it.
+    /// The table or view of a database: PostgreSQL's as SQL names it, a SQLite file's by its bare name.
     #[serde(default)]
     pub table: Option<String>,
     /// A query that a database answers.

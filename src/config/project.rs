@@ -61,6 +61,11 @@ impl Project {
         self.staging_dir(clinic).join("snapshots")
     }
 
+    /// Copies of database files: what a load read is kept here as it was.
+    pub fn copies_dir(&self, clinic: &ClinicName) -> PathBuf {
+        self.staging_dir(clinic).join("copies")
+    }
+
     pub fn logs_dir(&self, clinic: &ClinicName) -> PathBuf {
         self.staging_dir(clinic).join("logs")
     }

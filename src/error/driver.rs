@@ -194,9 +194,44 @@ fn connection_text(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// How SQLite begins what it says of names; anything else that it says of a row may hold its values.
+const SQLITE_SAFE: [&str; 5] =
+    ["no such", "unsafe use", "foreign key mismatch", "malformed database schema", "unknown database"];
+
+/// Turns a SQLite error into one that holds no cell value: what is wrong with the SQL, else the kind of the error.
+pub fn sqlite(error: rusqlite::Error) -> anyhow::Error {
+    use rusqlite::Error;
+    Driver(match error {
+        Error::SqlInputError { msg, .. } => msg,
+        Error::SqliteFailure(_, Some(text)) if SQLITE_SAFE.iter().any(|start| text.starts_with(start)) => {
+            text
+        }
+        Error::SqliteFailure(code, _) => rusqlite::ffi::code_to_str(code.extended_code).to_owned(),
+        Error::FromSqlConversionFailure(place, kind, _) | Error::InvalidColumnType(place, _, kind) => {
+            format!("column {}: {kind}", place + 1)
+        }
+        other => other.to_string(),
+    })
+    .into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sqlite_error_keeps_its_names_and_shows_no_value() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("create table t (a text); insert into t values ('Ana')").unwrap();
+        let error = |sql: &str| {
+            let read = connection.query_row(sql, [], |row| row.get::<_, String>(0));
+            sqlite(read.unwrap_err()).to_string()
+        };
+        assert_eq!(error("select nombre from t"), "no such column: nombre");
+        assert_eq!(error("select json_extract('{}', a) from t"), "SQL logic error");
+        let error = connection.query_row("select a from t", [], |row| row.get::<_, i64>(0)).unwrap_err();
+        assert!(!sqlite(error).to_string().contains("Ana"));
+    }
 
     #[test]
     fn a_duckdb_conversion_error_shows_no_value() {

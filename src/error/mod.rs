@@ -6,7 +6,7 @@ pub mod interrupt;
 
 use std::fmt;
 
-pub use driver::{duckdb, passing, postgres};
+pub use driver::{duckdb, passing, postgres, sqlite};
 
 /// What went wrong, as far as a script that reads the exit code cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

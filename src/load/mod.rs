@@ -5,6 +5,7 @@
 //! (`table`). A source that fails leaves everything of it as it was.
 
 mod books;
+mod copies;
 mod deliveries;
 mod extract;
 mod header;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub use self::plan::{Plan, Reason, Step};
 
+use self::copies::Copies;
 use self::survey::Surveyed;
 use crate::config::{Clinic, Project};
 use crate::error::interrupt;
@@ -46,7 +48,8 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// Sources that are no longer in clinic.toml, whose tables were dropped.
     pub removed: Vec<String>,
-    /// Files in the clinic's `sources/` that no section of clinic.toml names: nothing of them is loaded.
+    /// Files in the clinic's `sources/` that no section of clinic.toml names, and tables of databases that none reads:
+    /// nothing of them is loaded.
     pub unnamed: Vec<String>,
 }
 
@@ -174,11 +177,16 @@ fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Pre
         Some(observer) => extract::all(options, &mut asked, &known, observer)?,
         None => extract::earlier(options, &mut asked)?,
     }
+    let mut copies = Copies::new(options, observer.is_some())?;
+    copies.take(&mut asked)?;
     let surveyed = survey::all(asked)?;
     let found = surveyed.iter().map(Surveyed::found).collect::<Vec<_>>();
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
-    let unnamed =
+    let mut unnamed =
         sources::unnamed(&options.project.clinic_dir(&options.clinic.name), &options.clinic.sources);
+    if options.only.is_empty() {
+        unnamed.extend(survey::unread_tables(&surveyed));
+    }
     let mut plan = plan::decide(&found, &known, &configured, unnamed, options.force);
     for (step, source) in plan.steps.iter_mut().zip(&surveyed) {
         let known = known.get(&step.source);

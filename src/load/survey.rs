@@ -1,6 +1,6 @@
 //! Finds and hashes the files of the sources that are asked for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -75,6 +75,21 @@ pub(super) fn find<'a>(options: &Options<'a>) -> Result<Vec<Asked<'a>>> {
 /// Reads every file once.
 pub(super) fn all(asked: Vec<Asked<'_>>) -> Result<Vec<Surveyed>> {
     asked.into_iter().map(one).collect()
+}
+
+/// Tables that hold rows and that no source reads, each with its database.
+pub(super) fn unread_tables(all: &[Surveyed]) -> Vec<String> {
+    let mut databases: BTreeMap<&SourceFile, Vec<&SourceConfig>> = BTreeMap::new();
+    for source in all {
+        for (file, _) in source.parts.iter().filter(|(_, survey)| survey.is_database()) {
+            databases.entry(file).or_default().push(&source.config);
+        }
+    }
+    let told = databases.into_iter().flat_map(|(file, sources)| {
+        let unread = sources::sqlite::unread(&file.path, &sources);
+        unread.into_iter().map(|table| t!("sqlite.unread", path = file.shown, table = table).into_owned())
+    });
+    told.collect()
 }
 
 fn unknown(clinic: &Clinic, name: &str) -> Failure {

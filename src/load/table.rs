@@ -130,6 +130,7 @@ impl<'a> Table<'a> {
             source: surveyed.name.clone(),
             dialect: frozen.and_then(|known| known.dialect(&file.shown)),
             columns: frozen.map(|known| known.columns.clone()).unwrap_or_default(),
+            several: surveyed.parts.len() > 1,
         };
         let expected = &frozen.columns;
         let opened = sources::open(file, survey, &surveyed.config, &frozen)?;

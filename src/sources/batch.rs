@@ -110,8 +110,7 @@ impl<'a> Batcher<'a> {
             return self.refuse_record(record.first_line, "undecodable_bytes", surrogates, emit);
         };
         if memchr::memchr(0, bytes).is_some() {
-            let first = if self.nuls.0 == 0 { record.first_line } else { self.nuls.1 };
-            self.nuls = (self.nuls.0 + 1, first);
+            self.note_nul(record.first_line);
         }
         let mut start = 0;
         for (column, end) in ends.iter().enumerate() {
@@ -137,16 +136,25 @@ impl<'a> Batcher<'a> {
         emit: &mut Emit<'_>,
     ) -> Result<()> {
         self.record += 1;
-        let mut bytes = 0;
+        let (mut bytes, mut nul) = (0, false);
         for (column, cell) in cells.enumerate() {
             self.columns[column].append_option(cell);
             let Some(text) = cell else { continue };
             bytes += text.len();
+            nul |= memchr::memchr(0, text.as_bytes()).is_some();
             if destroyed(text) {
                 self.note_destroyed(column, || address(column));
             }
         }
+        if nul {
+            self.note_nul(self.record);
+        }
         self.end_row(bytes, emit)
+    }
+
+    fn note_nul(&mut self, line: u64) {
+        let first = if self.nuls.0 == 0 { line } else { self.nuls.1 };
+        self.nuls = (self.nuls.0 + 1, first);
     }
 
     /// Notes a code that cannot be what it was.

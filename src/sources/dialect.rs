@@ -6,7 +6,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 
-use crate::config::SourceConfig;
+use crate::config::{Empty, SourceConfig};
 use crate::error::Failure;
 
 /// What was given or detected.
@@ -16,6 +16,7 @@ pub enum Dialect {
     Text(TextDialect),
     Sheet(SheetDialect),
     Postgres(PostgresDialect),
+    Sqlite(SqliteDialect),
 }
 
 /// What a PostgreSQL was asked for.
@@ -52,6 +53,14 @@ pub struct SheetDialect {
     pub header_rows: u64,
     /// 1900 or 1904: the year from which the file counts days.
     pub date_system: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqliteDialect {
+    /// A table or view; none for a query.
+    pub table: Option<String>,
+    /// How the file holds texts, as SQLite names it: `UTF-8`, `UTF-16le`, `UTF-16be`.
+    pub encoding: String,
 }
 
 /// The separating characters; they are ASCII by construction.
@@ -127,12 +136,23 @@ impl fmt::Display for PostgresDialect {
     }
 }
 
+impl fmt::Display for SqliteDialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = &self.encoding;
+        formatter.write_str(&match &self.table {
+            Some(table) => t!("sqlite.dialect.table", table = table, encoding = encoding),
+            None => t!("sqlite.dialect.query", encoding = encoding),
+        })
+    }
+}
+
 impl fmt::Display for Dialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Dialect::Text(dialect) => dialect.fmt(formatter),
             Dialect::Sheet(dialect) => dialect.fmt(formatter),
             Dialect::Postgres(dialect) => dialect.fmt(formatter),
+            Dialect::Sqlite(dialect) => dialect.fmt(formatter),
         }
     }
 }
@@ -173,6 +193,7 @@ fn text_key(config: &SourceConfig) -> Option<&'static str> {
         ("header_row", config.header_row.is_some()),
         ("header_rows", config.header_rows.is_some()),
         ("sheet", config.sheet.is_some()),
+        ("empty", config.empty != Empty::Null),
     ];
     keys.into_iter().find_map(|(name, given)| given.then_some(name))
 }

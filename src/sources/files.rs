@@ -47,7 +47,8 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
 }
 
 /// What load can read, by the ends of files' names.
-const KINDS: [&str; 8] = ["csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods"];
+const KINDS: [&str; 11] =
+    ["csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3"];
 
 /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
 pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
@@ -80,6 +81,13 @@ fn is_lock(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("~$"))
 }
 
+/// What SQLite keeps beside a database that is in use.
+fn is_log(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let stem = ["-wal", "-shm", "-journal"].iter().find_map(|end| name.strip_suffix(end));
+    stem.is_some_and(|stem| super::sqlite::is_database(Path::new(stem)))
+}
+
 /// How many of the files that are there are listed where none matches.
 const SHOWN: usize = 8;
 
@@ -97,7 +105,7 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
         let path = path.map_err(|error| {
             Failure::failed(t!("load.cannot_read", path = error.path().display(), error = error.error()))
         })?;
-        if is_lock(&path) && pattern.contains('*') {
+        if pattern.contains('*') && (is_lock(&path) || is_log(&path)) {
             continue;
         }
         let shown = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();

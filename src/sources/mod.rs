@@ -1,4 +1,4 @@
-//! Reads source files as records of text: delimited text and spreadsheets.
+//! Reads source files as records of text: delimited text, spreadsheets and SQLite databases.
 //!
 //! ```text
 //! find → survey (hash, encoding, what the file is) → open (dialect, header) → read (batches of rows, refusals) + count
@@ -20,6 +20,7 @@ mod grid;
 mod header;
 mod parser;
 mod sheet;
+pub mod sqlite;
 mod survey;
 mod text;
 mod workbook;
@@ -31,7 +32,7 @@ use serde::Serialize;
 use crate::config::SourceConfig;
 
 pub use batch::Origin;
-pub use dialect::{Dialect, PostgresDialect, SheetDialect, TextDialect, validate};
+pub use dialect::{Dialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect, validate};
 pub use files::{SourceFile, find, unnamed};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
@@ -127,6 +128,7 @@ pub enum Opened {
     Text(Box<text::Text>),
     Sheet(Box<sheet::Sheet>),
     Copied(Box<copied::Copied>),
+    Sqlite(Box<sqlite::Database>),
 }
 
 /// How an earlier load read the same source.
@@ -136,6 +138,8 @@ pub struct Frozen {
     pub source: String,
     pub dialect: Option<Dialect>,
     pub columns: Vec<String>,
+    /// The source is made of several files, whose columns must agree.
+    pub several: bool,
 }
 
 /// The names and findings for columns that clinic.toml names for a source without files.
@@ -147,9 +151,18 @@ pub fn named(columns: &[String]) -> (Vec<String>, Vec<Finding>) {
 
 /// Finds out how a file is to be read: given options first, then the frozen dialect, then what the file looks like.
 pub fn open(file: &SourceFile, survey: &Survey, config: &SourceConfig, frozen: &Frozen) -> Result<Opened> {
-    if survey.kind == survey::FileKind::Copied {
-        copied::Copied::open(file, survey).map(|copied| Opened::Copied(Box::new(copied)))
-    } else if survey.kind.is_text() {
+    match survey.kind {
+        survey::FileKind::Copied => {
+            return copied::Copied::open(file, survey).map(|copied| Opened::Copied(Box::new(copied)));
+        }
+        survey::FileKind::Sqlite => {
+            let opened = sqlite::Database::open(file, survey, config, frozen.several);
+            return opened.map(|database| Opened::Sqlite(Box::new(database)));
+        }
+        _ if config.table.is_some() || config.query.is_some() => return Err(sqlite::no_database(file)),
+        _ => {}
+    }
+    if survey.kind.is_text() {
         text::Text::open(file, survey, config, frozen).map(|text| Opened::Text(Box::new(text)))
     } else {
         sheet::Sheet::open(file, survey, config, frozen).map(|sheet| Opened::Sheet(Box::new(sheet)))
@@ -162,6 +175,7 @@ impl Opened {
             Opened::Text(text) => &text.header.names,
             Opened::Sheet(sheet) => &sheet.header.names,
             Opened::Copied(copied) => &copied.header.names,
+            Opened::Sqlite(database) => &database.header.names,
         }
     }
 
@@ -178,6 +192,7 @@ impl Opened {
             Opened::Text(text) => Dialect::Text(text.dialect.clone()),
             Opened::Sheet(sheet) => Dialect::Sheet(sheet.dialect.clone()),
             Opened::Copied(copied) => Dialect::Postgres(copied.dialect.clone()),
+            Opened::Sqlite(database) => Dialect::Sqlite(database.dialect.clone()),
         }
     }
 
@@ -196,6 +211,7 @@ impl Opened {
             Opened::Text(text) => &text.findings,
             Opened::Sheet(sheet) => &sheet.findings,
             Opened::Copied(copied) => &copied.findings,
+            Opened::Sqlite(database) => &database.findings,
         }
     }
 
@@ -205,6 +221,7 @@ impl Opened {
             Opened::Text(text) => text.read(origin, emit),
             Opened::Sheet(sheet) => sheet.read(origin, emit),
             Opened::Copied(copied) => copied.read(origin, emit),
+            Opened::Sqlite(database) => database.read(origin, emit),
         }
     }
 
@@ -214,6 +231,7 @@ impl Opened {
             Opened::Text(text) => text.line_of(record),
             Opened::Sheet(sheet) => Ok(sheet.line_of(record)),
             Opened::Copied(_) => Ok(Some(record)),
+            Opened::Sqlite(_) => Ok(None),
         }
     }
 
@@ -223,6 +241,7 @@ impl Opened {
             Opened::Text(text) => text.count(),
             Opened::Sheet(sheet) => sheet.count(),
             Opened::Copied(copied) => copied.count(),
+            Opened::Sqlite(database) => database.count(),
         }
     }
 }

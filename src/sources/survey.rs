@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::files::SourceFile;
+use super::sqlite::MAGIC;
 use crate::error::{Failure, interrupt};
 use crate::model::hex;
 
@@ -52,6 +53,8 @@ pub(super) enum FileKind {
     Compound,
     /// What PostgreSQL answered, as [`super::copied`] writes it.
     Copied,
+    /// A SQLite database.
+    Sqlite,
 }
 
 impl FileKind {
@@ -94,6 +97,11 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
 }
 
 impl Survey {
+    /// Whether it is a SQLite database, in which no record stands in a line or row that has a number.
+    pub fn is_database(&self) -> bool {
+        self.kind == FileKind::Sqlite
+    }
+
     /// Whether the file still has the size and the time of change that it had.
     pub fn still_holds(&self, file: &SourceFile) -> bool {
         std::fs::metadata(&file.path)
@@ -115,6 +123,7 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
         [0xfe, 0xff, ..] => return Ok(FileKind::Utf16 { little: false }),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => return Ok(FileKind::Zip),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => return Ok(FileKind::Compound),
+        _ if sample.starts_with(MAGIC) => return Ok(FileKind::Sqlite),
         [0x1f, 0x8b, ..] => return Err(unsupported("gzip")),
         [b'%', b'P', b'D', b'F', ..] => return Err(unsupported("PDF")),
         _ => {}

@@ -199,11 +199,15 @@ impl Place<'_> {
         else {
             return Ok(None);
         };
+        if survey.is_database() {
+            return Ok(None);
+        }
         let dialect: serde_json::Value = serde_json::from_str(&dialect)?;
         let frozen = Frozen {
             source: self.source.to_owned(),
             dialect: Some(Dialect::deserialize(&dialect)?),
             columns: serde_json::from_str(&columns)?,
+            several: false,
         };
         sources::open(&file, &survey, config, &frozen)?.line_of(self.row.unsigned_abs())
     }

@@ -2,7 +2,7 @@
 
 mod advice;
 mod corpus;
-mod desk;
+pub(crate) mod desk;
 mod sheets;
 mod strange;
 

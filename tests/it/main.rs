@@ -18,6 +18,7 @@ mod pg;
 mod pipeline;
 mod push;
 mod rollback;
+mod sqlite;
 mod support;
 mod tiny;
 mod transform;

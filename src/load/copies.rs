@@ -1,0 +1,88 @@
+//! Databases are read from a copy, one for all sources that name the file: all of them see it at the same moment, nothing
+//! is written beside it, and what was read stays in `staging/<clinic>/copies` as it was.
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::Options;
+use super::survey::Asked;
+use crate::model::hex;
+use crate::sources::{SourceFile, sqlite};
+
+/// The copies of one load or plan.
+pub(super) struct Copies {
+    folder: PathBuf,
+    /// Holds what a plan must copy, for as long as the plan is made.
+    passing: Option<TempDir>,
+    done: HashMap<PathBuf, PathBuf>,
+}
+
+impl Copies {
+    /// For a load that keeps its copies, or for a plan that leaves nothing.
+    pub(super) fn new(options: &Options<'_>, keep: bool) -> Result<Self> {
+        let folder = options.project.copies_dir(&options.clinic.name);
+        let passing = match keep {
+            true => None,
+            false => {
+                DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+                Some(tempfile::tempdir_in(&folder)?)
+            }
+        };
+        Ok(Self { folder, passing, done: HashMap::new() })
+    }
+
+    /// Puts copies in the places of all databases.
+    pub(super) fn take(&mut self, asked: &mut [Asked<'_>]) -> Result<()> {
+        for file in asked.iter_mut().flat_map(|one| &mut one.files) {
+            *file = self.of(file.clone())?;
+        }
+        Ok(())
+    }
+
+    /// The file to read in a source file's place: its copy where it is a database, else itself.
+    fn of(&mut self, file: SourceFile) -> Result<SourceFile> {
+        if !sqlite::is_database(&file.path) || (self.passing.is_some() && sqlite::logs(&file.path).is_empty())
+        {
+            return Ok(file);
+        }
+        if let Some(path) = self.done.get(&file.path) {
+            return Ok(SourceFile { path: path.clone(), shown: file.shown });
+        }
+        let folder = self.passing.as_ref().map_or(self.folder.as_path(), TempDir::path);
+        let path = folder.join(place(&file.shown));
+        sqlite::copy(&file, &path)?;
+        self.done.insert(file.path, path.clone());
+        Ok(SourceFile { path, shown: file.shown })
+    }
+}
+
+/// Where the copy of a file lies: as the file does in the clinic's folder, if it does.
+fn place(shown: &str) -> PathBuf {
+    let path = Path::new(shown);
+    if path.components().all(|part| matches!(part, Component::Normal(_))) {
+        return path.to_path_buf();
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Path::new("elsewhere").join(&hex(Sha256::digest(shown))[..16]).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_lies_below_its_folder_and_no_two_in_one_place() {
+        assert_eq!(place("sources/x.db"), Path::new("sources/x.db"));
+        let places = [place("/srv/x.db"), place("../x.db"), place("sources/../../x.db"), place("/srv2/x.db")];
+        for (at, one) in places.iter().enumerate() {
+            assert!(one.is_relative() && !one.to_string_lossy().contains(".."), "{one:?}");
+            assert!(!places[..at].contains(one), "{one:?}");
+        }
+    }
+}
