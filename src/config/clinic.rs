@@ -147,7 +147,7 @@ pub struct SourceConfig {
     /// A query that a database answers.
     #[serde(default)]
     pub query: Option<String>,
-    /// The collection of a document database.
+    /// The collection of a dump (folder or archive) or of a MongoDB server: `name`, or `database.name`.
     #[serde(default)]
     pub collection: Option<String>,
 }

@@ -89,6 +89,19 @@ pub(super) fn carry_over(staging: &Staging, source: &Surveyed, new: &str) -> Res
     ))
 }
 
+/// Gives a table of documents the columns of fields that its earlier deliveries did not have, before the last one, which holds
+/// the whole document.
+pub(super) fn widen(staging: &Staging, table: &str, columns: &[String], added: &[String]) -> Result<()> {
+    let Some((document, before)) = columns.split_last().filter(|_| !added.is_empty()) else { return Ok(()) };
+    let kept = before.iter().map(|name| quoted(name));
+    let new = added.iter().map(|name| format!("null::varchar as {}", quoted(name)));
+    let list = kept.chain(new).chain([quoted(document)]).collect::<Vec<_>>().join(", ");
+    let table = quoted(table);
+    staging.execute(&format!(
+        "create or replace table raw.{table} as select {list}, _id, _file, _row from raw.{table}"
+    ))
+}
+
 /// Lays rows over rows with the same key. Rows without a key, or with a part of one, stay.
 ///
 /// # Errors

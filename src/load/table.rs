@@ -1,5 +1,6 @@
 //! Reads one source into its raw table.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Result, anyhow};
@@ -16,7 +17,7 @@ use crate::error::{self, Failure, interrupt};
 use crate::model::ident::quoted;
 use crate::model::run::{Event, Observer, Stage};
 use crate::sources::{
-    self, Dialect, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals,
+    self, Dialect, Fields, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals,
 };
 use crate::staging::Staging;
 
@@ -74,6 +75,8 @@ struct Table<'a> {
     surveyed: &'a Surveyed,
     observer: &'a dyn Observer,
     columns: Vec<String>,
+    /// Of documents, the columns of all files.
+    fields: Option<Arc<Fields>>,
     /// All names are those of the first file's header.
     named: bool,
     files: Vec<FileReport>,
@@ -83,15 +86,16 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn new(options: &'a Options<'a>, surveyed: &'a Surveyed, observer: &'a dyn Observer) -> Self {
         let (columns, files, findings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { options, surveyed, observer, columns, named: false, files, findings }
+        Self { options, surveyed, observer, columns, fields: None, named: false, files, findings }
     }
 
     fn read(&mut self, frozen: Option<&Known>) -> Result<()> {
         let surveyed = self.surveyed;
         if let (true, Some(columns)) = (surveyed.parts.is_empty(), &surveyed.config.optional_columns) {
             (self.columns, self.findings) = sources::named(columns);
-            return self.create();
+            return self.create(None);
         }
+        self.fields = sources::fields(&surveyed.parts, &surveyed.config, &[])?;
         for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
             self.read_part(number, (file, survey), frozen)?;
         }
@@ -112,6 +116,13 @@ impl<'a> Table<'a> {
     /// Reads the files at these places behind those that were read before.
     fn read_new(&mut self, known: &Known, places: &[usize]) -> Result<()> {
         let surveyed = self.surveyed;
+        let new: Vec<_> = places.iter().map(|place| surveyed.parts[*place].clone()).collect();
+        self.fields = sources::fields(&new, &surveyed.config, &self.columns)?;
+        if let Some(fields) = &self.fields {
+            let added = header::only(fields.columns(), &self.columns);
+            deliveries::widen(self.options.staging, &building(&surveyed.name), &self.columns, &added)?;
+            self.columns = fields.columns().to_vec();
+        }
         for place in places {
             let (file, survey) = &surveyed.parts[*place];
             self.read_part(self.files.len() as u64 + 1, (file, survey), Some(known))?;
@@ -131,6 +142,7 @@ impl<'a> Table<'a> {
             dialect: frozen.and_then(|known| known.dialect(&file.shown)),
             columns: frozen.map(|known| known.columns.clone()).unwrap_or_default(),
             several: surveyed.parts.len() > 1,
+            fields: self.fields.clone(),
         };
         let expected = &frozen.columns;
         let opened = sources::open(file, survey, &surveyed.config, &frozen)?;
@@ -138,10 +150,10 @@ impl<'a> Table<'a> {
         self.observer.event(&Event::Note { stage: Stage::Load, text: &text });
         if number == 1 {
             self.columns = opened.columns().to_vec();
-            if header::is_data(expected, &self.columns) {
+            if opened.document_column().is_none() && header::is_data(expected, &self.columns) {
                 return Err(self.not_the_header(file, expected, &self.columns));
             }
-            self.create()?;
+            self.create(opened.document_column())?;
             self.named = opened.is_named();
         }
         let order = self.order(file, &opened)?;
@@ -149,11 +161,12 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn create(&self) -> Result<()> {
+    fn create(&self, document_column: Option<&str>) -> Result<()> {
+        let kind = |name: &str| if document_column == Some(name) { "json" } else { "varchar" };
         let columns = self
             .columns
             .iter()
-            .map(|name| format!("{} varchar", quoted(name)))
+            .map(|name| format!("{} {}", quoted(name), kind(name)))
             .collect::<Vec<_>>()
             .join(", ");
         self.options.staging.execute(&format!(

@@ -1,5 +1,6 @@
 //! Collects records into Arrow batches: one text column a header name, then `_id`, `_file`, `_row`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -152,9 +153,47 @@ impl<'a> Batcher<'a> {
         self.end_row(bytes, emit)
     }
 
+    /// Takes a document's values, and whether each was a text in which a NUL or a rounded code may stand.
+    pub(super) fn push_values<'c>(
+        &mut self,
+        values: impl Iterator<Item = (Option<Cow<'c, str>>, bool)>,
+        line: u64,
+        emit: &mut Emit<'_>,
+    ) -> Result<()> {
+        self.record += 1;
+        let (mut bytes, mut has_nul) = (0, false);
+        for (column, (value, is_text)) in values.enumerate() {
+            self.columns[column].append_option(value.as_deref());
+            let Some(text) = value else { continue };
+            bytes += text.len();
+            if is_text {
+                has_nul |= memchr::memchr(0, text.as_bytes()).is_some();
+                if destroyed(&text) {
+                    self.note_destroyed(column, || line.to_string());
+                }
+            }
+        }
+        if has_nul {
+            self.note_nul(line);
+        }
+        self.end_row(bytes, emit)
+    }
+
     fn note_nul(&mut self, line: u64) {
         let first = if self.nuls.0 == 0 { line } else { self.nuls.1 };
         self.nuls = (self.nuls.0 + 1, first);
+    }
+
+    /// Refuses the record that comes next.
+    pub(super) fn refuse_next(
+        &mut self,
+        line: u64,
+        reason: &'static str,
+        detail: Option<String>,
+        emit: &mut Emit<'_>,
+    ) -> Result<()> {
+        self.record += 1;
+        self.refuse_record(line, reason, detail, emit)
     }
 
     /// Notes a code that cannot be what it was.

@@ -76,6 +76,14 @@ impl<R: Read> Decoded<R> {
         Fingerprint { bytes: self.bytes, sha256 }
     }
 
+    pub(super) fn input(&self) -> &R {
+        &self.input
+    }
+
+    pub(super) fn into_input(self) -> R {
+        self.input
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -17,6 +17,7 @@ pub enum Dialect {
     Sheet(SheetDialect),
     Postgres(PostgresDialect),
     Sqlite(SqliteDialect),
+    Document(DocumentDialect),
 }
 
 /// What a PostgreSQL was asked for.
@@ -61,6 +62,20 @@ pub struct SqliteDialect {
     pub table: Option<String>,
     /// How the file holds texts, as SQLite names it: `UTF-8`, `UTF-16le`, `UTF-16be`.
     pub encoding: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentDialect {
+    /// `json`, `bson` or `archive`.
+    pub form: String,
+    #[serde(default)]
+    pub gzip: bool,
+    /// Of JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Of an archive, with its database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
 }
 
 /// The separating characters; they are ASCII by construction.
@@ -118,6 +133,17 @@ impl fmt::Display for TextDialect {
     }
 }
 
+impl fmt::Display for DocumentDialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&match self.form.as_str() {
+            "json" => t!("documents.dialect.json", encoding = self.encoding.as_deref().unwrap_or("utf-8")),
+            "bson" => t!("documents.dialect.bson"),
+            _ => t!("documents.dialect.archive", collection = self.collection.as_deref().unwrap_or("?")),
+        })?;
+        if self.gzip { formatter.write_str(", gzip") } else { Ok(()) }
+    }
+}
+
 impl fmt::Display for SheetDialect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = if self.header_row == 0 { "load.dialect.sheet_alone" } else { "load.dialect.sheet" };
@@ -153,6 +179,7 @@ impl fmt::Display for Dialect {
             Dialect::Sheet(dialect) => dialect.fmt(formatter),
             Dialect::Postgres(dialect) => dialect.fmt(formatter),
             Dialect::Sqlite(dialect) => dialect.fmt(formatter),
+            Dialect::Document(dialect) => dialect.fmt(formatter),
         }
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use glob::{MatchOptions, Pattern};
 use rust_i18n::t;
 
+use super::documents;
 use crate::config::SourceConfig;
 use crate::error::Failure;
 
@@ -40,6 +41,9 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
     }
     found.sort();
     found.dedup();
+    if let (Some(collection), false) = (&config.collection, found.is_empty()) {
+        found = documents::of_collection(found, source, collection)?;
+    }
     if found.is_empty() && config.optional_columns.is_none() {
         return Err(Failure::usage(t!("load.no_files", source = source)).into());
     }
@@ -47,8 +51,10 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
 }
 
 /// What load can read, by the ends of files' names.
-const KINDS: [&str; 11] =
-    ["csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3"];
+const KINDS: [&str; 15] = [
+    "csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3", "json", "ndjson",
+    "jsonl", "bson",
+];
 
 /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
 pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
@@ -73,7 +79,7 @@ pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<S
 
 fn is_of_a_kind(path: &Path) -> bool {
     let end = path.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
-    KINDS.contains(&end.as_str()) && !is_lock(path)
+    KINDS.contains(&end.as_str()) && !is_lock(path) && !documents::is_about_a_dump(&path.to_string_lossy())
 }
 
 /// `~$name.xlsx` is the lock that a spreadsheet program leaves beside an open file.

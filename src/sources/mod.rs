@@ -1,4 +1,4 @@
-//! Reads source files as records of text: delimited text, spreadsheets and SQLite databases.
+//! Reads source files as records of text: delimited text, spreadsheets, SQLite databases and documents.
 //!
 //! ```text
 //! find → survey (hash, encoding, what the file is) → open (dialect, header) → read (batches of rows, refusals) + count
@@ -13,6 +13,7 @@ mod count;
 mod decode;
 mod detect;
 mod dialect;
+mod documents;
 mod encoding;
 mod escaped;
 mod files;
@@ -25,14 +26,21 @@ mod survey;
 mod text;
 mod workbook;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use duckdb::arrow::record_batch::RecordBatch;
+use rust_i18n::t;
 use serde::Serialize;
 
 use crate::config::SourceConfig;
+use crate::error::Failure;
 
 pub use batch::Origin;
-pub use dialect::{Dialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect, validate};
+pub use dialect::{
+    Dialect, DocumentDialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect, validate,
+};
+pub use documents::Fields;
 pub use files::{SourceFile, find, unnamed};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
@@ -129,6 +137,7 @@ pub enum Opened {
     Sheet(Box<sheet::Sheet>),
     Copied(Box<copied::Copied>),
     Sqlite(Box<sqlite::Database>),
+    Documents(Box<documents::Documents>),
 }
 
 /// How an earlier load read the same source.
@@ -140,6 +149,18 @@ pub struct Frozen {
     pub columns: Vec<String>,
     /// The source is made of several files, whose columns must agree.
     pub several: bool,
+    /// Of a source of documents the columns of all its files.
+    pub fields: Option<Arc<Fields>>,
+}
+
+/// The columns of a source of documents: all of its files are looked through for them. `earlier` are those of a table behind
+/// which they come. None where no file holds documents.
+pub fn fields(
+    parts: &[(SourceFile, Survey)],
+    config: &SourceConfig,
+    earlier: &[String],
+) -> Result<Option<Arc<Fields>>> {
+    documents::fields(parts, config, earlier)
 }
 
 /// The names and findings for columns that clinic.toml names for a source without files.
@@ -160,9 +181,18 @@ pub fn open(file: &SourceFile, survey: &Survey, config: &SourceConfig, frozen: &
             return opened.map(|database| Opened::Sqlite(Box::new(database)));
         }
         _ if config.table.is_some() || config.query.is_some() => return Err(sqlite::no_database(file)),
+        survey::FileKind::Documents(kind) => {
+            let (source, fields) = (&frozen.source, frozen.fields.as_ref());
+            let opened = documents::Documents::open(file, kind, config, source, fields);
+            return opened.map(|documents| Opened::Documents(Box::new(documents)));
+        }
         _ => {}
     }
-    if survey.kind.is_text() {
+    if let Some(collection) = &config.collection {
+        let (source, path) = (&frozen.source, &file.shown);
+        let message = t!("documents.no_documents", source = source, collection = collection, path = path);
+        Err(Failure::usage(message).into())
+    } else if survey.kind.is_text() {
         text::Text::open(file, survey, config, frozen).map(|text| Opened::Text(Box::new(text)))
     } else {
         sheet::Sheet::open(file, survey, config, frozen).map(|sheet| Opened::Sheet(Box::new(sheet)))
@@ -176,6 +206,7 @@ impl Opened {
             Opened::Sheet(sheet) => &sheet.header.names,
             Opened::Copied(copied) => &copied.header.names,
             Opened::Sqlite(database) => &database.header.names,
+            Opened::Documents(documents) => documents.columns(),
         }
     }
 
@@ -193,6 +224,7 @@ impl Opened {
             Opened::Sheet(sheet) => Dialect::Sheet(sheet.dialect.clone()),
             Opened::Copied(copied) => Dialect::Postgres(copied.dialect.clone()),
             Opened::Sqlite(database) => Dialect::Sqlite(database.dialect.clone()),
+            Opened::Documents(documents) => Dialect::Document(documents.dialect.clone()),
         }
     }
 
@@ -212,6 +244,15 @@ impl Opened {
             Opened::Sheet(sheet) => &sheet.findings,
             Opened::Copied(copied) => &copied.findings,
             Opened::Sqlite(database) => &database.findings,
+            Opened::Documents(documents) => &documents.findings,
+        }
+    }
+
+    /// The column that holds a whole document as JSON.
+    pub fn document_column(&self) -> Option<&str> {
+        match self {
+            Opened::Documents(documents) => documents.columns().last().map(String::as_str),
+            _ => None,
         }
     }
 
@@ -222,6 +263,7 @@ impl Opened {
             Opened::Sheet(sheet) => sheet.read(origin, emit),
             Opened::Copied(copied) => copied.read(origin, emit),
             Opened::Sqlite(database) => database.read(origin, emit),
+            Opened::Documents(documents) => documents.read(origin, emit),
         }
     }
 
@@ -232,6 +274,7 @@ impl Opened {
             Opened::Sheet(sheet) => Ok(sheet.line_of(record)),
             Opened::Copied(_) => Ok(Some(record)),
             Opened::Sqlite(_) => Ok(None),
+            Opened::Documents(documents) => documents.line_of(record),
         }
     }
 
@@ -242,6 +285,7 @@ impl Opened {
             Opened::Sheet(sheet) => sheet.count(),
             Opened::Copied(copied) => copied.count(),
             Opened::Sqlite(database) => database.count(),
+            Opened::Documents(documents) => documents.count(),
         }
     }
 }

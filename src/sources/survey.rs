@@ -9,6 +9,7 @@ use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::documents::{self, DocumentKind};
 use super::files::SourceFile;
 use super::sqlite::MAGIC;
 use crate::error::{Failure, interrupt};
@@ -55,6 +56,7 @@ pub(super) enum FileKind {
     Copied,
     /// A SQLite database.
     Sqlite,
+    Documents(DocumentKind),
 }
 
 impl FileKind {
@@ -117,6 +119,10 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
     };
     if sample.starts_with(super::copied::MAGIC) {
         return Ok(FileKind::Copied);
+    }
+    let is_other = matches!(sample, [b'P', b'K', 3 | 5, 4 | 6, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..]);
+    if let Some(kind) = documents::recognise(&file.shown, sample).filter(|_| !is_other) {
+        return Ok(FileKind::Documents(kind));
     }
     match sample {
         [0xff, 0xfe, ..] => return Ok(FileKind::Utf16 { little: true }),

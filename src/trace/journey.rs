@@ -1,5 +1,7 @@
 //! One record through the tables of the staging file.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use serde::Deserialize as _;
 
@@ -208,6 +210,8 @@ impl Place<'_> {
             dialect: Some(Dialect::deserialize(&dialect)?),
             columns: serde_json::from_str(&columns)?,
             several: false,
+            // A place needs no columns, for which all documents would be looked through.
+            fields: Some(Arc::default()),
         };
         sources::open(&file, &survey, config, &frozen)?.line_of(self.row.unsigned_abs())
     }

@@ -3,6 +3,7 @@
 mod advice;
 mod corpus;
 pub(crate) mod desk;
+mod documents;
 mod sheets;
 mod strange;
 
