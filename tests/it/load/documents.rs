@@ -323,6 +323,18 @@ fn an_archive_s_collection_is_chosen() {
     }
 }
 
+#[test]
+fn a_time_series_is_its_buckets() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/documents/timeseries.archive");
+    let desk = Desk::new("[sources.s]\nfiles = ['s']\ncollection = 'foo_ts'");
+    desk.write("s", std::fs::read(path).unwrap());
+    assert_eq!(findings(&desk.load().unwrap()), [""; 0]);
+    assert_eq!(
+        desk.rows("select count(*), min(_doc->>'$.data.measurement.\"0\"') from raw.s"),
+        [json!(["10", "0"])]
+    );
+}
+
 /// Where the first document's value is.
 fn first_value(archive: &[u8]) -> usize {
     archive.windows(3).position(|window| window == b"\x10a\0").unwrap() + 3
