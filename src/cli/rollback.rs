@@ -177,6 +177,9 @@ pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
         let snapshot = batch.snapshot.get(..12).unwrap_or(&batch.snapshot);
         let text = t!("rollback.batch", batch = batch.id, at = batch.ended_at, snapshot = snapshot);
         page = page.line(text);
+        if let Some((by, at)) = &batch.signed {
+            page = page.line(t!("rollback.signed", batch = batch.id, by = by, at = output::moment(at)));
+        }
     }
     let page = page.table(tables(plan)).table(conflicts(plan)).add(notes(plan));
     match report.rolled_back.last() {

@@ -102,7 +102,14 @@ pub(super) fn widen(staging: &Staging, table: &str, columns: &[String], added: &
     ))
 }
 
-/// Lays rows over rows with the same key. Rows without a key, or with a part of one, stay.
+/// What [`lay`] finds: of all deliveries together, so that those of earlier loads are forgotten.
+const SUPERSEDED: &str = "superseded";
+const NO_KEY: &str = "key_missing";
+const NO_CURSOR: &str = "cursor_missing";
+pub(super) const FOUND: [&str; 3] = [SUPERSEDED, NO_KEY, NO_CURSOR];
+
+/// Lays rows over rows with the same key, and says how many there were. Rows without a key, or with a part of one, stay, and of
+/// the rows with one key those without a cursor go first; both are told.
 ///
 /// # Errors
 /// A key or cursor that is no column of the source, or cursors that cannot be compared.
@@ -111,8 +118,8 @@ pub(super) fn lay(
     source: &str,
     config: &SourceConfig,
     (new, columns): (&str, &[String]),
-) -> Result<Option<Finding>> {
-    let Some(cursor) = &config.cursor else { return Ok(None) };
+) -> Result<Vec<Finding>> {
+    let Some(cursor) = &config.cursor else { return Ok(Vec::new()) };
     if let Some(name) = config.key.iter().chain([cursor]).find(|name| !columns.contains(name)) {
         let known = columns.join(", ");
         return Err(
@@ -124,14 +131,20 @@ pub(super) fn lay(
     let reading = reading(staging, source, cursor, &rows)?;
     let key = config.key.iter().map(|name| quoted(name)).collect::<Vec<_>>();
     let whole = key.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
+    let without = |what: &str| staging.value(&format!("select count(*) from {rows} where {what}"));
+    let (no_key, no_cursor) = (without(&format!("not ({whole})"))?, without("cursor is null")?);
     staging.execute(&format!(
         "insert into meta.superseded select {name}, _id, winner from (select _id, first_value(_id) over \
          (partition by {} order by {reading} desc nulls last, _id desc) as winner from {rows} where {whole}) where winner <> _id;
          delete from raw.{table} where _id in (select _id from meta.superseded where source = {name});",
         key.join(", ")
     ))?;
-    let count = superseded(staging, source)?;
-    Ok((count > 0).then(|| Finding::new("superseded", Severity::Info, count)))
+    let findings = [
+        Finding::new(SUPERSEDED, Severity::Info, superseded(staging, source)?),
+        Finding::new(NO_KEY, Severity::Warning, no_key).column(&config.key.join(", ")),
+        Finding::new(NO_CURSOR, Severity::Warning, no_cursor).column(cursor),
+    ];
+    Ok(findings.into_iter().filter(|finding| finding.count > 0).collect())
 }
 
 /// The greatest cursor in `raw`, as the source writes it.

@@ -109,7 +109,7 @@ impl<'a> Table<'a> {
         self.named = self.surveyed.config.header_row != Some(0);
         self.files = report.files;
         self.findings = report.findings;
-        self.findings.retain(|finding| finding.rule != "superseded");
+        self.findings.retain(|finding| !deliveries::FOUND.contains(&finding.rule.as_str()));
         Ok(())
     }
 
@@ -349,7 +349,7 @@ impl<'a> Table<'a> {
     fn finish(mut self, known: Option<&Known>) -> Result<SourceReport> {
         let (staging, name) = (self.options.staging, &self.surveyed.name);
         let laid = deliveries::lay(staging, name, &self.surveyed.config, (&building(name), &self.columns))?;
-        let superseded = laid.as_ref().map_or(0, |laid| laid.count);
+        let superseded = deliveries::superseded(staging, name)?;
         self.findings.extend(laid);
         self.findings.extend(known.and_then(|known| columns_changed(&known.columns, &self.columns)));
         Ok(SourceReport {

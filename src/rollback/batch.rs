@@ -33,6 +33,9 @@ pub struct Batch {
     status: String,
     #[serde(skip)]
     rolled_back: Option<(String, String)>,
+    /// Who signed it off, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<(String, String)>,
     /// Its before-images are destroyed.
     #[serde(skip)]
     purged: bool,
@@ -69,12 +72,20 @@ pub(super) fn shape(batches: &[Batch], table: &TableName, catalog: &Catalog) -> 
 
 /// All batches of the clinic, the oldest first.
 async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
-    let later = match ledger::version(client).await? {
+    let version = ledger::version(client).await?;
+    let signed = match version {
+        ..=4 => "null::text, null::text",
+        _ => {
+            "(select signed_by from trasvase.signoff s where s.batch = number), \
+              (select signed_at from trasvase.signoff s where s.batch = number)"
+        }
+    };
+    let later = match version {
         ..=1 => "null::text, null::text, null::text",
         _ => "shape::text, to_char(rolled_back_at, 'YYYY-MM-DD HH24:MI'), rolled_back_by",
     };
     let sql = format!(
-        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later}, (to_jsonb(batch) ->> 'purged_at') is not null \
+        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later}, (to_jsonb(batch) ->> 'purged_at') is not null, {signed} \
          from trasvase.batch where clinic = $1 order by number"
     );
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
@@ -90,6 +101,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             shape: shape.map(serde_json::from_str).transpose().context("the ledger's shape")?,
             rolled_back: row.get::<_, Option<String>>(7).zip(row.get(8)),
             purged: row.get(9),
+            signed: row.get::<_, Option<String>>(10).zip(row.get(11)),
         })
     };
     rows.iter().map(batch).collect()

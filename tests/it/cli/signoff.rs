@@ -149,6 +149,7 @@ fn whatever_changes_after_a_signature_is_found() {
 #[test]
 fn a_batch_that_was_taken_back_is_told() {
     let (mini, batch) = signed();
+    says(&mini.run(&["rollback", "mini", "last", "--dry-run"]), 0, &["IS SIGNED OFF by Eva Ruiz"]);
     says(&mini.run(&["rollback", "mini", "last", "--confirm", "mini"]), 0, &[]);
     let found = broken(&mini, 3);
     assert_eq!(found[0], format!("batch {batch} rolled_back"), "{found:?}");

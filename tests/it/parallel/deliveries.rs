@@ -96,6 +96,27 @@ async fn a_delivery_is_laid_over_what_is_there_and_every_record_is_accounted_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_without_key_or_cursor_stay_and_are_told() {
+    let desk = Desk::new().await;
+    desk.file("people2.csv", "id,name,at\n,Eve,2024-06-01\n,Fay,2024-06-02\na,Old,\n");
+    let found = |report: &Report| {
+        let findings = report.sources[0].findings.iter();
+        findings.map(|one| (one.rule.clone(), one.count, one.column.clone())).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("superseded".to_owned(), 1, None),
+        ("key_missing".to_owned(), 2, Some("id".to_owned())),
+        ("cursor_missing".to_owned(), 1, Some("at".to_owned())),
+    ];
+    assert_eq!(found(&desk.try_load(true).unwrap()), expected);
+    let names = "select name from raw.people order by name";
+    assert_eq!(desk.raw(names), ["Ana", "Bea", "Cid", "Eve", "Fay"]);
+    desk.file("people3.csv", "id,name,at\n,Gus,2024-07-01\n");
+    let again = found(&desk.try_load(true).unwrap());
+    assert_eq!(again[1], ("key_missing".to_owned(), 3, Some("id".to_owned())), "counted once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_deliveries_at_once_give_what_they_gave_one_by_one() {
     let later = "id,name,at\nb,BEA,2024-05-02\nd,Dan,2024-06-01\n";
     let one_by_one = Desk::new().await;
