@@ -36,6 +36,9 @@ pub struct Clinic {
     /// Language of what patients and staff read in the migrated data, such as `es`.
     #[serde(default = "Clinic::default_locale")]
     pub locale: String,
+    /// What golden ids are, as the target's keys want it.
+    #[serde(default)]
+    pub ids: Ids,
     /// Free names for the models: `meta.variable` (name, value). Organization, company and clinic names live here.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -75,6 +78,25 @@ pub struct Clinic {
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,
+}
+
+/// The form of generated ids.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ids {
+    #[default]
+    Ulid,
+    Uuid,
+}
+
+impl Ids {
+    /// The SQL function that makes them.
+    pub fn function(self) -> &'static str {
+        match self {
+            Ids::Ulid => "ulid_for",
+            Ids::Uuid => "uuid_for",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -10,8 +10,8 @@ pub mod sheet;
 mod sql_file;
 
 pub use clinic::{
-    Clinic, Constraints, Empty, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Retention,
-    Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,
+    Clinic, Constraints, Empty, Ids, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans,
+    Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub(crate) use near::{near, nearest};

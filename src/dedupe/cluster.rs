@@ -404,8 +404,8 @@ fn write_recorded(staging: &Staging, recorded: &[(String, String)]) -> Result<()
 /// A cluster keeps the id that was recorded for its earliest recorded member; of two that could keep one id, the one with
 /// the earlier member does. The others have an id of their smallest source_id.
 fn xref_sql(clinic: &Clinic, entity: &str) -> String {
-    let id =
-        |more: &str| format!("ulid_for({}, {}, anchor{more})", literal(entity), literal(&clinic.product));
+    let (function, product) = (clinic.ids.function(), literal(&clinic.product));
+    let id = |more: &str| format!("{function}({}, {product}, anchor{more})", literal(entity));
     format!(
         "create or replace table xref.{table} as \
          with member as ( \

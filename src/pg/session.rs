@@ -40,12 +40,12 @@ const ASKING: [&str; 14] = [
     "set default_transaction_read_only = on",
     "set synchronize_seqscans = off",
     "set row_security = off",
-    "set lock_timeout = '10s'",
     "set idle_in_transaction_session_timeout = '2h'",
     // From 12 on 1 is the shortest exact text; before, 3 is the only exact one.
     "select set_config('extra_float_digits', case when current_setting('server_version_num')::int4 < 120000 \
      then '3' else '1' end, false)",
     // Who set a limit of their own, in the connection string or for the role, knows why.
+    "select set_config('lock_timeout', '10s', false) where current_setting('lock_timeout') = '0'",
     "select set_config('statement_timeout', '2h', false) where current_setting('statement_timeout') = '0'",
 ];
 

@@ -162,7 +162,8 @@ fn add_identities(graph: &mut Graph, clinic: &Clinic, workbench: &Workbench) -> 
     for entity in entities {
         let (golden, xref) = (Name::new("golden", &entity), Name::new("xref", &entity));
         let golden_sql = format!(
-            "select ulid_for({}, {}, source_id) as golden_id, * from {}",
+            "select {}({}, {}, source_id) as golden_id, * from {}",
+            clinic.ids.function(),
             literal(&entity),
             literal(&clinic.product),
             Name::new("clean", &entity).quoted()

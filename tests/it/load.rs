@@ -4,6 +4,7 @@ mod advice;
 mod corpus;
 pub(crate) mod desk;
 mod documents;
+mod postgres;
 mod sheets;
 mod strange;
 

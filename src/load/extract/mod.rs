@@ -79,14 +79,9 @@ impl Kind {
         }
     }
 
-    fn extract(
-        self,
-        (variable, url): (&str, &Secret),
-        wanted: &[Wanted<'_>],
-        observer: &dyn Observer,
-    ) -> Result<Vec<Extracted>> {
+    fn extract(self, (variable, url): (&str, &Secret), wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
         match self {
-            Kind::Postgres => postgres::extract((variable, url), wanted, observer),
+            Kind::Postgres => postgres::extract((variable, url), wanted),
         }
     }
 }
@@ -113,7 +108,7 @@ pub(super) fn all(
             let text = t!("load.note.extracting", source = one.source, variable = database.variable);
             observer.event(&Event::Note { stage: Stage::Load, text: &text });
         }
-        let answers = database.kind.extract((database.variable, &database.url), &wanted, observer)?;
+        let answers = database.kind.extract((database.variable, &database.url), &wanted)?;
         let kept = wanted
             .iter()
             .zip(answers)

@@ -22,14 +22,13 @@ use super::{Extracted, Wanted, create};
 use crate::config::nearest;
 use crate::error::{Failure, interrupt};
 use crate::model::ident::{literal, quoted};
-use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Purpose, Secret, Session, Target};
 use crate::sources::copied::{Column, Head, SIGNATURE, TRAILER, Wire};
 
 /// Sessions that read at the same time.
 const SESSIONS: usize = 2;
 /// A table is read in pieces of so many bytes.
-const PIECE: i64 = 128 << 20;
+const PIECE: i64 = 64 << 20;
 /// From here on a range of `ctid` is found without reading the rest of the table.
 const TID_RANGES: u32 = 140_000;
 
@@ -37,16 +36,16 @@ const TID_RANGES: u32 = 140_000;
 ///
 /// # Errors
 /// No connection, no such table, whatever the server says of a table or a query, with the source and what to do.
-pub(super) fn extract(
-    (variable, url): (&str, &Secret),
-    wanted: &[Wanted<'_>],
-    observer: &dyn Observer,
-) -> Result<Vec<Extracted>> {
+pub(super) fn extract((variable, url): (&str, &Secret), wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
     let target = Target::at(variable, url.clone());
-    Runtime::new()?.block_on(ask(&target, wanted, observer))
+    // A thread of its own, because a stage may run where another runtime does.
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| Runtime::new()?.block_on(ask(&target, wanted)));
+        asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
-async fn ask(target: &Target, wanted: &[Wanted<'_>], observer: &dyn Observer) -> Result<Vec<Extracted>> {
+async fn ask(target: &Target, wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
     let session = Session::open(target, Purpose::Ask).await?;
     begin(&session).await?;
     let snapshot = export(&session).await?;
@@ -67,7 +66,7 @@ async fn ask(target: &Target, wanted: &[Wanted<'_>], observer: &dyn Observer) ->
         }
     }
     read(sessions, pieces, target).await?;
-    wanted.iter().zip(asked).map(|(one, asked)| finish(one, asked, observer)).collect()
+    wanted.iter().zip(asked).map(|(one, asked)| finish(one, asked)).collect()
 }
 
 fn place(source: &str, target: &Target) -> Cow<'static, str> {
@@ -132,10 +131,10 @@ struct Relation {
 
 async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked>> {
     let relation = match (&wanted.config.table, &wanted.config.query) {
-        (Some(table), _) => match relation(session, table).await? {
+        (Some(table), _) => match relation(session, wanted.source, table).await? {
             Some(relation) => relation,
             None if wanted.config.optional_columns.is_some() => return Ok(None),
-            None => return Err(no_table(session, wanted.source, table).await?.into()),
+            None => return Err(no_table(session, table).await?.into()),
         },
         (None, query) => query_of(query.as_deref().unwrap_or_default()),
     };
@@ -185,7 +184,7 @@ fn clause(conditions: &[&Option<String>]) -> String {
     if conditions.is_empty() { conditions } else { format!(" where {conditions}") }
 }
 
-async fn relation(session: &Session, table: &str) -> Result<Option<Relation>> {
+async fn relation(session: &Session, source: &str, table: &str) -> Result<Option<Relation>> {
     let client = &session.client;
     client.batch_execute("savepoint look").await.map_err(|error| session.error(&error))?;
     let sql = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind = 'r', pg_relation_size(c.oid)
@@ -202,7 +201,7 @@ async fn relation(session: &Session, table: &str) -> Result<Option<Relation>> {
             client.batch_execute(sql).await.map_err(|error| session.error(&error))?;
             Ok(None)
         }
-        Err(error) => Err(session.error(&error)),
+        Err(error) => Err(explained(session, source, &error)),
     }
 }
 
@@ -220,7 +219,7 @@ fn is_missing(error: &Error) -> bool {
 /// How many tables are named where one is not found.
 const SHOWN: usize = 8;
 
-async fn no_table(session: &Session, source: &str, table: &str) -> Result<Failure> {
+async fn no_table(session: &Session, table: &str) -> Result<Failure> {
     let sql = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
                from pg_class c join pg_namespace n on n.oid = c.relnamespace
                where c.relkind in ('r', 'v', 'm', 'f', 'p') and n.nspname not in ('pg_catalog', 'information_schema')
@@ -228,12 +227,17 @@ async fn no_table(session: &Session, source: &str, table: &str) -> Result<Failur
     let rows = session.client.query(sql, &[]).await.map_err(|error| session.error(&error))?;
     let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let database = &session.database;
-    let failure = Failure::usage(t!("load.pg.no_table", source = source, database = database, table = table));
+    let failure = Failure::usage(t!("load.pg.no_table", database = database, table = table));
     let bare = |name: &str| name.replace('"', "").to_lowercase();
     let same =
         |name: &&String| bare(name) == bare(table) || bare(name).ends_with(&format!(".{}", bare(table)));
     let near = tables.iter().find(same).cloned();
-    let near = near.or_else(|| nearest(table, tables.iter()).first().map(ToString::to_string));
+    let last = |name: &str| bare(name).rsplit('.').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = tables.iter().map(|name| last(name)).collect();
+    let near = near.or_else(|| {
+        let found = nearest(&last(table), &names).first().copied()?;
+        tables.iter().find(|name| last(name) == found).cloned()
+    });
     Ok(match near {
         Some(near) => failure.hint(t!("load.pg.no_table_near", near = near)),
         None => {
@@ -270,7 +274,7 @@ async fn columns(
     };
     let columns: Vec<_> = (1..).zip(statement.columns()).map(column).collect();
     if columns.is_empty() {
-        return Err(Failure::usage(t!("load.pg.no_columns", source = wanted.source)).into());
+        return Err(Failure::usage(t!("load.pg.no_columns")).into());
     }
     Ok(columns)
 }
@@ -370,7 +374,7 @@ async fn next(stream: &mut std::pin::Pin<&mut CopyOutStream>) -> Option<Result<b
 }
 
 /// Puts a source's pieces behind its first one.
-fn finish(wanted: &Wanted<'_>, asked: Option<Asked>, observer: &dyn Observer) -> Result<Extracted> {
+fn finish(wanted: &Wanted<'_>, asked: Option<Asked>) -> Result<Extracted> {
     let Some(asked) = asked else { return Ok(Extracted::Missing) };
     let unwritten = || t!("staging.cannot_write", path = wanted.path.display());
     if asked.pieces.len() > 1 {
@@ -386,9 +390,7 @@ fn finish(wanted: &Wanted<'_>, asked: Option<Asked>, observer: &dyn Observer) ->
             fs::remove_file(&piece.path).with_context(unwritten)?;
         }
     }
-    let rows = asked.head.count;
-    observer.event(&Event::Finished { stage: Stage::Load, subject: wanted.source, rows });
-    Ok(Extracted::Records(rows))
+    Ok(Extracted::Records(asked.head.count))
 }
 
 /// The sentence for what the server says, and what to do about it.
