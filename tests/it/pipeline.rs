@@ -10,6 +10,7 @@ use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
 
+mod mdw;
 mod senses;
 
 use crate::support::{self, TestDatabase, TestProject};

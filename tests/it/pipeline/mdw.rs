@@ -1,0 +1,104 @@
+//! The dental laboratory: out of a live PostgreSQL, into tables with uuid keys, enums, jsonb and row-level security.
+
+use std::fmt::Write as _;
+
+use trasvase::push::Plan;
+use trasvase::staging::Staging;
+
+use super::Run;
+use crate::support::{self, TestDatabase};
+
+const LEGACY: &str = include_str!("../../../clinics/mdw-lab/sources/legacy.sql");
+
+/// The clinic, and the old database that its settings name.
+async fn laboratory() -> (Run, TestDatabase) {
+    let legacy = support::database_with(LEGACY).await;
+    let run = Run::new("mdw-lab").await;
+    run.project.write(".env", &format!("LEGACY_DB_URL='{}'\n", legacy.url));
+    (run, legacy)
+}
+
+/// Everything in the target's tables, as text.
+async fn everything(run: &Run) -> String {
+    let tables = "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                  where c.relkind = 'r' and n.nspname in ('public', 'auth') order by 1";
+    let mut all = String::new();
+    for table in run.session.client.query(tables, &[]).await.unwrap() {
+        let table: String = table.get(0);
+        let sql = format!("select coalesce(string_agg(t::text, E'\\n' order by t::text), '') from {table} t");
+        let rows: String = run.session.client.query_one(&sql, &[]).await.unwrap().get(0);
+        writeln!(all, "{table}\n{rows}").unwrap();
+    }
+    all
+}
+
+fn number(staging: &Staging, sql: &str) -> i64 {
+    staging.value(sql).unwrap()
+}
+
+async fn target_number(run: &Run, sql: &str) -> i64 {
+    run.session.client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn push(run: &Run, staging: &Staging) -> (Option<String>, Plan) {
+    run.transform(staging);
+    let check = run.check(staging).await;
+    assert!(check.stops().is_empty(), "{:#?}", check.tables);
+    let snapshot = run.export(staging, &check);
+    let push = run.push(&snapshot).await;
+    let report = run.verify(&snapshot).await;
+    assert!(report.is_clean(), "{report:#?}");
+    (push.batch, push.plan)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_laboratory_goes_through_again_changes_nothing_and_comes_back() {
+    let (run, _legacy) = laboratory().await;
+    let before = everything(&run).await;
+    let staging = run.staging();
+    run.load(&staging);
+    let (batch, _) = push(&run, &staging).await;
+    for (sql, wanted) in [
+        ("select count(*) from profiles join auth.users using (id)", 8),
+        ("select count(*) from patients", 200),
+        ("select count(*) from orders", 300),
+        ("select count(*) from projects", 417),
+        ("select count(*) from project_embeddings", 417),
+        ("select count(*) from instruction_states", 1013),
+        ("select count(*) from state_analytics where left_at is null", 300),
+        ("select count(*) from workflow_template_tasks", 9),
+        ("select count(*) from workflow_performance", 4),
+        ("select count(*) from pg_policies where schemaname = 'public'", 12),
+    ] {
+        assert_eq!(target_number(&run, sql).await, wanted, "{sql}");
+    }
+    // Five people had two accounts; their orders are those of one patient.
+    assert_eq!(number(&staging, "select count(*) from xref.patients"), 205);
+    assert_eq!(number(&staging, "select count(*) from reject.projects"), 3);
+    run.load(&staging);
+    let (again, plan) = push(&run, &staging).await;
+    assert_eq!((again, plan.writes()), (None, 0));
+    run.rollback(&batch.unwrap()).await;
+    assert_eq!(everything(&run).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_laboratorys_next_night_is_only_what_changed() {
+    let (run, legacy) = laboratory().await;
+    let staging = run.staging();
+    run.try_load(&staging, true).unwrap();
+    push(&run, &staging).await;
+    let old = legacy.client().await;
+    let change = "update dispatch_instruction set status = 'CAN', updated_at = '2026-01-01' where id = 7;
+                  insert into dispatch_instruction select 301, 'MDW-0301', 1, 2, 1, 'Corona', '', 'REC', 1, null, null, '', '2026-01-01', '2026-01-01';
+                  update dispatch_project set name = 'nobody saw this' where id = 1";
+    old.client.batch_execute(change).await.unwrap();
+    let report = run.try_load(&staging, true).unwrap();
+    let orders = report.sources.iter().find(|source| source.name == "dispatch_instruction").unwrap();
+    assert_eq!((orders.files.len(), orders.files[1].loaded, orders.superseded), (2, 2, 1));
+    assert!(report.sources.iter().find(|source| source.name == "dispatch_project").unwrap().unchanged);
+    push(&run, &staging).await;
+    assert_eq!(target_number(&run, "select count(*) from orders").await, 301);
+    let cancelled = "select count(*) from orders where code = 'MDW-0007' and status = 'cancelled'";
+    assert_eq!(target_number(&run, cancelled).await, 1);
+}
