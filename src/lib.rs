@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`load`] | source files | `raw.*` | every record is in `raw`, or in `meta.load_error` with its line or cell |
 //! | [`transform`] | `raw`, `map` | `clean`, `golden`, `xref`, `target` | the SQL in git is what ran |
+//! | [`embed`] | `target`, a service | `target`, `meta.embedding` | a text is asked for once, and has its vector |
 //! | [`check`] | `target`, the live catalog | `ready`, `reject` | nothing PostgreSQL would refuse is in `ready` |
 //! | [`export`] | `ready` | a snapshot | same input, same SQL, same bytes |
 //! | [`push`] | a snapshot | PostgreSQL and the ledger, in one transaction | all or nothing |
@@ -26,6 +27,7 @@ pub mod codec;
 pub mod config;
 pub mod dedupe;
 pub mod desk;
+pub mod embed;
 pub mod error;
 pub mod export;
 pub mod load;

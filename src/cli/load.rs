@@ -109,7 +109,7 @@ pub(super) fn page(report: &Report) -> Page {
         for (place, file) in source.files.iter().enumerate() {
             files.row([
                 if place == 0 { source.name.clone() } else { String::new() },
-                file.path.trim_start_matches("sources/").to_owned(),
+                short(&file.path).to_owned(),
                 output::count(file.loaded),
                 output::count(file.refused),
                 file.dialect.to_string(),
@@ -125,6 +125,11 @@ pub(super) fn page(report: &Report) -> Page {
             t!("cli.load.sum", rows = output::count(report.rows()), refused = output::count(report.refused()))
         }
     })
+}
+
+/// A file's name without the folder where all of its kind are.
+fn short(path: &str) -> &str {
+    path.split_once("/extracts/").map_or(path.trim_start_matches("sources/"), |(_, name)| name)
 }
 
 /// What needs a look even among other stages: cells that gave no value, forgotten files, and critical findings.

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// incremental: of sources with a cursor read only new files, and lay their rows over those that are there
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t)]
     load_type: LoadType,
+    /// Ask no service for the vectors of [embed.TABLE]
+    #[arg(long)]
+    no_ai: bool,
     /// Stop at the plan of the push; PostgreSQL is not written
     #[arg(long)]
     dry_run: bool,
@@ -89,6 +92,7 @@ impl Arguments {
             dry_run: self.dry_run,
             allow_pending: self.allow_pending,
             incremental: self.load_type.is_incremental(),
+            no_ai: self.no_ai,
             ..Wanted::stage(first)
         })
     }

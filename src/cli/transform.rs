@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     /// Only these models: NAME, NAME+ (and what reads it), +NAME (and what it reads); may be given again
     #[arg(long, value_name = "MODEL")]
     select: Vec<String>,
+    /// Ask no service for the vectors of [embed.TABLE]
+    #[arg(long)]
+    no_ai: bool,
     /// Only say what would be rebuilt and why
     #[arg(long)]
     explain: bool,
@@ -35,7 +38,8 @@ impl Arguments {
         if self.explain {
             return self.explain(context);
         }
-        let wanted = Wanted { select: self.select.clone(), ..Wanted::stage(Stage::Transform) };
+        let (select, no_ai) = (self.select.clone(), self.no_ai);
+        let wanted = Wanted { select, no_ai, ..Wanted::stage(Stage::Transform) };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
     }
 

@@ -7,7 +7,7 @@ use rust_i18n::t;
 use serde::Deserialize;
 
 use super::sql_file::mentions;
-use super::{Dedupe, Project, map_files, mistake, near, shown};
+use super::{Dedupe, Embed, Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -61,6 +61,9 @@ pub struct Clinic {
     /// Entity to how its duplicates are found, with what the shared files add.
     #[serde(skip)]
     pub dedupe: BTreeMap<String, Dedupe>,
+    /// Target table to how its texts get vectors.
+    #[serde(default)]
+    pub embed: BTreeMap<TableName, Embed>,
     /// Rejected rows allowed per table (`"*"` for every other): `"0"`, `"12"` rows or `"0.5%"` of the table's rows.
     #[serde(default)]
     pub limits: BTreeMap<String, String>,
@@ -87,16 +90,6 @@ pub enum Ids {
     #[default]
     Ulid,
     Uuid,
-}
-
-impl Ids {
-    /// The SQL function that makes them.
-    pub fn function(self) -> &'static str {
-        match self {
-            Ids::Ulid => "ulid_for",
-            Ids::Uuid => "uuid_for",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -331,6 +324,16 @@ pub struct LedgerConfig {
 pub struct Retention {
     /// From the end of their batch on.
     pub days: u32,
+}
+
+impl Ids {
+    /// The SQL function that makes them.
+    pub fn function(self) -> &'static str {
+        match self {
+            Ids::Ulid => "ulid_for",
+            Ids::Uuid => "uuid_for",
+        }
+    }
 }
 
 impl MapPolicy {

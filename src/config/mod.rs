@@ -3,6 +3,7 @@
 mod clinic;
 mod csv;
 mod dedupe;
+mod embed;
 mod mistake;
 mod near;
 mod project;
@@ -14,6 +15,7 @@ pub use clinic::{
     Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
+pub use embed::Embed;
 pub(crate) use near::{near, nearest};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

@@ -200,3 +200,14 @@ create table if not exists meta.verification (
   ended_at timestamptz not null,
   primary key (snapshot, target),
 );
+
+-- one row a text that has a vector, by its hash: a text is asked for once
+create table if not exists meta.embedding (
+  model varchar not null,
+  dimension bigint not null,
+  -- SHA-256 of the text
+  hash varchar not null,
+  -- as pgvector writes it
+  vector varchar not null,
+  primary key (model, dimension, hash),
+);

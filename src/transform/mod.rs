@@ -39,7 +39,7 @@ pub use unread::Unread;
 use self::graph::Graph;
 use self::macros::Macros;
 use self::workbench::Workbench;
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Ids, Project};
 use crate::error::{Failure, Kind as FailureKind, interrupt};
 use crate::model::run::Observer;
 use crate::staging::{FUNCTIONS_REVISION, Staging};
@@ -119,6 +119,12 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     Ok(Report { linked, fixes, built, unchanged, dropped: prepared.plan.dropped, unmapped, unread, output })
 }
 
+/// What generated ids depend on beside their keys.
+fn ids(clinic: &Clinic) -> String {
+    let form = if clinic.ids == Ids::Ulid { "" } else { clinic.ids.function() };
+    format!("{} {}{form}", clinic.uid, clinic.epoch)
+}
+
 /// Counts untranslated values where models were built or the headers or policies changed.
 fn record_maps(staging: &Staging, uses: &[maps::MapUse], built: bool) -> Result<()> {
     if built || maps::recorded(staging)? != maps::wanted(uses) { maps::count(staging, uses) } else { Ok(()) }
@@ -151,7 +157,7 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     let duckdb: String = options.staging.value("select version()")?;
     let engine = plan::Engine {
         version: format!("{duckdb} {FUNCTIONS_REVISION} {}", chrono_tz::IANA_TZDB_VERSION),
-        ids: format!("{} {}", options.clinic.uid, options.clinic.epoch),
+        ids: ids(options.clinic),
     };
     let built = build::last_builds(options.staging)?;
     let plan = plan::plan(&graph, &macros, &engine, &built, &options.select)?;

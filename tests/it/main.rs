@@ -6,6 +6,7 @@ mod cases;
 mod cli;
 mod codec;
 mod dedupe;
+mod embed;
 mod fates;
 mod faults;
 mod generator;

@@ -48,6 +48,8 @@ pub(super) struct Wanted {
     pub(super) force: bool,
     /// Read only new files of sources with a cursor.
     pub(super) incremental: bool,
+    /// No service is asked for vectors.
+    pub(super) no_ai: bool,
     /// Models to build; empty for all.
     pub(super) select: Vec<String>,
     /// Only this table, with its parents.
@@ -84,6 +86,7 @@ impl Wanted {
             sources: Vec::new(),
             force: false,
             incremental: false,
+            no_ai: false,
             select: Vec::new(),
             only: None,
             snapshot: None,

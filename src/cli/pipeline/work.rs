@@ -18,7 +18,7 @@ use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{self, Lag, Purpose, Target, backup};
 use crate::snapshot::Snapshot;
 use crate::staging::{Staging, private_folder};
-use crate::{check, export, load, push, rollback, transform, verify};
+use crate::{check, embed, export, load, push, rollback, transform, verify};
 
 /// How long a replica may take to get what was pushed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,7 +56,23 @@ impl Pipeline<'_> {
         }
         let options =
             transform::Options { project: self.project, clinic: self.clinic, staging: self.open()?, select };
-        transform::run(&options, &Both(&self.progress, &self.journal))
+        let report = transform::run(&options, &Both(&self.progress, &self.journal))?;
+        self.embed()?;
+        Ok(report)
+    }
+
+    /// Gives the built tables their vectors, before they are checked.
+    fn embed(&self) -> Result<()> {
+        if self.wanted.no_ai || self.wanted.only.is_some() || !self.wanted.select.is_empty() {
+            return Ok(());
+        }
+        let options = embed::Options { project: self.project, clinic: self.clinic, staging: self.open()? };
+        let observer = Both(&self.progress, &self.journal);
+        for report in embed::run(&options, &observer)? {
+            let text = t!("embed.done", table = report.table, rows = report.rows, asked = report.asked);
+            observer.event(&Event::Note { stage: Stage::Transform, text: &text });
+        }
+        Ok(())
     }
 
     fn check(&mut self) -> Result<check::Report> {
