@@ -107,15 +107,10 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
         let failure = refused(&format!("query = \"{query}\""));
         assert!(failure.message.contains(part), "{query}: {failure:?}");
     }
-    for other in
-        ["query = 'select 1'", "encoding = 'utf-8'", "sheet = 'x'", "header_row = 0", "empty = 'text'"]
-    {
+    for other in ["encoding = 'utf-8'", "sheet = 'x'", "header_row = 0", "empty = 'text'"] {
         let failure = refused(&format!("table = 'citas'\n{other}"));
         let key = other.split(' ').next().unwrap();
-        assert!(
-            failure.kind == Kind::Usage && failure.message.ends_with(&format!("no {key}")),
-            "{failure:?}"
-        );
+        assert!(failure.kind == Kind::Usage && failure.message.contains(&format!("] {key} says")), "{failure:?}");
     }
     let text = Desk::with("id;nombre\n1;Ana\n");
     text.configure("[sources.s]\nfiles = ['s.csv']\ntable = 't'");
