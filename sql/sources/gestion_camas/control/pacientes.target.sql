@@ -1,0 +1,3 @@
+-- pacientes, in the target: SQL of DuckDB and PostgreSQL alike
+select '' as key, cast(count(*) as text) as value
+from paciente

@@ -1,0 +1,21 @@
+-- one row a user of the tenant; those of other hospitals in the same database stay out
+with
+other as (
+  select id from golden.hospital where id not in (select id from target.hospital)
+)
+select
+  usuario.id,
+  tenant.tenant_id,
+  usuario.username,
+  coalesce(usuario.nombre, usuario.username) as nombre,
+  usuario.email,
+  usuario.hashed_password,
+  usuario.rol,
+  coalesce(usuario.activo, false) as activo,
+  coalesce(usuario.permisos, cast('[]' as json)) as permisos,
+  usuario.ultimo_acceso,
+  usuario.source_id as _source_id,
+  columns('^_(id|ids|repairs)$'),
+from golden.usuario as usuario
+cross join target.hospital as tenant
+where usuario.hospital_id is null or usuario.hospital_id not in (select id from other)
