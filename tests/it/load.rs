@@ -4,6 +4,7 @@ mod advice;
 mod corpus;
 pub(crate) mod desk;
 mod documents;
+mod live_mongodb;
 mod postgres;
 mod sheets;
 mod strange;

@@ -5,6 +5,7 @@
 //! extract takes its place only when all of them are whole. A source with a cursor has one file for each delivery: the
 //! first is the whole, each later one the records whose cursor had grown beyond what was loaded.
 
+mod mongodb;
 mod postgres;
 
 use std::collections::BTreeMap;
@@ -57,18 +58,21 @@ struct Database<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Postgres,
+    MongoDb,
 }
 
 impl Kind {
     /// Told by the connection string's beginning; `host=... dbname=...` is PostgreSQL's too.
-    fn of(_url: &Secret) -> Self {
-        Kind::Postgres
+    fn of(url: &Secret) -> Self {
+        let begins = |scheme: &str| url.expose().trim_start().starts_with(scheme);
+        if begins("mongodb://") || begins("mongodb+srv://") { Kind::MongoDb } else { Kind::Postgres }
     }
 
     /// The end of its extracts' names.
     fn extension(self) -> &'static str {
         match self {
             Kind::Postgres => "pgcopy",
+            Kind::MongoDb => "bson",
         }
     }
 
@@ -76,12 +80,20 @@ impl Kind {
     fn lacks(self, config: &SourceConfig) -> Option<&'static str> {
         match self {
             Kind::Postgres => config.collection.as_ref().map(|_| "collection"),
+            Kind::MongoDb if config.table.is_some() => Some("table"),
+            Kind::MongoDb => config.query.as_ref().map(|_| "query"),
         }
     }
 
-    fn extract(self, (variable, url): (&str, &Secret), wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
+    fn extract(
+        self,
+        (variable, url): (&str, &Secret),
+        wanted: &[Wanted<'_>],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Extracted>> {
         match self {
             Kind::Postgres => postgres::extract((variable, url), wanted),
+            Kind::MongoDb => mongodb::extract((variable, url), wanted, observer),
         }
     }
 }
@@ -108,7 +120,7 @@ pub(super) fn all(
             let text = t!("load.note.extracting", source = one.source, variable = database.variable);
             observer.event(&Event::Note { stage: Stage::Load, text: &text });
         }
-        let answers = database.kind.extract((database.variable, &database.url), &wanted)?;
+        let answers = database.kind.extract((database.variable, &database.url), &wanted, observer)?;
         let kept = wanted
             .iter()
             .zip(answers)
