@@ -222,7 +222,7 @@ fn copy_sql(name: &TableName, columns: &[(String, &DataType)], sources: &str, pa
         }
     });
     format!(
-        "copy (select {}, list_transform(_ids, lambda i: {}) as _origin, _source_id from {}) to {} (format json, array false)",
+        "copy (select {}, list_transform(coalesce(_ids, []), lambda i: {}) as _origin, _source_id from {}) to {} (format json, array false)",
         values.collect::<Vec<_>>().join(", "),
         spelled("i", sources),
         name.staged("ready"),

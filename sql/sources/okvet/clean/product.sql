@@ -1,0 +1,17 @@
+-- one row a product or service of the price list (producto)
+select
+  trimmed(id) as source_id,
+  trimmed(nombre) as name,
+  trimmed(codigo) as sku,
+  trimmed(categoria) as category,
+  cast(parse_decimal(precio) as decimal(12, 2)) as price,
+  cast(parse_decimal(costo) as decimal(12, 2)) as cost,
+  cast(parse_decimal(existencias) as decimal(12, 2)) as stock_quantity,
+  parse_yes_no(activo) as is_active,
+  _id,
+  without_nulls([
+    unread_cell('number_unreadable', parse_decimal(costo), costo),
+    unread_cell('number_unreadable', parse_decimal(existencias), existencias),
+    unread_cell('yes_no_unreadable', parse_yes_no(activo), activo)
+  ]) as _repairs,
+from raw.products
