@@ -4,6 +4,7 @@ mod clinic;
 mod csv;
 mod dedupe;
 mod embed;
+mod labels;
 mod mistake;
 mod near;
 mod project;
@@ -16,6 +17,7 @@ pub use clinic::{
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub use embed::Embed;
+pub use labels::Labels;
 pub(crate) use near::{near, nearest};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Here;
-use crate::config::Clinic;
+use crate::config::{Clinic, Labels};
 use crate::model::ident::TableName;
 use crate::model::manifest::{Manifest, SourceCount};
 
@@ -17,6 +17,8 @@ pub struct SourceCounts {
     pub count: SourceCount,
     /// The table whose rows its records are.
     pub primary: Option<TableName>,
+    /// What people call that table.
+    pub label: Option<String>,
     /// `imported - read`
     pub difference: i64,
     /// The verdicts add up to what was read.
@@ -39,14 +41,21 @@ pub struct Note {
 /// So many reasons are told of a source.
 const MOST: usize = 12;
 
-pub(super) fn of(here: &Here<'_>, clinic: &Clinic, manifest: &Manifest) -> Result<Vec<SourceCounts>> {
+pub(super) fn of(
+    here: &Here<'_>,
+    clinic: &Clinic,
+    manifest: &Manifest,
+    labels: &Labels,
+) -> Result<Vec<SourceCounts>> {
     let mut notes = notes(here)?;
     let one = |count: &SourceCount| {
         let settings = clinic.sources.get(&count.source);
         let imported = count.imported + count.skipped;
+        let primary = settings.and_then(|source| source.primary.clone());
         let known = count.rejected + count.merged + imported + count.filtered;
         SourceCounts {
-            primary: settings.and_then(|source| source.primary.clone()),
+            label: primary.as_ref().and_then(|table| labels.table(&table.to_string())).map(str::to_owned),
+            primary,
             difference: i64::try_from(imported).unwrap_or(i64::MAX)
                 - i64::try_from(count.read).unwrap_or(i64::MAX),
             complete: known == count.read,
@@ -55,7 +64,10 @@ pub(super) fn of(here: &Here<'_>, clinic: &Clinic, manifest: &Manifest) -> Resul
             count: count.clone(),
         }
     };
-    Ok(manifest.sources.iter().map(one).collect())
+    let mut sources: Vec<SourceCounts> = manifest.sources.iter().map(one).collect();
+    let place = |one: &SourceCounts| one.primary.as_ref().map(|table| labels.place(&table.to_string()));
+    sources.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
+    Ok(sources)
 }
 
 /// What the verdicts alone say, where nothing more is known.

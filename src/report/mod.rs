@@ -8,12 +8,13 @@ mod checklist;
 pub mod compare;
 mod counts;
 mod findings;
+mod quality;
 mod work;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Labels, Project};
 use crate::desk::{self, Decisions};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::SourceFile;
@@ -26,6 +27,7 @@ pub use answer::{Answer, Verdict};
 pub use checklist::{Check, Item, State};
 pub use counts::{Note, SourceCounts};
 pub use findings::{Example, Finding, Reject};
+pub use quality::{Kind as ProblemKind, Problem};
 pub use work::{Duplicates, Fixes, MapCoverage, Model};
 
 /// Version of the JSON form.
@@ -70,6 +72,8 @@ pub struct Report {
     pub staging: bool,
     pub answer: Answer,
     pub sources: Vec<SourceCounts>,
+    /// What was left out, flagged and corrected.
+    pub quality: Vec<Problem>,
     pub findings: Vec<Finding>,
     pub rejects: Vec<Reject>,
     pub duplicates: Vec<Duplicates>,
@@ -155,6 +159,8 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         false => Verification { proof: one.proof.masked(), ..one },
     });
     let findings = findings::all(&here, manifest, &issues)?;
+    let labels = Labels::read(options.project, options.clinic)?;
+    let sources = counts::of(&here, options.clinic, manifest, &labels)?;
     let signed = options.batch.as_ref().and_then(|batch| batch.signed.clone());
     let mut report = Report {
         format: FORMAT,
@@ -170,7 +176,8 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         values_shown: options.show_values,
         staging: staging.is_some(),
         answer: Answer::unproven(),
-        sources: counts::of(&here, options.clinic, manifest)?,
+        quality: quality::of(&sources, &findings, &labels),
+        sources,
         findings,
         rejects: findings::rejects(&here, manifest)?,
         duplicates: work::duplicates(manifest, options.snapshot)?,

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rust_i18n::t;
 
 use super::page::{Column, number, plain, table, yes_or_no};
-use super::words;
+use super::{quality, words};
 use crate::cli::html::flow::{End, flow};
 use crate::cli::output::count;
 use crate::report::{Note, Report, SourceCounts};
@@ -16,6 +16,7 @@ pub(super) fn section(report: &Report) -> Markup {
     html! {
         h2 { (t!("report.counts")) }
         (by_source(report))
+        (quality::section(report))
         h2 { (t!("report.flow")) }
         p { (t!("report.flow_text")) }
         (picture(report))
@@ -52,8 +53,8 @@ fn by_source(report: &Report) -> Markup {
 
 fn name(source: &SourceCounts) -> Markup {
     html! {
-        (source.count.source)
-        @if let Some(table) = &source.primary { span class="soft" { " → " (table) } }
+        (source.label.as_deref().unwrap_or(&source.count.source))
+        @if let Some(table) = &source.primary { span class="soft" { @if source.label.is_some() { " (" (source.count.source) ")" } " → " (table) } }
     }
 }
 

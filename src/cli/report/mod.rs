@@ -6,6 +6,7 @@ mod counts;
 mod findings;
 mod page;
 mod proof;
+mod quality;
 mod subject;
 mod words;
 mod work;

@@ -106,7 +106,7 @@ fn a_report_tells_what_became_of_every_record_and_shows_no_value() {
         assert!(page.contains(text), "{text} is not in the page");
     }
     let (spanish, ..) = written(&mini, "report mini --lang es");
-    for text in ["lang=\"es\"", "Origen", "Importados", "Diferencia", "LISTA DE", "APROBACI"] {
+    for text in ["lang=\"es\"", "Origen", "Importados", "Diff", "LISTA DE", "APROBACI"] {
         assert!(spanish.to_uppercase().contains(&text.to_uppercase()), "{text}");
     }
     let (shown, ..) = written(&mini, "report mini --show-values --sample 9");
