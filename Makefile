@@ -17,8 +17,8 @@ CARGO := .ci/cargo
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: needs ## Take the three clinics of this repository from their exports to a verified PostgreSQL
-	$(CARGO) run --quiet -- demo
+demo: needs ## Take the clinics of this repository from their exports to a verified PostgreSQL
+	$(CARGO) run --quiet -- demo --all
 
 run: needs ## Run trasvase: make run ARGS="status"
 	@$(CARGO) run --quiet -- $(ARGS)

@@ -63,7 +63,7 @@ impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let wanted = self.wanted()?;
         match self.all {
-            true => every_clinic(context, &wanted),
+            true => every_clinic(context, &wanted, &context.project()?.clinics()?),
             false => pipeline::run_and_show(context, self.clinic.as_ref(), &wanted),
         }
     }
@@ -98,14 +98,13 @@ impl Arguments {
     }
 }
 
-/// Runs every clinic, tells each failure where it happens, and fails with the kind of the first.
-pub(super) fn every_clinic(context: &Context, wanted: &Wanted) -> Result<()> {
+/// Runs these clinics, tells each failure where it happens, and fails with the kind of the first.
+pub(super) fn every_clinic(context: &Context, wanted: &Wanted, names: &[ClinicName]) -> Result<()> {
     let project = context.project()?;
-    let names = project.clinics()?;
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut failures: Vec<(String, Kind)> = Vec::new();
     let mut next: Vec<String> = Vec::new();
-    for name in &names {
+    for name in names {
         interrupt::check()?;
         let clinic = Clinic::read(&project, name);
         // Where a run of it goes on.

@@ -12,8 +12,9 @@ use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Target;
+use crate::sources::{self, SourceFile, packed};
 use crate::staging::{Access, Ended, Lock, StageRow, Staging};
-use crate::{sources, transform};
+use crate::transform;
 
 /// Show each stage of each clinic: done, stale, pending or failed, its counts and when
 #[derive(Debug, clap::Args)]
@@ -199,9 +200,16 @@ fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Resul
         found.extend(files.into_iter().map(|file| file.shown));
     }
     Ok(!found.iter().eq(loaded.keys())
-        || loaded.iter().any(|(path, (bytes, loaded_at))| match std::fs::metadata(folder.join(path)) {
-            Ok(file) => changed(&folder.join(path), &file, *bytes, *loaded_at),
-            Err(_) => true,
+        || loaded.iter().any(|(path, (bytes, loaded_at))| {
+            match std::fs::metadata(packed::archive(&folder.join(path))) {
+                // Of a folder of attachments the files are looked at.
+                Ok(file) if file.is_dir() => {
+                    let folder = SourceFile { path: folder.join(path), shown: path.clone() };
+                    sources::survey(&folder).map_or(true, |now| now.fingerprint.bytes != *bytes)
+                }
+                Ok(file) => changed(packed::archive(&folder.join(path)), &file, *bytes, *loaded_at),
+                Err(_) => true,
+            }
         }))
 }
 

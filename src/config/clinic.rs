@@ -165,6 +165,9 @@ pub struct SourceConfig {
     /// The collection of a dump (folder or archive) or of a MongoDB server: `name`, or `database.name`.
     #[serde(default)]
     pub collection: Option<String>,
+    /// A folder whose files are listed, one record each.
+    #[serde(default)]
+    pub attachments: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -28,7 +28,7 @@ pub(super) fn new_files(source: &Surveyed, known: Option<&Known>) -> Option<Vec<
     let known = known.filter(|known| source.config.cursor.is_some() && known.has_table)?;
     let is_new = |place: &usize| {
         let (file, survey) = &source.parts[*place];
-        !known.files.iter().any(|one| one.path == file.shown && one.sha256 == survey.fingerprint.sha256)
+        !known.files.iter().any(|one| one.path == file.shown && one.sha256 == survey.of_file().sha256)
     };
     Some((0..source.parts.len()).filter(is_new).collect())
 }

@@ -12,6 +12,7 @@ mod header;
 mod plan;
 mod survey;
 mod table;
+mod unpack;
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,7 @@ use crate::model::hex;
 use crate::sources::{self, READER_VERSION, SourceFile, Survey};
 
 /// A source and its files as they are now.
+#[derive(Clone)]
 pub(super) struct Surveyed {
     pub(super) name: String,
     /// Position in clinic.toml's sorted sources, from 1.
@@ -26,7 +27,7 @@ pub(super) struct Surveyed {
 impl Surveyed {
     pub(super) fn found(&self) -> Found {
         let file =
-            |(file, survey): &(SourceFile, Survey)| (file.shown.clone(), survey.fingerprint.sha256.clone());
+            |(file, survey): &(SourceFile, Survey)| (file.shown.clone(), survey.of_file().sha256.clone());
         Found {
             source: self.name.clone(),
             number: self.number,
@@ -154,6 +155,7 @@ fn options_hash(config: &SourceConfig) -> String {
         table,
         query,
         collection,
+        attachments,
     } = config;
     let text = (encoding, delimiter, quote, escape);
     let reading = (READER_VERSION, text, header_row, header_rows, sheet, empty, optional_columns);
@@ -162,7 +164,9 @@ fn options_hash(config: &SourceConfig) -> String {
     // So do sources that are no part of a database.
     let asking = (url, table, query, collection);
     let asking = if asking == (&None, &None, &None, &None) { String::new() } else { format!("{asking:?}") };
-    hex(Sha256::digest(format!("{reading:?}{laying}{asking}")))
+    // And those that are no folder.
+    let listing = attachments.as_ref().map_or_else(String::new, |folder| format!("{folder:?}"));
+    hex(Sha256::digest(format!("{reading:?}{laying}{asking}{listing}")))
 }
 
 #[cfg(test)]
@@ -191,6 +195,7 @@ mod tests {
             "table = 'public.patient'",
             "query = 'select 1'",
             "collection = 'patient'",
+            "attachments = 'sources/docs'",
         ] {
             assert_ne!(hash(""), hash(option), "{option}");
         }

@@ -12,6 +12,7 @@ use super::deliveries;
 use super::header;
 use super::plan::Reason;
 use super::survey::Surveyed;
+use super::unpack;
 use super::{FileReport, Options, SourceReport};
 use crate::error::{self, Failure, interrupt};
 use crate::model::ident::quoted;
@@ -33,10 +34,12 @@ pub(super) fn load(
     observer: &dyn Observer,
 ) -> Result<SourceReport> {
     let stage = Stage::Load;
-    observer.event(&Event::Started { stage, subject: &surveyed.name, total: Some(surveyed.bytes()) });
-    let staging = options.staging;
     let new = deliveries::new_files(surveyed, known)
         .filter(|_| options.incremental && reason != Reason::OptionsChanged);
+    let unpacked = unpack::all(options, surveyed, new.as_deref())?;
+    let surveyed = unpacked.as_ref().map_or(surveyed, |(unpacked, _)| unpacked);
+    observer.event(&Event::Started { stage, subject: &surveyed.name, total: Some(surveyed.bytes()) });
+    let staging = options.staging;
     let report = staging.transaction(|| {
         let mut table = Table::new(options, surveyed, observer);
         match (&new, known) {
@@ -274,8 +277,8 @@ impl<'a> Table<'a> {
         self.findings.extend(noticed);
         self.files.push(FileReport {
             path: file.shown.clone(),
-            bytes: survey.fingerprint.bytes,
-            sha256: survey.fingerprint.sha256.clone(),
+            bytes: survey.of_file().bytes,
+            sha256: survey.of_file().sha256.clone(),
             dialect: opened.dialect(),
             frozen,
             loaded,

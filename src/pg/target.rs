@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::Secret;
-use super::embedded::{Server, ServerOptions};
+use super::embedded::{DATABASE, Server, ServerOptions};
 use crate::config::{Clinic, Project};
 use crate::error::Failure;
 
@@ -32,7 +32,7 @@ impl Target {
     /// An unknown name, a variable that is not set, a private server that does not start.
     pub fn resolve(project: &Project, clinic: Option<&Clinic>, name: Option<&str>) -> Result<Self> {
         match (name, variable(project, "DATABASE_URL")?) {
-            (Some("embedded"), _) | (None, None) => Self::embedded(project),
+            (Some("embedded"), _) | (None, None) => Self::embedded(project, clinic),
             (Some(name), _) => Self::named(project, clinic, name),
             (None, Some(url)) => Ok(Self::at("DATABASE_URL", url)),
         }
@@ -84,9 +84,12 @@ impl Target {
         Ok(Self { server: self.server.clone(), ..Self::at(database, url) })
     }
 
-    fn embedded(project: &Project) -> Result<Self> {
+    /// Each system has a database of its own there, since two may give one name to different tables.
+    fn embedded(project: &Project, clinic: Option<&Clinic>) -> Result<Self> {
         let server = Server::start(&ServerOptions::for_project(project))?;
-        let url = Secret::new(server.url());
+        let database = clinic.map_or(DATABASE, |clinic| &clinic.system);
+        server.ensure_database(database)?;
+        let url = Secret::new(server.url_for(database));
         Ok(Self { server: Some(Arc::new(server)), ..Self::at("embedded", url) })
     }
 

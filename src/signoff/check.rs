@@ -1,7 +1,7 @@
 //! Whether what was signed is what is there: line by line.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::model::manifest::SourceFile;
 use crate::model::proof::{Held, Proof, ProvenTable};
 use crate::pg::batches::Batch;
 use crate::snapshot::{Snapshot, hash_file};
+use crate::sources::{self, packed};
 
 /// What a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -133,7 +134,7 @@ pub fn check(here: &Here<'_>) -> Result<Option<Report>> {
     for one in &document.sources {
         for file in &one.files {
             let path = here.project.source_path(&here.clinic.name, &file.name);
-            lines.push(line(What::Source, &file.name, file_state(&path, file)?));
+            lines.push(line(What::Source, &file.name, source_state(path, file)?));
         }
     }
     for file in &document.report {
@@ -226,6 +227,16 @@ fn snapshot(here: &Here<'_>, document: &Document) -> Result<Vec<Line>> {
         lines.push(line(What::Snapshot, &file.name, file_state(&folder.join(&file.name), file)?));
     }
     Ok(lines)
+}
+
+/// Of a file in an archive, the archive's; of a folder of attachments, that of its files.
+fn source_state(path: PathBuf, sealed: &SourceFile) -> Result<State> {
+    if !path.is_dir() {
+        return file_state(packed::archive(&path), sealed);
+    }
+    let folder = sources::SourceFile { path, shown: sealed.name.clone() };
+    let same = sources::survey(&folder)?.fingerprint.sha256 == sealed.sha256;
+    Ok(if same { State::Holds } else { State::Changed })
 }
 
 fn file_state(path: &Path, sealed: &SourceFile) -> Result<State> {

@@ -18,6 +18,14 @@ pub enum Dialect {
     Postgres(PostgresDialect),
     Sqlite(SqliteDialect),
     Document(DocumentDialect),
+    Parquet(ParquetDialect),
+    Folder,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParquetDialect {
+    /// Type of each column, as DuckDB calls it.
+    pub types: Vec<String>,
 }
 
 /// What a PostgreSQL was asked for.
@@ -180,12 +188,19 @@ impl fmt::Display for Dialect {
             Dialect::Postgres(dialect) => dialect.fmt(formatter),
             Dialect::Sqlite(dialect) => dialect.fmt(formatter),
             Dialect::Document(dialect) => dialect.fmt(formatter),
+            Dialect::Parquet(dialect) => {
+                formatter.write_str(&t!("parquet.dialect", columns = dialect.types.len()))
+            }
+            Dialect::Folder => formatter.write_str(&t!("folder.dialect")),
         }
     }
 }
 
 /// Refuses options that cannot be, before any file is opened.
 pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
+    if let Some(key) = misfit(config).filter(|_| config.attachments.is_some()) {
+        return Err(Failure::usage(t!("folder.alone", source = source, key = key)).into());
+    }
     let is_database = config.url.is_some() || config.table.is_some() || config.query.is_some();
     if let Some(key) = text_key(config).filter(|_| is_database) {
         return Err(Failure::usage(t!("load.key_of_text", source = source, key = key)).into());
@@ -208,6 +223,20 @@ pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
         return Err(Failure::usage(t!("load.bad_escape", source = source)).into());
     }
     Ok(())
+}
+
+/// A key that does not go with a folder of attachments.
+fn misfit(config: &SourceConfig) -> Option<&'static str> {
+    let others = [
+        ("files", !config.files.is_empty()),
+        ("url", config.url.is_some()),
+        ("table", config.table.is_some()),
+        ("query", config.query.is_some()),
+        ("collection", config.collection.is_some()),
+        ("optional_columns", config.optional_columns.is_some()),
+        ("cursor", config.cursor.is_some()),
+    ];
+    text_key(config).or_else(|| others.into_iter().find_map(|(name, given)| given.then_some(name)))
 }
 
 /// The first key that says how a text or a sheet is read.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use glob::{MatchOptions, Pattern};
 use rust_i18n::t;
 
-use super::documents;
+use super::{documents, packed};
 use crate::config::SourceConfig;
 use crate::error::Failure;
 
@@ -31,6 +31,9 @@ pub struct SourceFile {
 /// # Errors
 /// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device.
 pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
+    if let Some(path) = &config.attachments {
+        return Ok(vec![attachments(folder, source, path)?]);
+    }
     let mut found = Vec::new();
     for pattern in &config.files {
         let matches = matching(folder, source, pattern)?;
@@ -51,17 +54,19 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
 }
 
 /// What load can read, by the ends of files' names.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 19] = [
     "csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3", "json", "ndjson",
-    "jsonl", "bson",
+    "jsonl", "bson", "parquet", "gz", "zst", "zip",
 ];
 
 /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
 pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
     let patterns: Vec<Pattern> = sources
         .values()
-        .flat_map(|source| &source.files)
-        .filter_map(|glob| Pattern::new(glob).ok())
+        .flat_map(|source| {
+            source.files.iter().cloned().chain(source.attachments.iter().map(|path| format!("{path}/**/*")))
+        })
+        .filter_map(|glob| Pattern::new(&glob).ok())
         .collect();
     let everything = format!("{}/sources/**/*", Pattern::escape(&folder.to_string_lossy()));
     let files = glob::glob_with(&everything, OPTIONS).into_iter().flatten().flatten();
@@ -70,7 +75,9 @@ pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<S
         .filter_map(|path| {
             let shown = path.strip_prefix(folder).unwrap_or(&path);
             let is_named = |pattern: &Pattern| {
-                pattern.matches_path_with(shown, OPTIONS) || pattern.matches_path_with(&path, OPTIONS)
+                [shown, &path]
+                    .into_iter()
+                    .any(|path| pattern.matches_path_with(path, OPTIONS) || reaches_into(pattern, path))
             };
             (!patterns.iter().any(is_named)).then(|| shown.to_string_lossy().into_owned())
         })
@@ -130,9 +137,78 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
             .hint(t!("load.no_regular_file_hint", path = shown))
             .into());
         }
-        found.push(SourceFile { shown, path });
+        let file = SourceFile { shown, path };
+        match packed::members(&file)? {
+            Some(members) if members.is_empty() => return Err(empty(source, pattern, &file, &members).into()),
+            Some(members) => found.extend(members),
+            None => found.push(file),
+        }
     }
-    Ok(found)
+    if found.is_empty() { inside_archives(folder, source, pattern) } else { Ok(found) }
+}
+
+/// The files that a glob names inside zip archives, as if those were folders: `export.zip/clients*.csv`.
+fn inside_archives(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
+    for (outer, inner) in cuts(pattern) {
+        let Ok(inside) = Pattern::new(inner) else { continue };
+        let rooted = match Path::new(outer).is_absolute() {
+            true => outer.to_owned(),
+            false => format!("{}/{outer}", Pattern::escape(&folder.to_string_lossy())),
+        };
+        let archives = glob::glob_with(&rooted, OPTIONS).into_iter().flatten().flatten();
+        let mut found = Vec::new();
+        for path in archives.filter(|path| path.is_file()) {
+            let shown = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            let archive = SourceFile { shown, path };
+            let Some(members) = packed::members(&archive)? else { continue };
+            let fits = |file: &&SourceFile| {
+                let name = file.path.strip_prefix(&archive.path).unwrap_or(&file.path);
+                inside.matches_path_with(name, OPTIONS)
+            };
+            let fitting: Vec<SourceFile> = members.iter().filter(fits).cloned().collect();
+            if fitting.is_empty() {
+                return Err(empty(source, inner, &archive, &members).into());
+            }
+            found.extend(fitting);
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A glob cut before each of its parts but the first.
+fn cuts(pattern: &str) -> impl Iterator<Item = (&str, &str)> {
+    pattern.match_indices('/').filter(|(at, _)| *at > 0).map(|(at, _)| (&pattern[..at], &pattern[at + 1..]))
+}
+
+/// Whether a glob is about files inside this one.
+fn reaches_into(pattern: &Pattern, path: &Path) -> bool {
+    cuts(pattern.as_str())
+        .filter_map(|(outer, _)| Pattern::new(outer).ok())
+        .any(|outer| outer.matches_path_with(path, OPTIONS))
+}
+
+fn empty(source: &str, pattern: &str, archive: &SourceFile, members: &[SourceFile]) -> Failure {
+    let failure = Failure::failed(t!("packed.empty", source = source, path = archive.shown, glob = pattern));
+    let name = |file: &SourceFile| file.shown[archive.shown.len() + 1..].to_owned();
+    let names: Vec<String> = members.iter().take(SHOWN).map(name).collect();
+    match names.is_empty() {
+        true => failure,
+        false => failure.hint(t!("packed.empty_hint", names = names.join(", "))),
+    }
+}
+
+/// The folder of a source of attachments.
+fn attachments(folder: &Path, source: &str, path: &str) -> Result<SourceFile> {
+    let found = folder.join(path);
+    if !found.is_dir() {
+        return Err(Failure::failed(t!("folder.no_folder", source = source, path = path))
+            .hint(t!("folder.no_folder_hint", source = source))
+            .into());
+    }
+    Ok(SourceFile { shown: path.trim_end_matches('/').to_owned(), path: found })
 }
 
 /// What stands there instead of a file: to open a named pipe is to wait for whoever writes into it. A link counts as

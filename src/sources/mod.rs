@@ -17,8 +17,11 @@ mod documents;
 mod encoding;
 mod escaped;
 mod files;
+mod folder;
 mod grid;
 mod header;
+pub mod packed;
+mod parquet;
 mod parser;
 mod sheet;
 pub mod sqlite;
@@ -38,7 +41,8 @@ use crate::error::Failure;
 
 pub use batch::Origin;
 pub use dialect::{
-    Dialect, DocumentDialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect, validate,
+    Dialect, DocumentDialect, ParquetDialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect,
+    validate,
 };
 pub use documents::Fields;
 pub use files::{SourceFile, find, unnamed};
@@ -138,6 +142,8 @@ pub enum Opened {
     Copied(Box<copied::Copied>),
     Sqlite(Box<sqlite::Database>),
     Documents(Box<documents::Documents>),
+    Parquet(Box<parquet::Parquet>),
+    Folder(Box<folder::Folder>),
 }
 
 /// How an earlier load read the same source.
@@ -180,6 +186,13 @@ pub fn open(file: &SourceFile, survey: &Survey, config: &SourceConfig, frozen: &
             let opened = sqlite::Database::open(file, survey, config, frozen.several);
             return opened.map(|database| Opened::Sqlite(Box::new(database)));
         }
+        survey::FileKind::Parquet => {
+            return parquet::Parquet::open(file, survey).map(|parquet| Opened::Parquet(Box::new(parquet)));
+        }
+        survey::FileKind::Folder => {
+            let folder = folder::Folder::open(file, survey.fingerprint.bytes);
+            return Ok(Opened::Folder(Box::new(folder)));
+        }
         _ if config.table.is_some() || config.query.is_some() => return Err(sqlite::no_database(file)),
         survey::FileKind::Documents(kind) => {
             let (source, fields) = (&frozen.source, frozen.fields.as_ref());
@@ -207,6 +220,8 @@ impl Opened {
             Opened::Copied(copied) => &copied.header.names,
             Opened::Sqlite(database) => &database.header.names,
             Opened::Documents(documents) => documents.columns(),
+            Opened::Parquet(parquet) => &parquet.header.names,
+            Opened::Folder(folder) => &folder.header.names,
         }
     }
 
@@ -225,6 +240,8 @@ impl Opened {
             Opened::Copied(copied) => Dialect::Postgres(copied.dialect.clone()),
             Opened::Sqlite(database) => Dialect::Sqlite(database.dialect.clone()),
             Opened::Documents(documents) => Dialect::Document(documents.dialect.clone()),
+            Opened::Parquet(parquet) => Dialect::Parquet(parquet.dialect.clone()),
+            Opened::Folder(_) => Dialect::Folder,
         }
     }
 
@@ -245,6 +262,8 @@ impl Opened {
             Opened::Copied(copied) => &copied.findings,
             Opened::Sqlite(database) => &database.findings,
             Opened::Documents(documents) => &documents.findings,
+            Opened::Parquet(parquet) => &parquet.findings,
+            Opened::Folder(_) => &[],
         }
     }
 
@@ -264,6 +283,8 @@ impl Opened {
             Opened::Copied(copied) => copied.read(origin, emit),
             Opened::Sqlite(database) => database.read(origin, emit),
             Opened::Documents(documents) => documents.read(origin, emit),
+            Opened::Parquet(parquet) => parquet.read(origin, emit),
+            Opened::Folder(folder) => folder.read(origin, emit),
         }
     }
 
@@ -275,6 +296,7 @@ impl Opened {
             Opened::Copied(_) => Ok(Some(record)),
             Opened::Sqlite(_) => Ok(None),
             Opened::Documents(documents) => documents.line_of(record),
+            Opened::Parquet(_) | Opened::Folder(_) => Ok(Some(record)),
         }
     }
 
@@ -286,6 +308,8 @@ impl Opened {
             Opened::Copied(copied) => copied.count(),
             Opened::Sqlite(database) => database.count(),
             Opened::Documents(documents) => documents.count(),
+            Opened::Parquet(parquet) => parquet.count(),
+            Opened::Folder(folder) => folder.count(),
         }
     }
 }

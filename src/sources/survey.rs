@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::documents::{self, DocumentKind};
 use super::files::SourceFile;
+use super::packed;
 use super::sqlite::MAGIC;
 use crate::error::{Failure, interrupt};
 use crate::model::hex;
@@ -30,7 +31,10 @@ pub struct Fingerprint {
 /// What the first pass over a file found.
 #[derive(Debug, Clone)]
 pub struct Survey {
+    /// Of what is read: of a packed file, of what was inside.
     pub fingerprint: Fingerprint,
+    /// Of the packed file.
+    packed: Option<Fingerprint>,
     pub(super) modified: Option<SystemTime>,
     pub(super) kind: FileKind,
     /// Every byte is below 0x80, and stands for itself.
@@ -57,6 +61,12 @@ pub(super) enum FileKind {
     /// A SQLite database.
     Sqlite,
     Documents(DocumentKind),
+    /// A Parquet file.
+    Parquet,
+    /// Gzip, zstd, or a file in a zip archive: it must be unpacked to be read.
+    Packed,
+    /// A folder whose files are listed.
+    Folder,
 }
 
 impl FileKind {
@@ -72,7 +82,11 @@ impl FileKind {
 pub fn survey(file: &SourceFile) -> Result<Survey> {
     let unreadable =
         |error: std::io::Error| Failure::failed(t!("load.cannot_read", path = file.shown, error = error));
-    let mut input = File::open(&file.path).map_err(unreadable)?;
+    if file.path.is_dir() {
+        return listed(file);
+    }
+    let outer = packed::archive(&file.path);
+    let mut input = File::open(outer).map_err(unreadable)?;
     let modified = input.metadata().and_then(|metadata| metadata.modified()).ok();
     let mut hash = Sha256::new();
     let mut utf8 = Utf8::default();
@@ -92,10 +106,13 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
         let room = SAMPLE.saturating_sub(sample.len()).min(read);
         sample.extend_from_slice(&block[..room]);
     }
-    let kind = recognise(file, &sample)?;
+    let kind = match packed::is_member(&file.path) {
+        true => FileKind::Packed,
+        false => recognise(file, &sample)?,
+    };
     ascii = ascii && kind == FileKind::Text;
     let fingerprint = Fingerprint { bytes, sha256: hex(hash.finalize()) };
-    Ok(Survey { fingerprint, modified, kind, ascii, utf8: utf8.finish(), sample })
+    Ok(Survey { fingerprint, packed: None, modified, kind, ascii, utf8: utf8.finish(), sample })
 }
 
 impl Survey {
@@ -106,9 +123,35 @@ impl Survey {
 
     /// Whether the file still has the size and the time of change that it had.
     pub fn still_holds(&self, file: &SourceFile) -> bool {
-        std::fs::metadata(&file.path)
-            .is_ok_and(|now| now.len() == self.fingerprint.bytes && now.modified().ok() == self.modified)
+        // What is in a folder was hashed twice.
+        self.kind == FileKind::Folder
+            || std::fs::metadata(packed::archive(&file.path))
+                .is_ok_and(|now| now.len() == self.fingerprint.bytes && now.modified().ok() == self.modified)
     }
+
+    /// Of the file as it is.
+    pub fn of_file(&self) -> &Fingerprint {
+        self.packed.as_ref().unwrap_or(&self.fingerprint)
+    }
+
+    /// This survey as that of what was inside another file.
+    #[must_use]
+    pub fn inside(self, packed: &Self) -> Self {
+        Self { packed: Some(packed.of_file().clone()), ..self }
+    }
+
+    /// Whether the file must be unpacked to be read.
+    pub fn is_packed(&self) -> bool {
+        self.kind == FileKind::Packed
+    }
+}
+
+/// A folder of attachments.
+fn listed(folder: &SourceFile) -> Result<Survey> {
+    let fingerprint = super::folder::fingerprint(folder)?;
+    let kind = FileKind::Folder;
+    let (ascii, utf8, sample) = (false, false, Vec::new());
+    Ok(Survey { fingerprint, packed: None, modified: None, kind, ascii, utf8, sample })
 }
 
 fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
@@ -120,17 +163,20 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
     if sample.starts_with(super::copied::MAGIC) {
         return Ok(FileKind::Copied);
     }
+    if sample.starts_with(super::parquet::MAGIC) {
+        return Ok(FileKind::Parquet);
+    }
     let is_other = matches!(sample, [b'P', b'K', 3 | 5, 4 | 6, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..]);
     if let Some(kind) = documents::recognise(&file.shown, sample).filter(|_| !is_other) {
         return Ok(FileKind::Documents(kind));
     }
     match sample {
+        _ if packed::is_stream(sample) => return Ok(FileKind::Packed),
         [0xff, 0xfe, ..] => return Ok(FileKind::Utf16 { little: true }),
         [0xfe, 0xff, ..] => return Ok(FileKind::Utf16 { little: false }),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => return Ok(FileKind::Zip),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => return Ok(FileKind::Compound),
         _ if sample.starts_with(MAGIC) => return Ok(FileKind::Sqlite),
-        [0x1f, 0x8b, ..] => return Err(unsupported("gzip")),
         [b'%', b'P', b'D', b'F', ..] => return Err(unsupported("PDF")),
         _ => {}
     }
@@ -250,12 +296,9 @@ mod tests {
 
     #[test]
     fn what_is_neither_text_nor_a_spreadsheet_is_named() {
-        for (bytes, name) in [
-            (&b"\x1f\x8b\x08"[..], "gzip"),
-            (b"%PDF-1.7", "PDF"),
-            (b"\r\n<html><table>", "HTML"),
-            (&[0; 100], "binary"),
-        ] {
+        for (bytes, name) in
+            [(&b"%PDF-1.7"[..], "PDF"), (b"\r\n<html><table>", "HTML"), (&[0; 100], "binary")]
+        {
             assert!(kind(bytes).unwrap_err().to_string().contains(name));
         }
         assert!(kind(b" \r\n").is_err());

@@ -9,7 +9,7 @@ use super::find::{Carrier, carriers, spelled};
 use super::{Correction, Decided, Fate, Journey, Options, Step};
 use crate::dedupe::decisions::{Decision, Decisions};
 use crate::model::ident::{literal, quoted};
-use crate::sources::{self, Dialect, Frozen, SourceFile};
+use crate::sources::{self, Dialect, Frozen, SourceFile, packed};
 use crate::staging::Staging;
 
 /// Follows a record through every table that has it.
@@ -197,9 +197,18 @@ impl Place<'_> {
         let Some(config) = options.clinic.sources.get(self.source) else { return Ok(None) };
         let file = SourceFile { path: options.project.source_path(&options.clinic.name, &path), shown: path };
         // A file that cannot be read any more leaves the line unknown, which is no failure of the question.
-        let Some(survey) = sources::survey(&file).ok().filter(|survey| survey.fingerprint.sha256 == sha256)
+        let Some(survey) = sources::survey(&file).ok().filter(|survey| survey.of_file().sha256 == sha256)
         else {
             return Ok(None);
+        };
+        let folder = tempfile::tempdir()?;
+        let (file, survey) = match survey.is_packed() {
+            true => {
+                let unpacked = packed::unpack(&file, folder.path())?;
+                let inside = sources::survey(&unpacked)?.inside(&survey);
+                (unpacked, inside)
+            }
+            false => (file, survey),
         };
         if survey.is_database() {
             return Ok(None);

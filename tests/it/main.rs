@@ -14,6 +14,7 @@ mod guards;
 mod load;
 mod numbers;
 mod order;
+mod packed;
 mod parallel;
 mod pg;
 mod pipeline;

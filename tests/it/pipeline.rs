@@ -10,11 +10,9 @@ use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
 
-<<<<<<< HEAD
 mod mdw;
-=======
+mod patitas;
 mod puerto_montt;
->>>>>>> 6b85ad2 (Take a hospital's beds from SQLite into tables of one tenant a hospital)
 mod senses;
 
 use crate::support::{self, TestDatabase, TestProject};

@@ -23,13 +23,14 @@ use rust_i18n::t;
 use super::parameters::escaped;
 use crate::config::Project;
 use crate::error::Failure;
+use crate::model::ident::{literal, quoted};
 
 pub use account::{Account, without_pg_variables};
 pub use binaries::{Binaries, OLDEST, client_major, client_program};
 
 /// The superuser's role. Not `trasvase`: the ledger's schema has that name, and `"$user"` comes first in search_path.
 pub const SUPERUSER: &str = "postgres";
-/// The database every project gets.
+/// The database of commands that are about no clinic; those of a clinic work in one named like its system.
 pub const DATABASE: &str = "trasvase";
 
 /// The longest path that a Unix socket may have, with the name PostgreSQL adds.
@@ -142,6 +143,27 @@ impl Server {
         let socket = escaped(&self.socket.to_string_lossy());
         let port = if self.port == PORT { String::new() } else { format!("&port={}", self.port) };
         format!("postgresql://{SUPERUSER}@/{}?host={socket}{port}", escaped(database))
+    }
+
+    /// Makes a database unless it is there.
+    ///
+    /// # Errors
+    /// psql cannot be run, or the server refuses.
+    pub fn ensure_database(&self, database: &str) -> Result<()> {
+        let ask = |sql: String| {
+            let mut command = self.psql("postgres");
+            said("psql", command.args(["-Atqc", &sql]).output())
+        };
+        let is_there = format!("select 1 from pg_database where datname = {}", literal(database));
+        if !ask(is_there.clone())?.trim().is_empty() {
+            return Ok(());
+        }
+        let made = ask(format!("create database {}", quoted(database)));
+        // Another process may have made it meanwhile.
+        match made {
+            Err(error) if ask(is_there)?.trim().is_empty() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// `psql` on a database, without its start-up file.
@@ -385,9 +407,14 @@ fn clear(socket: &Path) -> Result<()> {
 }
 
 fn ran(program: &str, output: std::io::Result<Output>) -> Result<()> {
+    said(program, output).map(drop)
+}
+
+/// What a program printed that went well.
+fn said(program: &str, output: std::io::Result<Output>) -> Result<String> {
     let output = output.with_context(|| t!("pg.cannot_run", program = program))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::failed(t!("pg.program_failed", program = program, said = last_lines(&said))).into())

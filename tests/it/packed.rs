@@ -1,0 +1,193 @@
+//! Files inside gzip, zstd and zip; Parquet; folders of attachments: they load as what is inside them would.
+
+use std::io::Write as _;
+
+use serde_json::json;
+use trasvase::error::Kind;
+use zip::write::SimpleFileOptions;
+
+use crate::load::desk::Desk;
+
+const CSV: &str = "id;nombre\n1;Ana\n2;Eva Núñez\n3;\n";
+const ROWS: &str = "select id, nombre, _row from raw.s order by _id";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn desk(files: &str, name: &str, bytes: &[u8]) -> Desk {
+    let desk = Desk::new(&format!("[sources.s]\nfiles = ['{files}']"));
+    desk.write(name, bytes);
+    desk
+}
+
+#[test]
+fn what_is_packed_loads_as_what_is_inside_and_is_known_by_its_own_hash() {
+    let plain = desk("s.csv", "s.csv", CSV.as_bytes());
+    plain.load().unwrap();
+    let utf16: Vec<u8> = CSV.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (files, name, bytes) in [
+        ("s.csv.gz", "s.csv.gz", gzip(CSV.as_bytes())),
+        ("s.gz", "s.gz", [gzip(&CSV.as_bytes()[..15]), gzip(&CSV.as_bytes()[15..])].concat()),
+        ("s.csv.zst", "s.csv.zst", zstd::encode_all(CSV.as_bytes(), 3).unwrap()),
+        ("s.zip", "s.zip", zip_of(&[("__MACOSX/._s.csv", b"x"), ("in/s.csv", CSV.as_bytes())])),
+        ("s.zip/in/*.csv", "s.zip", zip_of(&[("other.csv", b"a;b\n1;2\n"), ("in/s.csv", CSV.as_bytes())])),
+        ("s.zip", "s.zip", zip_of(&[("s.csv.gz", &gzip(&utf16))])),
+    ] {
+        let desk = desk(files, name, &bytes);
+        let report = desk.load().unwrap_or_else(|failure| panic!("{files}: {failure:?}"));
+        assert_eq!(desk.rows(ROWS), plain.rows(ROWS), "{files}");
+        let file = &report.sources[0].files[0];
+        let hash = trasvase::snapshot::hash_file(&desk.clinic_dir().join(name)).unwrap();
+        assert_eq!((file.sha256.clone(), file.bytes), hash, "{files}");
+        assert_eq!(file.counted, 3);
+        assert!(desk.load().unwrap().unchanged());
+        let left = std::fs::read_dir(desk.folder.path().join("staging/demo/extracts")).unwrap().count();
+        assert_eq!(left, 0, "nothing unpacked stays");
+    }
+}
+
+#[test]
+fn a_zip_of_several_files_is_one_table_and_globs_choose_among_them() {
+    let files: [(&str, &[u8]); 3] = [("p_1.csv", b"id\n1\n"), ("p_2.csv", b"id\n2\n"), ("q.csv", b"x\n9\n")];
+    let desk = desk("e.zip/p_*.csv", "e.zip", &zip_of(&files));
+    desk.load().unwrap();
+    assert_eq!(
+        desk.rows("select id, _file from raw.s order by _id"),
+        [json!(["1", "e.zip/p_1.csv"]), json!(["2", "e.zip/p_2.csv"])]
+    );
+    desk.configure("[sources.s]\nfiles = ['e.zip/z*.csv']");
+    let failure = desk.load().unwrap_err();
+    assert!(failure.message.contains("'z*.csv'") && failure.hints[0].contains("q.csv"), "{failure:?}");
+}
+
+#[test]
+fn a_spreadsheet_is_no_archive() {
+    let book =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/clinics/senses/sources/caja.xlsx")).unwrap();
+    let settings = "sheet = 'Movimientos'\nheader_row = 4\nheader_rows = 2";
+    let load = |files: &str, name: &str, bytes: &[u8]| {
+        let desk = Desk::new(&format!("[sources.s]\nfiles = ['{files}']\n{settings}"));
+        desk.write(name, bytes);
+        desk.load().unwrap_or_else(|failure| panic!("{files}: {failure:?}")).rows()
+    };
+    assert_eq!(load("b.xlsx", "b.xlsx", &book), 400);
+    assert_eq!(load("b.zip", "b.zip", &zip_of(&[("b.xlsx", &book)])), 400);
+}
+
+#[test]
+fn damaged_and_cut_archives_are_refused() {
+    let long = CSV.repeat(2000);
+    let (gz, zst) = (gzip(long.as_bytes()), zstd::encode_all(long.as_bytes(), 3).unwrap());
+    let zip = zip_of(&[("s.csv", long.as_bytes())]);
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 0x55;
+        bytes
+    };
+    for (name, bytes) in [
+        ("s.gz", gz[..gz.len() - 9].to_vec()),
+        ("s.gz", gz[..gz.len() - 2].to_vec()),
+        ("s.gz", flipped(&gz)),
+        ("s.gz", [&gz[..], b"trailing"].concat()),
+        ("s.zst", zst[..zst.len() - 5].to_vec()),
+        ("s.zip", zip[..zip.len() - 30].to_vec()),
+        ("s.zip", flipped(&zip)),
+    ] {
+        let failure = desk(name, name, &bytes).load().unwrap_err();
+        assert_eq!(failure.kind, Kind::Failed);
+        assert!(failure.message.contains("damaged, or was cut off"), "{name} {}: {failure:?}", bytes.len());
+    }
+}
+
+#[test]
+fn what_would_unpack_to_far_too_much_is_refused_by_its_sizes() {
+    // 260 megabytes of zeros are one of gzip.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let block = vec![b'0'; 1 << 20];
+    (0..260).for_each(|_| encoder.write_all(&block).unwrap());
+    let failure = desk("s.gz", "s.gz", &encoder.finish().unwrap()).load().unwrap_err();
+    assert!(failure.message.contains("no export"), "{failure:?}");
+}
+
+#[test]
+fn parquet_gives_every_value_as_its_text() {
+    let desk = Desk::new("[sources.s]\nfiles = ['s.parquet']");
+    desk.write("s.parquet", "");
+    let path = desk.clinic_dir().join("s.parquet");
+    let connection = duckdb::Connection::open_in_memory().unwrap();
+    let sql = format!(
+        "set TimeZone = 'America/Bogota'; copy (select * from (values \
+         (1, 12345678901234567890.1200::decimal(38,4), timestamp '2024-01-02 03:04:05.6789', timestamptz '2024-01-02 03:04:05+02', \
+          '\\x00\\xFF'::blob, {{'a': 1.10::decimal(5,2), 'b': ['x', null]}}, 0.1::double, true, date '2024-02-29', '', uuid '00000000-0000-0000-0000-00000000000a'), \
+         (2, null, null, null, null, null, 'nan'::double, null, null, null, null)) \
+         t(n, amount, local, moment, bytes, nested, number, yes, day, text, id)) to '{}' (format parquet)",
+        path.display()
+    );
+    connection.execute_batch(&sql).unwrap();
+    let report = desk.load().unwrap();
+    assert_eq!(report.sources[0].files[0].counted, 2);
+    assert_eq!(
+        desk.rows("select * exclude (_id, _file) from raw.s order by _row"),
+        [
+            json!([
+                "1",
+                "12345678901234567890.1200",
+                "2024-01-02 03:04:05.6789",
+                "2024-01-02 01:04:05+00",
+                "\\x00ff",
+                "{\"a\":\"1.10\",\"b\":[\"x\",null]}",
+                "0.1",
+                "true",
+                "2024-02-29",
+                "",
+                "00000000-0000-0000-0000-00000000000a",
+                "1"
+            ]),
+            json!(["2", null, null, null, null, null, "nan", null, null, null, null, "2"]),
+        ]
+    );
+    let bytes = std::fs::read(&path).unwrap();
+    for cut in [bytes.len() / 2, bytes.len() - 3] {
+        desk.write("s.parquet", &bytes[..cut]);
+        let failure = desk.load().unwrap_err();
+        assert!(failure.message.contains("no Parquet file that can be read"), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_folder_of_attachments_is_a_table_of_its_files() {
+    let desk = Desk::new("[sources.s]\nattachments = 'docs'");
+    let failure = desk.load().unwrap_err();
+    assert!(failure.message.contains("no folder docs"), "{failure:?}");
+    desk.write("docs/a/photo.pdf", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    desk.write("docs/note", "hola");
+    desk.write("docs/.hidden", "x");
+    let report = desk.load().unwrap();
+    assert_eq!(report.rows(), 2);
+    assert_eq!(
+        desk.rows("select path, name, size, type, length(sha256)::varchar, try_cast(modified as timestamptz) is not null from raw.s order by _id"),
+        [
+            json!(["a/photo.pdf", "photo.pdf", "16", "image/png", "64", "true"]),
+            json!(["note", "note", "4", "text/plain", "64", "true"]),
+        ]
+    );
+    assert!(desk.load().unwrap().unchanged());
+    desk.write("docs/note", "ola.");
+    assert!(!desk.load().unwrap().unchanged());
+    desk.configure("[sources.s]\nattachments = 'docs'\ndelimiter = ';'");
+    let failure = desk.load().unwrap_err();
+    assert_eq!((failure.kind, failure.message.contains("delimiter")), (Kind::Usage, true), "{failure:?}");
+}
