@@ -14,6 +14,7 @@
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //! | [`report`] | a snapshot, the staging file, a verification | a page, and the same as JSON | what a migration came to, in one file |
 //! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
+//! | [`profile`] | `raw` | a report, drafts of models | what the sources hold before there is a model |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
@@ -33,6 +34,7 @@ pub mod export;
 pub mod load;
 pub mod model;
 pub mod pg;
+pub mod profile;
 pub mod purge;
 pub mod push;
 pub mod rehearse;

@@ -23,6 +23,7 @@ mod output;
 mod peak;
 mod pipeline;
 mod postgres;
+mod profile;
 mod progress;
 mod purge;
 mod push;
@@ -92,6 +93,7 @@ enum Command {
     Review(review::Arguments),
     Unmerge(unmerge::Arguments),
     Evaluate(evaluate::Arguments),
+    Profile(profile::Arguments),
     Sample(sample::Arguments),
     Purge(purge::Arguments),
     Schema(schema::Arguments),
@@ -172,6 +174,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Review(arguments)) => arguments.run(&context),
         Some(Command::Unmerge(arguments)) => arguments.run(&context),
         Some(Command::Evaluate(arguments)) => arguments.run(&context),
+        Some(Command::Profile(arguments)) => arguments.run(&context),
         Some(Command::Sample(arguments)) => arguments.run(&context),
         Some(Command::Purge(arguments)) => arguments.run(&context),
         Some(Command::Schema(arguments)) => arguments.run(&context),

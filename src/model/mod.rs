@@ -8,6 +8,7 @@ pub mod lock;
 pub mod manifest;
 pub mod masked;
 pub mod merge;
+pub mod profile;
 pub mod proof;
 pub mod run;
 

@@ -18,6 +18,7 @@ use crate::config::{Clinic, Labels, Project};
 use crate::desk::{self, Decisions};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::SourceFile;
+use crate::model::profile::SourceProfile;
 use crate::model::proof::{Fault, Proof};
 use crate::pg::batches::{Batch, Signed};
 use crate::snapshot::Snapshot;
@@ -50,6 +51,8 @@ pub struct Options<'a> {
     pub show_values: bool,
     /// Examples of each kind of finding.
     pub examples: usize,
+    /// What the sources look like, where that is asked for.
+    pub profile: Vec<SourceProfile>,
 }
 
 /// A whole report.
@@ -88,6 +91,8 @@ pub struct Report {
     pub files: Vec<SnapshotFile>,
     pub checklist: Vec<Check>,
     pub signed: Option<Signed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profile: Vec<SourceProfile>,
 }
 
 /// What a verification found, and when.
@@ -190,6 +195,7 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         files: work::files(manifest),
         checklist: Vec::new(),
         signed,
+        profile: options.profile,
     };
     report.answer = answer::of(&report);
     report.checklist = checklist::of(&report, options.project, options.clinic, options.staging)?;

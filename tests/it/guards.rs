@@ -33,7 +33,7 @@ fn read(path: &Path) -> String {
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 8] = ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "config"];
-    const STAGES: [&str; 14] = [
+    const STAGES: [&str; 15] = [
         "load",
         "transform",
         "check",
@@ -48,6 +48,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "purge",
         "sample",
         "embed",
+        "profile",
     ];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);

@@ -18,6 +18,7 @@ mod packed;
 mod parallel;
 mod pg;
 mod pipeline;
+mod profile;
 mod push;
 mod rollback;
 mod sqlite;

@@ -5,6 +5,7 @@ mod compared;
 mod counts;
 mod findings;
 mod page;
+mod profiled;
 mod proof;
 mod quality;
 mod subject;
@@ -24,6 +25,7 @@ use super::output::{self, Page};
 use crate::config::{Clinic, Project, sheet};
 use crate::model::ident::ClinicName;
 use crate::pg::batches::Batch;
+use crate::profile;
 use crate::report::{self, Report, Verification};
 use crate::staging::private_folder;
 pub(super) use subject::{Named, Subject};
@@ -47,14 +49,18 @@ pub(super) struct Arguments {
     /// Show cells as they are; the page is patients' data then
     #[arg(long)]
     show_values: bool,
+    /// Also what each column of the sources looks like
+    #[arg(long)]
+    profile: bool,
     /// Only what two snapshots, or those of two batches, do not have in common
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["snapshot", "batch", "show_values"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["snapshot", "batch", "show_values", "profile"])]
     compare: Option<Vec<String>>,
 }
 
 const EXAMPLES: &str = "Examples:
   trasvase report acme
   trasvase report acme --batch last --lang es
+  trasvase report acme --profile
   trasvase report acme --target production --format json
   trasvase report acme --compare 3fa85f64 last";
 
@@ -69,7 +75,7 @@ impl Arguments {
         }
         let named = Named { snapshot: self.snapshot.clone(), batch: self.batch.clone() };
         let subject = Subject::find(context, &project, &clinic, &named)?;
-        let report = gather(context, (&project, &clinic), &subject, self.sample, self.show_values)?;
+        let report = self.gather(context, (&project, &clinic), &subject)?;
         let name = match &report.batch {
             Some(batch) => batch.id.clone(),
             None => report.snapshot.chars().take(16).collect(),
@@ -87,21 +93,30 @@ impl Arguments {
     }
 }
 
-/// Everything that there is to say of a subject. The target is asked now, if it can be.
-fn gather(
-    context: &Context,
-    (project, clinic): (&Project, &Clinic),
-    subject: &Subject,
-    sample: usize,
-    show_values: bool,
-) -> Result<Report> {
-    let (verification, not_verified) = subject.verification(context, project, clinic, sample)?;
-    report::run(report::Options {
-        verification,
-        not_verified,
-        show_values,
-        ..options(project, clinic, subject)
-    })
+impl Arguments {
+    /// Everything that there is to say of a subject. The target is asked now, if it can be.
+    fn gather(
+        &self,
+        context: &Context,
+        (project, clinic): (&Project, &Clinic),
+        subject: &Subject,
+    ) -> Result<Report> {
+        let (verification, not_verified) = subject.verification(context, project, clinic, self.sample)?;
+        let profile = match &subject.staging {
+            Some(staging) if self.profile => {
+                let (only, show_values) = (Vec::new(), self.show_values);
+                profile::run(&profile::Options { project, clinic, staging, only, show_values })?.sources
+            }
+            _ => Vec::new(),
+        };
+        report::run(report::Options {
+            verification,
+            not_verified,
+            show_values: self.show_values,
+            profile,
+            ..options(project, clinic, subject)
+        })
+    }
 }
 
 /// The same with a verification that was made, and as its batch will be.
@@ -128,6 +143,7 @@ fn options<'a>(project: &'a Project, clinic: &'a Clinic, subject: &'a Subject) -
         not_verified: None,
         show_values: false,
         examples: EXAMPLES_SHOWN,
+        profile: Vec::new(),
     }
 }
 

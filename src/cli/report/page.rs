@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use maud::{Markup, html};
 use rust_i18n::t;
 
-use super::{checklist, counts, findings, proof, words, work};
+use super::{checklist, counts, findings, profiled, proof, words, work};
 use crate::cli::html::document;
 use crate::cli::output;
 use crate::report::{Report, Verdict};
@@ -25,6 +25,7 @@ pub(super) fn page(report: &Report) -> Markup {
             (findings::section(report))
             (proof::section(report))
             (work::section(report))
+            (profiled::section(report))
             (checklist::section(report))
         },
     )
