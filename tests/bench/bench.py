@@ -117,11 +117,11 @@ def measure(line, environment=None, may_fail=False):
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
-        text = output.read().decode(errors="replace")
+        text, told = (file.read().decode(errors="replace") for file in (output, errors))
         if process.returncode != 0 and not may_fail:
-            sys.exit(f"{' '.join(map(str, line))}: exit {process.returncode}\n{errors.read().decode(errors='replace')[-4000:]}\n{text[-2000:]}")
+            sys.exit(f"{' '.join(map(str, line))}: exit {process.returncode}\n{told[-4000:]}\n{text[-2000:]}")
     spent = Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
-    spent.failed = process.returncode != 0
+    spent.failed, spent.errors = process.returncode != 0, told
     return spent
 
 
