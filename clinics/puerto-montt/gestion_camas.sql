@@ -79,7 +79,7 @@ select i, case when i > 290 then 2 when i % 50 = 0 then null else 1 end,
   case when i % 24 = 2 then 1 when i = 98 then 'SI' when i % 5 = 0 then 'false' when i % 9 = 0 then null else 0 end,
   case i % 9 when 0 then 'AislamientoEnum.CONTACTO' when 1 then 'gotitas' when 2 then 'aéreo' when 3 then '' when 4 then null else 'ninguno' end,
   case when i % 4 = 0 then 'Neumonía; control' when i % 4 = 1 then 'Post operatorio' || char(10) || 'día ' || i % 9 end,
-  case i % 6 when 0 then '{"oxigeno": true, "litros": 2.50}' when 1 then '{''oxigeno'': False, ''nota'': None}' when 2 then '{}' when 3 then null when 4 then '' else '{"dieta": "líquida", "n": 12345678901234567890}' end,
+  case i % 6 when 0 then '{"oxigeno": true, "litros": 2.5}' when 1 then '{''oxigeno'': False, ''nota'': None}' when 2 then '{}' when 3 then null when 4 then '' else '{"dieta": "líquida", "n": 12345678901234567890}' end,
   strftime('%Y-%m-%d %H:%M:%S.000000', 1704067200 + i * 41231, 'unixepoch'),
   case when i % 7 = 0 then null else strftime('%Y-%m-%d %H:%M:%S.123456', 1704067200 + i * 41231 + i * 600, 'unixepoch') end
 from digit join number using (i, body);

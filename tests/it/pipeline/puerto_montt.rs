@@ -31,8 +31,11 @@ fn content(database: &Connection) -> Vec<Vec<String>> {
     for table in TABLES {
         let mut statement = database.prepare(&format!("select * from {table} order by 1")).unwrap();
         let width = statement.column_count();
-        let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| Ok(format!("{:?}", row.get_ref(at)?))).collect();
-        all.extend(statement.query_map([], row).unwrap().collect::<rusqlite::Result<Vec<Vec<String>>>>().unwrap());
+        let row =
+            |row: &rusqlite::Row<'_>| (0..width).map(|at| Ok(format!("{:?}", row.get_ref(at)?))).collect();
+        all.extend(
+            statement.query_map([], row).unwrap().collect::<rusqlite::Result<Vec<Vec<String>>>>().unwrap(),
+        );
     }
     all
 }
@@ -87,7 +90,10 @@ async fn it_goes_through_again_changes_nothing_and_is_taken_back() {
     assert!(verified.is_clean(), "{verified:#?}");
     // The old file is kept as it was.
     let copy = run.project.path().join("staging/puerto-montt/copies/sources/gestion_camas.db");
-    assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(clinic().join("sources/gestion_camas.db")).unwrap());
+    assert_eq!(
+        std::fs::read(copy).unwrap(),
+        std::fs::read(clinic().join("sources/gestion_camas.db")).unwrap()
+    );
 
     assert!(run.load(&staging).unchanged());
     let again = run.push(&snapshot).await;
@@ -109,19 +115,29 @@ async fn values_are_what_the_old_program_meant() {
         ("select string_agg(id::text, ',' order by id) from cama where id between 43 and 48", "43,44,47,48"),
         ("select string_agg(distinct es_individual::text, ',') from sala where id in (5, 10)", "true"),
         ("select count(*)::text from servicio where activo", "7"),
-        ("select estado::text || ' ' || equipamiento::text from cama where id = 3", "OCUPADA [\"monitor\", \"bomba\"]"),
+        (
+            "select estado::text || ' ' || equipamiento::text from cama where id = 3",
+            "OCUPADA [\"monitor\", \"bomba\"]",
+        ),
         ("select estado_desde::text from cama where id = 10", "2024-01-01 21:59:50+00"),
         ("select nombre || ' ' || run from paciente where id = 13", "Iñiguo Muñoz 7804323-7"),
-        ("select requerimientos::text from paciente where id = 6", "{\"litros\": 2.50, \"oxigeno\": true}"),
-        ("select requerimientos::text from paciente where id = 5", "{\"n\": 12345678901234567890, \"dieta\": \"líquida\"}"),
+        ("select requerimientos::text from paciente where id = 6", "{\"litros\": 2.5, \"oxigeno\": true}"),
+        (
+            "select requerimientos::text from paciente where id = 5",
+            "{\"n\": 12345678901234567890, \"dieta\": \"líquida\"}",
+        ),
         ("select requerimientos::text from paciente where id = 1", "{\"nota\": null, \"oxigeno\": false}"),
         ("select creado_en::text from paciente where id = 1", "2024-01-01 11:27:11+00"),
         ("select actualizado_en::text from paciente where id = 1", "2024-01-01 11:37:11.123456+00"),
-        ("select string_agg(solicitado_en::text, ', ' order by id) from traslado where id in (4, 5, 6, 7)",
-         "2024-02-02 02:03:44+00, 2024-02-02 08:34:40+00, 2024-02-02 15:05:36+00, 2024-02-02 21:36:32+00"),
-        ("select string_agg(clave || '=' || valor::text, ' ' order by id) from configuracion where id <> 5",
-         "intervalo_priorizacion_segundos=60 factor_ocupacion=0.85 derivacion_automatica=true \
-          mensaje_bienvenida=\"Bienvenida, urgencia\" plantilla=\"\" version_esquema=\"0042\""),
+        (
+            "select string_agg(solicitado_en::text, ', ' order by id) from traslado where id in (4, 5, 6, 7)",
+            "2024-02-02 02:03:44+00, 2024-02-02 08:34:40+00, 2024-02-02 15:05:36+00, 2024-02-02 21:36:32+00",
+        ),
+        (
+            "select string_agg(clave || '=' || valor::text, ' ' order by id) from configuracion where id <> 5",
+            "intervalo_priorizacion_segundos=60 factor_ocupacion=0.85 derivacion_automatica=true \
+          mensaje_bienvenida=\"Bienvenida, urgencia\" plantilla=\"\" version_esquema=\"0042\"",
+        ),
         ("select cama_id is null and sexo = 'F' from paciente where id = 150", "true"),
     ] {
         assert_eq!(texts(&run, &format!("select ({sql})::text")).await, [wanted], "{sql}");
@@ -138,11 +154,15 @@ async fn new_rows_come_after_the_old_ones_and_no_row_leaves_its_tenant() {
     assert_eq!(texts(&run, tenants).await, ["hospital-puerto-montt"]);
     let added = "insert into cama (tenant_id, sala_id, identificador) values ('hospital-puerto-montt', 1, 'C-900') returning id::text";
     assert_eq!(texts(&run, added).await, ["125"], "after the greatest key of the hospital");
-    run.session.client.batch_execute("insert into hospital (tenant_id, nombre) values ('otro', 'Otro')").await.unwrap();
+    run.session
+        .client
+        .batch_execute("insert into hospital (tenant_id, nombre) values ('otro', 'Otro')")
+        .await
+        .unwrap();
     let astray = "insert into cama (tenant_id, sala_id, identificador) values ('otro', 1, 'C-901')";
     let refused = run.session.client.batch_execute(astray).await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "23503", "a bed of one tenant in a room of another");
-    let as_application = "create role camas_app_test; grant select on paciente to camas_app_test; set role camas_app_test";
+    let as_application = "create role camas_app_test; grant select on paciente to camas_app_test; set role camas_app_test; set row_security = on";
     run.session.client.batch_execute("drop role if exists camas_app_test").await.unwrap();
     run.session.client.batch_execute(as_application).await.unwrap();
     let seen = "select count(*)::text from paciente";
@@ -157,19 +177,24 @@ async fn new_rows_come_after_the_old_ones_and_no_row_leaves_its_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_hospital_of_the_same_database_is_another_clinic() {
+async fn the_other_hospital_gets_its_own_rows_and_what_would_mix_the_two_stops_it() {
     let project = crate::support::project(&["puerto-montt"]);
     let toml = std::fs::read_to_string(clinic().join("clinic.toml")).unwrap();
     let other = toml.replace("hospital = \"hospital-puerto-montt\"", "hospital = \"hospital-demo\"");
     project.write("clinics/puerto-montt/clinic.toml", &other);
-    project.write(
-        "clinics/puerto-montt/sql/control/pacientes.sql",
-        "-- those of the other hospital\nselect '' as key, cast(count(*) as varchar) as value from raw.paciente where hospital_id = '2'\n",
-    );
     let run = Run::in_project(project, "puerto-montt").await;
     let staging = run.staging();
-    let report = pushed(&run, &staging).await;
-    let counts = "select (select count(*) from hospital) || ' ' || (select count(*) from sala) || ' ' || (select count(*) from cama where id > 124)";
-    assert_eq!(texts(&run, counts).await, ["1 2 4"]);
-    assert!(report.batch.is_some());
+    run.load(&staging);
+    run.transform(&staging);
+    let check = run.check(&staging).await;
+    let counted: Vec<u64> = staging
+        .rows(
+            "select (select count(*) from ready.sala) union all select count(*) from ready.cama union all
+             select count(*) from ready.paciente where id::int > 290",
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(counted, [2, 4, 10]);
+    // Transfers of people without a hospital name beds of the first one.
+    assert!(check.stops().contains(&"tenant_of_parent".to_owned()), "{:?}", check.stops());
 }

@@ -110,7 +110,10 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
     for other in ["encoding = 'utf-8'", "sheet = 'x'", "header_row = 0", "empty = 'text'"] {
         let failure = refused(&format!("table = 'citas'\n{other}"));
         let key = other.split(' ').next().unwrap();
-        assert!(failure.kind == Kind::Usage && failure.message.contains(&format!("] {key} says")), "{failure:?}");
+        assert!(
+            failure.kind == Kind::Usage && failure.message.contains(&format!("] {key} says")),
+            "{failure:?}"
+        );
     }
     let text = Desk::with("id;nombre\n1;Ana\n");
     text.configure("[sources.s]\nfiles = ['s.csv']\ntable = 't'");
