@@ -74,12 +74,12 @@ fn a_write_ahead_log_counts_and_stays_as_it_is() {
 
 #[test]
 fn a_change_that_broke_off_is_taken_back_in_the_copy() {
-    let desk = desk("table = 't'", "create table t (a, b); insert into t values (1, 'x')");
+    let desk = desk("table = 't'", "create table t (a); create table u (a, b); insert into t values (1)");
     let program = database(&desk);
     program
         .execute_batch(
             "pragma cache_size = 5; begin; update t set a = 2;
-             insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)
+             insert into u with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)
                  select i, printf('%.*c', 300, 'x') from n",
         )
         .unwrap();
@@ -92,7 +92,7 @@ fn a_change_that_broke_off_is_taken_back_in_the_copy() {
     let before = files(&desk);
     assert!(before["x.db"].len() > 100_000 && before["x.db-journal"].len() > 500);
     desk.load().unwrap();
-    assert_eq!(desk.rows("select a, b from raw.s"), [json!(["1", "x"])]);
+    assert_eq!(desk.rows("select a from raw.s"), [json!(["1"])]);
     assert_eq!(files(&desk), before);
 }
 
