@@ -19,7 +19,7 @@ use super::batch::{Batcher, Origin};
 use super::dialect::PostgresDialect;
 use super::files::SourceFile;
 use super::header::{self, Header};
-use super::survey::{Fingerprint, Survey, survey};
+use super::survey::{Fingerprint, Survey};
 use super::{Emit, Finding, Portion, Refusal, Severity, Totals};
 use crate::config::Empty;
 use crate::error::{Failure, interrupt};
@@ -71,16 +71,18 @@ pub struct Copied {
     pub(super) header: Header,
     pub(super) findings: Vec<Finding>,
     head: Head,
+    fingerprint: Fingerprint,
 }
 
 impl Copied {
-    pub(super) fn open(file: &SourceFile, _survey: &Survey) -> Result<Self> {
+    pub(super) fn open(file: &SourceFile, survey: &Survey) -> Result<Self> {
         let (head, _) = begin(file)?;
         let names: Vec<String> = head.columns.iter().map(|column| column.name.clone()).collect();
         let (header, findings) = header::name(&names);
         let types = head.columns.iter().map(|column| column.kind.clone()).collect();
         let dialect = PostgresDialect { table: head.table.clone(), types };
-        Ok(Self { file: file.clone(), dialect, header, findings, head })
+        let fingerprint = survey.fingerprint.clone();
+        Ok(Self { file: file.clone(), dialect, header, findings, head, fingerprint })
     }
 
     pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
@@ -124,9 +126,10 @@ impl Copied {
         Ok(totals)
     }
 
-    /// What the server counted in the snapshot from which the rows came; and the file's hash now.
+    /// What the server counted in the snapshot from which the rows came; and the file's hash, which is not taken again: the
+    /// file is this program's own, and it is looked at whether it was written to.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
-        Ok((self.head.count, survey(&self.file)?.fingerprint))
+        Ok((self.head.count, self.fingerprint.clone()))
     }
 }
 
@@ -164,6 +167,20 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Appends so many bytes; a damaged length must not take memory for nothing.
+    fn append(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<()> {
+        let start = bytes.len();
+        if length <= BLOCK {
+            bytes.resize(start + length, 0);
+            let read = self.input.read_exact(&mut bytes[start..]);
+            return read.map_err(|_| damaged(self.file, "it ends too early"));
+        }
+        match self.input.by_ref().take(length as u64).read_to_end(bytes)? {
+            taken if taken == length => Ok(()),
+            _ => Err(damaged(self.file, "it ends too early")),
+        }
+    }
+
     /// Reads the next row; false at the end, which must be the file's.
     fn next(&mut self, row: &mut Row) -> Result<bool> {
         let mut count = [0; 2];
@@ -184,10 +201,7 @@ impl Rows<'_> {
                 -1 => None,
                 length => {
                     let length = usize::try_from(length).map_err(|_| damaged(self.file, "a bad length"))?;
-                    let taken = self.input.by_ref().take(length as u64).read_to_end(&mut row.bytes)?;
-                    if taken != length {
-                        return Err(damaged(self.file, "it ends too early"));
-                    }
+                    self.append(&mut row.bytes, length)?;
                     self.passed += length as u64;
                     Some((start, start + length))
                 }
