@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use rust_i18n::t;
 
@@ -10,14 +12,16 @@ use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg;
+use crate::pg::embedded::{Server, stand_in};
 
 /// Take every clinic of this project through all stages that can run by itself, and say what to look at next
 ///
-/// A clinic that asks a live source is left out; with --all it is taken too, where the variables that name its sources are set.
+/// A clinic that asks a live source is left out; with --all it is taken too, where the variables that name its sources are set,
+/// or where its folder has sources/<VARIABLE>.sql: a database of the private server is made from that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Also clinics that ask live sources, where their variables are set
+    /// Also clinics that ask live sources, where their variables are set or a file of SQL stands in for them
     #[arg(long)]
     all: bool,
 }
@@ -32,7 +36,12 @@ impl Arguments {
         let wanted = Wanted { command, last: Stage::Verify, ..Wanted::stage(Stage::Load) };
         let project = context.project()?;
         let mut clinics = Vec::new();
+        // They are there as long as somebody has them.
+        let mut stand_ins = Vec::new();
         for name in project.clinics()? {
+            if self.all {
+                stand_ins.extend(stand_ins_of(&project, &name)?);
+            }
             match self.left_out(&project, &name) {
                 Some(why) => output::status(&t!("cli.demo.left_out", clinic = name, why = why)),
                 None => clinics.push(name),
@@ -58,4 +67,19 @@ impl Arguments {
         let missing = variables.find(|name| !is_set(name))?;
         Some(t!("cli.demo.not_set", variable = missing).into_owned())
     }
+}
+
+/// Makes the databases that stand in for a clinic's live sources whose variables are not set.
+fn stand_ins_of(project: &Project, name: &ClinicName) -> Result<Vec<Server>> {
+    let mut made = Vec::new();
+    let Ok(clinic) = Clinic::read(project, name) else { return Ok(made) };
+    let variables: BTreeSet<&str> =
+        clinic.sources.values().filter_map(|source| source.url.as_deref()).collect();
+    for variable in variables {
+        let file = project.clinic_dir(name).join(format!("sources/{variable}.sql"));
+        if file.is_file() && pg::variable(project, variable)?.is_none() {
+            made.push(stand_in(project, variable, &file, &format!("{name}_{variable}").to_lowercase())?);
+        }
+    }
+    Ok(made)
 }

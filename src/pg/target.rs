@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::Secret;
-use super::embedded::{DATABASE, Server, ServerOptions};
+use super::embedded::{self, DATABASE, Server, ServerOptions};
 use crate::config::{Clinic, Project};
 use crate::error::Failure;
 
@@ -111,7 +111,8 @@ impl Target {
     }
 }
 
-/// A variable of the environment, else of the project's `.env`. An empty one counts as not set.
+/// A variable of the environment, else of the project's `.env`, else of a database that stands in for it. An empty one
+/// counts as not set.
 ///
 /// # Errors
 /// A `.env` that cannot be read; its lines are never shown.
@@ -121,7 +122,7 @@ pub fn variable(project: &Project, name: &str) -> Result<Option<Secret>> {
     }
     let path = project.root().join(".env");
     if !path.is_file() {
-        return Ok(None);
+        return Ok(embedded::given(name));
     }
     let lines = dotenvy::from_path_iter(&path).map_err(|error| unreadable(&path, &error))?;
     for line in lines {
@@ -130,7 +131,7 @@ pub fn variable(project: &Project, name: &str) -> Result<Option<Secret>> {
             return Ok(Some(Secret::new(value)));
         }
     }
-    Ok(None)
+    Ok(embedded::given(name))
 }
 
 /// The driver's own text holds the line, and so perhaps a password.

@@ -147,7 +147,8 @@ timeout = 1
 ";
 
 async fn laboratory(service: &Service) -> (Run, support::TestDatabase) {
-    let legacy = support::database_with(include_str!("../../clinics/mdw-lab/sources/legacy.sql")).await;
+    let legacy =
+        support::database_with(include_str!("../../clinics/mdw-lab/sources/LEGACY_DB_URL.sql")).await;
     let project = support::project(&["mdw-lab"]);
     let toml = project.path().join("clinics/mdw-lab/clinic.toml");
     let text = std::fs::read_to_string(&toml).unwrap() + SETTINGS;

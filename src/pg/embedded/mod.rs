@@ -10,6 +10,10 @@ mod account;
 mod binaries;
 mod postmaster;
 mod settings;
+mod stand_in;
+
+pub(super) use stand_in::given;
+pub use stand_in::stand_in;
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

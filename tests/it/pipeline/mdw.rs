@@ -1,6 +1,7 @@
 //! The dental laboratory: out of a live PostgreSQL, into tables with uuid keys, enums, jsonb and row-level security.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use trasvase::push::Plan;
 use trasvase::staging::Staging;
@@ -8,7 +9,7 @@ use trasvase::staging::Staging;
 use super::Run;
 use crate::support::{self, TestDatabase};
 
-const LEGACY: &str = include_str!("../../../clinics/mdw-lab/sources/legacy.sql");
+const LEGACY: &str = include_str!("../../../clinics/mdw-lab/sources/LEGACY_DB_URL.sql");
 
 /// The clinic, and the old database that its settings name.
 async fn laboratory() -> (Run, TestDatabase) {
@@ -101,4 +102,23 @@ async fn the_laboratorys_next_night_is_only_what_changed() {
     assert_eq!(target_number(&run, "select count(*) from orders").await, 301);
     let cancelled = "select count(*) from orders where code = 'MDW-0007' and status = 'cancelled'";
     assert_eq!(target_number(&run, cancelled).await, 1);
+}
+
+/// Where nobody has the old database any more, one is made of its file.
+#[test]
+fn the_demo_stands_in_for_the_old_database() {
+    let project = support::project(&["mdw-lab"]);
+    let demo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trasvase"));
+        command.current_dir(project.path()).args(arguments).env_remove("DATABASE_URL").env("LANG", "C");
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, left) = demo(&["demo"]);
+    assert!(code == Some(0) && left.contains("LEGACY_DB_URL"), "{left}");
+    for plan in ["inserted", "unchanged 3,393"] {
+        let (code, told) = demo(&["demo", "--all"]);
+        assert!(code == Some(0) && told.contains(plan), "{told}");
+    }
 }

@@ -1,5 +1,5 @@
 -- The laboratory's old Django database, in PostgreSQL: invented people only, the same rows on every run.
--- createdb legacy && psql -d legacy -f legacy.sql, then LEGACY_DB_URL=postgresql://.../legacy
+-- createdb legacy && psql -d legacy -f LEGACY_DB_URL.sql, then LEGACY_DB_URL=postgresql://.../legacy
 
 create table auth_group (id serial primary key, name varchar(150) not null unique);
 create table auth_user (
