@@ -53,10 +53,10 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
     Ok(found)
 }
 
-/// What load can read, by the ends of files' names.
-const KINDS: [&str; 19] = [
-    "csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3", "json", "ndjson",
-    "jsonl", "bson", "parquet", "gz", "zst", "zip",
+/// What load can read, by the ends of files' names. JSON is what other things are written in, too.
+const KINDS: [&str; 18] = [
+    "csv", "tsv", "txt", "xls", "xlsx", "xlsm", "xlsb", "ods", "db", "sqlite", "sqlite3", "ndjson", "jsonl",
+    "bson", "parquet", "gz", "zst", "zip",
 ];
 
 /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.

@@ -126,9 +126,13 @@ fn view_sql(options: &Options<'_>, entry: &TableEntry, longest: usize) -> String
         })
         .collect::<Vec<_>>()
         .join(", ");
+    // What both sides are asked names a table as PostgreSQL does.
+    let (schema, name) = match entry.table.schema() {
+        "public" => (String::new(), quoted(entry.table.name())),
+        schema => (format!("create schema if not exists {};", quoted(schema)), entry.table.quoted()),
+    };
     format!(
-        "create view {} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = {}) line",
-        quoted(&entry.table.to_string()),
+        "{schema} create view {name} as select {columns} from read_json({}, format = 'newline_delimited', columns = {{{read}}}, maximum_object_size = {}) line",
         literal(&options.snapshot.folder().join(&entry.file).to_string_lossy()),
         OBJECT.max(longest + 1),
     )

@@ -11,6 +11,7 @@ use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
 
 mod mdw;
+mod mesa4core;
 mod patitas;
 mod puerto_montt;
 mod senses;

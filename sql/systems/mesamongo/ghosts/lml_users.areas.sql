@@ -1,0 +1,5 @@
+-- an area is no ghost: documents mention nothing of one but its id, so rows that name a missing one are rejected
+-- origin: none
+select
+  null::varchar as area_id,
+where false
