@@ -60,8 +60,8 @@ pub(super) fn look(staging: &Staging, table: &str, name: &str, show_values: bool
         staging.rows(&sql, |row| Ok(Counted { value: row.get(0)?, count: row.get(1)? }))
     };
     let patterns = counted(format!(
-        "select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(left(v, 60), '\\p{{Lu}}', 'X', 'g'), \
-         '\\p{{L}}', 'x', 'g'), 'X', 'X', 'g'), 'x{{2,}}', 'x+', 'g'), '\\p{{Nd}}', '9', 'g'), count(*)::ubigint \
+        "select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(left(v, 60), '\\p{{Ll}}|\\p{{Lo}}', 'x', 'g'), \
+         '\\p{{Lu}}', 'X', 'g'), '\\p{{Nd}}', '9', 'g'), 'x{{2,}}', 'x+', 'g'), 'X{{2,}}', 'X+', 'g'), count(*)::ubigint \
          from {from} where v is not null group by 1 order by 2 desc, 1 limit {MOST}"
     ))?;
     let top = counted(format!(

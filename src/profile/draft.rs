@@ -251,7 +251,8 @@ fn identifier(text: &str) -> String {
 
 /// SQL's own words among the names that exports like.
 fn reserved(name: String) -> String {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 15] = [
+        "at",
         "order",
         "group",
         "user",

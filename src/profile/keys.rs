@@ -112,10 +112,16 @@ fn compare(
         let Some((found, of)) = counts.into_iter().next().filter(|(_, of)| *of > 0) else { continue };
         let (share, covers) = (found as f64 / of as f64, found as f64 / there.distinct as f64);
         let named = speaks_of(&column.column, &parent.source);
+        // A number that is not called one of something counts something.
+        if column.guess == Guess::Integer && !named && !is_called_key(&column.column) {
+            continue;
+        }
         if share < MOST || (!named && covers < COVERS) {
             continue;
         }
-        let score = share + covers + if named { 10.0 } else { 0.0 };
+        // What has a column of this name itself refers to the same parent.
+        let sibling = parent.columns.iter().any(|one| one.column == column.column);
+        let score = share + covers + if named { 10.0 } else { 0.0 } - if sibling { 5.0 } else { 0.0 };
         if best.as_ref().is_none_or(|(_, highest)| score > *highest) {
             let reference = Reference {
                 source: source.source.clone(),
@@ -129,6 +135,14 @@ fn compare(
         }
     }
     Ok(best)
+}
+
+/// Whether a column's name says that it holds a key.
+fn is_called_key(column: &str) -> bool {
+    const WORDS: [&str; 10] = ["id", "uid", "cod", "codigo", "code", "num", "numero", "number", "ref", "key"];
+    let name = column.to_lowercase().replace('ó', "o").replace('ú', "u");
+    let mut words = name.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| WORDS.contains(&word)) || column.ends_with("Id") || column.ends_with("ID")
 }
 
 /// Whether a word of a column's name begins like the source's: `id_cliente` and `clients`.
