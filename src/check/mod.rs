@@ -263,9 +263,6 @@ fn values<'c>(
     for (column, count) in ready::name_columns(staging, shape)? {
         findings.push(finding("loss", "warning", shape, Some(column), count));
     }
-    for (column, count) in ready::json_nulls(staging, shape)? {
-        findings.push(finding("json_null", "warning", shape, Some(column), count));
-    }
     rules::unmapped(staging, shape)?;
     rules::not_null(staging, shape)?;
     numbers::decide(options, shape)?;

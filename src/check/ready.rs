@@ -18,7 +18,7 @@ use duckdb::vtab::arrow::WritableVector;
 use super::convert::Conversion;
 use super::ghosts;
 use super::shape::{ColumnShape, TableShape};
-use crate::codec::{Codec, JsonForm};
+use crate::codec::Codec;
 use crate::config::{Loss, TableConfig};
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
@@ -171,20 +171,6 @@ pub(super) fn name_columns(staging: &Staging, shape: &TableShape<'_>) -> Result<
     Ok(losses)
 }
 
-/// Turns JSON's own null into SQL's, which a snapshot cannot tell apart; returns how many by column, to be said.
-pub(super) fn json_nulls(staging: &Staging, shape: &TableShape<'_>) -> Result<Vec<(String, u64)>> {
-    let mut changed = Vec::new();
-    for column in shape.columns.iter().filter(|column| column.codec.json_form() == JsonForm::Json) {
-        let name = quoted(&column.column.name);
-        let count =
-            repair(staging, shape, &format!("{name} = null"), "json_null", &format!("{name} = 'null'"))?;
-        if count > 0 {
-            changed.push((column.column.name.clone(), count));
-        }
-    }
-    Ok(changed)
-}
-
 /// Moves refused rows from `ready` to `reject`: the model's own columns, then `_errors`, a list of
 /// (rule, column_name, constraint_name, detail).
 pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
@@ -208,7 +194,7 @@ pub(super) fn repairs(staging: &Staging, name: &TableName) -> Result<Vec<(String
     staging.rows(
         &format!(
             "select repair, count(*)::ubigint from (select unnest(_repairs) as repair from {}) \
-             where repair not in ('json_null', 'orphan_emptied') group by 1 order by 1",
+             where repair <> 'orphan_emptied' group by 1 order by 1",
             name.staged("ready")
         ),
         |row| Ok((row.get(0)?, row.get(1)?)),

@@ -7,8 +7,8 @@ use super::geometry::{Figure, Shape};
 use super::network::{self, Network};
 use super::range::Range;
 use super::{
-    JsonForm, LiveOids, Refusal, Unsupported, bits, boolean, bytes, composite, extension, float, integer,
-    interval, json, jsonb, numeric, search, temporal, text, uuid,
+    LiveOids, Refusal, Unsupported, bits, boolean, bytes, composite, extension, float, integer, interval,
+    json, jsonb, numeric, search, temporal, text, uuid,
 };
 use crate::model::catalog::{DataType, TypeKind};
 
@@ -220,15 +220,6 @@ impl Kind {
             "jsonb" => Kind::Jsonb,
             _ => return None,
         })
-    }
-
-    pub(super) fn json_form(&self) -> JsonForm {
-        match self {
-            Kind::Bool => JsonForm::Bool,
-            Kind::Int2 | Kind::Int4 => JsonForm::Int,
-            Kind::Json | Kind::Jsonb => JsonForm::Json,
-            _ => JsonForm::Text,
-        }
     }
 
     /// A quick look whether the text is valid and canonical already. `false` says nothing.

@@ -62,7 +62,6 @@ const MAX_BYTES: usize = 0x3fff_ff00;
 pub struct Codec {
     kind: Kind,
     digest: Digest,
-    json_form: JsonForm,
 }
 
 /// PostgreSQL's output text of a value.
@@ -71,19 +70,6 @@ pub struct Canonical<'t> {
     pub text: Cow<'t, str>,
     /// The type rounded, cut or dropped a part of what was given.
     pub lossy: bool,
-}
-
-/// How a value stands in NDJSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonForm {
-    /// `true` or `false`; the canonical text is `t` or `f`.
-    Bool,
-    /// A JSON number: int2 and int4.
-    Int,
-    /// The document itself: json and jsonb.
-    Json,
-    /// A string holding the canonical text.
-    Text,
 }
 
 /// OIDs of types that are not PostgreSQL's own, as the connected server numbers them, by schema and `typname`.
@@ -116,8 +102,7 @@ impl Codec {
     pub fn new(data_type: &DataType) -> Result<Codec, Unsupported> {
         let kind = Kind::new(data_type)?;
         let digest = Digest::new(data_type)?;
-        let json_form = kind.json_form();
-        Ok(Codec { kind, digest, json_form })
+        Ok(Codec { kind, digest })
     }
 
     /// Validates input text as the type's input function does under its modifier and gives PostgreSQL's output text.
@@ -174,10 +159,6 @@ impl Codec {
     /// SQL of this column inside the server's digest row: cast first where its type's OID differs between servers.
     pub fn digest_expression(&self, quoted_column: &str) -> String {
         self.digest.expression(quoted_column)
-    }
-
-    pub fn json_form(&self) -> JsonForm {
-        self.json_form
     }
 }
 

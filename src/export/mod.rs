@@ -217,7 +217,8 @@ fn copy_sql(name: &TableName, columns: &[(String, &DataType)], sources: &str, pa
         match data_type.undomained().base.as_str() {
             "bool" => format!("{column}::boolean as {column}"),
             "int2" | "int4" => format!("{column}::integer as {column}"),
-            "json" | "jsonb" => format!("{column}::json as {column}"),
+            // As a document DuckDB would print its numbers anew, and lose digits.
+            "json" | "jsonb" => format!("{column}::varchar as {column}"),
             _ => column,
         }
     });

@@ -124,19 +124,18 @@ fn known_sql(staging: &Staging, primary: Option<&TableName>) -> Result<String> {
     ))
 }
 
-/// The cells of each record as a JSON object. PostgreSQL takes no NUL, so its picture stands for it.
+/// The cells of each record as a JSON object of texts, documents too: DuckDB would print their numbers anew. PostgreSQL takes no
+/// NUL, so its picture stands for it.
 fn originals(staging: &Staging, source: &str) -> Result<String> {
     let cells: Vec<String> = staging.rows(
         &format!(
-            "select column_name, data_type from duckdb_columns() where schema_name = 'raw' and table_name = {} \
+            "select column_name from duckdb_columns() where schema_name = 'raw' and table_name = {} \
              and column_name not in ('_id', '_file', '_row') order by column_index",
             literal(source)
         ),
         |row| {
-            let (name, data_type): (String, String) = (row.get(0)?, row.get(1)?);
-            let value = quoted(&name);
-            let value = if data_type == "VARCHAR" { format!("replace({value}, chr(0), '␀')") } else { value };
-            Ok(format!("{}, {value}", literal(&name)))
+            let name: String = row.get(0)?;
+            Ok(format!("{}, replace({}::varchar, chr(0), '␀')", literal(&name), quoted(&name)))
         },
     )?;
     Ok(format!("select _id, json_object({}) as original from raw.{}", cells.join(", "), quoted(source)))

@@ -1,8 +1,8 @@
 //! Snapshots: a folder named by the hash of its content, with `manifest.json` and one NDJSON file a table.
 //!
 //! One line is one row: its columns in the manifest's order, then `_origin` (the raw records it came from, as
-//! `source:file:row`) and `_source_id`. Booleans, int2, int4, json and null stand as JSON, everything else as a string in
-//! PostgreSQL's text output.
+//! `source:file:row`) and `_source_id`. Booleans, int2, int4 and null stand as JSON, everything else, documents too, as a string
+//! in PostgreSQL's text output.
 //! Beside them, `golden/<entity>.ndjson` says of each source record of an entity with duplicates its golden id, and
 //! `records/<source>.ndjson` what became of the records that are in no row.
 
@@ -31,7 +31,7 @@ pub use rows::{Row, RowReader};
 pub use source_record::SourceRecord;
 
 /// Version of the snapshot format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A complete snapshot on disk.
 #[derive(Debug, Clone)]

@@ -50,8 +50,6 @@ pub struct RowReader {
 
 struct Column {
     name: String,
-    /// The value is JSON itself, so a string keeps its quotes.
-    json: bool,
     /// The numbers of the placeholders that it holds.
     numbers: Option<Arc<Numbers>>,
 }
@@ -73,7 +71,6 @@ impl RowReader {
             .iter()
             .map(|column| Column {
                 name: column.name.clone(),
-                json: matches!(column.data_type.as_str(), "json" | "jsonb"),
                 numbers: numbered.and_then(|columns| Some(Arc::clone(&columns.get(&column.name)?.1))),
             })
             .collect();
@@ -149,8 +146,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
         while let Some(key) = map.next_key_seed(Expected(self.columns.get(values.len())))? {
             let raw = map.next_value::<&'de RawValue>()?.get();
             match key {
-                Key::Column { json: true } => values.push((raw != "null").then_some(Cow::Borrowed(raw))),
-                Key::Column { json: false } => values.push(text(raw).map_err(A::Error::custom)?),
+                Key::Column => values.push(text(raw).map_err(A::Error::custom)?),
                 Key::Origin => origin = first_text(raw).map_err(A::Error::custom)?,
                 Key::SourceId => source_id = text(raw).map_err(A::Error::custom)?,
             }
@@ -164,7 +160,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
 
 /// What a key of a row says that its value is.
 enum Key {
-    Column { json: bool },
+    Column,
     Origin,
     SourceId,
 }
@@ -189,7 +185,7 @@ impl Visitor<'_> for Expected<'_> {
 
     fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
         match (self.0, key) {
-            (Some(column), key) if column.name == key => Ok(Key::Column { json: column.json }),
+            (Some(column), key) if column.name == key => Ok(Key::Column),
             (None, "_origin") => Ok(Key::Origin),
             (None, "_source_id") => Ok(Key::SourceId),
             _ => Err(E::custom("unexpected column")),
@@ -257,7 +253,7 @@ mod tests {
     #[test]
     fn a_row_gives_postgresql_text_for_every_form() {
         let (_folder, mut reader) = reader(
-            "{\"id\":\"a\\\"b\\u00f1\",\"ok\":true,\"n\":-7,\"j\":\"s\",\"_origin\":[\"p:1:2\"],\"_source_id\":\"2\"}\n{\"id\":\"\",\"ok\":null,\"n\":null,\"j\":null,\"_origin\":[],\"_source_id\":null}\n",
+            "{\"id\":\"a\\\"b\\u00f1\",\"ok\":true,\"n\":-7,\"j\":\"\\\"s\\\"\",\"_origin\":[\"p:1:2\"],\"_source_id\":\"2\"}\n{\"id\":\"\",\"ok\":null,\"n\":null,\"j\":null,\"_origin\":[],\"_source_id\":null}\n",
         );
         let row = reader.next_row().unwrap().unwrap();
         let values: Vec<Option<&str>> = row.values.iter().map(Option::as_deref).collect();

@@ -107,10 +107,7 @@ fn view_sql(options: &Options<'_>, entry: &TableEntry, longest: usize) -> String
     let table = &options.catalog.tables[&entry.table];
     let written = || entry.columns.iter().filter_map(|column| table.column(&column.name));
     let read = written()
-        .map(|column| {
-            let json = matches!(column.data_type.undomained().base.as_str(), "json" | "jsonb");
-            format!("{}: '{}'", literal(&column.name), if json { "JSON" } else { "VARCHAR" })
-        })
+        .map(|column| format!("{}: 'VARCHAR'", literal(&column.name)))
         .collect::<Vec<_>>()
         .join(", ");
     let numbered = options.snapshot.numbered_columns(&entry.table);
