@@ -19,6 +19,7 @@ mod session;
 mod stalled;
 mod target;
 mod tls;
+pub mod triggers;
 mod writings;
 
 pub use backup::backup;

@@ -114,7 +114,7 @@ impl Table<'_> {
     async fn look_up(&self, records: impl Iterator<Item = Result<Record>>) -> Result<Vec<Found>> {
         self.send(records).await?;
         let known = match ledger::exists(self.client).await? {
-            true => self.known_sql(),
+            true => self.known_sql(ledger::version(self.client).await?),
             false => "select null, null, null::bigint".to_owned(),
         };
         let sql = format!(
@@ -127,12 +127,20 @@ impl Table<'_> {
         Ok(found)
     }
 
-    fn known_sql(&self) -> String {
+    /// Also of batches that were taken back, where the record's row was left.
+    fn known_sql(&self, version: i32) -> String {
+        let left = match version {
+            ..=6 => "",
+            _ => {
+                " or b.status = 'rolled_back' and exists (select 1 from trasvase.left_behind l \
+                  where l.target_table = e.target_table and l.key = e.target_key)"
+            }
+        };
         let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
         format!(
             "select distinct on (n.name, e.source_id) n.name, e.source_id, e.target_key::bigint \
              from trasvase.external_id e join trasvase.name n on n.code = e.type \
-             join trasvase.batch b on b.number = e.batch and b.clinic = {} and b.status = 'completed' \
+             join trasvase.batch b on b.number = e.batch and b.clinic = {} and (b.status = 'completed'{left}) \
              where e.source = {} and e.target_table = {} order by n.name, e.source_id, e.batch desc",
             literal(self.clinic),
             code(self.product),

@@ -13,10 +13,11 @@ use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
 use crate::model::catalog::{ConstraintKind, Identity};
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
 use crate::pg::ledger::Batch;
+use crate::pg::triggers::{self, Running};
 
 /// Rows written into one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -57,7 +58,7 @@ pub(super) async fn apply(
     }
     let as_sent = stored_as_sent(context, plan);
     let ledger = record::Ledger::open(context, batch, context.aside.filter(|_| as_sent)).await?;
-    disable_triggers(context, plan).await?;
+    let silent = disable_triggers(context, plan).await?;
     let deleted = delete_first(context, plan, &ledger).await?;
     let ready = stage_rest(context, plan, &deleted).await?;
     if golden::any(context).await? {
@@ -110,7 +111,8 @@ pub(super) async fn apply(
             left_behind::as_they_were(context, *place, entry, batch.number).await?;
         }
         move_sequences(context, entry).await?;
-        enable_triggers(context, table).await?;
+        let silent = silent.get(&table.table).into_iter().flatten();
+        context.execute(&silent.map(|one| one.enable(&table.table)).collect::<String>()).await?;
     }
     golden.note().await?;
     ledger.attach(context).await?;
@@ -154,11 +156,14 @@ fn at_table(plan: &Plan, place: usize, done: usize) -> std::borrow::Cow<'static,
 }
 
 /// Before the first row is touched: a table that a constraint still waits for cannot be altered.
-async fn disable_triggers(context: &Context<'_>, plan: &Plan) -> Result<()> {
+async fn disable_triggers(context: &Context<'_>, plan: &Plan) -> Result<BTreeMap<TableName, Vec<Running>>> {
+    let mut silent = BTreeMap::new();
     for table in plan.tables.iter().filter(|table| table.triggers_disabled) {
-        context.execute(&format!("alter table {} disable trigger user", table.table.quoted())).await?;
+        let running = triggers::running(context.client, &table.table).await?;
+        context.execute(&running.iter().map(|one| one.disable(&table.table)).collect::<String>()).await?;
+        silent.insert(table.table.clone(), running);
     }
-    Ok(())
+    Ok(silent)
 }
 
 /// Deletes what the plan deletes, children before their parents; returns how many rows by the table's place. These tables
@@ -475,17 +480,6 @@ async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()>
         }
     }
     Ok(())
-}
-
-async fn enable_triggers(context: &Context<'_>, plan: &TablePlan) -> Result<()> {
-    if !plan.triggers_disabled {
-        return Ok(());
-    }
-    let enabled = plan
-        .triggers
-        .iter()
-        .map(|(name, _)| format!("alter table {} enable trigger {};", plan.table.quoted(), quoted(name)));
-    context.execute(&enabled.collect::<String>()).await
 }
 
 /// Names the settings of the data transaction. A digest costs more than the planner believes, so that workers pay for

@@ -1,5 +1,5 @@
 //! Rows that a rollback left where they were, since people had edited them or rows that stay need them, and that are pushed
-//! again. Mode `insert` leaves rows that are there to whoever they belong to; these are the clinic's, and the ledger takes
+//! again. The modes `insert` and `replace` leave rows that are there to whoever they belong to; these are the clinic's, and the ledger takes
 //! them back as that batch had stored them, so that what people edited is told as that. A mode that may change rows needs
 //! nothing of it: it makes them equal, or adopts them.
 
@@ -31,8 +31,8 @@ pub(super) async fn count(
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<Left> {
-    let insert = context.clinic.load_mode(&entry.table) == LoadMode::Insert;
-    if !insert
+    let leaves = matches!(context.clinic.load_mode(&entry.table), LoadMode::Insert | LoadMode::Replace);
+    if !leaves
         || !ledger::exists(context.client).await?
         || ledger::version(context.client).await? < SINCE
         || context.count(&format!("select count(*) from ({}) keys", keys(context, entry))).await? == 0
@@ -53,7 +53,11 @@ pub(super) async fn rows(
     codec: &TableCodec,
 ) -> Result<String> {
     let unknown = unknown::pairs(context, place, entry, codec).await?;
-    Ok(format!("{unknown} and ({}) collate \"C\" in ({})", codec.key_sql("t"), keys(context, entry)))
+    Ok(format!(
+        "{unknown} and (({}) collate \"C\", sha256(convert_to((t.*)::text, 'UTF8'))) in ({})",
+        codec.key_sql("t"),
+        keys(context, entry)
+    ))
 }
 
 /// Notes in the batch's digests what was stored of those rows when they were written, instead of what they are now.
@@ -80,10 +84,10 @@ pub(super) fn noted(place: usize) -> String {
     format!("pg_temp.trasvase_left_behind_{place}")
 }
 
-/// A query of the keys that rollbacks of this clinic left in the table.
+/// A query of the keys that rollbacks of this clinic left in the table, and of what the rows were then.
 fn keys(context: &Context<'_>, entry: &TableEntry) -> String {
     format!(
-        "select l.key from trasvase.left_behind l join trasvase.batch b on b.number = l.batch \
+        "select l.key, l.after from trasvase.left_behind l join trasvase.batch b on b.number = l.batch \
          where b.clinic = {} and l.target_table = {}",
         literal(context.manifest().clinic.as_str()),
         code(entry)

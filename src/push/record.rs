@@ -305,7 +305,7 @@ impl<'a> Ledger<'a> {
             context.catalog.tables[&entry.table].columns.iter().map(|column| literal(&column.name)).collect();
         context
             .execute(&format!(
-                "insert into trasvase.change select {}, {}, {}, {}, array[{}], t::text from {from} on conflict do nothing",
+                "insert into trasvase.change select {}, {}, {}, {}, array[{}], (t.*)::text from {from} on conflict do nothing",
                 self.batch,
                 self.codes[&entry.table.to_string()],
                 codec.key_sql("t"),

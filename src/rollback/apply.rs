@@ -13,12 +13,12 @@ use tokio_postgres::Client;
 use super::Edited;
 use super::batch::{self, Batch, numbers};
 use super::plan::Plan;
-use super::trigger::Disabled;
 use super::work::Work;
 use crate::error;
 use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::pg::execute;
+use crate::pg::triggers::Running;
 
 /// What is to be done in the transaction.
 pub(super) struct Deed<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Deed<'a> {
     pub(super) batches: &'a [Batch],
     /// Parents before their children.
     pub(super) works: &'a [Work<'a>],
-    pub(super) disabled: &'a BTreeMap<TableName, Vec<Disabled>>,
+    pub(super) disabled: &'a BTreeMap<TableName, Vec<Running>>,
     pub(super) edited: Edited,
 }
 
@@ -73,10 +73,12 @@ impl Deed<'_> {
         let batch = self.batches.last().map_or(0, |batch| batch.number);
         for work in self.works.iter().filter(|work| !work.whole && work.has_key()) {
             let sql = format!(
-                "insert into trasvase.left_behind select {batch}, {}, b.key from {} b \
-                 where b.there and b.act is null and b.conflict is not null",
+                "insert into trasvase.left_behind select {batch}, {}, b.key, sha256(convert_to((t.*)::text, 'UTF8')) \
+                 from {} t join {} b on {} where b.act is null and b.conflict is not null",
                 batch::code(&work.table),
-                work.back()
+                work.table.quoted(),
+                work.back(),
+                work.same_key()
             );
             execute(self.client, &sql).await?;
         }
@@ -210,7 +212,7 @@ impl Deed<'_> {
         let batch = self.batches.first().map_or(0, |batch| batch.number);
         let sql = format!(
             "insert into trasvase.overwritten (batch, target_table, key, columns, before) \
-             select {batch}, {}, {key}, array[{columns}]::text[], t::text from {rows}",
+             select {batch}, {}, {key}, array[{columns}]::text[], (t.*)::text from {rows}",
             literal(&table.to_string())
         );
         execute(self.client, &sql).await

@@ -23,10 +23,10 @@ use crate::config::Clinic;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{TableName, literal};
+use crate::pg::triggers::Running;
 use crate::pg::{execute, ledger};
 use apply::Deed;
 use batch::numbers;
-use trigger::Disabled;
 use work::Work;
 
 pub use batch::{Batch, to_redo};
@@ -232,7 +232,7 @@ async fn plan(
     options: &Options<'_>,
     batches: &[Batch],
     works: &[Work<'_>],
-    disabled: &BTreeMap<TableName, Vec<Disabled>>,
+    disabled: &BTreeMap<TableName, Vec<Running>>,
 ) -> Result<Plan> {
     let mut tables = Vec::new();
     for work in works.iter().rev() {

@@ -11,7 +11,8 @@ use super::batch::{Batch, shape};
 use super::work::Work;
 use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
-use crate::model::ident::{TableName, quoted};
+use crate::model::ident::TableName;
+use crate::pg::triggers::{self, Running};
 
 /// A trigger that ran when rows were written, and may have written rows of other tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,40 +26,19 @@ pub struct Elsewhere {
     pub unknown: bool,
 }
 
-/// A trigger that is disabled for a while.
-#[derive(Debug, Clone)]
-pub(super) struct Disabled {
-    pub(super) name: String,
-    always: bool,
-}
-
-impl Disabled {
-    pub(super) fn disable(&self, table: &TableName) -> String {
-        format!("alter table {} disable trigger {}; ", table.quoted(), quoted(&self.name))
-    }
-
-    /// Enables it in the way in which it was enabled.
-    pub(super) fn enable(&self, table: &TableName) -> String {
-        let always = if self.always { "always " } else { "" };
-        format!("alter table {} enable {always}trigger {}; ", table.quoted(), quoted(&self.name))
-    }
-}
-
 /// The triggers of a table that would run.
 ///
 /// # Errors
 /// There are some, and the role does not own the table, so it may not disable them.
-pub(super) async fn to_disable(client: &Client, work: &Work<'_>) -> Result<Vec<Disabled>> {
-    let sql = "select tgname::text, tgenabled = 'A' from pg_trigger \
-               where tgrelid = to_regclass($1) and not tgisinternal and tgenabled in ('O', 'A') order by tgname";
-    let rows = client.query(sql, &[&work.table.quoted()]).await.map_err(|error| error::postgres(&error))?;
-    if !rows.is_empty() && !work.live.owned {
-        let names = rows.iter().map(|row| row.get(0)).collect::<Vec<&str>>().join(", ");
+pub(super) async fn to_disable(client: &Client, work: &Work<'_>) -> Result<Vec<Running>> {
+    let running = triggers::running(client, &work.table).await?;
+    if !running.is_empty() && !work.live.owned {
+        let names = running.iter().map(|one| one.name.as_str()).collect::<Vec<&str>>().join(", ");
         return Err(Failure::failed(t!("rollback.not_owner", table = work.table, triggers = names))
             .hint(t!("rollback.not_owner_hint", table = work.table))
             .into());
     }
-    Ok(rows.iter().map(|row| Disabled { name: row.get(0), always: row.get(1) }).collect())
+    Ok(running)
 }
 
 /// The text of a function, its language, and the tables that the text names as written.

@@ -197,8 +197,8 @@ impl<'a> Work<'a> {
              states as (select b.key, b.before, b.columns, t.ctid is not null as there, \
              b.stored is not null or b.after is not null or ({unknown} and b.action = 'update') as expected, \
              case when b.stored is not null then b.stored = {digest} \
-             when b.after is not null then b.after = sha256(convert_to(t::text, 'UTF8')) else false end as same, \
-             (b.before = t::text) is true as done \
+             when b.after is not null then b.after = sha256(convert_to((t.*)::text, 'UTF8')) else false end as same, \
+             (b.before = (t.*)::text) is true as done \
              from known b left join {table} t on {same_key}) \
              select key, before, columns, there, \
              case when done or before is null and not (there and expected) then null \

@@ -115,7 +115,8 @@ fn accepted(options: &Options<'_>, decisions: &Decisions) -> Result<Vec<Accepted
 /// What load, transform and check found and nobody decided about. Nothing critical may be among it.
 fn open(options: &Options<'_>, decisions: &Decisions) -> Result<Vec<Open>> {
     let undecided = options.snapshot.manifest().issues.iter().filter(|issue| {
-        issue.severity != "info" && decisions.of(&issue.id).is_none_or(|row| row.status == desk::Status::Open)
+        // It stands in the snapshot: what is said to be mended is not, and what has grown is not what was accepted.
+        issue.severity != "info" && !decisions.accept(&issue.id, issue.count)
     });
     let open: Vec<Open> = undecided.map(document::open).collect();
     let critical: Vec<&Open> = open.iter().filter(|one| one.severity == "critical").collect();

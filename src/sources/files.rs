@@ -34,6 +34,7 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
     if let Some(path) = &config.attachments {
         return Ok(vec![attachments(folder, source, path)?]);
     }
+    all_named(&folder.join("sources"))?;
     let mut found = Vec::new();
     for pattern in &config.files {
         let matches = matching(folder, source, pattern)?;
@@ -51,6 +52,24 @@ pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<So
         return Err(Failure::usage(t!("load.no_files", source = source)).into());
     }
     Ok(found)
+}
+
+/// Refuses a folder with names that are not UTF-8, which globs cannot meet and no record could name.
+pub(super) fn all_named(folder: &Path) -> Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in std::fs::read_dir(&next).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.to_str().is_none() {
+                return Err(Failure::failed(t!("load.not_utf8_name", path = path.display()))
+                    .hint(t!("load.not_utf8_name_hint"))
+                    .into());
+            }
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What load can read, by the ends of files' names. JSON is what other things are written in, too.

@@ -85,6 +85,7 @@ pub(super) fn fingerprint(folder: &SourceFile) -> Result<Fingerprint> {
 /// # Errors
 /// A folder that cannot be read; what is neither file nor folder.
 fn files(folder: &SourceFile) -> Result<Vec<PathBuf>> {
+    super::files::all_named(&folder.path)?;
     let (mut found, mut folders) = (Vec::new(), vec![folder.path.clone()]);
     while let Some(next) = folders.pop() {
         interrupt::check()?;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read, Write as _};
+use std::io::{BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -73,11 +73,22 @@ pub(super) fn members(file: &SourceFile) -> Result<Option<Vec<SourceFile>>> {
     let names: Result<Vec<String>, ZipError> =
         archive.file_names().map(|name| name.map(Cow::into_owned)).collect();
     let names = names.map_err(|_| damaged(file))?;
+    // The library tells of two files with one name only the last.
+    if listed(&file.path).is_some_and(|listed| listed != names.len()) {
+        return Err(odd_names(file, "packed.repeated"));
+    }
     if names.iter().any(|name| ["[Content_Types].xml", "mimetype"].contains(&name.as_str())) {
         return Ok(None);
     }
+    let astray = |name: &String| {
+        let name = name.strip_suffix('/').unwrap_or(name);
+        name.split('/').any(|part| ["", ".", ".."].contains(&part))
+    };
+    if names.iter().any(astray) {
+        return Err(odd_names(file, "packed.astray"));
+    }
     let is_file = |name: &&String| {
-        let hidden = |part: &str| part.starts_with('.') || part == "__MACOSX" || part.is_empty();
+        let hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
         !name.ends_with('/') && !name.split('/').any(hidden)
     };
     let mut members: Vec<SourceFile> = names
@@ -87,6 +98,24 @@ pub(super) fn members(file: &SourceFile) -> Result<Option<Vec<SourceFile>>> {
         .collect();
     members.sort();
     Ok(Some(members))
+}
+
+fn odd_names(file: &SourceFile, why: &str) -> anyhow::Error {
+    Failure::failed(t!(why, path = file.shown)).hint(t!("packed.unpack_hint", path = file.shown)).into()
+}
+
+/// How many files an archive's own end says that it lists; none where that does not fit there (ZIP64) or is not found.
+/// Format: APPNOTE.TXT 4.3.16, end of central directory record.
+fn listed(path: &Path) -> Option<usize> {
+    const MOST: u64 = 65_557;
+    let mut input = File::open(path).ok()?;
+    let length = input.metadata().ok()?.len();
+    input.seek(SeekFrom::Start(length.saturating_sub(MOST))).ok()?;
+    let mut end = Vec::new();
+    input.read_to_end(&mut end).ok()?;
+    let at = memchr::memmem::rfind(&end, b"PK\x05\x06")?;
+    let entries = u16::from_le_bytes(end.get(at + 10..at + 12)?.try_into().ok()?);
+    (entries != u16::MAX).then_some(usize::from(entries))
 }
 
 fn open_zip(file: &SourceFile, path: &Path) -> Result<ZipArchive<BufReader<File>>> {

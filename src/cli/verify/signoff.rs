@@ -77,6 +77,10 @@ fn held_there(
             prove(context, (project, clinic), connection, &snapshot, 0, &progress).map(Target::Proven)
         }),
         false => Snapshot::of_manifest(&copy)
+            .and_then(|snapshot| match snapshot.id() == batch.snapshot {
+                true => Ok(snapshot),
+                false => anyhow::bail!(t!("signoff.other_manifest", path = copy.display())),
+            })
             .and_then(|snapshot| held(context, (project, clinic), connection, &snapshot).map(Target::Held)),
     };
     found.map_err(|error| Failure::from_anyhow(&error).message)

@@ -284,7 +284,7 @@ impl Affected {
     /// have no digest in the ledger.
     pub(super) fn note(&self, context: &Context<'_>, number: usize, batch: i32, code: i32) -> String {
         format!(
-            "update trasvase.change c set key_after = k.now, after = sha256(convert_to(t::text, 'UTF8')) \
+            "update trasvase.change c set key_after = k.now, after = sha256(convert_to((t.*)::text, 'UTF8')) \
              from (select distinct key, now from {}) k join {} t on {} = k.now \
              where c.batch = {batch} and c.target_table = {code} and c.key = k.key collate \"C\"",
             self.keys(number),
@@ -394,7 +394,7 @@ impl Rows {
             self.values.iter().enumerate().map(|(place, (_, value))| format!("{value} as value_{place}"));
         format!(
             "create temporary table trasvase_golden_{number} on commit drop as \
-             select t.tableoid as relation, t.ctid as place, {} as key, t::text as before, {} as gone, {} as updated, {} \
+             select t.tableoid as relation, t.ctid as place, {} as key, (t.*)::text as before, {} as gone, {} as updated, {} \
              from {} where {} for update of t",
             self.key,
             self.gone,
