@@ -5,9 +5,9 @@ use rust_i18n::t;
 
 use super::arguments::Format;
 use super::context::Context;
+use super::every_clinic;
 use super::output;
 use super::pipeline::Wanted;
-use super::run;
 use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
@@ -47,7 +47,7 @@ impl Arguments {
                 None => clinics.push(name),
             }
         }
-        run::every_clinic(context, &wanted, &clinics)?;
+        every_clinic::run(context, &wanted, &clinics)?;
         if context.format() == Format::Table {
             let clinic = clinics.first().map(ToString::to_string).unwrap_or_default();
             output::text(&t!("cli.demo.next", clinic = clinic));

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod entity;
 mod evaluate;
+mod every_clinic;
 mod export;
 mod hints;
 mod html;

@@ -208,7 +208,25 @@ pub(super) fn duration(milliseconds: u64) -> String {
     }
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+/// Bytes in a unit that fits.
+pub(super) fn size(bytes: u64) -> String {
+    let steps = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let step = (0..steps.len() - 1).take_while(|step| bytes >> (10 * (step + 1)) > 0).count();
+    let whole = bytes >> (10 * step);
+    let tenth = if step == 0 || whole >= 100 { 0 } else { (bytes >> (10 * (step - 1)) & 1023) * 10 / 1024 };
+    match (step, whole) {
+        (0, _) | (_, 100..) => format!("{whole} {}", steps[step]),
+        _ => format!("{whole}.{tenth} {}", steps[step]),
+    }
+}
+
+/// Rows a second.
+pub(super) fn speed(rows: u64, milliseconds: u64) -> String {
+    if milliseconds == 0 || rows == 0 { "–".to_owned() } else { count(rows * 1000 / milliseconds) }
+}
+
+/// A kind of failure as JSON has it.
+pub(super) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Failed => "failed",
         Kind::Usage => "usage",
@@ -235,6 +253,12 @@ mod tests {
             ["7", "999", "1,000", "20,523", "1,234,567"],
             [7, 999, 1000, 20_523, 1_234_567].map(count)
         );
+    }
+
+    #[test]
+    fn sizes_and_speeds_read_well() {
+        assert_eq!([12, 1536, 300 << 20, 5 << 30].map(size), ["12 B", "1.5 KiB", "300 MiB", "5.0 GiB"]);
+        assert_eq!((speed(1000, 500), speed(0, 5)), ("2,000".to_owned(), "–".to_owned()));
     }
 
     #[test]

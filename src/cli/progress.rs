@@ -23,6 +23,16 @@ pub(super) struct Progress {
     level: Level,
     bars: MultiProgress,
     subjects: Mutex<HashMap<(Stage, String), Subject>>,
+    /// Of the stage that is at work.
+    took: Mutex<Vec<Took>>,
+}
+
+/// A file, model or table that is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Took {
+    pub(super) subject: String,
+    pub(super) milliseconds: u64,
+    ended: Instant,
 }
 
 /// One file, model or table at work.
@@ -38,7 +48,8 @@ impl Progress {
     pub(super) fn new(level: Level) -> Self {
         let visible = level >= Level::Info && std::io::stderr().is_terminal();
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { level, bars: MultiProgress::with_draw_target(target), subjects: Mutex::new(HashMap::new()) }
+        let bars = MultiProgress::with_draw_target(target);
+        Self { level, bars, subjects: Mutex::default(), took: Mutex::default() }
     }
 
     fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
@@ -72,6 +83,7 @@ impl Progress {
         subject.bar.finish_and_clear();
         self.bars.remove(&subject.bar);
         let took = subject.started.elapsed();
+        self.note(stage, name, subject.started);
         if took >= WORTH_A_LINE || self.level >= Level::Debug {
             let rows = t!("cli.progress.rows", count = output::count(rows));
             self.line(&format!(
@@ -79,6 +91,26 @@ impl Progress {
                 output::duration(milliseconds(took))
             ));
         }
+    }
+
+    fn note(&self, stage: Stage, name: &str, started: Instant) {
+        let (mut took, ended) = (self.took(), Instant::now());
+        // A push may begin to send all tables before it lays the first one's rows in; that it does one after the other.
+        let began = match took.last() {
+            Some(last) if stage == Stage::Push => started.max(last.ended),
+            _ => started,
+        };
+        let milliseconds = milliseconds(ended.duration_since(began));
+        took.push(Took { subject: name.to_owned(), milliseconds, ended });
+    }
+
+    /// What was done since this was last asked.
+    pub(super) fn taken(&self) -> Vec<Took> {
+        std::mem::take(&mut *self.took())
+    }
+
+    fn took(&self) -> std::sync::MutexGuard<'_, Vec<Took>> {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stage is done: what it counted, and how long it took.

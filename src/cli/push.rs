@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// The snapshot (the beginning of its id); the latest where not given
     #[arg(long, value_name = "ID")]
     snapshot: Option<String>,
+    /// Empty the clinic's rows in every table and load them anew, in one transaction: mode replace for all tables
+    #[arg(long)]
+    full_refresh: bool,
     /// Only print the plan; nothing is written or locked
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +49,7 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "Examples:
   trasvase push acme --dry-run
   trasvase push acme --target rehearsal
+  trasvase push acme --full-refresh --dry-run
   trasvase push acme --target production --plan 3f2a --confirm acme";
 
 impl Arguments {
@@ -53,6 +57,7 @@ impl Arguments {
         let wanted = Wanted {
             snapshot: self.snapshot.clone(),
             dry_run: self.dry_run,
+            full_refresh: self.full_refresh,
             allow_pending: self.allow_pending,
             notes: self.notes.clone(),
             plan: self.plan.clone(),

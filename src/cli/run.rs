@@ -4,11 +4,9 @@ use rust_i18n::t;
 
 use super::arguments::LoadType;
 use super::context::Context;
-use super::hints;
-use super::output::{self, Page};
-use super::pipeline::{self, Outcome, Wanted};
-use crate::config::Clinic;
-use crate::error::{Failure, Kind, interrupt};
+use super::every_clinic;
+use super::pipeline::{self, Wanted};
+use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::Stage;
 
@@ -33,6 +31,9 @@ pub(super) struct Arguments {
     /// Ask no service for the vectors of [embed.TABLE]
     #[arg(long)]
     no_ai: bool,
+    /// Empty the clinic's rows in every table and load them anew, in one transaction: mode replace for all tables
+    #[arg(long)]
+    full_refresh: bool,
     /// Stop at the plan of the push; PostgreSQL is not written
     #[arg(long)]
     dry_run: bool,
@@ -57,13 +58,14 @@ const EXAMPLES: &str = "Examples:
   trasvase run acme --from push --target rehearsal
   trasvase run acme --from push --target production --confirm acme
   trasvase run acme --only appointment --dry-run
+  trasvase run acme --full-refresh --yes
   trasvase run --all --format json >run.json";
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let wanted = self.wanted()?;
         match self.all {
-            true => every_clinic(context, &wanted, &context.project()?.clinics()?),
+            true => every_clinic::run(context, &wanted, &context.project()?.clinics()?),
             false => pipeline::run_and_show(context, self.clinic.as_ref(), &wanted),
         }
     }
@@ -90,60 +92,11 @@ impl Arguments {
             confirm: self.confirm.clone(),
             without_rehearsal: self.without_rehearsal.clone(),
             dry_run: self.dry_run,
+            full_refresh: self.full_refresh,
             allow_pending: self.allow_pending,
             incremental: self.load_type.is_incremental(),
             no_ai: self.no_ai,
             ..Wanted::stage(first)
         })
     }
-}
-
-/// Runs these clinics, tells each failure where it happens, and fails with the kind of the first.
-pub(super) fn every_clinic(context: &Context, wanted: &Wanted, names: &[ClinicName]) -> Result<()> {
-    let project = context.project()?;
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    let mut failures: Vec<(String, Kind)> = Vec::new();
-    let mut next: Vec<String> = Vec::new();
-    for name in names {
-        interrupt::check()?;
-        let clinic = Clinic::read(&project, name);
-        // Where a run of it goes on.
-        let mut stage = wanted.first;
-        let failure = match clinic.and_then(|clinic| pipeline::run(context, &project, &clinic, wanted)) {
-            Ok(mut outcome) => {
-                let failure = outcome.failure.take();
-                let done = |one: &&Stage| outcome.stages.iter().all(|done| done.stage != **one);
-                let left = Stage::ALL.iter().filter(|stage| **stage >= wanted.first).find(done);
-                stage = left.copied().unwrap_or(wanted.last);
-                outcomes.push(outcome);
-                failure
-            }
-            Err(error) => Some(error),
-        };
-        if let Some(error) = failure {
-            let failure = Failure::from_anyhow(&error);
-            failures.push((name.to_string(), failure.kind));
-            next.push(next_command(&failure, name, stage, context.global.target.as_deref()));
-            output::failure(
-                &Failure { message: format!("{name}: {}", failure.message), ..failure },
-                context.format(),
-            );
-        }
-    }
-    output::show(context.format(), outcomes.as_slice(), |outcomes| {
-        outcomes.iter().fold(Page::new(), |page, outcome| page.add(outcome.page(true)).line(""))
-    })?;
-    let Some((_, kind)) = failures.first() else { return Ok(()) };
-    let failed = failures.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let text = t!("cli.run.some_failed", count = failures.len(), all = names.len(), names = failed);
-    Err(next.into_iter().fold(Failure::new(*kind, text), Failure::hint).into())
-}
-
-/// What to type about a clinic that failed: the command that its failure proposes, else to go on with the stage.
-fn next_command(failure: &Failure, clinic: &ClinicName, stage: Stage, target: Option<&str>) -> String {
-    if let Some(command) = failure.hints.iter().find(|hint| hint.starts_with("trasvase ")) {
-        return command.clone();
-    }
-    let from = if stage == Stage::Load { String::new() } else { format!(" --from {stage}") };
-    hints::complete(&format!("trasvase run {clinic}{from}"), Some(clinic), target)
 }

@@ -432,6 +432,15 @@ impl Clinic {
         self.table(name).mode.or(self.load.mode).unwrap_or(default)
     }
 
+    /// The same clinic with this mode for every table.
+    #[must_use]
+    pub fn with_mode(&self, mode: LoadMode) -> Clinic {
+        let mut clinic = self.clone();
+        clinic.load.mode = Some(mode);
+        clinic.tables.values_mut().for_each(|table| table.mode = None);
+        clinic
+    }
+
     /// Whether a table's triggers fire: its own setting, else `[load]`'s, else they do.
     pub fn triggers(&self, name: &TableName) -> Triggers {
         self.table(name).triggers.or(self.load.triggers).unwrap_or_default()

@@ -3,6 +3,8 @@
 mod canary;
 mod clinic;
 mod desk;
+mod every_clinic;
+mod full_refresh;
 mod loading;
 mod rehearse;
 mod replica;
@@ -56,6 +58,8 @@ fn snapshot(folder: &Path, name: &str, text: &str) {
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[hash]");
     settings.add_filter(r"\d{2}:\d{2}:\d{2}\.\d{3}", "[time]");
     settings.add_filter(r"\bplan [0-9a-f]{16}\b", "plan [hash]");
+    settings.add_filter(r" +took +rows/s +peak memory\n *─+\n", " took rows/s peak memory\n");
+    settings.add_filter(r"\[took\] +[\d,–]+ +\d[\d.]* MiB", "[took] [speed] [size]");
     settings.add_filter(r" +\n", "\n");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

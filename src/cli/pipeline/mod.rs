@@ -20,10 +20,10 @@ use super::context::Context;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::peak::Peak;
-use super::progress::{Both, Progress};
+use super::progress::{Both, Progress, Took};
 use super::status::counts_text;
 use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, LoadMode, Project};
 use crate::error::again::{self, Retries};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::ident::{ClinicName, TableName};
@@ -61,6 +61,8 @@ pub(super) struct Wanted {
     /// The clinic's name, given for a push to production in place of typing it.
     pub(super) confirm: Option<String>,
     pub(super) dry_run: bool,
+    /// Every table in mode `replace`, whatever clinic.toml says.
+    pub(super) full_refresh: bool,
     /// Push although records wait for a decision.
     pub(super) allow_pending: bool,
     /// What a person has to say about the batch.
@@ -93,6 +95,7 @@ impl Wanted {
             plan: None,
             confirm: None,
             dry_run: false,
+            full_refresh: false,
             allow_pending: false,
             notes: String::new(),
             without_rehearsal: None,
@@ -121,6 +124,13 @@ pub(super) enum Report {
 pub(super) struct Done {
     pub(super) stage: Stage,
     pub(super) milliseconds: u64,
+    /// Rows that it was about.
+    pub(super) rows: u64,
+    /// The most memory that the process held; none where the system does not say.
+    pub(super) peak_bytes: Option<u64>,
+    /// Its files, models or tables.
+    #[serde(skip)]
+    pub(super) took: Vec<Took>,
     /// Names and numbers, for `status`.
     pub(super) counts: Value,
     pub(super) report: Report,
@@ -130,6 +140,8 @@ pub(super) struct Done {
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     pub(super) clinic: ClinicName,
+    /// Empty where it could not begin.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) run: String,
     pub(super) stages: Vec<Done>,
     /// What was taken back since its verification failed.
@@ -155,6 +167,8 @@ pub(super) fn run_and_show(context: &Context, clinic: Option<&ClinicName>, wante
 
 /// Runs the stages of one clinic in order, until one fails.
 pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted: &Wanted) -> Result<Outcome> {
+    let refreshed = wanted.full_refresh.then(|| clinic.with_mode(LoadMode::Replace));
+    let clinic = refreshed.as_ref().unwrap_or(clinic);
     let journal = Journal::begin(project, &clinic.name, &wanted.command)?;
     let mut pipeline = Pipeline {
         context,
@@ -172,13 +186,9 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         begun: None,
     };
     let mut outcome = Outcome {
-        clinic: clinic.name.clone(),
         run: pipeline.journal.run(),
-        stages: Vec::new(),
-        rolled_back: None,
-        rehearsal: None,
-        failure: None,
         target: context.global.target.clone(),
+        ..Outcome::none(&clinic.name)
     };
     for stage in Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage)) {
         match pipeline.step(stage) {
@@ -256,7 +266,9 @@ impl Pipeline<'_> {
                 let took = self.took(stage, milliseconds, &peak, &report, &counts)?;
                 self.journal.stage_finished(stage, &took, &counts);
                 self.progress.stage_done(stage, &counts_text(&counts), milliseconds);
-                Ok(Done { stage, milliseconds, counts, report })
+                let (rows, peak_bytes) = (took.rows, took.peak_bytes);
+                let took = self.progress.taken();
+                Ok(Done { stage, milliseconds, rows, peak_bytes, took, counts, report })
             }
             Err(error) => {
                 self.fail(stage, before.as_ref(), &error);
@@ -311,6 +323,23 @@ impl Pipeline<'_> {
 }
 
 impl Outcome {
+    /// Of a run that could not begin.
+    pub(super) fn failed(clinic: &ClinicName, error: anyhow::Error) -> Self {
+        Self { failure: Some(error), ..Self::none(clinic) }
+    }
+
+    fn none(clinic: &ClinicName) -> Self {
+        Self {
+            clinic: clinic.clone(),
+            run: String::new(),
+            stages: Vec::new(),
+            rolled_back: None,
+            rehearsal: None,
+            failure: None,
+            target: None,
+        }
+    }
+
     pub(super) fn page(&self, many: bool) -> Page {
         let target = self.target.as_deref();
         if !many {

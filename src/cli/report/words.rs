@@ -105,23 +105,6 @@ pub(super) fn signed(difference: i64) -> String {
     }
 }
 
-/// Bytes in a unit that fits.
-pub(super) fn size(bytes: u64) -> String {
-    let steps = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let step = (0..steps.len() - 1).take_while(|step| bytes >> (10 * (step + 1)) > 0).count();
-    let whole = bytes >> (10 * step);
-    let tenth = if step == 0 || whole >= 100 { 0 } else { (bytes >> (10 * (step - 1)) & 1023) * 10 / 1024 };
-    match (step, whole) {
-        (0, _) | (_, 100..) => format!("{whole} {}", steps[step]),
-        _ => format!("{whole}.{tenth} {}", steps[step]),
-    }
-}
-
-/// Rows a second.
-pub(super) fn speed(rows: u64, milliseconds: u64) -> String {
-    if milliseconds == 0 || rows == 0 { "–".to_owned() } else { count(rows * 1000 / milliseconds) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +112,5 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([-4, 0, 12].map(signed), ["−4", "0", "+12"]);
-        assert_eq!([12, 1536, 300 << 20, 5 << 30].map(size), ["12 B", "1.5 KiB", "300 MiB", "5.0 GiB"]);
-        assert_eq!((speed(1000, 500), speed(0, 5)), ("2,000".to_owned(), "–".to_owned()));
     }
 }

@@ -4,7 +4,6 @@ use maud::{Markup, html};
 use rust_i18n::t;
 
 use super::page::{Column, number, plain, table};
-use super::words;
 use crate::cli::html::charts::share;
 use crate::cli::output;
 use crate::report::Report;
@@ -74,13 +73,13 @@ fn fixes(report: &Report) -> Markup {
 fn stages(report: &Report) -> Markup {
     let most = report.stages.iter().map(|run| run.milliseconds).max().unwrap_or_default();
     let rows = report.stages.iter().map(|run| {
-        let peak = run.peak_bytes.map_or_else(|| "–".to_owned(), words::size);
+        let peak = run.peak_bytes.map_or_else(|| "–".to_owned(), output::size);
         vec![
             plain(&run.stage),
             plain(output::duration(run.milliseconds)),
             share(run.milliseconds, most),
             number(run.rows),
-            plain(words::speed(run.rows, run.milliseconds)),
+            plain(output::speed(run.rows, run.milliseconds)),
             html! { (peak) @if run.peak_bytes.is_some() && !run.peak_of_stage { " *" } },
             plain(output::moment(&run.ended_at)),
         ]

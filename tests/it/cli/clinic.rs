@@ -446,24 +446,6 @@ fn the_schema_is_made_read_and_taken_away() {
 }
 
 #[test]
-fn every_clinic_is_run_and_a_broken_one_stops_no_other() {
-    let mini = Mini::new();
-    mini.write("clinics/aaa/clinic.toml", "name = ");
-    let output = mini.run(&["run", "--all", "--format", "json", "--log-level", "error"]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let outcomes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(outcomes[0]["clinic"], "mini");
-    assert_eq!(outcomes[0]["stages"].as_array().unwrap().len(), 6);
-    mini.execute("update person set name = 'Other' where name = 'Ana'");
-    mini.edit("sql/sources/ledger/clean/visit.sql", "day::date", "nope(day)");
-    let demo = mini.run(&["demo", "--log-level", "error"]);
-    let told = String::from_utf8_lossy(&demo.stderr);
-    for next in ["→ trasvase run aaa\n", "→ trasvase run mini --from transform\n"] {
-        assert!(told.contains(next), "'{next}' is not in:\n{told}");
-    }
-}
-
-#[test]
 fn a_backup_of_the_tables_is_there_before_a_push() {
     use std::os::unix::fs::PermissionsExt as _;
     let mini = Mini::new();
