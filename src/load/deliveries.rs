@@ -157,6 +157,15 @@ pub(super) fn greatest(staging: &Staging, source: &str, cursor: &str) -> Result<
     staging.value(&format!("select arg_max(cursor, {reading}) from {rows} where cursor is not null"))
 }
 
+/// How many records in `raw` have this very cursor, or none.
+pub(super) fn held_at(staging: &Staging, source: &str, cursor: &str, at: &str) -> Result<u64> {
+    let (source, cursor) = (quoted(source), quoted(cursor));
+    staging.value(&format!(
+        "select count(*) from raw.{source} where {cursor} is null or {cursor} = {}",
+        literal(at)
+    ))
+}
+
 fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<&'static str> {
     for reading in READINGS {
         let unread = format!("select count(*) from {rows} where cursor is not null and {reading} is null");

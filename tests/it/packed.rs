@@ -33,6 +33,34 @@ fn desk(files: &str, name: &str, bytes: &[u8]) -> Desk {
 }
 
 #[test]
+fn an_archive_whose_names_lead_elsewhere_or_repeat_is_refused_before_a_record_is_lost() {
+    let csv = CSV.as_bytes();
+    for name in ["./s.csv", "../s.csv", "/s.csv", "in//s.csv", "in/../s.csv"] {
+        let failure = desk("s.zip", "s.zip", &zip_of(&[("a.csv", csv), (name, csv)])).load().unwrap_err();
+        assert!(failure.message.contains("lead elsewhere"), "{name}: {failure:?}");
+    }
+    // Two files of one name: the writer wants two, so the second is renamed in the bytes.
+    let mut twice = zip_of(&[("a.csv", csv), ("b.csv", csv)]);
+    for at in 0..twice.len() - 5 {
+        if &twice[at..at + 5] == b"b.csv" {
+            twice[at] = b'a';
+        }
+    }
+    let failure = desk("s.zip", "s.zip", &twice).load().unwrap_err();
+    assert!(failure.message.contains("several files of one name"), "{failure:?}");
+}
+
+#[test]
+fn a_name_that_is_no_utf8_is_told_with_what_to_do() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let desk = desk("sources/*.csv", "sources/s.csv", CSV.as_bytes());
+    let name = std::ffi::OsStr::from_bytes(b"Facturaci\xf3n.csv");
+    std::fs::write(desk.clinic_dir().join("sources").join(name), "x").unwrap();
+    let failure = desk.load().unwrap_err();
+    assert!(failure.message.contains("is not UTF-8") && failure.hints[0].contains("convmv"), "{failure:?}");
+}
+
+#[test]
 fn what_is_packed_loads_as_what_is_inside_and_is_known_by_its_own_hash() {
     let plain = desk("s.csv", "s.csv", CSV.as_bytes());
     plain.load().unwrap();

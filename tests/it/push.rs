@@ -213,6 +213,20 @@ async fn disabled_triggers_stay_silent_and_are_enabled_again() {
     assert!(report.plan.tables[0].triggers_disabled);
     tiny.sql("insert into person values ('b', 'bea')").await;
     assert_eq!(tiny.texts(PEOPLE).await, ["a ana", "b BEA"]);
+    // Each in the way in which it was enabled.
+    tiny.sql(
+        "create trigger always before insert on person for each row execute function shout(); \
+         create trigger replica before insert on person for each row execute function shout(); \
+         alter table person enable always trigger always, enable replica trigger replica, disable trigger shout; \
+         delete from person",
+    )
+    .await;
+    let mut tiny = tiny;
+    tiny.run.refresh().await;
+    tiny.run.rollback("last").await;
+    tiny.push().await;
+    let modes = "select tgname || ' ' || tgenabled::text from pg_trigger where not tgisinternal order by 1";
+    assert_eq!(tiny.texts(modes).await, ["always A", "replica R", "shout D"]);
 
     let firing = Tiny::new(schema, &models, "").await;
     let (_, snapshot) = firing.export().await;

@@ -32,6 +32,8 @@ pub(super) struct Wanted<'a> {
     pub(super) config: &'a SourceConfig,
     /// Only records whose cursor is greater than this, as the source itself writes it.
     pub(super) since: Option<String>,
+    /// So many records with that very cursor, or without one, are in `raw`.
+    pub(super) held: u64,
     /// The file to write, by [`create`]; it takes its place once all of its database's are whole.
     pub(super) path: PathBuf,
 }
@@ -197,7 +199,12 @@ fn wanted<'a>(
     };
     let number = delivered.as_ref().map_or(1, |(_, known)| next_number(known));
     let path = folder.join(format!("{number:04}.partial"));
-    Ok(Wanted { source: asked.name, config: asked.config, since: delivered.map(|(since, _)| since), path })
+    let since = delivered.map(|(since, _)| since);
+    let held = match (&since, &asked.config.cursor) {
+        (Some(since), Some(cursor)) => deliveries::held_at(options.staging, asked.name, cursor, since)?,
+        _ => 0,
+    };
+    Ok(Wanted { source: asked.name, config: asked.config, since, held, path })
 }
 
 /// An extract whose load failed would be loaded beside the next one, which holds its records again.

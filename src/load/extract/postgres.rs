@@ -140,7 +140,10 @@ async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked
     };
     let columns = columns(session, wanted, &relation).await?;
     let from = aliased(&relation.from, columns.len());
-    let since = since(wanted, &columns)?;
+    let since = match since(wanted, &columns)? {
+        Some(since) => Some(beyond(session, wanted, &from, since).await?),
+        None => None,
+    };
     let head = Head {
         count: count(session, wanted, &format!("select count(*) from {from}{}", clause(&[&since]))).await?,
         table: relation.table,
@@ -286,7 +289,8 @@ async fn exact_times(session: &Session) -> Result<bool> {
     Ok(row.get(0))
 }
 
-fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<String>> {
+/// The place of the cursor's column and the greatest value that is loaded, in SQL.
+fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<(usize, String)>> {
     let Some(cursor) = &wanted.config.cursor else { return Ok(None) };
     let named = |name: &String| columns.iter().position(|(column, _)| column.name == *name);
     for name in wanted.config.key.iter().chain([cursor]) {
@@ -296,7 +300,22 @@ fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<Str
         }
     }
     let place = named(cursor).map_or(0, |place| place + 1);
-    Ok(wanted.since.as_ref().map(|since| format!("q.c{place} > {}", literal(since))))
+    Ok(wanted.since.as_ref().map(|since| (place, literal(since))))
+}
+
+/// The condition of rows that are not loaded. Where the table has more rows with the greatest cursor, or without one, than
+/// were loaded, all of those are read again: a row may come late, with the cursor of others.
+async fn beyond(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    from: &str,
+    (place, since): (usize, String),
+) -> Result<String> {
+    let there = format!("select count(*) from {from} where q.c{place} = {since} or q.c{place} is null");
+    Ok(match count(session, wanted, &there).await? <= wanted.held {
+        true => format!("q.c{place} > {since}"),
+        false => format!("(q.c{place} >= {since} or q.c{place} is null)"),
+    })
 }
 
 async fn count(session: &Session, wanted: &Wanted<'_>, sql: &str) -> Result<u64> {

@@ -222,6 +222,20 @@ fn only_what_changed_since_is_asked() {
 }
 
 #[test]
+fn a_row_that_comes_late_with_the_cursor_of_others_or_without_one_is_asked_for() {
+    let (database, desk) = desk(VISITS, VISIT);
+    assert_eq!(incremental(&desk).unwrap().rows(), 3);
+    run(
+        &database,
+        "insert into visit values (5, 'late', '2024-01-01 10:00:00.000002+00'), (6, 'none', null)",
+    );
+    incremental(&desk).unwrap();
+    let notes = desk.rows("select note from raw.visit order by id::int");
+    assert_eq!(notes, [json!(["a"]), json!(["b"]), json!(["c"]), json!(["late"]), json!(["none"])]);
+    assert!(incremental(&desk).unwrap().unchanged());
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_with_what_to_do() {
     let sql = "create table \"Patient\" (id int); create table visit (id int, note text);
                insert into visit values (1, 'Luz Berta');

@@ -78,6 +78,59 @@ async fn what_a_rollback_left_is_the_clinics_again_when_its_snapshot_is_pushed_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_column_may_have_the_name_that_statements_give_the_table() {
+    let schema = "create table person (id text primary key, name text, t text);";
+    let people =
+        |name: &str| format!("select * from (values ('a', 'Ana', 'x'), ('b', '{name}', 'y')) v(id, name, t)");
+    let tiny = Tiny::new(
+        schema,
+        &[("person", &people("Bea"))],
+        "[load]\nmode = \"upsert\"\nvanished = \"delete\"\n",
+    )
+    .await;
+    tiny.push().await;
+    let before = rows(&tiny, "person").await;
+    tiny.model("person", &people("BEA"));
+    assert_eq!(tiny.push().await.written["person"].updated, 1);
+    tiny.run.rollback("last").await;
+    assert_eq!(rows(&tiny, "person").await, before);
+    tiny.model("person", "select 'a' as id, 'Ana' as name, 'x' as t");
+    assert_eq!(tiny.push().await.written["person"].deleted, 1);
+    tiny.run.rollback("last").await;
+    assert_eq!(rows(&tiny, "person").await, before);
+    tiny.sql("update person set name = 'x' where id = 'b'").await;
+    tiny.run.try_rollback("last", Edited::Force).await.unwrap();
+    assert_eq!(tiny.texts("select before from trasvase.overwritten").await, ["(b,x,y)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_under_new_keys_that_a_rollback_left_keep_them() {
+    let schema = "create table person (id serial primary key, name text not null, seen int default 0);";
+    let people = "select -row_number() over (order by name) as id, name, name as _source_id from (values ('Ana'), ('Bea')) v(name)";
+    let tiny = Tiny::new(schema, &[("person", people)], "[tables.person]\nkeys = \"new\"\n").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.sql("update person set name = 'BEA' where id = 2").await;
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    tiny.run.push(&snapshot).await;
+    assert_eq!(rows(&tiny, "person").await, ["(2,BEA,0)", "(3,Ana,0)"], "nobody is there twice");
+    let verified = tiny.run.verify(&snapshot).await;
+    assert_eq!(verified.tables[0].differences[0].cause, Some(Cause::Edited));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_took_the_place_of_one_that_was_left_is_its_owners() {
+    let tiny = tiny("").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    tiny.sql("update person set name = 'BEA' where id = 'b'").await;
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    tiny.sql("delete from person where id = 'b'; insert into person values ('b', 'Zoe', 0)").await;
+    let report = tiny.run.push(&snapshot).await;
+    assert_eq!((report.plan.tables[0].reclaimed, report.plan.tables[0].kept), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_elses_row_keeps_the_row_that_it_points_at_also_by_force() {
     let tiny = tiny("").await;
     tiny.push().await;
