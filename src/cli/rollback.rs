@@ -244,6 +244,9 @@ fn notes(plan: &Plan) -> Page {
     if !silent.is_empty() {
         page = page.line(t!("rollback.silent", tables = silent));
     }
+    for one in &plan.others {
+        page = page.line(t!("rollback.others", table = one.table, rows = output::count(one.rows)));
+    }
     for one in &plan.elsewhere {
         let tables = one.writes.iter().map(TableName::to_string).collect::<Vec<_>>().join(", ");
         let (table, trigger, function) = (&one.table, &one.trigger, &one.function);

@@ -153,9 +153,8 @@ fn speaks_of(column: &str, source: &str) -> bool {
     };
     let alike = |left: &str, right: &str| {
         let same = left.chars().zip(right.chars()).take_while(|(l, r)| l == r).count();
-        same >= 3
-            && same + 3 >= left.chars().count().min(right.chars().count())
-            && same >= 4.min(right.chars().count())
+        let shorter = left.chars().count().min(right.chars().count());
+        same >= 4.min(shorter) && same + 3 >= shorter
     };
     let sources = words(source);
     words(column).iter().any(|word| sources.iter().any(|source| alike(word, source)))

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use tokio_postgres::Client;
 
-use super::Edited;
 use super::batch::{self, Batch, numbers};
 use super::plan::Plan;
 use super::work::Work;
+use super::{Edited, others};
 use crate::error;
 use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
@@ -48,7 +48,7 @@ impl Deed<'_> {
         }
         self.empty_whole().await?;
         if self.edited == Edited::Force {
-            self.keep_overwritten().await?;
+            self.keep_overwritten(plan).await?;
         }
         let waiting = self.waiting();
         for (table, constraint) in &waiting {
@@ -161,7 +161,7 @@ impl Deed<'_> {
     }
 
     /// Keeps what is overwritten by force, and the rows that foreign keys will delete or change with ours.
-    async fn keep_overwritten(&self) -> Result<()> {
+    async fn keep_overwritten(&self, plan: &Plan) -> Result<()> {
         for work in self.works.iter().filter(|work| !work.whole) {
             let rows = format!(
                 "{} t join {} b on {} where b.act is not null and b.conflict is not null",
@@ -171,37 +171,8 @@ impl Deed<'_> {
             );
             self.overwritten(&work.table, "b.key", &rows).await?;
         }
-        for (child, constraint) in self.catalog.foreign_keys() {
-            let ConstraintKind::ForeignKey { references, referenced_columns, on_delete, .. } =
-                &constraint.kind
-            else {
-                continue;
-            };
-            let parent = self.works.iter().find(|work| work.table == *references && !work.whole);
-            let Some(parent) = parent.filter(|_| !matches!(on_delete.as_str(), "no action" | "restrict"))
-            else {
-                continue;
-            };
-            let ours = self.works.iter().find(|work| work.table == *child).map_or_else(String::new, |work| {
-                format!(
-                    " and not exists (select 1 from {} b where b.act is not null and ({}) collate \"C\" = b.key)",
-                    work.back(),
-                    work.key
-                )
-            });
-            let names = |alias: &str, columns: &[String]| {
-                columns.iter().map(|name| format!("{alias}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
-            };
-            let rows = format!(
-                "{} t where ({}) in (select {} from {} t join {} b on {} where b.act = 'delete'){ours}",
-                child.quoted(),
-                names("t", &constraint.columns),
-                names("t", referenced_columns),
-                references.quoted(),
-                parent.back(),
-                parent.same_key()
-            );
-            self.overwritten(child, "t.ctid::text", &rows).await?;
+        for one in &plan.others {
+            self.overwritten(&one.table, "t.ctid::text", &others::rows_of(&one.table)).await?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod apply;
 mod batch;
 mod conflict;
+mod others;
 mod plan;
 mod trigger;
 mod work;
@@ -31,6 +32,7 @@ use work::Work;
 
 pub use batch::{Batch, to_redo};
 pub use conflict::{Conflict, ConflictKind};
+pub use others::Others;
 pub use plan::{Plan, TablePlan};
 pub use trigger::Elsewhere;
 
@@ -249,7 +251,11 @@ async fn plan(
         });
     }
     let elsewhere = trigger::elsewhere(options.client, options.catalog, batches, works).await?;
-    Plan::new(batches.iter().rev().cloned().collect(), tables, elsewhere)
+    let others = match options.edited {
+        Edited::Force => others::find(options.client, options.catalog, works).await?,
+        Edited::Refuse | Edited::Keep => Vec::new(),
+    };
+    Plan::new(batches.iter().rev().cloned().collect(), tables, elsewhere, others)
 }
 
 fn refuse(options: &Options<'_>, plan: &Plan) -> Result<(), Failure> {

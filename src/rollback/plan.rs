@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::batch::Batch;
 use super::conflict::Conflict;
+use super::others::Others;
 use super::trigger::Elsewhere;
 use crate::model::ident::TableName;
 
@@ -19,6 +20,9 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Triggers that ran when the batches were written, and wrote elsewhere: that is not taken back.
     pub elsewhere: Vec<Elsewhere>,
+    /// By force: rows that are not the batches' and that foreign keys delete or change with theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Others>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -51,8 +55,9 @@ impl Plan {
         batches: Vec<Batch>,
         tables: Vec<TablePlan>,
         elsewhere: Vec<Elsewhere>,
+        others: Vec<Others>,
     ) -> Result<Self> {
-        let mut plan = Self { id: String::new(), batches, tables, elsewhere };
+        let mut plan = Self { id: String::new(), batches, tables, elsewhere, others };
         plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
         Ok(plan)
     }

@@ -47,6 +47,8 @@ pub enum State {
     RolledBack,
     /// People changed or deleted rows since.
     Edited,
+    /// A later batch wrote rows of it, and perhaps people did too.
+    Later,
     /// A purge destroyed it, and its list names it as it was signed.
     Purged,
     /// It could not be compared.
@@ -269,11 +271,22 @@ fn tables(here: &Here<'_>, document: &Document) -> Vec<Line> {
             }
             Some(one) => {
                 let (state, rows) = differing(one, document);
+                let state = if written_since(here, &name) { State::Later } else { state };
                 Line { rows: Some(rows), ..line(What::Table, &name, state) }
             }
         }
     };
     document.tables.iter().map(one).collect()
+}
+
+/// Whether a later batch that stands wrote rows of the table.
+fn written_since(here: &Here<'_>, table: &str) -> bool {
+    let later = here.batches.iter().filter(|one| one.number > here.batch.number && one.status == "completed");
+    let counts = later.filter_map(|one| one.counts[table].as_object());
+    counts.flat_map(|counts| counts.iter()).any(|(kind, rows)| {
+        ["inserted", "updated", "deleted", "repointed", "retired"].contains(&kind.as_str())
+            && rows.as_u64() > Some(0)
+    })
 }
 
 /// What differs beyond what was accepted when it was signed.

@@ -125,6 +125,7 @@ fn state(line: &Line) -> String {
         State::Unknown => t!("signoff.unknown"),
         State::RolledBack => t!("signoff.rolled_back"),
         State::Edited => t!("signoff.edited", rows = rows),
+        State::Later => t!("signoff.written_since", rows = rows),
         State::Purged => t!("signoff.purged"),
         State::NotCompared => t!("signoff.not_compared"),
     }

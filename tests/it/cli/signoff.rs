@@ -147,6 +147,14 @@ fn whatever_changes_after_a_signature_is_found() {
 }
 
 #[test]
+fn what_a_later_batch_wrote_is_not_laid_at_peoples_door() {
+    let (mini, _) = signed();
+    mini.edit("clinics/mini/sources/people.csv", "3;Eva;", "3;Eva;\n4;Sol;");
+    says(&mini.run(&["run", "mini"]), 3, &["clinic.toml/people"]);
+    assert!(broken(&mini, 3).contains(&"table person later".to_owned()));
+}
+
+#[test]
 fn a_batch_that_was_taken_back_is_told() {
     let (mini, batch) = signed();
     says(&mini.run(&["rollback", "mini", "last", "--dry-run"]), 0, &["IS SIGNED OFF by Eva Ruiz"]);

@@ -163,6 +163,24 @@ async fn by_force_a_foreign_key_does_what_it_says_and_the_ledger_keeps_what_that
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn by_force_rows_that_hang_on_rows_of_others_are_told_and_kept_too() {
+    let schema = "create table person (id text primary key, name text); \
+         create table extra (id int primary key, person_id text references person on delete cascade, other text references person on delete cascade); \
+         create table extra2 (id int primary key, extra_id int references extra on delete cascade); \
+         create table extra3 (id int primary key, extra2_id int references extra2 on delete set null);";
+    let tiny = Tiny::new(schema, &[("person", "select 'a' as id, 'Ana' as name")], "").await;
+    tiny.push().await;
+    tiny.sql("insert into extra values (1, 'a', 'a'); insert into extra2 values (2, 1); insert into extra3 values (3, 2)").await;
+    let plan = tiny.run.rollback_plan("last", Edited::Force).await;
+    let told = plan.others.iter().map(|one| (one.table.to_string(), one.rows)).collect::<Vec<_>>();
+    assert_eq!(told, [("extra".to_owned(), 1), ("extra2".to_owned(), 1), ("extra3".to_owned(), 1)]);
+    tiny.run.try_rollback("last", Edited::Force).await.unwrap();
+    assert_eq!(rows(&tiny, "extra3").await, ["(3,)"]);
+    let kept = "select target_table || before from trasvase.overwritten order by 1";
+    assert_eq!(tiny.texts(kept).await, ["extra(1,a,a)", "extra2(2,1)", "extra3(3,2)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_deleted_or_made_since_and_parents_that_are_gone_are_conflicts() {
     let settings = "[load]\nmode = \"upsert\"\n[tables.visit]\nmode = \"sync\"\n";
     let tiny = tiny(settings).await;
