@@ -10,14 +10,14 @@ use super::pipeline::Connection;
 use super::progress::Progress;
 use super::report::{self, Named, Subject, Written};
 use crate::config::{Clinic, Project, shown};
-use crate::desk::Decisions;
+use crate::desk::{Decisions, decided};
 use crate::model::ident::ClinicName;
 use crate::model::manifest::SourceFile;
 use crate::model::proof::Proof;
 use crate::model::run::Stage;
 use crate::pg::Purpose;
 use crate::pg::batches::{Batch, Signed};
-use crate::report::{Verification, decided};
+use crate::report::Verification;
 use crate::signoff::{self, Document};
 use crate::snapshot::hash_file;
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::hex;
 use crate::model::manifest::IssueEntry;
-use crate::model::proof::Proof;
+use crate::model::proof::{Fault, Proof};
 use crate::model::run::Stage;
 use crate::staging::Staging;
 
@@ -55,6 +55,17 @@ pub struct Issue {
     pub when: Option<String>,
 }
 
+/// A fault of a verification, and what people decided about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Decided {
+    pub id: String,
+    #[serde(flatten)]
+    pub fault: Fault,
+    pub accepted: bool,
+    pub reason: Option<String>,
+    pub who: Option<String>,
+}
+
 /// The id of a finding: the same in every run, on every machine.
 pub fn id(stage: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
     let mut hash = Sha256::new();
@@ -69,7 +80,7 @@ pub fn id(stage: &str, rule: &str, subject: &str, column: Option<&str>) -> Strin
 
 /// The id of a finding of a verification: who accepts it has seen the target as it was then, so that it is another finding
 /// where a value of the clinic's rows has changed since.
-pub fn id_in(state: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
+fn id_in(state: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
     id(&format!("verify {state}"), rule, subject, column)
 }
 
@@ -159,6 +170,23 @@ impl From<Issue> for IssueEntry {
             when: issue.when,
         }
     }
+}
+
+/// A verification's faults with what was decided about each.
+pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
+    let state = proof.state();
+    let decided = |fault: Fault| {
+        let id = id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
+        let row = decisions.of(&id);
+        Decided {
+            accepted: row.is_some_and(|row| row.accepts(fault.count)),
+            reason: row.map(|row| row.reason.clone()),
+            who: row.map(|row| row.who.clone()),
+            id,
+            fault,
+        }
+    };
+    proof.faults().into_iter().map(decided).collect()
 }
 
 /// The findings as stages wrote them, those of several files of one source as one, and the rows that verify found to

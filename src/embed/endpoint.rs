@@ -80,12 +80,9 @@ impl<'a> Endpoint<'a> {
                 Err(Trouble::Lasting(failure)) => return Err(failure.into()),
                 Err(Trouble::Passing(cause, wanted)) => (cause, wanted),
             };
-            let failure = self.failure(t!("embed.no_answer", host = self.host(), cause = cause));
-            let Some(retry) = retries.after(&failure.may_pass(cause.clone()).into()) else {
-                return Err(self
-                    .failure(t!("embed.no_answer", host = self.host(), cause = cause))
-                    .hint(t!("embed.kept_hint", clinic = self.clinic))
-                    .into());
+            let failure = || Failure::failed(t!("embed.no_answer", host = self.host(), cause = cause));
+            let Some(retry) = retries.after(&failure().may_pass(cause.clone()).into()) else {
+                return Err(failure().hint(t!("embed.kept_hint", clinic = self.clinic)).into());
             };
             let wait = wanted.map_or(retry.wait, |wanted| wanted.max(Duration::from_millis(1)).min(LONGEST));
             let text = t!("embed.again", host = self.host(), cause = cause);
@@ -124,7 +121,7 @@ impl<'a> Endpoint<'a> {
         let limit = response.body_mut().with_config().limit(1 << 30);
         let answer: Answer = limit.read_json().map_err(|error| match error {
             ureq::Error::Json(_) => {
-                Trouble::Lasting(self.failure(t!("embed.no_vectors", host = self.host())))
+                Trouble::Lasting(Failure::failed(t!("embed.no_vectors", host = self.host())))
             }
             other => self.unsent(&other),
         })?;
@@ -138,7 +135,7 @@ impl<'a> Endpoint<'a> {
             let (wanted, found) = (self.embed.dimension, item.embedding.len());
             if found != wanted {
                 let text = t!("embed.dimension", host = self.host(), found = found, wanted = wanted);
-                return Err(self.failure(text).hint(t!("embed.dimension_hint", found = found)));
+                return Err(Failure::failed(text).hint(t!("embed.dimension_hint", found = found)));
             }
             let is_number = item.embedding.iter().all(|number| number.is_finite());
             if let Some(place) = vectors.get_mut(item.index).filter(|_| is_number) {
@@ -147,7 +144,7 @@ impl<'a> Endpoint<'a> {
             }
         }
         let all: Option<Vec<String>> = vectors.into_iter().collect();
-        all.ok_or_else(|| self.failure(t!("embed.no_vectors", host = self.host())))
+        all.ok_or_else(|| Failure::failed(t!("embed.no_vectors", host = self.host())))
     }
 
     /// Neither the texts nor the key are in what ureq says.
@@ -160,13 +157,13 @@ impl<'a> Endpoint<'a> {
             }
             other => {
                 let text = t!("embed.no_answer", host = self.host(), cause = other);
-                Trouble::Lasting(self.failure(text).hint(t!("embed.url_hint")))
+                Trouble::Lasting(Failure::failed(text).hint(t!("embed.url_hint")))
             }
         }
     }
 
     fn refused(&self, status: u16) -> Failure {
-        let failure = self.failure(t!("embed.refused", host = self.host(), status = status));
+        let failure = Failure::failed(t!("embed.refused", host = self.host(), status = status));
         match status {
             401 | 403 => {
                 failure.hint(t!("embed.key_hint", variable = self.embed.key.as_deref().unwrap_or("key")))
@@ -174,10 +171,6 @@ impl<'a> Endpoint<'a> {
             404 => failure.hint(t!("embed.url_hint")),
             _ => failure.hint(t!("embed.model_hint", model = self.embed.model)),
         }
-    }
-
-    fn failure(&self, text: impl Into<String>) -> Failure {
-        Failure::failed(text)
     }
 
     /// Without what may be secret in an address.

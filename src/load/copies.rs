@@ -2,8 +2,6 @@
 //! is written beside it, and what was read stays in `staging/<clinic>/copies` as it was.
 
 use std::collections::HashMap;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
@@ -14,6 +12,7 @@ use super::Options;
 use super::survey::Asked;
 use crate::model::hex;
 use crate::sources::{SourceFile, sqlite};
+use crate::staging::private_folder;
 
 /// The copies of one load or plan.
 pub(super) struct Copies {
@@ -30,7 +29,7 @@ impl Copies {
         let passing = match keep {
             true => None,
             false => {
-                DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+                private_folder(&folder)?;
                 Some(tempfile::tempdir_in(&folder)?)
             }
         };

@@ -1,7 +1,8 @@
 //! Sources to `raw`: every record of every source is in `raw.<source>`, or in `meta.load_error` with its line or cell.
 //!
-//! What a live source holds is written to files first (`extract`). Files are found and hashed (`survey`), compared with what was loaded last ([`plan`]), and each source that differs
-//! is read into a table beside its old one, counted a second time by other means, and swapped in, in one transaction
+//! What a live source holds is written to files first (`extract`), and databases are copied (`copies`). Files are found and
+//! hashed (`survey`), compared with what was loaded last ([`plan`]), and each source that differs is unpacked (`unpack`),
+//! read into a table beside its old one, counted a second time by other means, and swapped in, in one transaction
 //! (`table`). A source that fails leaves everything of it as it was.
 
 mod books;

@@ -26,7 +26,6 @@ pub(super) fn all(
     if !source.parts.iter().enumerate().any(is_packed) {
         return Ok(None);
     }
-    private_folder(&options.project.staging_dir(&options.clinic.name))?;
     let extracts = options.project.extracts_dir(&options.clinic.name);
     private_folder(&extracts)?;
     let folder = tempfile::Builder::new().prefix("unpacked-").tempdir_in(&extracts)?;

@@ -293,6 +293,11 @@ pub fn written_by(batches: &[i32], table: i32) -> String {
     format!("d.batch in ({batches}) and d.target_table = {table}")
 }
 
+/// SQL of the code of a source, type or table; null where the ledger does not know the name.
+pub fn code_sql(name: &str) -> String {
+    format!("(select code from trasvase.name where name = {})", literal(name))
+}
+
 /// What the ledger knows the records of an entity by.
 pub fn golden_kind(entity: &str) -> String {
     format!("golden.{entity}")
@@ -300,14 +305,13 @@ pub fn golden_kind(entity: &str) -> String {
 
 /// A query of the golden id under which the clinic's completed batches last brought each record of an entity.
 pub fn golden_ids(clinic: &str, product: &str, entity: &str) -> String {
-    let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
     format!(
         "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
          join trasvase.batch b on b.number = e.batch and b.clinic = {} and b.status = 'completed' \
          where e.source = {} and e.type = {} order by e.source_id, e.batch desc",
         literal(clinic),
-        code(product),
-        code(&golden_kind(entity)),
+        code_sql(product),
+        code_sql(&golden_kind(entity)),
     )
 }
 

@@ -136,15 +136,14 @@ impl Table<'_> {
                   where l.target_table = e.target_table and l.key = e.target_key)"
             }
         };
-        let code = |name: &str| format!("(select code from trasvase.name where name = {})", literal(name));
         format!(
             "select distinct on (n.name, e.source_id) n.name, e.source_id, e.target_key::bigint \
              from trasvase.external_id e join trasvase.name n on n.code = e.type \
              join trasvase.batch b on b.number = e.batch and b.clinic = {} and (b.status = 'completed'{left}) \
              where e.source = {} and e.target_table = {} order by n.name, e.source_id, e.batch desc",
             literal(self.clinic),
-            code(self.product),
-            code(&self.name.to_string()),
+            ledger::code_sql(self.product),
+            ledger::code_sql(&self.name.to_string()),
         )
     }
 

@@ -269,15 +269,7 @@ async fn load_table(
         adopted += adopt(context, place, entry, codec, ledger, &rows).await?;
     }
     if plan.reclaimed > 0 {
-        let rows = left_behind::rows(context, place, entry, codec).await?;
-        let noted = left_behind::noted(place);
-        let name = noted.trim_start_matches("pg_temp.");
-        let key = codec.key_sql("t");
-        context
-            .execute(&format!(
-                "create temporary table {name} on commit drop as select {key} as key from {rows}"
-            ))
-            .await?;
+        let rows = left_behind::note(context, place, entry, codec).await?;
         adopted += adopt(context, place, entry, codec, ledger, &rows).await?;
     }
     let inserted = insert(context, place, entry, plan, codec).await?;

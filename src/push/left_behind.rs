@@ -40,18 +40,14 @@ pub(super) async fn count(
         return Ok(Left::default());
     }
     let (rows, differs) = (rows(context, place, entry, codec).await?, differs(codec));
-    let different = context.count(&format!("select count(*) from {rows} and {differs}")).await?;
-    let equal = context.count(&format!("select count(*) from {rows} and not ({differs})")).await?;
-    Ok(Left { equal, different })
+    let sql = format!("select count(*), count(*) filter (where {differs}) from {rows}");
+    let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let (all, different) = (u64::try_from(row.get::<_, i64>(0))?, u64::try_from(row.get::<_, i64>(1))?);
+    Ok(Left { equal: all - different, different })
 }
 
 /// The rows, for a FROM clause: `t` is the row that is there, `i` the incoming one. Wants a ledger that knows such rows.
-pub(super) async fn rows(
-    context: &Context<'_>,
-    place: usize,
-    entry: &TableEntry,
-    codec: &TableCodec,
-) -> Result<String> {
+async fn rows(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &TableCodec) -> Result<String> {
     let unknown = unknown::pairs(context, place, entry, codec).await?;
     Ok(format!(
         "{unknown} and (({}) collate \"C\", sha256(convert_to((t.*)::text, 'UTF8'))) in ({})",
@@ -73,15 +69,33 @@ pub(super) async fn as_they_were(
           where b.clinic = {clinic} and b.status = 'rolled_back' and o.target_table = {code} order by o.key, o.batch desc) o \
          where d.target_table = {code} and d.key = o.key and d.key in (select key from {left})",
         clinic = literal(context.manifest().clinic.as_str()),
-        code = code(entry),
+        code = ledger::code_sql(&entry.table.to_string()),
         left = noted(place),
     );
     context.client.batch_execute(&sql).await.map_err(|error| error::postgres(&error))
 }
 
-/// The temporary table of the keys that were taken back, which [`as_they_were`] reads.
-pub(super) fn noted(place: usize) -> String {
-    format!("pg_temp.trasvase_left_behind_{place}")
+/// Notes the keys of the rows that are taken back, for [`as_they_were`], and gives the rows.
+pub(super) async fn note(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<String> {
+    let rows = rows(context, place, entry, codec).await?;
+    let key = codec.key_sql("t");
+    context
+        .execute(&format!(
+            "create temporary table {} on commit drop as select {key} as key from {rows}",
+            noted(place)
+        ))
+        .await?;
+    Ok(rows)
+}
+
+/// The temporary table of their keys.
+fn noted(place: usize) -> String {
+    format!("trasvase_left_behind_{place}")
 }
 
 /// A query of the keys that rollbacks of this clinic left in the table, and of what the rows were then.
@@ -90,10 +104,6 @@ fn keys(context: &Context<'_>, entry: &TableEntry) -> String {
         "select l.key, l.after from trasvase.left_behind l join trasvase.batch b on b.number = l.batch \
          where b.clinic = {} and l.target_table = {}",
         literal(context.manifest().clinic.as_str()),
-        code(entry)
+        ledger::code_sql(&entry.table.to_string())
     )
-}
-
-fn code(entry: &TableEntry) -> String {
-    format!("(select code from trasvase.name where name = {})", literal(&entry.table.to_string()))
 }

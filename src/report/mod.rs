@@ -15,11 +15,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::config::{Clinic, Labels, Project};
-use crate::desk::{self, Decisions};
+use crate::desk::{self, Decided, Decisions};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::SourceFile;
 use crate::model::profile::SourceProfile;
-use crate::model::proof::{Fault, Proof};
+use crate::model::proof::Proof;
 use crate::pg::batches::{Batch, Signed};
 use crate::snapshot::Snapshot;
 use crate::staging::{StageRun, Staging};
@@ -108,17 +108,6 @@ pub struct Verification {
     pub proof: Proof,
 }
 
-/// A fault, and what people decided about it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Decided {
-    pub id: String,
-    #[serde(flatten)]
-    pub fault: Fault,
-    pub accepted: bool,
-    pub reason: Option<String>,
-    pub who: Option<String>,
-}
-
 /// A file of the snapshot.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotFile {
@@ -127,23 +116,6 @@ pub struct SnapshotFile {
     pub rows: u64,
     /// Of a file of rows.
     pub table: Option<TableName>,
-}
-
-/// A verification's faults with what was decided about each.
-pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
-    let state = proof.state();
-    let decided = |fault: Fault| {
-        let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
-        let row = decisions.of(&id);
-        Decided {
-            accepted: row.is_some_and(|row| row.accepts(fault.count)),
-            reason: row.map(|row| row.reason.clone()),
-            who: row.map(|row| row.who.clone()),
-            id,
-            fault,
-        }
-    };
-    proof.faults().into_iter().map(decided).collect()
 }
 
 /// Gathers everything that there is to say.

@@ -10,15 +10,15 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use tokio_postgres::Client;
 
-use super::batch::{self, Batch, numbers};
+use super::batch::{Batch, numbers};
 use super::plan::Plan;
 use super::work::Work;
 use super::{Edited, others};
 use crate::error;
 use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
-use crate::pg::execute;
 use crate::pg::triggers::Running;
+use crate::pg::{execute, ledger};
 
 /// What is to be done in the transaction.
 pub(super) struct Deed<'a> {
@@ -75,7 +75,7 @@ impl Deed<'_> {
             let sql = format!(
                 "insert into trasvase.left_behind select {batch}, {}, b.key, sha256(convert_to((t.*)::text, 'UTF8')) \
                  from {} t join {} b on {} where b.act is null and b.conflict is not null",
-                batch::code(&work.table),
+                ledger::code_sql(&work.table.to_string()),
                 work.table.quoted(),
                 work.back(),
                 work.same_key()

@@ -244,19 +244,13 @@ async fn built_on(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Re
             parent = references.quoted(),
             same = same.join(" and "),
             later = later.number,
-            child_code = code(child),
-            parent_code = code(references),
+            child_code = ledger::code_sql(&child.to_string()),
+            parent_code = ledger::code_sql(&references.to_string()),
         ));
     }
     let sql = format!("select count(*) from ({}) rows", parts.join(" union "));
     let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
     Ok(u64::try_from(row.get::<_, i64>(0))?)
-}
-
-/// The ledger's code of a table, as SQL.
-pub(super) fn code(table: &TableName) -> String {
-    let name = crate::model::ident::literal(&table.to_string());
-    format!("(select code from trasvase.name where name = {name})")
 }
 
 /// Their numbers, for a list in SQL.

@@ -14,7 +14,7 @@ use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Identity, Table};
 use crate::model::ident::{TableName, quoted};
 use crate::pg::execute;
-use crate::pg::ledger::Shape;
+use crate::pg::ledger::{self, Shape};
 
 /// Below so many rows a table is emptied row by row: that wants no stronger lock.
 const EMPTIED_ROWS: u64 = 10_000;
@@ -102,7 +102,7 @@ impl<'a> Work<'a> {
         if total < EMPTIED_ROWS || !plain || !self.has_key() {
             return Ok(false);
         }
-        let (table, code) = (self.table.quoted(), batch::code(&self.table));
+        let (table, code) = (self.table.quoted(), ledger::code_sql(&self.table.to_string()));
         let ours = format!("d.batch = {batch} and d.target_table = {code}");
         let sql = format!(
             "select n, (select count(*) from (select 1 from {table} limit n + 1) one), \
@@ -164,7 +164,7 @@ impl<'a> Work<'a> {
 
     /// What the ledger knows of each row: the key as it is now, how it was, and what it was left as.
     fn known(&self, batches: &[Batch], version: i32) -> String {
-        let (numbers, code) = (batch::numbers(batches), batch::code(&self.table));
+        let (numbers, code) = (batch::numbers(batches), ledger::code_sql(&self.table.to_string()));
         let (now, after) = match version {
             ..=1 => ("key", "null::bytea"),
             _ => ("coalesce(key_after, key)", "after"),

@@ -158,14 +158,13 @@ pub fn check(here: &Here<'_>) -> Result<Option<Report>> {
         }
     }
     lines.extend(tables(here, document));
-    let later = here.batches.iter().filter(|one| one.number > here.batch.number && one.status == "completed");
     Ok(Some(Report {
         batch: document.batch.clone(),
         by: document.by.clone(),
         at: document.at.clone(),
         seal: document.seal.clone(),
         lines,
-        later: later.map(|one| one.id.clone()).collect(),
+        later: later(here).map(|one| one.id.clone()).collect(),
         not_compared: here.target.as_ref().err().cloned(),
     }))
 }
@@ -279,10 +278,14 @@ fn tables(here: &Here<'_>, document: &Document) -> Vec<Line> {
     document.tables.iter().map(one).collect()
 }
 
+/// The batches that were pushed since, and stand.
+fn later<'h>(here: &'h Here<'_>) -> impl Iterator<Item = &'h Batch> {
+    here.batches.iter().filter(|one| one.number > here.batch.number && one.status == "completed")
+}
+
 /// Whether a later batch that stands wrote rows of the table.
 fn written_since(here: &Here<'_>, table: &str) -> bool {
-    let later = here.batches.iter().filter(|one| one.number > here.batch.number && one.status == "completed");
-    let counts = later.filter_map(|one| one.counts[table].as_object());
+    let counts = later(here).filter_map(|one| one.counts[table].as_object());
     counts.flat_map(|counts| counts.iter()).any(|(kind, rows)| {
         ["inserted", "updated", "deleted", "repointed", "retired"].contains(&kind.as_str())
             && rows.as_u64() > Some(0)

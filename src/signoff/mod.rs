@@ -15,7 +15,7 @@ use rust_i18n::t;
 use tokio_postgres::Client;
 
 use crate::config::{Clinic, Project, sheet};
-use crate::desk::{self, Decisions};
+use crate::desk::{self, Decided, Decisions};
 use crate::error::Failure;
 use crate::model::manifest::SourceFile;
 use crate::model::proof::Proof;
@@ -77,20 +77,18 @@ pub fn draft(options: &Options<'_>) -> Result<Document> {
 /// The verification's faults, each with the reason for which it was accepted.
 fn accepted(options: &Options<'_>, decisions: &Decisions) -> Result<Vec<Accepted>> {
     let (mut accepted, mut without) = (Vec::new(), Vec::new());
-    let state = options.proof.state();
-    for fault in options.proof.faults() {
-        let id = desk::id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
-        match decisions.of(&id).filter(|row| row.accepts(fault.count)) {
-            Some(row) => accepted.push(Accepted {
+    for Decided { id, fault, accepted: is_accepted, reason, who } in desk::decided(options.proof, decisions) {
+        match is_accepted {
+            true => accepted.push(Accepted {
                 id,
                 rule: fault.rule,
                 subject: fault.subject,
                 column: fault.column,
                 count: fault.count,
-                reason: row.reason.clone(),
-                who: row.who.clone(),
+                reason: reason.unwrap_or_default(),
+                who: who.unwrap_or_default(),
             }),
-            None => without.push((id, fault)),
+            false => without.push((id, fault)),
         }
     }
     if without.is_empty() {

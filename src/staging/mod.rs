@@ -277,10 +277,14 @@ fn use_utc(connection: &Connection) -> Result<()> {
     connection.execute_batch("set global TimeZone = 'UTC'").map_err(error::duckdb)
 }
 
-/// Makes a folder that only its owner can enter.
+/// Makes a folder that only its owner can enter, with the folders above it that are missing.
 pub fn private_folder(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::create_dir_all(path).with_context(|| t!("staging.cannot_write", path = path.display()))?;
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| t!("staging.cannot_write", path = path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
         .with_context(|| t!("staging.cannot_write", path = path.display()))
 }

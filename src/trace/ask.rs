@@ -50,10 +50,10 @@ pub(super) async fn row(
     let digest = match batch {
         Some(_) => format!(
             "(select d.stored = {} from trasvase.row_digest d where d.batch = (select number from trasvase.batch where id = {}) \
-             and d.target_table = (select code from trasvase.name where name = {}) and d.key = $1 limit 1)",
+             and d.target_table = {} and d.key = $1 limit 1)",
             codec.digest_sql("t"),
             literal(batch.as_deref().unwrap_or_default()),
-            literal(&table.to_string()),
+            ledger::code_sql(&table.to_string()),
         ),
         None => "null::boolean".to_owned(),
     };

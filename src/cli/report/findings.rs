@@ -6,7 +6,8 @@ use rust_i18n::t;
 use super::page::{Column, code, number, plain, table};
 use super::words;
 use crate::cli::output::count;
-use crate::report::{Decided, Example, Finding, Reject, Report};
+use crate::desk::Decided;
+use crate::report::{Example, Finding, Reject, Report};
 
 pub(super) fn section(report: &Report) -> Markup {
     let faults = report.verification.iter().flat_map(|one| &one.faults);

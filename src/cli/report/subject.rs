@@ -7,14 +7,14 @@ use crate::cli::context::Context;
 use crate::cli::pipeline::{Connection, prove};
 use crate::cli::progress::Progress;
 use crate::config::{Clinic, Project};
-use crate::desk::Decisions;
+use crate::desk::{Decisions, decided};
 use crate::error::Failure;
 use crate::model::proof::Proof;
 use crate::model::run::Stage;
 use crate::pg::batches::{self, Batch};
 use crate::pg::embedded::{self, Status};
 use crate::pg::{Purpose, Target};
-use crate::report::{Verification, decided};
+use crate::report::Verification;
 use crate::snapshot::Snapshot;
 use crate::staging::{Access, Staging};
 
