@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
@@ -50,6 +48,8 @@ pub struct RowReader {
 
 struct Column {
     name: String,
+    /// Its name and a colon, as JSON.
+    key: String,
     /// The numbers of the placeholders that it holds.
     numbers: Option<Arc<Numbers>>,
 }
@@ -71,6 +71,7 @@ impl RowReader {
             .iter()
             .map(|column| Column {
                 name: column.name.clone(),
+                key: format!("{}:", Value::from(column.name.as_str())),
                 numbers: numbered.and_then(|columns| Some(Arc::clone(&columns.get(&column.name)?.1))),
             })
             .collect();
@@ -109,12 +110,10 @@ impl RowReader {
         if read == 0 {
             return Ok(None);
         }
-        let visitor = RowVisitor { columns: &self.columns };
-        let mut row =
-            serde_json::Deserializer::from_str(&self.line).deserialize_map(visitor).map_err(|_| {
-                Failure::failed(t!("snapshot.bad_line", path = self.path.display(), line = self.number))
-                    .hint(t!("snapshot.damaged_hint"))
-            })?;
+        let mut row = Line { text: &self.line }.row(&self.columns).ok_or_else(|| {
+            Failure::failed(t!("snapshot.bad_line", path = self.path.display(), line = self.number))
+                .hint(t!("snapshot.damaged_hint"))
+        })?;
         for (column, value) in self.columns.iter().zip(&mut row.values) {
             let Some(numbers) = &column.numbers else { continue };
             let Some(placeholder) = value.as_deref().and_then(placeholder) else { continue };
@@ -129,88 +128,97 @@ impl RowReader {
     }
 }
 
-struct RowVisitor<'c> {
-    columns: &'c [Column],
+/// What is left to read of a line as export writes it: an object without white space, its keys in the manifest's order.
+/// Nothing but a position moves from one value to the next, since verify and push read every value of a clinic. A line
+/// that is anything else is refused.
+struct Line<'l> {
+    text: &'l str,
 }
 
-impl<'de> Visitor<'de> for RowVisitor<'_> {
-    type Value = Row<'de>;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a snapshot row")
+impl<'l> Line<'l> {
+    fn row(mut self, columns: &[Column]) -> Option<Row<'l>> {
+        let mut values = Vec::with_capacity(columns.len());
+        self.take("{")?;
+        for column in columns {
+            self.key(&column.key)?;
+            values.push(self.scalar()?);
+            self.take(",")?;
+        }
+        self.take("\"_origin\":[")?;
+        let origin = self.first_of_list()?;
+        self.take(",\"_source_id\":")?;
+        let source_id = self.scalar()?;
+        self.take("}")?;
+        self.text.trim_end_matches(['\r', '\n']).is_empty().then_some(Row { values, origin, source_id })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-        let mut values: Vec<Option<Cow<'de, str>>> = Vec::with_capacity(self.columns.len());
-        let (mut origin, mut source_id) = (None, None);
-        while let Some(key) = map.next_key_seed(Expected(self.columns.get(values.len())))? {
-            let raw = map.next_value::<&'de RawValue>()?.get();
-            match key {
-                Key::Column => values.push(text(raw).map_err(A::Error::custom)?),
-                Key::Origin => origin = first_text(raw).map_err(A::Error::custom)?,
-                Key::SourceId => source_id = text(raw).map_err(A::Error::custom)?,
+    fn take(&mut self, what: &str) -> Option<()> {
+        self.text = self.text.strip_prefix(what)?;
+        Some(())
+    }
+
+    /// A key and its colon; `key` is how serde_json writes them, which others may escape in another way.
+    fn key(&mut self, key: &str) -> Option<()> {
+        if self.take(key).is_some() {
+            return Some(());
+        }
+        let (found, wanted) = (self.string()?, key.strip_suffix(':')?);
+        let name = |json| serde_json::from_str::<String>(json).ok();
+        (name(found)? == name(wanted)?).then(|| self.take(":")).flatten()
+    }
+
+    /// A JSON scalar as PostgreSQL's text; null is `None`.
+    fn scalar(&mut self) -> Option<Option<Cow<'l, str>>> {
+        if self.text.starts_with('"') {
+            let raw = self.string()?;
+            let inner = &raw[1..raw.len() - 1];
+            return match memchr::memchr(b'\\', inner.as_bytes()) {
+                None => Some(Some(Cow::Borrowed(inner))),
+                Some(_) => serde_json::from_str(raw).ok().map(|text| Some(Cow::Owned(text))),
+            };
+        }
+        let end = self.text.find([',', '}', ']'])?;
+        let (raw, rest) = self.text.split_at(end);
+        self.text = rest;
+        match raw {
+            "null" => Some(None),
+            "true" => Some(Some(Cow::Borrowed("t"))),
+            "false" => Some(Some(Cow::Borrowed("f"))),
+            _ => {
+                let numeric = |byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                (!raw.is_empty() && raw.bytes().all(numeric)).then_some(Some(Cow::Borrowed(raw)))
             }
         }
-        if values.len() != self.columns.len() {
-            return Err(A::Error::custom("missing column"));
-        }
-        Ok(Row { values, origin, source_id })
-    }
-}
-
-/// What a key of a row says that its value is.
-enum Key {
-    Column,
-    Origin,
-    SourceId,
-}
-
-/// The column whose name comes next, or none after the last one. Looked at in place: a row has many keys.
-struct Expected<'c>(Option<&'c Column>);
-
-impl<'de> DeserializeSeed<'de> for Expected<'_> {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Key, D::Error> {
-        key.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Expected<'_> {
-    type Value = Key;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the next column's name")
     }
 
-    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
-        match (self.0, key) {
-            (Some(column), key) if column.name == key => Ok(Key::Column),
-            (None, "_origin") => Ok(Key::Origin),
-            (None, "_source_id") => Ok(Key::SourceId),
-            _ => Err(E::custom("unexpected column")),
+    /// A JSON string with its quotes.
+    fn string(&mut self) -> Option<&'l str> {
+        let bytes = self.text.as_bytes();
+        let mut at = 1;
+        bytes.first().filter(|byte| **byte == b'"')?;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            if bytes[at] == b'"' {
+                let (raw, rest) = self.text.split_at(at + 1);
+                self.text = rest;
+                return Some(raw);
+            }
+            at += 2;
         }
     }
-}
 
-/// A JSON scalar as PostgreSQL's text; null is `None`.
-fn text(raw: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
-    Ok(match raw {
-        "null" => None,
-        "true" => Some(Cow::Borrowed("t")),
-        "false" => Some(Cow::Borrowed("f")),
-        _ => match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-            Some(inner) if !inner.contains('\\') => Some(Cow::Borrowed(inner)),
-            Some(_) => Some(Cow::Owned(serde_json::from_str(raw)?)),
-            None => Some(Cow::Borrowed(raw)),
-        },
-    })
-}
-
-/// The first of a list of texts.
-fn first_text(raw: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
-    let parts: Vec<&RawValue> = serde_json::from_str(raw)?;
-    parts.first().map_or(Ok(None), |part| text(part.get()))
+    /// The first of a list of texts, whose bracket was read; goes past its end.
+    fn first_of_list(&mut self) -> Option<Option<Cow<'l, str>>> {
+        if self.take("]").is_some() {
+            return Some(None);
+        }
+        let first = self.scalar()?;
+        while self.take("]").is_none() {
+            self.take(",")?;
+            self.scalar()?;
+        }
+        Some(first)
+    }
 }
 
 #[cfg(test)]
@@ -265,9 +273,36 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_be_escaped_in_another_way_and_a_row_may_come_from_several_records() {
+        let line = "{\"\\u0069d\":\"\\\\\",\"ok\":false,\"n\":0,\"j\":\"{\\\"a\\\":[1,2]}\",\"_origin\":[\"p:1:2\",\"p,]:1:3\"],\"_source_id\":\"}\"}";
+        let (_folder, mut reader) = reader(line);
+        let row = reader.next_row().unwrap().unwrap();
+        let values: Vec<Option<&str>> = row.values.iter().map(Option::as_deref).collect();
+        assert_eq!(values, [Some("\\"), Some("f"), Some("0"), Some("{\"a\":[1,2]}")]);
+        assert_eq!((row.origin.as_deref(), row.source_id.as_deref()), (Some("p:1:2"), Some("}")));
+    }
+
+    #[test]
     fn a_damaged_line_is_named_without_its_content() {
-        let (_folder, mut reader) = reader("{\"id\":\"Ana\",\"n\":1}\n");
-        let error = reader.next_row().unwrap_err().to_string();
-        assert!(error.contains("line 1") && !error.contains("Ana"), "{error}");
+        let whole = "{\"id\":\"Ana\",\"ok\":true,\"n\":1,\"j\":null,\"_origin\":[],\"_source_id\":null}";
+        assert!(reader(whole).1.next_row().is_ok());
+        for end in 1..whole.len() {
+            let error = reader(&whole[..end]).1.next_row().unwrap_err().to_string();
+            assert!(error.contains("line 1") && !error.contains("Ana"), "{error}");
+        }
+        for (there, damaged) in [
+            ("true", "truly"),
+            ("1", "Ana"),
+            ("1", ""),
+            ("\"ok\"", "\"no\""),
+            ("[]", "[\"a\" \"b\"]"),
+            ("\"Ana\"", "\"A\\qna\""),
+            ("null}", "null} Ana"),
+            (",\"_source_id\":null", ""),
+            ("\"j\":null,", ""),
+        ] {
+            let line = whole.replacen(there, damaged, 1);
+            assert!(reader(&line).1.next_row().is_err(), "{line}");
+        }
     }
 }
