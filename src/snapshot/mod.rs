@@ -131,6 +131,20 @@ impl Snapshot {
         RowReader::open(&self.folder.join(&entry.file), entry, self.numbered.get(&entry.table))
     }
 
+    /// Bytes of a table's longest line.
+    pub fn longest_line(&self, entry: &TableEntry) -> Result<u64> {
+        let (mut line, mut longest) = (0, 0);
+        read_blocks(&self.folder.join(&entry.file), |block| {
+            let mut begin = 0;
+            for end in memchr::memchr_iter(b'\n', block) {
+                longest = longest.max(line + (end - begin) as u64);
+                (line, begin) = (0, end + 1);
+            }
+            line += (block.len() - begin) as u64;
+        })?;
+        Ok(longest.max(line))
+    }
+
     /// Reads the golden ids of an entity in file order.
     pub fn golden(&self, entry: &GoldenEntry) -> Result<impl Iterator<Item = Result<GoldenRow>> + use<>> {
         golden::read(&self.folder.join(&entry.file))
@@ -182,21 +196,25 @@ pub fn list(snapshots: &Path) -> Result<Vec<String>> {
 
 /// SHA-256 (hex) and size of a file, read in blocks.
 pub fn hash_file(path: &Path) -> Result<(String, u64)> {
-    let mut file = fs::File::open(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
-    let mut hash = Sha256::new();
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    read_blocks(path, |block| {
+        hash.update(block);
+        bytes += block.len() as u64;
+    })?;
+    Ok((hex(hash.finalize()), bytes))
+}
+
+fn read_blocks(path: &Path, mut take: impl FnMut(&[u8])) -> Result<()> {
+    let unread = || t!("snapshot.cannot_read", path = path.display());
+    let mut file = fs::File::open(path).with_context(unread)?;
     let mut block = vec![0; 1 << 18];
-    let mut bytes = 0;
     loop {
-        let count = match file.read(&mut block) {
-            Ok(0) => return Ok((hex(hash.finalize()), bytes)),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                return Err(error).with_context(|| t!("snapshot.cannot_read", path = path.display()));
-            }
-        };
-        hash.update(&block[..count]);
-        bytes += count as u64;
+        match file.read(&mut block) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(&block[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).with_context(unread),
+        }
     }
 }
 

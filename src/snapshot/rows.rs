@@ -42,7 +42,6 @@ pub struct RowReader {
     path: PathBuf,
     columns: Vec<Column>,
     line: String,
-    longest: usize,
     number: u64,
 }
 
@@ -55,11 +54,6 @@ struct Column {
 }
 
 impl RowReader {
-    /// Bytes of the longest line read so far.
-    pub fn longest(&self) -> usize {
-        self.longest
-    }
-
     pub(super) fn open(
         path: &Path,
         entry: &TableEntry,
@@ -80,7 +74,6 @@ impl RowReader {
             path: path.to_owned(),
             columns,
             line: String::new(),
-            longest: 0,
             number: 0,
         })
     }
@@ -106,7 +99,6 @@ impl RowReader {
             .lines
             .read_line(&mut self.line)
             .with_context(|| t!("snapshot.cannot_read", path = self.path.display()))?;
-        self.longest = self.longest.max(self.line.len());
         if read == 0 {
             return Ok(None);
         }

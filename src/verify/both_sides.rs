@@ -30,12 +30,12 @@ pub(super) type Answer = (SqlFile, Vec<String>);
 
 /// DuckDB's own limit of a JSON object in bytes. It takes buffers twice as large, so a limit that no row can reach would
 /// take gigabytes.
-const OBJECT: usize = 16 << 20;
+const OBJECT: u64 = 16 << 20;
 
-/// What DuckDB answers to every query over the snapshot, whose longest row has so many bytes.
-pub(super) fn ask_snapshot(options: &Options<'_>, longest: usize) -> Result<Vec<Answer>> {
+/// What DuckDB answers to every query over the snapshot.
+pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
     let files = sql_files(options.project, options.clinic, "verify")?;
-    let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options, longest)? };
+    let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
     let answer = |file: SqlFile| {
         error::interrupt::check()?;
         let rows = in_duckdb(&connection, file.query()).map_err(|error| bad_query(&file, &error))?;
@@ -79,7 +79,7 @@ fn only_in_one(left: &[String], right: &[String]) -> usize {
 }
 
 /// A DuckDB with a typed view of every table of the snapshot.
-fn snapshot_views(options: &Options<'_>, longest: usize) -> Result<Connection> {
+fn snapshot_views(options: &Options<'_>) -> Result<Connection> {
     let connection = spilling(options)?;
     numbers::create(&connection)?;
     for (table, of_table) in options.snapshot.numbers() {
@@ -87,6 +87,7 @@ fn snapshot_views(options: &Options<'_>, longest: usize) -> Result<Connection> {
     }
     connection.execute_batch("set timezone = 'UTC'").map_err(error::duckdb)?;
     for entry in &options.snapshot.manifest().tables {
+        let longest = options.snapshot.longest_line(entry)?;
         connection.execute_batch(&view_sql(options, entry, longest)).map_err(error::duckdb)?;
     }
     Ok(connection)
@@ -103,7 +104,7 @@ fn spilling(options: &Options<'_>) -> Result<Connection> {
     Connection::open_in_memory_with_flags(config).map_err(error::duckdb)
 }
 
-fn view_sql(options: &Options<'_>, entry: &TableEntry, longest: usize) -> String {
+fn view_sql(options: &Options<'_>, entry: &TableEntry, longest: u64) -> String {
     let table = &options.catalog.tables[&entry.table];
     let written = || entry.columns.iter().filter_map(|column| table.column(&column.name));
     let read = written()

@@ -387,16 +387,19 @@ async fn both(
 
 fn our_side(options: &Options<'_>, population: &Population, tables: &[Compared<'_>]) -> Result<OurSide> {
     options.snapshot.verify_files()?;
-    let mut keys = relations::Keys::new(population.days());
-    let read = |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref(), &mut keys);
-    let tables = tables.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let longest = tables.iter().map(|table| table.longest).max().unwrap_or(0);
-    // What is asked of all rows has no answer for some.
-    let answers = match options.since {
-        None => both_sides::ask_snapshot(options, longest)?,
-        Some(_) => Vec::new(),
-    };
-    Ok(OurSide { tables, answers })
+    std::thread::scope(|scope| {
+        // What is asked of all rows has no answer for some.
+        let asked = scope.spawn(|| match options.since {
+            None => both_sides::ask_snapshot(options),
+            Some(_) => Ok(Vec::new()),
+        });
+        let mut keys = relations::Keys::new(population.days());
+        let read =
+            |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref(), &mut keys);
+        let tables = tables.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let answers = asked.join().map_err(|_| anyhow!("the thread that asks the snapshot panicked"))??;
+        Ok(OurSide { tables, answers })
+    })
 }
 
 async fn their_side(
@@ -407,22 +410,44 @@ async fn their_side(
 ) -> Result<TheirSide> {
     let mut read = Vec::new();
     for compared in tables {
-        let Compared { entry, table, codec, condition, .. } = compared;
         error::interrupt::check()?;
-        let subject = entry.table.to_string();
+        let (entry, subject) = (compared.entry, compared.entry.table.to_string());
         observer.event(&Event::Started { stage: Stage::Verify, subject: &subject, total: Some(entry.rows) });
-        let tenanted = compared.tenanted.as_deref().unwrap_or("false");
-        let (all, with_tenant) = population.count(options.client, table, entry).await?;
-        let whole = population.holds_all(entry, all);
-        let condition = if whole { "true" } else { condition };
-        let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, tenanted).await?;
-        let ours = buckets.count();
-        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows: ours });
-        let foreign = with_tenant.map(|rows| rows - of_tenant);
-        read.push(TheirTable { buckets, foreign, all_ours: all == ours, whole, figures_stand: true });
+        let table = their_table(options, population, compared).await?;
+        let rows = table.buckets.count();
+        observer.event(&Event::Finished { stage: Stage::Verify, subject: &subject, rows });
+        read.push(table);
     }
     let figures = figures(options, tables, &read).await?;
     Ok(TheirSide { tables: read, figures })
+}
+
+/// A table's buckets. Where a batch filled it whole it is read as it is at once, and once more only if it then turns out to
+/// hold rows of others.
+async fn their_table(
+    options: &Options<'_>,
+    population: &Population,
+    compared: &Compared<'_>,
+) -> Result<TheirTable> {
+    let Compared { entry, table, codec, condition, .. } = compared;
+    let tenanted = compared.tenanted.as_deref();
+    let buckets =
+        |condition| buckets::of_server(options, entry, codec, condition, tenanted.unwrap_or("false"));
+    let (all, with_tenant) = match population.filled(entry) {
+        true => {
+            let (buckets, with_tenant) = buckets("true").await?;
+            if population.holds_all(entry, buckets.count()) {
+                let foreign = tenanted.map(|_| 0);
+                return Ok(TheirTable { buckets, foreign, all_ours: true, whole: true, figures_stand: true });
+            }
+            (buckets.count(), tenanted.map(|_| with_tenant))
+        }
+        false => population.count(options.client, table, entry).await?,
+    };
+    let (buckets, of_tenant) = buckets(condition).await?;
+    let foreign = with_tenant.map(|rows| rows - of_tenant);
+    let all_ours = all == buckets.count();
+    Ok(TheirTable { buckets, foreign, all_ours, whole: false, figures_stand: true })
 }
 
 async fn figures(options: &Options<'_>, tables: &[Compared<'_>], theirs: &[TheirTable]) -> Result<Figures> {

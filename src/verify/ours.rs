@@ -21,8 +21,6 @@ pub(super) struct OurTable {
     places: Vec<u16>,
     pub(super) months: Option<Counter>,
     pub(super) sample: Vec<Sampled>,
-    /// Bytes of the longest row.
-    pub(super) longest: usize,
     /// What its rows say of the target's rules.
     pub(super) proven: Proven,
 }
@@ -58,7 +56,6 @@ pub(super) fn read(
         places: Vec::with_capacity(usize::try_from(entry.rows)?),
         months: months::place(options, compared).map(Counter::new),
         sample: Vec::new(),
-        longest: 0,
         proven: Proven::default(),
     };
     let mut tally = keys.tally(compared);
@@ -87,7 +84,6 @@ pub(super) fn read(
         tally.add(keys, &row.values);
     }
     table.proven = keys.finish(&entry.table, tally);
-    table.longest = reader.longest();
     Ok(table)
 }
 

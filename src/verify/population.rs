@@ -83,10 +83,15 @@ impl Population {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// The ledger holds every row of the snapshot's table, and the table has hardly another number of rows: it is compared
-    /// as it is, without a join that says whose each row is. Rows that the snapshot does not have are then asked about.
+    /// The ledger holds every row of the snapshot's table.
+    pub(super) fn filled(&self, entry: &TableEntry) -> bool {
+        self.inserted.contains(&entry.table)
+    }
+
+    /// It does, and the table has hardly another number of rows: it is compared as it is, without a join that says whose each
+    /// row is. Rows that the snapshot does not have are then asked about.
     pub(super) fn holds_all(&self, entry: &TableEntry, rows: u64) -> bool {
-        self.inserted.contains(&entry.table) && rows.abs_diff(entry.rows) <= FEW
+        self.filled(entry) && rows.abs_diff(entry.rows) <= FEW
     }
 
     /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.

@@ -188,12 +188,30 @@ impl Tally {
             }
         }
         for children in &mut self.references {
-            let missing = || children.parents.binary_search(&keys.hash(values, &children.places)).is_err();
+            let missing = || !is_among(&children.parents, keys.hash(values, &children.places));
             if given(&children.places) && missing() {
                 children.orphans += 1;
             }
         }
     }
+}
+
+/// Whether a hash is among sorted ones. They are spread evenly, so that one stands near its share of them all: it is looked
+/// for there, and step by step from what stands there (interpolation search), where halving would miss the cache each time.
+fn is_among(sorted: &[u64], hash: u64) -> bool {
+    let Some(last) = sorted.len().checked_sub(1) else { return false };
+    let share = (u128::from(hash) * sorted.len() as u128) >> 64;
+    let mut at = usize::try_from(share).map_or(last, |share| share.min(last));
+    let gap = u64::MAX / sorted.len() as u64;
+    let steps = usize::try_from(sorted[at].abs_diff(hash) / gap).unwrap_or(last);
+    at = if sorted[at] < hash { at.saturating_add(steps).min(last) } else { at.saturating_sub(steps) };
+    while at > 0 && sorted[at] > hash {
+        at -= 1;
+    }
+    while at < last && sorted[at] < hash {
+        at += 1;
+    }
+    sorted[at] == hash
 }
 
 /// Whether a date or a timestamp in PostgreSQL's output is of these days.
@@ -204,6 +222,21 @@ fn is_of((first, last): &(String, String), text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_found_wherever_it_stands() {
+        let spread = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut even: Vec<u64> = (1..10_000).map(spread).collect();
+        even.sort_unstable();
+        for sorted in [even.as_slice(), &[0, 1, 2, u64::MAX], &[5], &[u64::MAX], &[]] {
+            for hash in sorted {
+                assert!(is_among(sorted, *hash), "{hash}");
+            }
+            for hash in (10_000..20_000).map(spread).chain([3, 4, 6, u64::MAX - 1]) {
+                assert_eq!(is_among(sorted, hash), sorted.contains(&hash), "{hash}");
+            }
+        }
+    }
 
     #[test]
     fn a_day_is_read_off_the_text() {
