@@ -10,7 +10,7 @@ use super::Options;
 use crate::config::{Orphans, SqlFile, sql_files};
 use crate::error::Failure;
 use crate::model::catalog::ConstraintKind;
-use crate::model::ident::{TableName, quoted};
+use crate::model::ident::{TableName, literal, quoted};
 use crate::staging::Staging;
 
 /// Makes `temp."ghost <table>"` for every parent that needs one; returns how many ghosts each has.
@@ -30,9 +30,41 @@ pub(super) fn make(options: &Options<'_>, tables: &[TableName]) -> Result<Vec<(T
         fill(staging, parent, file, &column, &missing.join(" union ")).map_err(|error| {
             Failure::failed(t!("check.bad_check", path = file.path, error = error.to_string()))
         })?;
+        fits(staging, parent, file)?;
         made.push((parent.clone(), staging.value(&format!("select count(*) from temp.{name}"))?));
     }
     Ok(made)
+}
+
+/// Refuses ghosts whose columns are not those of the model: what it has not would be lost, and under another name their records
+/// would be nobody's.
+fn fits(staging: &Staging, parent: &TableName, file: &SqlFile) -> Result<()> {
+    let columns = |schema: &str, table: &str| {
+        let (schema, table) = (literal(schema), literal(table));
+        staging.rows(
+            &format!("select column_name from duckdb_columns() where schema_name = {schema} and table_name = {table}"),
+            |row| row.get::<_, String>(0),
+        )
+    };
+    let model = columns("target", &parent.to_string())?;
+    let ghost = columns("main", &format!("ghost {parent}"))?;
+    let origin =
+        |columns: &[String]| ["_ids", "_id"].into_iter().find(|name| columns.iter().any(|one| one == name));
+    let (wanted, found) = (origin(&model), origin(&ghost));
+    if wanted != found {
+        let (wanted, found) = (wanted.unwrap_or("-"), found.unwrap_or("-"));
+        let text = t!("check.ghost_origin", path = file.path, table = parent, wanted = wanted, found = found);
+        return Err(Failure::failed(text)
+            .hint(t!("check.ghost_origin_hint", path = file.path, wanted = wanted))
+            .into());
+    }
+    match ghost.iter().find(|name| *name != "_n" && !model.contains(name)) {
+        Some(column) => {
+            let text = t!("check.ghost_column", path = file.path, table = parent, column = column);
+            Err(Failure::failed(text).hint(t!("check.ghost_column_hint", known = model.join(", "))).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// The rows of a table as its models and its ghosts give them, with `_n`: the `rowid` in `target`, below zero for a ghost.
@@ -41,7 +73,7 @@ pub(super) fn source(staging: &Staging, table: &TableName) -> Result<String> {
     let name = ghost_table(table);
     let ghosts: bool = staging.value(&format!(
         "select count(*) > 0 from duckdb_tables() where database_name = 'temp' and table_name = {}",
-        crate::model::ident::literal(&format!("ghost {table}"))
+        literal(&format!("ghost {table}"))
     ))?;
     Ok(if ghosts { format!("{rows} union all by name select * from temp.{name}") } else { rows })
 }

@@ -175,13 +175,15 @@ fn dotenv(path: &Path) -> Option<Finding> {
 /// A clinic's files and variables.
 fn of_clinic(context: &Context, project: &Project, clinic: &Clinic) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let folder = project.clinic_dir(&clinic.name);
-    for (name, config) in &clinic.sources {
-        findings.push(Finding::of(
-            format!("[sources.{name}]"),
-            sources::find(&folder, name, config),
-            |files| t!("cli.doctor.files", count = files.len()).into_owned(),
-        ));
+    match sources::Folder::open(project.clinic_dir(&clinic.name)) {
+        Ok(folder) => findings.extend(clinic.sources.iter().map(|(name, config)| {
+            Finding::of(format!("[sources.{name}]"), folder.find(name, config), |files| {
+                t!("cli.doctor.files", count = files.len()).into_owned()
+            })
+        })),
+        Err(error) => {
+            findings.push(Finding::of("sources/".to_owned(), Err::<(), _>(error), |()| String::new()))
+        }
     }
     let folders = [
         project.sql_dir().join("sources").join(&clinic.product),

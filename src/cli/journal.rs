@@ -2,9 +2,8 @@
 //!
 //! A line is one JSON object with `at` and `event`. Names, counts and rows only; both files are their owner's alone.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -15,8 +14,9 @@ use serde::Serialize;
 use ulid::Ulid;
 
 use crate::config::Project;
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 use crate::model::ident::ClinicName;
+use crate::model::private;
 use crate::model::run::{Event, Observer, Stage};
 use crate::staging::{StageRun, private_folder};
 
@@ -48,6 +48,8 @@ enum Entry<'a> {
     },
     RunFailed {
         exit_code: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
         message: &'a str,
     },
     RunFinished {
@@ -112,7 +114,7 @@ impl Journal {
     /// Ends the log; why a run stopped, be it an error or what it found, is told in both files.
     pub(super) fn finish(&self, exit_code: u8, failure: Option<&Failure>) {
         if let Some(failure) = failure {
-            let entry = Entry::RunFailed { exit_code, message: &failure.message };
+            let entry = Entry::RunFailed { exit_code, cause: failure.cause, message: &failure.message };
             self.write(&entry);
             self.write_error(&entry);
         }
@@ -162,12 +164,7 @@ fn write_line<T: Serialize>(file: &mut File, entry: &T) -> Result<()> {
 }
 
 fn private_log(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .create_new(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| t!("staging.cannot_write", path = path.display()))
+    private::create_new(path).with_context(|| t!("staging.cannot_write", path = path.display()))
 }
 
 #[cfg(test)]

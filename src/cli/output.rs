@@ -108,15 +108,18 @@ pub(super) fn failure(failure: &Failure, format: Format) {
             }
             text
         }
-        Format::Json => serde_json::json!({
-            "error": {
+        Format::Json => {
+            let mut error = serde_json::json!({
                 "kind": kind_name(failure.kind),
                 "exit_code": failure.kind.exit_code(),
                 "message": failure.message,
                 "hints": failure.hints,
+            });
+            if let Some(cause) = failure.cause {
+                error["cause"] = serde_json::json!(cause);
             }
-        })
-        .to_string(),
+            serde_json::json!({ "error": error }).to_string()
+        }
     };
     status(&text);
 }

@@ -10,7 +10,8 @@ use rust_i18n::t;
 
 use super::arguments::Level;
 use super::output;
-use crate::model::run::{Event, Observer, Stage};
+use crate::config::Labels;
+use crate::model::run::{Event, Observer, Part, Stage};
 
 /// A plain line about one subject is not repeated sooner than this.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -21,6 +22,8 @@ const WORTH_A_LINE: Duration = Duration::from_secs(2);
 /// Shows what the stages do.
 pub(super) struct Progress {
     level: Level,
+    /// What the clinic's system calls the stages.
+    labels: Labels,
     bars: MultiProgress,
     subjects: Mutex<HashMap<(Stage, String), Subject>>,
     /// Of the stage that is at work.
@@ -46,10 +49,15 @@ struct Subject {
 
 impl Progress {
     pub(super) fn new(level: Level) -> Self {
+        Self::with(level, Labels::default())
+    }
+
+    /// In the words of these labels.
+    pub(super) fn with(level: Level, labels: Labels) -> Self {
         let visible = level >= Level::Info && std::io::stderr().is_terminal();
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
-        Self { level, bars, subjects: Mutex::default(), took: Mutex::default() }
+        Self { level, labels, bars, subjects: Mutex::default(), took: Mutex::default() }
     }
 
     fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
@@ -57,7 +65,7 @@ impl Progress {
             Some(total) => ProgressBar::new(total).with_style(bar_style()),
             None => ProgressBar::new_spinner().with_style(spinner_style()),
         });
-        bar.set_prefix(stage.as_str());
+        bar.set_prefix(self.called(Part::of(stage, name)));
         bar.set_message(name.to_owned());
         let now = Instant::now();
         let subject = Subject { bar, total, done: 0, started: now, told: now };
@@ -71,7 +79,7 @@ impl Progress {
         subject.bar.inc(amount);
         if self.bars.is_hidden() && subject.told.elapsed() >= PLAIN_INTERVAL {
             subject.told = Instant::now();
-            let line = subject.line(stage, name);
+            let line = subject.line(&self.called(Part::of(stage, name)), name);
             drop(subjects);
             self.line(&line);
         }
@@ -86,8 +94,9 @@ impl Progress {
         self.note(stage, name, subject.started);
         if took >= WORTH_A_LINE || self.level >= Level::Debug {
             let rows = t!("cli.progress.rows", count = output::count(rows));
+            let called = self.called(Part::of(stage, name));
             self.line(&format!(
-                "{stage:>9}  {name:<32} {rows:>18}  {:>9}",
+                "{called}  {name:<32} {rows:>18}  {:>9}",
                 output::duration(milliseconds(took))
             ));
         }
@@ -113,9 +122,15 @@ impl Progress {
         self.took.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stage is done: what it counted, and how long it took.
-    pub(super) fn stage_done(&self, stage: Stage, counts: &str, milliseconds: u64) {
-        self.line(&format!("{stage:>9}  {counts}  {}", output::duration(milliseconds)));
+    /// A stage, or a part of one that has a name of its own, is done: what it counted, and how long it took.
+    pub(super) fn done(&self, part: Part, counts: &str, milliseconds: u64) {
+        self.line(&format!("{}  {counts}  {}", self.called(part), output::duration(milliseconds)));
+    }
+
+    /// The name of a piece of work, as wide as all are.
+    fn called(&self, part: Part) -> String {
+        let width = self.labels.phase_width().max(9);
+        format!("{:>width$}", self.labels.phase(part).unwrap_or(part.as_str()))
     }
 
     /// A line above the bars.
@@ -133,7 +148,7 @@ impl Progress {
 
 impl Subject {
     /// `load  patients.csv  40%, 120,000/s, 12.0 s left`
-    fn line(&self, stage: Stage, name: &str) -> String {
+    fn line(&self, called: &str, name: &str) -> String {
         let seconds = self.started.elapsed().as_secs().max(1);
         let rate = (self.done / seconds).max(1);
         let pace = match self.total {
@@ -145,7 +160,7 @@ impl Subject {
             ),
             _ => t!("cli.progress.so_far", count = output::count(self.done), rate = output::count(rate)),
         };
-        format!("{stage:>9}  {name:<32} {pace}")
+        format!("{called}  {name:<32} {pace}")
     }
 }
 
@@ -155,11 +170,12 @@ impl Observer for Progress {
             Event::Started { stage, subject, total } => self.start(stage, subject, total),
             Event::Advanced { stage, subject, amount } => self.advance(stage, subject, amount),
             Event::Finished { stage, subject, rows } => self.finish(stage, subject, rows),
-            Event::Note { stage, text } => self.line(&format!("{stage:>9}  {text}")),
+            Event::Note { stage, text } => self.line(&format!("{}  {text}", self.called(stage.into()))),
             Event::Warning { stage, text } | Event::Retried { stage, text, .. }
                 if self.level >= Level::Warn =>
             {
-                self.bars.suspend(|| output::status(&format!("{stage:>9}  {}: {text}", t!("cli.warning"))));
+                let called = self.called(stage.into());
+                self.bars.suspend(|| output::status(&format!("{called}  {}: {text}", t!("cli.warning"))));
             }
             Event::Warning { .. } | Event::Retried { .. } => {}
         }
@@ -181,16 +197,14 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 fn bar_style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:>9}  {msg:24!} {bar:20} {percent:>3}% {per_sec:>12} {eta:>5}")
+    ProgressStyle::with_template("{prefix}  {msg:24!} {bar:20} {percent:>3}% {per_sec:>12} {eta:>5}")
         .expect("the template is a constant")
         .progress_chars("━╸─")
 }
 
 fn spinner_style() -> ProgressStyle {
-    ProgressStyle::with_template(
-        "{prefix:>9}  {msg:24!} {spinner} {human_pos:>12} {per_sec:>12} {elapsed:>5}",
-    )
-    .expect("the template is a constant")
+    ProgressStyle::with_template("{prefix}  {msg:24!} {spinner} {human_pos:>12} {per_sec:>12} {elapsed:>5}")
+        .expect("the template is a constant")
 }
 
 #[cfg(test)]
@@ -212,7 +226,7 @@ mod tests {
             started: Instant::now() - Duration::from_secs(10),
             told: Instant::now(),
         };
-        let line = subject.line(Stage::Load, "patients");
+        let line = subject.line("load", "patients");
         assert!(line.contains("33%") && line.contains("100/s") && line.contains("20.0 s"), "{line}");
     }
 }

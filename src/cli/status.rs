@@ -194,9 +194,10 @@ fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Resul
         .map(|(path, file, _)| (path, file))
         .collect();
     let mut found = BTreeSet::new();
+    let Ok(here) = sources::Folder::open(folder.clone()) else { return Ok(true) };
     for (name, config) in &clinic.sources {
         // A file that is missing is for load to tell; here it means that the last load no longer stands.
-        let Ok(files) = sources::find(&folder, name, config) else { return Ok(true) };
+        let Ok(files) = here.find(name, config) else { return Ok(true) };
         found.extend(files.into_iter().map(|file| file.shown));
     }
     Ok(!found.iter().eq(loaded.keys())

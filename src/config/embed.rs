@@ -24,6 +24,9 @@ pub struct Embed {
     /// The variable that holds the key, if the service wants one.
     #[serde(default)]
     pub key: Option<String>,
+    /// Where a variable is not set, rows go without vectors and a warning says so; else it is an error.
+    #[serde(default)]
+    pub optional: bool,
     /// Whether the dimension is asked for too: some models can shorten their vectors.
     #[serde(default)]
     pub send_dimension: bool,

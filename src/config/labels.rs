@@ -1,4 +1,4 @@
-//! What a report calls things: `report/labels.toml` of a system, a product or a clinic.
+//! What a report calls things, and a run its work: `report/labels.toml` of a system, a product or a clinic.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::sql_file::toml_file;
 use super::{Clinic, Project, mistake};
+use crate::model::run::Part;
 
 /// Names for people, in the order in which a report tells of them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,6 +17,17 @@ pub struct Labels {
     tables: Vec<Label>,
     /// Of what leaves records out or changes them: a rule, or a model.
     reasons: Vec<Label>,
+    /// Of what a run does.
+    phases: Vec<Phase>,
+}
+
+/// A piece of work, or several, in the words of those whom the migration is for.
+#[derive(Debug, Clone, Deserialize)]
+struct Phase {
+    parts: Vec<Part>,
+    /// By language.
+    #[serde(flatten)]
+    texts: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +58,18 @@ impl Labels {
     /// What a rule or a model does, in words.
     pub fn reason(&self, name: &str) -> Option<&str> {
         text(&self.reasons, name)
+    }
+
+    /// What a piece of a run's work is called; none where it has no name of its own.
+    pub fn phase(&self, part: Part) -> Option<&str> {
+        let phase = self.phases.iter().find(|phase| phase.parts.contains(&part))?;
+        phase.texts.get(&*rust_i18n::locale()).map(String::as_str)
+    }
+
+    /// How wide a column of all phases' names is.
+    pub fn phase_width(&self) -> usize {
+        let names = self.phases.iter().flat_map(|phase| phase.texts.get(&*rust_i18n::locale()));
+        names.map(|name| name.chars().count()).max().unwrap_or(0)
     }
 
     /// The place of a table in the report; those without a label come last.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
 use crate::config::Embed;
-use crate::error::Failure;
 use crate::error::again::{Retries, pause};
+use crate::error::{Cause, Failure};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::Secret;
 
@@ -77,12 +77,13 @@ impl<'a> Endpoint<'a> {
         loop {
             let (cause, wanted) = match self.once(texts) {
                 Ok(vectors) => return Ok(vectors),
-                Err(Trouble::Lasting(failure)) => return Err(failure.into()),
+                Err(Trouble::Lasting(failure)) => return Err(failure.cause(Cause::Service).into()),
                 Err(Trouble::Passing(cause, wanted)) => (cause, wanted),
             };
             let failure = || Failure::failed(t!("embed.no_answer", host = self.host(), cause = cause));
             let Some(retry) = retries.after(&failure().may_pass(cause.clone()).into()) else {
-                return Err(failure().hint(t!("embed.kept_hint", clinic = self.clinic)).into());
+                let failure = failure().hint(t!("embed.kept_hint", clinic = self.clinic));
+                return Err(failure.cause(Cause::Service).into());
             };
             let wait = wanted.map_or(retry.wait, |wanted| wanted.max(Duration::from_millis(1)).min(LONGEST));
             let text = t!("embed.again", host = self.host(), cause = cause);

@@ -17,27 +17,39 @@ use serde::Serialize;
 use self::endpoint::Endpoint;
 use crate::config::{Clinic, Embed, Project};
 use crate::error::again::pause;
-use crate::error::{self, Failure, interrupt};
+use crate::error::{self, Cause, Failure, interrupt};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::variable;
 use crate::staging::Staging;
 
+/// Where a clinic is served that names no address.
+const OPENAI: &str = "https://api.openai.com/v1";
+
 pub struct Options<'a> {
     pub project: &'a Project,
     pub clinic: &'a Clinic,
     pub staging: &'a Staging,
+    /// Of the tables that have an `[embed.TABLE]` those to look at; none for all.
+    pub only: Option<Vec<TableName>>,
+    /// Whether a service may be asked; else rows get only the vectors that are known already.
+    pub ask: bool,
 }
 
 /// What was done to one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub table: TableName,
-    /// Rows with a text.
+    /// Rows that have a vector.
     pub rows: u64,
     /// Different texts that the service was asked about.
     pub asked: u64,
     pub requests: u64,
+    /// Rows whose text has no vector, because nobody was asked for it.
+    pub without: u64,
+    /// The variable that nobody was asked for the lack of, where the clinic can do without (`optional`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unset: Option<String>,
 }
 
 /// Fills the vectors of every table that has an `[embed.TABLE]`.
@@ -46,7 +58,38 @@ pub struct Report {
 /// A table or column that is not there, a variable that is not set, a service that does not answer, answers with another
 /// dimension, or refuses; what came before is kept.
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Vec<Report>> {
-    options.clinic.embed.iter().map(|(table, embed)| one(options, table, embed, observer)).collect()
+    let wanted = |table: &TableName| options.only.as_ref().is_none_or(|only| only.contains(table));
+    let tables = options.clinic.embed.iter().filter(|(table, _)| wanted(table));
+    tables.map(|(table, embed)| one(options, table, embed, observer)).collect()
+}
+
+/// Refuses a clinic whose services cannot be asked, before anything else is done.
+///
+/// # Errors
+/// A variable of an `[embed.TABLE]` that is not `optional` is not set.
+pub fn ready(project: &Project, clinic: &Clinic) -> Result<()> {
+    for (table, embed) in clinic.embed.iter().filter(|(_, embed)| !embed.optional) {
+        if let Some(name) = unset(project, embed)? {
+            return Err(no_variable(clinic, table, name).into());
+        }
+    }
+    Ok(())
+}
+
+/// The first variable that is not set.
+fn unset<'a>(project: &Project, embed: &'a Embed) -> Result<Option<&'a str>> {
+    for name in [&embed.url, &embed.key].into_iter().flatten() {
+        if variable(project, name)?.is_none() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn no_variable(clinic: &Clinic, table: &TableName, name: &str) -> Failure {
+    Failure::usage(t!("embed.no_variable", table = table, variable = name))
+        .hint(t!("embed.no_variable_hint", variable = name, clinic = clinic.name))
+        .cause(Cause::Variable)
 }
 
 fn one(options: &Options<'_>, table: &TableName, embed: &Embed, observer: &dyn Observer) -> Result<Report> {
@@ -62,9 +105,23 @@ fn one(options: &Options<'_>, table: &TableName, embed: &Embed, observer: &dyn O
         ),
         |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
     )?;
-    let requests = if missing.is_empty() { 0 } else { ask(options, table, embed, &missing, observer)? };
-    let rows = fill(staging, &target, &text, embed)?;
-    Ok(Report { table: table.clone(), rows, asked: missing.len() as u64, requests })
+    let unset = if missing.is_empty() || !options.ask { None } else { unset(options.project, embed)? };
+    if let Some(name) = unset.filter(|_| !embed.optional) {
+        return Err(no_variable(options.clinic, table, name).into());
+    }
+    let asks = options.ask && unset.is_none() && !missing.is_empty();
+    let requests = if asks { ask(options, table, embed, &missing, observer)? } else { 0 };
+    fill(staging, &target, &text, embed)?;
+    let into = quoted(&embed.into);
+    Ok(Report {
+        table: table.clone(),
+        rows: staging.value(&format!("select count(*) from {target} where {into} is not null"))?,
+        asked: if asks { missing.len() as u64 } else { 0 },
+        requests,
+        without: staging
+            .value(&format!("select count(*) from {target} where {into} is null and {text} <> ''"))?,
+        unset: unset.map(str::to_owned),
+    })
 }
 
 fn columns_there(staging: &Staging, table: &TableName, embed: &Embed) -> Result<()> {
@@ -106,8 +163,8 @@ fn ask(
     missing: &[(String, String)],
     observer: &dyn Observer,
 ) -> Result<u64> {
-    let endpoint = endpoint(options, table, embed)?;
-    let (stage, subject) = (Stage::Transform, table.to_string());
+    let endpoint = endpoint(options, embed)?;
+    let (stage, subject) = (Stage::Transform, format!("embed.{table}"));
     observer.event(&Event::Started { stage, subject: &subject, total: Some(missing.len() as u64) });
     let mut requests = 0;
     let mut last: Option<Instant> = None;
@@ -132,23 +189,13 @@ fn gap(per_minute: u32) -> Duration {
     Duration::from_secs(60) / per_minute.max(1)
 }
 
-fn endpoint<'a>(options: &Options<'_>, table: &TableName, embed: &'a Embed) -> Result<Endpoint<'a>> {
-    let missing = |name: &str| {
-        Failure::usage(t!("embed.no_variable", table = table, variable = name)).hint(t!(
-            "embed.no_variable_hint",
-            variable = name,
-            clinic = options.clinic.name
-        ))
+fn endpoint<'a>(options: &Options<'_>, embed: &'a Embed) -> Result<Endpoint<'a>> {
+    let value = |name: &Option<String>| match name {
+        Some(name) => variable(options.project, name),
+        None => Ok(None),
     };
-    let url = match &embed.url {
-        Some(name) => variable(options.project, name)?.ok_or_else(|| missing(name))?.expose().to_owned(),
-        None => "https://api.openai.com/v1".to_owned(),
-    };
-    let key = match &embed.key {
-        Some(name) => Some(variable(options.project, name)?.ok_or_else(|| missing(name))?),
-        None => None,
-    };
-    Ok(Endpoint::new(&url, key, embed, options.clinic.name.as_str()))
+    let url = value(&embed.url)?.map_or_else(|| OPENAI.to_owned(), |url| url.expose().to_owned());
+    Ok(Endpoint::new(&url, value(&embed.key)?, embed, options.clinic.name.as_str()))
 }
 
 fn keep(staging: &Staging, embed: &Embed, batch: &[(String, String)], vectors: &[String]) -> Result<()> {
@@ -163,7 +210,7 @@ fn keep(staging: &Staging, embed: &Embed, batch: &[(String, String)], vectors: &
 }
 
 /// Writes the vectors into the table; rows without a text have none.
-fn fill(staging: &Staging, target: &str, text: &str, embed: &Embed) -> Result<u64> {
+fn fill(staging: &Staging, target: &str, text: &str, embed: &Embed) -> Result<()> {
     let into = quoted(&embed.into);
     let mut set = BTreeMap::from([(into.clone(), "known.vector".to_owned())]);
     if let Some(name) = &embed.model_into {
@@ -174,6 +221,5 @@ fn fill(staging: &Staging, target: &str, text: &str, embed: &Embed) -> Result<u6
         "update {target} set {set} from (select * from meta.embedding where {}) as known \
          where known.hash = sha256({text}) and {into} is distinct from known.vector",
         this_model(embed)
-    ))?;
-    staging.value(&format!("select count(*) from {target} where {into} is not null"))
+    ))
 }

@@ -6,6 +6,8 @@ pub mod interrupt;
 
 use std::fmt;
 
+use serde::Serialize;
+
 pub use driver::{duckdb, passing, postgres, sqlite};
 
 /// What went wrong, as far as a script that reads the exit code cares.
@@ -36,6 +38,22 @@ impl Kind {
     }
 }
 
+/// What kind of thing went wrong, where a script would do something else about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// A variable is not set.
+    Variable,
+    /// A database is not reached, or not any more.
+    Connection,
+    /// What the sources hold.
+    Data,
+    /// A model, or what it does to some row.
+    Transformation,
+    /// A service that is asked over HTTP.
+    Service,
+}
+
 /// A failure ready to be shown. Stages return it through `anyhow`; [`Failure::from_anyhow`] finds it again.
 #[derive(Debug)]
 pub struct Failure {
@@ -44,11 +62,12 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// What can pass by itself, as SQLSTATE or the system's word for it: the same again may succeed.
     pub passing: Option<String>,
+    pub cause: Option<Cause>,
 }
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), passing: None }
+        Self { kind, message: message.into(), hints: Vec::new(), passing: None, cause: None }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
@@ -77,6 +96,13 @@ impl Failure {
         self
     }
 
+    /// Says what kind of thing it was, unless that is known better already.
+    #[must_use]
+    pub fn cause(mut self, cause: Cause) -> Self {
+        self.cause = self.cause.or(Some(cause));
+        self
+    }
+
     /// Turns an error chain into one sentence (outermost context first) with the kind and hints of the `Failure`
     /// inside it, if there is one.
     pub fn from_anyhow(error: &anyhow::Error) -> Self {
@@ -88,7 +114,9 @@ impl Failure {
             hints.push(rust_i18n::t!("error.no_space_hint").into_owned());
         }
         let kind = inner.map_or(Kind::Failed, |failure| failure.kind);
-        Self { kind, message, hints, passing: inner.and_then(|failure| failure.passing.clone()) }
+        let cause =
+            inner.and_then(|failure| failure.cause).or((kind == Kind::Findings).then_some(Cause::Data));
+        Self { kind, message, hints, passing: inner.and_then(|failure| failure.passing.clone()), cause }
     }
 }
 

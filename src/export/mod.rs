@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::config::{Clinic, Project};
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, DataType, Table};
+use crate::model::file_name;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{ColumnEntry, Manifest, SourceCount, TableEntry};
 use crate::model::run::{Event, Observer, Stage};
@@ -160,19 +161,6 @@ fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<Tabl
         key: table.primary_key().to_vec(),
         keys: options.clinic.table(name).keys,
     })
-}
-
-/// A name as a file name: anything but letters, digits, `_`, `-` and `.` is written as `%XX`.
-fn file_name(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let encoded = name.bytes().enumerate().map(|(position, byte)| {
-        if plain(byte) || (byte == b'.' && position > 0) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    });
-    encoded.collect()
 }
 
 /// The columns in `ready`, with the catalog's types, in the catalog's order.

@@ -28,7 +28,7 @@ use self::survey::Surveyed;
 use crate::config::{Clinic, Project};
 use crate::error::interrupt;
 use crate::model::run::{Event, Observer, Stage};
-use crate::sources::{self, Dialect, Finding};
+use crate::sources::{Dialect, Finding};
 use crate::staging::Staging;
 
 /// What to load.
@@ -111,6 +111,14 @@ pub struct FileReport {
     pub counted: u64,
 }
 
+/// Refuses what cannot be asked, before anything is opened.
+///
+/// # Errors
+/// A live source's variable is not set.
+pub fn ready(project: &Project, clinic: &Clinic, only: &[String]) -> Result<()> {
+    extract::ready(project, clinic, only)
+}
+
 /// Says which sources would be read, and why. Reads the files (to hash them), asks no live source and writes nothing.
 ///
 /// # Errors
@@ -173,7 +181,7 @@ type Prepared = (Vec<Surveyed>, BTreeMap<String, books::Known>, Plan);
 
 /// Live sources are asked where somebody listens.
 fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Prepared> {
-    let mut asked = survey::find(options)?;
+    let (folder, mut asked) = survey::find(options)?;
     let known = books::known(options.staging)?;
     match observer {
         Some(observer) => extract::all(options, &mut asked, &known, observer)?,
@@ -184,8 +192,7 @@ fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Pre
     let surveyed = survey::all(asked)?;
     let found = surveyed.iter().map(Surveyed::found).collect::<Vec<_>>();
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
-    let mut unnamed =
-        sources::unnamed(&options.project.clinic_dir(&options.clinic.name), &options.clinic.sources);
+    let mut unnamed = folder.unnamed(&options.clinic.sources);
     if options.only.is_empty() {
         unnamed.extend(survey::unread_tables(&surveyed));
     }

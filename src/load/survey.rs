@@ -52,7 +52,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// Finds the files of the sources that are asked for, after all options were found to be possible.
-pub(super) fn find<'a>(options: &Options<'a>) -> Result<Vec<Asked<'a>>> {
+pub(super) fn find<'a>(options: &Options<'a>) -> Result<(sources::Folder, Vec<Asked<'a>>)> {
     let clinic = options.clinic;
     validate(clinic)?;
     for name in &options.only {
@@ -60,17 +60,18 @@ pub(super) fn find<'a>(options: &Options<'a>) -> Result<Vec<Asked<'a>>> {
             return Err(unknown(clinic, name).into());
         }
     }
-    let folder = options.project.clinic_dir(&clinic.name);
+    let folder = sources::Folder::open(options.project.clinic_dir(&clinic.name))?;
     let wanted = |name: &String| options.only.is_empty() || options.only.contains(name);
     let numbered = (1..).zip(&clinic.sources).filter(|(_, (name, _))| wanted(name));
     // Every file is found before the first is read: a missing one is told at once.
-    numbered
+    let asked: Result<Vec<Asked<'a>>> = numbered
         .map(|(number, (name, config))| {
             let is_live = config.url.is_some();
-            let files = if is_live { Vec::new() } else { sources::find(&folder, name, config)? };
+            let files = if is_live { Vec::new() } else { folder.find(name, config)? };
             Ok(Asked { name, number, config, options_hash: options_hash(config), files })
         })
-        .collect()
+        .collect();
+    Ok((folder, asked?))
 }
 
 /// Reads every file once.

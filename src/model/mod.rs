@@ -1,6 +1,7 @@
 //! Plain types that every ring may use: names, the target's catalog, snapshots' manifests, runs.
 
 pub mod catalog;
+mod file_name;
 mod hex;
 pub mod ident;
 pub mod keys;
@@ -8,8 +9,10 @@ pub mod lock;
 pub mod manifest;
 pub mod masked;
 pub mod merge;
+pub mod private;
 pub mod profile;
 pub mod proof;
 pub mod run;
 
+pub use file_name::file_name;
 pub use hex::hex;

@@ -53,6 +53,78 @@ impl FromStr for Stage {
     }
 }
 
+/// A piece of a run's work that a migration may have a name of its own for: the stages, what is looked at before the first
+/// one, and what `transform` does beside models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    Prepare,
+    Load,
+    Transform,
+    Dedupe,
+    Embed,
+    Check,
+    Export,
+    Push,
+    Verify,
+}
+
+impl Part {
+    pub const ALL: [Part; 9] = [
+        Part::Prepare,
+        Part::Load,
+        Part::Transform,
+        Part::Dedupe,
+        Part::Embed,
+        Part::Check,
+        Part::Export,
+        Part::Push,
+        Part::Verify,
+    ];
+
+    /// The piece of work that a stage is at when it tells of this subject.
+    pub fn of(stage: Stage, subject: &str) -> Self {
+        match subject.split_once('.').map(|(schema, _)| schema) {
+            Some("dedupe" | "xref" | "golden") if stage == Stage::Transform => Part::Dedupe,
+            Some("embed") if stage == Stage::Transform => Part::Embed,
+            _ => stage.into(),
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Part::Prepare => "prepare",
+            Part::Load => "load",
+            Part::Transform => "transform",
+            Part::Dedupe => "dedupe",
+            Part::Embed => "embed",
+            Part::Check => "check",
+            Part::Export => "export",
+            Part::Push => "push",
+            Part::Verify => "verify",
+        }
+    }
+}
+
+impl From<Stage> for Part {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Load => Part::Load,
+            Stage::Transform => Part::Transform,
+            Stage::Check => Part::Check,
+            Stage::Export => Part::Export,
+            Stage::Push => Part::Push,
+            Stage::Verify => Part::Verify,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
 /// Progress of a stage. Names and counts only: an observer may print or log all of it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]

@@ -1,7 +1,5 @@
 //! `pg_dump` of the tables that a push is about to change.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,6 +12,7 @@ use super::embedded::{client_program, without_pg_variables};
 use super::parameters::{Encryption, Parameters, Roots};
 use crate::error::Failure;
 use crate::model::ident::TableName;
+use crate::model::private;
 
 /// Dumps these tables in `pg_restore`'s format to `path`, readable by its owner only.
 ///
@@ -21,13 +20,7 @@ use crate::model::ident::TableName;
 /// `pg_dump` is missing, older than the server, or may not read a table; nothing is left at `path` then.
 pub fn backup(target: &Target, tables: &[TableName], path: &Path) -> Result<()> {
     let partial = path.with_extension("dump.partial");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&partial)
-        .with_context(|| t!("pg.cannot_write", path = partial.display()))?;
+    let file = private::create(&partial).with_context(|| t!("pg.cannot_write", path = partial.display()))?;
     let parameters = Parameters::parse(&target.url, &target.origin)?;
     let mut command = command(&parameters);
     command.arg("--format=custom");

@@ -16,7 +16,7 @@ use super::embedded::OLDEST;
 use super::parameters::Parameters;
 use super::read_only::ReadOnly;
 use super::tls;
-use crate::error::{self, Failure};
+use crate::error::{self, Cause, Failure};
 
 /// What every session has, so that values have one text form, hidden rows are an error, and nobody waits for a lock for
 /// ever. `search_path` is the server's.
@@ -151,6 +151,7 @@ impl Session {
             return Failure::failed(t!("pg.lost", address = self.address, database = self.database))
                 .hint(t!("pg.lost_hint"))
                 .may_pass(error::passing(error).unwrap_or_else(|| "closed".to_owned()))
+                .cause(Cause::Connection)
                 .into();
         }
         error::postgres(error)
@@ -273,7 +274,7 @@ fn explained(error: &Error, parameters: &Parameters, target: &Target) -> Failure
         user = parameters.user(),
         cause = cause
     ));
-    let failure = Failure { passing: error::passing(error), ..failure };
+    let failure = Failure { passing: error::passing(error), ..failure }.cause(Cause::Connection);
     match hint(error, &cause, target) {
         Some(hint) => failure.hint(hint),
         None => Failure { hints: Failure::from_anyhow(&error::postgres(error)).hints, ..failure },
@@ -291,6 +292,7 @@ fn silent(parameters: &Parameters, target: &Target) -> Failure {
     ))
     .hint(t!("pg.hint_running", origin = target.origin))
     .may_pass("timeout")
+    .cause(Cause::Connection)
 }
 
 fn hint(error: &Error, cause: &str, target: &Target) -> Option<String> {

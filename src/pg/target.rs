@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::Secret;
 use super::embedded::{self, DATABASE, Server, ServerOptions};
 use crate::config::{Clinic, Project};
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 
 /// A database to connect to.
 #[derive(Debug, Clone)]
@@ -106,6 +106,7 @@ impl Target {
         let url = variable(project, origin)?.ok_or_else(|| {
             Failure::usage(t!("pg.no_variable", target = name, variable = origin))
                 .hint(t!("pg.url_example", origin = origin))
+                .cause(Cause::Variable)
         })?;
         Ok(Self { name: name.to_owned(), production: config.production, ..Self::at(origin, url) })
     }

@@ -11,6 +11,8 @@ mod findings;
 mod quality;
 mod work;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -87,6 +89,9 @@ pub struct Report {
     pub fixes: Vec<Fixes>,
     /// What each stage took the last time.
     pub stages: Vec<StageRun>,
+    /// What the clinic's system calls these stages, and their parts that it has a name for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, String>,
     pub models: Vec<Model>,
     pub files: Vec<SnapshotFile>,
     pub checklist: Vec<Check>,
@@ -162,6 +167,7 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         not_verified: options.not_verified,
         maps: work::maps(&here)?,
         fixes: work::fixes(&here)?,
+        phases: work::phases(&labels),
         stages: work::stages(options.staging, manifest, options.target)?,
         models: work::models(&here, manifest)?,
         files: work::files(manifest),

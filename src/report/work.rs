@@ -1,14 +1,15 @@
 //! How the snapshot came to be: stages, models, maps, duplicates, corrections, files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{Here, SnapshotFile};
+use crate::config::Labels;
 use crate::model::ident::quoted;
 use crate::model::manifest::{Manifest, SourceFile};
-use crate::model::run::Stage;
+use crate::model::run::{Part, Stage};
 use crate::snapshot::Snapshot;
 use crate::staging::{StageRun, Staging};
 
@@ -85,7 +86,29 @@ pub(super) fn stages(staging: Option<&Staging>, manifest: &Manifest, target: &st
         let of_it = || runs.iter().rev().filter(of_stage).filter(there);
         of_it().find(|run| run.rows > 0).or_else(|| of_it().next()).cloned()
     };
-    Ok(Stage::ALL.into_iter().filter_map(last).collect())
+    let stages = Stage::ALL.into_iter().filter_map(last);
+    Ok(stages.flat_map(|stage| with_parts(&stage, &runs)).collect())
+}
+
+/// A stage between what came before it and what it did beside, where that was written down.
+fn with_parts(stage: &StageRun, runs: &[StageRun]) -> Vec<StageRun> {
+    let of_run = |part: Part| {
+        runs.iter().rfind(|run| {
+            let same = run.output == stage.output && run.ended_at == stage.ended_at;
+            run.run == stage.run && run.stage == part.as_str() && same
+        })
+    };
+    let before = of_run(Part::Prepare).cloned();
+    let parts: Vec<StageRun> = [Part::Dedupe, Part::Embed].into_iter().filter_map(of_run).cloned().collect();
+    let within: u64 = parts.iter().map(|part| part.milliseconds).sum();
+    let alone = StageRun { milliseconds: stage.milliseconds.saturating_sub(within), ..stage.clone() };
+    before.into_iter().chain([alone]).chain(parts).collect()
+}
+
+/// What a system calls the pieces of a run.
+pub(super) fn phases(labels: &Labels) -> BTreeMap<String, String> {
+    let name = |part: Part| labels.phase(part).map(|phase| (part.to_string(), phase.to_owned()));
+    Part::ALL.into_iter().filter_map(name).collect()
 }
 
 pub(super) fn models(here: &Here<'_>, manifest: &Manifest) -> Result<Vec<Model>> {

@@ -21,9 +21,9 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
-use crate::model::hex;
 use crate::model::ident::TableName;
 use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, TableEntry};
+use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
 pub use numbers::Records;
@@ -231,15 +231,8 @@ fn damaged(path: &Path) -> anyhow::Error {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
+    let mut file =
+        private::create(path).with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(())

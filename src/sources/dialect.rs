@@ -202,7 +202,10 @@ pub fn validate(source: &str, config: &SourceConfig) -> Result<()> {
         return Err(Failure::usage(t!("folder.alone", source = source, key = key)).into());
     }
     let is_database = config.url.is_some() || config.table.is_some() || config.query.is_some();
-    if let Some(key) = text_key(config).filter(|_| is_database) {
+    // A PostgreSQL may not know what its texts are in.
+    let of_postgres = config.url.is_some() && config.collection.is_none();
+    let key = text_keys(config).find(|key| !(of_postgres && *key == "encoding"));
+    if let Some(key) = key.filter(|_| is_database) {
         return Err(Failure::usage(t!("load.key_of_text", source = source, key = key)).into());
     }
     if let Some(name) = &config.encoding {
@@ -236,11 +239,11 @@ fn misfit(config: &SourceConfig) -> Option<&'static str> {
         ("optional_columns", config.optional_columns.is_some()),
         ("cursor", config.cursor.is_some()),
     ];
-    text_key(config).or_else(|| others.into_iter().find_map(|(name, given)| given.then_some(name)))
+    text_keys(config).next().or_else(|| others.into_iter().find_map(|(name, given)| given.then_some(name)))
 }
 
-/// The first key that says how a text or a sheet is read.
-fn text_key(config: &SourceConfig) -> Option<&'static str> {
+/// The keys that say how a text or a sheet is read.
+fn text_keys(config: &SourceConfig) -> impl Iterator<Item = &'static str> {
     let keys = [
         ("encoding", config.encoding.is_some()),
         ("delimiter", config.delimiter.is_some()),
@@ -251,7 +254,7 @@ fn text_key(config: &SourceConfig) -> Option<&'static str> {
         ("sheet", config.sheet.is_some()),
         ("empty", config.empty != Empty::Null),
     ];
-    keys.into_iter().find_map(|(name, given)| given.then_some(name))
+    keys.into_iter().filter_map(|(name, given)| given.then_some(name))
 }
 
 /// The quote of clinic.toml: not given, given as none, or given.

@@ -34,6 +34,24 @@ pub(super) fn by_name(source_name: &str, name: &str) -> Result<&'static Encoding
         .ok_or_else(|| Failure::usage(t!("load.bad_encoding", path = source_name, name = name)).into())
 }
 
+/// What PostgreSQL calls the encoding of a name in clinic.toml; none for one that it cannot turn into UTF-8.
+pub fn postgres_encoding(name: &str) -> Option<&'static str> {
+    Some(match Encoding::for_label(name.as_bytes())?.name() {
+        "windows-1250" => "WIN1250",
+        "windows-1251" => "WIN1251",
+        "windows-1252" => "WIN1252",
+        "windows-1253" => "WIN1253",
+        "windows-1254" => "WIN1254",
+        "windows-1257" => "WIN1257",
+        "ISO-8859-2" => "LATIN2",
+        "ISO-8859-3" => "LATIN3",
+        "ISO-8859-15" => "LATIN9",
+        "KOI8-R" => "KOI8R",
+        "UTF-8" => "UTF8",
+        _ => return None,
+    })
+}
+
 /// Decides a text file's encoding: the given one, else the frozen one, else what the bytes are.
 ///
 /// Detection knows UTF-8, UTF-16 and Windows-1252 (of which Latin-1 is a part). A file in which lines of UTF-8 and of

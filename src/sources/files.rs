@@ -24,17 +24,38 @@ pub struct SourceFile {
     pub path: PathBuf,
 }
 
-/// Resolves a source's globs against the clinic's folder, in name order, each file once.
-///
-/// Every glob must match, unless the source is optional (`optional_columns`), in which case there may be no file at all.
-///
-/// # Errors
-/// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device.
-pub fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
-    if let Some(path) = &config.attachments {
-        return Ok(vec![attachments(folder, source, path)?]);
+/// A clinic's folder, whose names globs can meet.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// # Errors
+    /// A name in `sources/` or below is not UTF-8.
+    pub fn open(folder: PathBuf) -> Result<Self> {
+        all_named(&folder.join("sources"))?;
+        Ok(Self(folder))
     }
-    all_named(&folder.join("sources"))?;
+
+    /// Resolves a source's globs against the clinic's folder, in name order, each file once.
+    ///
+    /// Every glob must match, unless the source is optional (`optional_columns`), in which case there may be no file at all.
+    ///
+    /// # Errors
+    /// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device.
+    pub fn find(&self, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
+        match &config.attachments {
+            Some(path) => Ok(vec![attachments(&self.0, source, path)?]),
+            None => find(&self.0, source, config),
+        }
+    }
+
+    /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
+    pub fn unnamed(&self, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
+        unnamed(&self.0, sources)
+    }
+}
+
+fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
     let mut found = Vec::new();
     for pattern in &config.files {
         let matches = matching(folder, source, pattern)?;
@@ -78,8 +99,7 @@ const KINDS: [&str; 18] = [
     "bson", "parquet", "gz", "zst", "zip",
 ];
 
-/// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
-pub fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
+fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
     let patterns: Vec<Pattern> = sources
         .values()
         .flat_map(|source| {
@@ -232,7 +252,7 @@ fn attachments(folder: &Path, source: &str, path: &str) -> Result<SourceFile> {
 
 /// What stands there instead of a file: to open a named pipe is to wait for whoever writes into it. A link counts as
 /// what it leads to; one that leads nowhere is told where it is opened.
-fn no_file(path: &Path) -> Option<Cow<'static, str>> {
+pub(super) fn no_file(path: &Path) -> Option<Cow<'static, str>> {
     let kind = std::fs::metadata(path).ok()?.file_type();
     let is_regular = kind.is_file();
     #[cfg(unix)]

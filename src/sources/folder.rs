@@ -13,12 +13,14 @@ use super::batch::{Batcher, Origin};
 use super::files::SourceFile;
 use super::header::{self, Header};
 use super::survey::{BLOCK, Fingerprint};
-use super::{Emit, Portion, Totals};
+use super::{Emit, Finding, Portion, Severity, Totals};
 use crate::config::Empty;
 use crate::error::{Failure, interrupt};
 use crate::model::hex;
 
 const COLUMNS: [&str; 6] = ["path", "name", "size", "sha256", "type", "modified"];
+/// So many hidden names are told.
+const SHOWN: usize = 5;
 /// So much of a file tells its type.
 const START: usize = 8192;
 
@@ -40,6 +42,28 @@ struct Attachment {
     modified: Option<String>,
 }
 
+/// What the folder holds under one name.
+struct Entry {
+    path: PathBuf,
+    /// Why it is no file that can be read.
+    fault: Option<Fault>,
+}
+
+/// A record that is refused.
+struct Fault {
+    /// A rule name.
+    reason: &'static str,
+    why: String,
+}
+
+/// All of a folder and of the folders in it.
+struct Listing {
+    /// In name order.
+    entries: Vec<Entry>,
+    /// Names that begin with a dot, which are no attachments.
+    hidden: Vec<PathBuf>,
+}
+
 impl Folder {
     pub(super) fn open(folder: &SourceFile, bytes: u64) -> Self {
         let names = COLUMNS.map(str::to_owned);
@@ -48,77 +72,147 @@ impl Folder {
 
     pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
         let mut batcher = Batcher::new(origin, &self.header.names, Empty::Text);
-        for path in files(&self.folder)? {
-            let one = attachment(&self.folder, &path)?;
+        let listing = listing(&self.folder)?;
+        for entry in &listing.entries {
+            let place = batcher.record + 1;
+            let one = match attachment(&self.folder, entry)? {
+                Ok(one) => one,
+                Err(fault) => {
+                    let path = shown(&self.folder, &entry.path);
+                    let detail = t!("folder.refused", path = path, why = fault.why).into_owned();
+                    batcher.refuse_next(place, fault.reason, Some(detail), emit)?;
+                    continue;
+                }
+            };
             let name = one.path.rsplit('/').next().unwrap_or(&one.path);
             let size = one.size.to_string();
             let cells = [&one.path, name, &size, &one.sha256, &one.media_type].map(Some);
-            let place = batcher.record + 1;
             let cells = cells.into_iter().chain([one.modified.as_deref()]);
             batcher.push_cells(cells, |_| place.to_string(), emit)?;
             emit(Portion::Progress(one.size))?;
         }
         emit(Portion::Progress(self.bytes.min(1)))?;
-        batcher.finish(emit)
+        let mut totals = batcher.finish(emit)?;
+        totals.findings.extend(hidden(&self.folder, &listing.hidden));
+        Ok(totals)
     }
 
     /// The files that are there, and the folder's fingerprint, by walking through it again.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
-        Ok((files(&self.folder)?.len() as u64, fingerprint(&self.folder)?))
+        Ok((listing(&self.folder)?.entries.len() as u64, fingerprint(&self.folder)?))
     }
 }
 
-/// A hash over path, size, hash and time of every file.
+/// What begins with a dot is named: nobody is to look for it in vain.
+fn hidden(folder: &SourceFile, hidden: &[PathBuf]) -> Option<Finding> {
+    let names = hidden.iter().take(SHOWN).map(|path| shown(folder, path)).collect::<Vec<_>>().join(", ");
+    let finding = Finding::new("hidden_files", Severity::Warning, hidden.len() as u64);
+    (!hidden.is_empty()).then(|| finding.detail(t!("folder.hidden", names = names)))
+}
+
+/// A hash over path, size, hash and time of every file, and over what is no file that can be read.
 pub(super) fn fingerprint(folder: &SourceFile) -> Result<Fingerprint> {
     let (mut hash, mut bytes) = (Sha256::new(), 0);
-    for path in files(folder)? {
-        let one = attachment(folder, &path)?;
-        bytes += one.size;
-        let modified = one.modified.unwrap_or_default();
-        hash.update(format!("{}\0{}\0{}\0{modified}\n", one.path, one.size, one.sha256));
+    let listing = listing(folder)?;
+    for entry in &listing.entries {
+        match attachment(folder, entry)? {
+            Ok(one) => {
+                bytes += one.size;
+                let modified = one.modified.unwrap_or_default();
+                hash.update(format!("{}\0{}\0{}\0{modified}\n", one.path, one.size, one.sha256));
+            }
+            Err(fault) => hash.update(format!("{}\0{}\n", inside(folder, &entry.path), fault.reason)),
+        }
+    }
+    for path in &listing.hidden {
+        hash.update(format!("{}\0hidden\n", inside(folder, path)));
     }
     Ok(Fingerprint { bytes, sha256: hex(hash.finalize()) })
 }
 
-/// The folder's files and those of folders in it, in name order; hidden ones are none.
+/// The folder's entries and those of folders in it.
 ///
 /// # Errors
-/// A folder that cannot be read; what is neither file nor folder.
-fn files(folder: &SourceFile) -> Result<Vec<PathBuf>> {
+/// The folder itself cannot be read, or holds a name that is not UTF-8.
+fn listing(folder: &SourceFile) -> Result<Listing> {
     super::files::all_named(&folder.path)?;
-    let (mut found, mut folders) = (Vec::new(), vec![folder.path.clone()]);
+    let mut listing = Listing { entries: Vec::new(), hidden: Vec::new() };
+    let mut folders = vec![folder.path.clone()];
     while let Some(next) = folders.pop() {
         interrupt::check()?;
-        for entry in std::fs::read_dir(&next).map_err(|error| unreadable(folder, &next, &error))? {
-            let path = entry.map_err(|error| unreadable(folder, &next, &error))?.path();
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            // A link counts as what it leads to, but into no folder: it may lead back.
-            let is_link = path.is_symlink();
-            match std::fs::metadata(&path) {
-                _ if hidden => {}
-                Ok(kind) if kind.is_dir() && !is_link => folders.push(path),
-                Ok(kind) if kind.is_file() => found.push(path),
-                Ok(_) => {
-                    let shown = shown(folder, &path);
-                    return Err(Failure::failed(t!("folder.no_file", path = shown)).into());
-                }
-                Err(error) => return Err(unreadable(folder, &path, &error)),
+        let paths = std::fs::read_dir(&next).and_then(|all| all.map(|one| Ok(one?.path())).collect());
+        let paths: Vec<PathBuf> = match paths {
+            Ok(paths) => paths,
+            Err(error) if next == folder.path => {
+                return Err(
+                    Failure::failed(t!("load.cannot_read", path = folder.shown, error = error)).into()
+                );
+            }
+            Err(error) => {
+                let fault = Some(Fault { reason: "unreadable_folder", why: error.to_string() });
+                listing.entries.push(Entry { path: next, fault });
+                continue;
+            }
+        };
+        for path in paths {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                listing.hidden.push(path);
+            } else if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else {
+                listing.entries.push(Entry { fault: no_attachment(&path), path });
             }
         }
     }
-    found.sort();
-    Ok(found)
+    listing.entries.sort_by(|one, other| one.path.cmp(&other.path));
+    listing.hidden.sort();
+    Ok(listing)
 }
 
-fn attachment(folder: &SourceFile, path: &Path) -> Result<Attachment> {
-    let failed = |error: std::io::Error| unreadable(folder, path, &error);
-    let mut input = File::open(path).map_err(failed)?;
+/// Why what stands there is no attachment. A link counts as what it leads to, but into no folder: it may lead back.
+fn no_attachment(path: &Path) -> Option<Fault> {
+    match std::fs::metadata(path) {
+        Ok(kind) if kind.is_file() => None,
+        Ok(kind) if kind.is_dir() => {
+            Some(Fault { reason: "linked_folder", why: t!("folder.linked").into_owned() })
+        }
+        // To open a named pipe is to wait for whoever writes into it.
+        Ok(_) => {
+            let why = super::files::no_file(path).unwrap_or_else(|| t!("load.device")).into_owned();
+            Some(Fault { reason: "no_regular_file", why })
+        }
+        Err(error) => Some(Fault { reason: "unreadable_file", why: error.to_string() }),
+    }
+}
+
+/// What is to know of a file, or why that cannot be known.
+///
+/// # Errors
+/// Ctrl-C.
+fn attachment(folder: &SourceFile, entry: &Entry) -> Result<Result<Attachment, Fault>> {
+    if let Some(Fault { reason, why }) = &entry.fault {
+        return Ok(Err(Fault { reason, why: why.clone() }));
+    }
+    match look(folder, &entry.path) {
+        Ok(one) => Ok(Ok(one)),
+        Err(error) => {
+            interrupt::check()?;
+            Ok(Err(Fault { reason: "unreadable_file", why: error.to_string() }))
+        }
+    }
+}
+
+/// Reads a file to its end, or until Ctrl-C.
+fn look(folder: &SourceFile, path: &Path) -> std::io::Result<Attachment> {
+    let mut input = File::open(path)?;
     let modified = input.metadata().and_then(|metadata| metadata.modified()).ok();
     let (mut hash, mut size, mut start) = (Sha256::new(), 0, Vec::new());
     let mut block = vec![0; BLOCK];
     loop {
-        interrupt::check()?;
-        let read = input.read(&mut block).map_err(failed)?;
+        if interrupt::requested() {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        let read = input.read(&mut block)?;
         if read == 0 {
             break;
         }
@@ -127,15 +221,19 @@ fn attachment(folder: &SourceFile, path: &Path) -> Result<Attachment> {
         let room = (START - start.len().min(START)).min(read);
         start.extend_from_slice(&block[..room]);
     }
-    let inside = path.strip_prefix(&folder.path).unwrap_or(path).to_string_lossy();
     let time = |time| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Micros, true);
     Ok(Attachment {
-        path: inside.replace(std::path::MAIN_SEPARATOR, "/"),
+        path: inside(folder, path),
         size,
         sha256: hex(hash.finalize()),
         media_type: media_type(&start).to_owned(),
         modified: modified.map(time),
     })
+}
+
+/// A path from the folder on.
+fn inside(folder: &SourceFile, path: &Path) -> String {
+    path.strip_prefix(&folder.path).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
 }
 
 /// By what the file holds; its name says nothing.
@@ -161,10 +259,5 @@ fn is_text(start: &[u8]) -> bool {
 }
 
 fn shown(folder: &SourceFile, path: &Path) -> String {
-    let inside = path.strip_prefix(&folder.path).unwrap_or(path);
-    Path::new(&folder.shown).join(inside).display().to_string()
-}
-
-fn unreadable(folder: &SourceFile, path: &Path, error: &std::io::Error) -> anyhow::Error {
-    Failure::failed(t!("load.cannot_read", path = shown(folder, path), error = error)).into()
+    Path::new(&folder.shown).join(inside(folder, path)).display().to_string()
 }

@@ -45,7 +45,8 @@ pub use dialect::{
     validate,
 };
 pub use documents::Fields;
-pub use files::{SourceFile, find, unnamed};
+pub use encoding::postgres_encoding;
+pub use files::{Folder, SourceFile};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 

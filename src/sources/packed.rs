@@ -23,6 +23,9 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Exports of text shrink to a twentieth; nothing that a clinic has to a two hundredth.
 const MOST_TIMES: u64 = 200;
 
+/// A file is packed in others so often at most.
+const DEEPEST: usize = 3;
+
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
@@ -134,10 +137,31 @@ fn open_zip(file: &SourceFile, path: &Path) -> Result<ZipArchive<BufReader<File>
 /// A damaged, cut, encrypted archive, or one that would become far too large.
 pub fn unpack(file: &SourceFile, into: &Path) -> Result<SourceFile> {
     let outer = archive(&file.path);
-    if outer != file.path {
-        return unpack_member(file, outer, into);
-    }
     let packed = std::fs::metadata(outer).map_err(|error| unreadable(file, &error))?.len();
+    let mut unpacked = match outer == file.path {
+        true => unpack_stream(file, packed, into)?,
+        false => unpack_member(file, outer, into)?,
+    };
+    // A file that was packed before it was packed.
+    for _ in 1..DEEPEST {
+        if !is_stream(&start_of(&unpacked.path)) || unpacked.path == file.path {
+            break;
+        }
+        unpacked = unpack_stream(&unpacked, packed, into)?;
+    }
+    let start = start_of(&unpacked.path);
+    let is_archive = packing(&start) == Some(Packing::Zip) && members(&unpacked)?.is_some();
+    if unpacked.path != file.path && (is_stream(&start) || is_archive) {
+        return Err(Failure::failed(t!("packed.nested", path = file.shown))
+            .hint(t!("packed.unpack_hint", path = outer.display()))
+            .into());
+    }
+    Ok(unpacked)
+}
+
+/// Unpacks a file of one stream; all that comes out is measured by what lies on the disk.
+fn unpack_stream(file: &SourceFile, packed: u64, into: &Path) -> Result<SourceFile> {
+    let outer = file.path.as_path();
     let input = || File::open(outer).map_err(|error| unreadable(file, &error));
     let room = Room { packed, promised: None };
     match packing(&start_of(outer)) {
@@ -165,17 +189,7 @@ fn unpack_member(file: &SourceFile, outer: &Path, into: &Path) -> Result<SourceF
         _ => damaged(file),
     })?;
     let room = Room { packed: member.compressed_size(), promised: Some(member.size()) };
-    let unpacked = write(file, member, room, into)?;
-    match packing(&start_of(&unpacked.path)) {
-        // A file that was packed before it was put into the archive.
-        Some(Packing::Gzip | Packing::Zstd) => unpack(&unpacked, into),
-        Some(Packing::Zip) if members(&unpacked)?.is_some() => {
-            Err(Failure::failed(t!("packed.nested", path = file.shown))
-                .hint(t!("packed.unpack_hint", path = outer.display()))
-                .into())
-        }
-        _ => Ok(unpacked),
-    }
+    write(file, member, room, into)
 }
 
 /// How much may come out.

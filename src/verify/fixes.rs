@@ -1,7 +1,6 @@
 //! `--fix-sql`: the statements that would make the target's rows the snapshot's. They are written, never run.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -12,6 +11,7 @@ use super::Compared;
 use super::differences::{Difference, Kind};
 use crate::model::catalog::{ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
+use crate::model::private;
 
 /// Rows of one INSERT.
 const ROWS: usize = 500;
@@ -80,9 +80,7 @@ impl Fixes {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(cannot)?,
             _ => {}
         }
-        let mut options = std::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create_new(true).mode(0o600).open(&self.path).with_context(cannot)?;
+        let mut file = private::create_new(&self.path).with_context(cannot)?;
         file.write_all(self.text(snapshot).as_bytes()).with_context(cannot)?;
         file.sync_all().with_context(cannot)?;
         Ok(Some(FixReport { path: self.path, rows, commented }))

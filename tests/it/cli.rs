@@ -7,7 +7,7 @@ mod every_clinic;
 mod full_refresh;
 mod loading;
 mod rehearse;
-mod replica;
+pub(crate) mod replica;
 mod report;
 mod review;
 mod safety;

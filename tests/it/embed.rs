@@ -1,5 +1,8 @@
 //! Vectors from a service that misbehaves: each text is asked for once, whatever happens in between.
 
+mod pgvector;
+mod told_apart;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trasvase::embed;
 use trasvase::error::Failure;
-use trasvase::model::run::{Event, Observer};
+use trasvase::model::run::{Event, Observer, Silent};
 use trasvase::staging::Staging;
 
 use crate::pipeline::Run;
@@ -21,6 +24,8 @@ enum Answer {
     Good,
     Status(u16),
     Slow,
+    /// Busy, for so many seconds.
+    Later(u32),
     /// Vectors that are longer than asked for.
     Longer,
     /// One vector too few.
@@ -94,6 +99,7 @@ fn answer(stream: TcpStream, script: &Mutex<Vec<Answer>>, paid: &Mutex<BTreeMap<
     let how = script.lock().unwrap().pop().unwrap_or(Answer::Good);
     let vector = |index: usize| json!({"index": index, "embedding": [0.5, texts[index].len() as f64, -1e-7]});
     let longer = |index: usize| json!({"index": index, "embedding": [1, 2, 3, 4]});
+    let mut wait = 0;
     let (status, body) = match how {
         Answer::Good => {
             for text in &texts {
@@ -101,6 +107,10 @@ fn answer(stream: TcpStream, script: &Mutex<Vec<Answer>>, paid: &Mutex<BTreeMap<
             }
             // In another order than they were asked for.
             (200, json!({"data": (0..texts.len()).rev().map(vector).collect::<Vec<_>>()}).to_string())
+        }
+        Answer::Later(seconds) => {
+            wait = seconds;
+            (429, "{}".to_owned())
         }
         Answer::Status(status) => (status, "{\"error\": \"no\"}".to_owned()),
         Answer::Slow => {
@@ -115,7 +125,7 @@ fn answer(stream: TcpStream, script: &Mutex<Vec<Answer>>, paid: &Mutex<BTreeMap<
         Answer::Cut => return,
     };
     let head = format!(
-        "HTTP/1.1 {status} x\r\nconnection: close\r\nretry-after: 0\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} x\r\nconnection: close\r\nretry-after: {wait}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let mut stream = stream;
@@ -134,8 +144,8 @@ impl Observer for Listener {
     }
 }
 
-const SETTINGS: &str = "
-[embed.project_embeddings]
+/// In place of the clinic's own.
+const SETTINGS: &str = "[embed.project_embeddings]
 columns = ['content']
 model = 'm'
 dimension = 3
@@ -149,19 +159,28 @@ timeout = 1
 async fn laboratory(service: &Service) -> (Run, support::TestDatabase) {
     let legacy =
         support::database_with(include_str!("../../clinics/mdw-lab/sources/LEGACY_DB_URL.sql")).await;
+    let project = project(service, &legacy);
+    (Run::in_project(project, "mdw-lab").await, legacy)
+}
+
+/// The clinic, whose texts this service is asked about.
+fn project(service: &Service, legacy: &support::TestDatabase) -> support::TestProject {
     let project = support::project(&["mdw-lab"]);
     let toml = project.path().join("clinics/mdw-lab/clinic.toml");
-    let text = std::fs::read_to_string(&toml).unwrap() + SETTINGS;
-    std::fs::write(toml, text).unwrap();
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let (before, after) = text.split_once("[embed.project_embeddings]\n").unwrap();
+    let (_, after) = after.split_once("\n\n").unwrap();
+    std::fs::write(toml, format!("{before}{SETTINGS}\n{after}")).unwrap();
     let variables =
         format!("LEGACY_DB_URL='{}'\nEMBED_URL='{}'\nEMBED_KEY='open sesame'\n", legacy.url, service.url);
     project.write(".env", &variables);
-    (Run::in_project(project, "mdw-lab").await, legacy)
+    project
 }
 
 fn enhance(run: &Run, staging: &Staging) -> (Result<embed::Report, Failure>, Vec<String>) {
     let listener = Listener::default();
-    let options = embed::Options { project: &run.project.project, clinic: &run.clinic, staging };
+    let (project, clinic) = (&run.project.project, &run.clinic);
+    let options = embed::Options { project, clinic, staging, only: None, ask: true };
     let reports = embed::run(&options, &listener).map_err(|error| Failure::from_anyhow(&error));
     (reports.map(|mut reports| reports.remove(0)), listener.0.into_inner().unwrap())
 }
@@ -210,7 +229,12 @@ async fn a_text_is_paid_for_once_whatever_the_service_does() {
     assert_eq!(*service.requests.lock().unwrap(), asked);
     // Every row has the vector of its own text, also after its model was built anew.
     staging.execute("update target.project_embeddings set embedding = null").unwrap();
-    enhance(&run, &staging).0.unwrap();
+    // Who may ask nobody still gets what is known.
+    let (project, clinic) = (&run.project.project, &run.clinic);
+    let options = embed::Options { project, clinic, staging: &staging, only: None, ask: false };
+    let report = embed::run(&options, &Silent).unwrap().remove(0);
+    assert_eq!((report.rows, report.asked, report.without), (420, 0, 0));
+    assert_eq!(*service.requests.lock().unwrap(), asked);
     let wrong = "select count(*) from target.project_embeddings
                  where model <> 'm' or embedding is distinct from '[0.5,' || strlen(content) || ',-0.0000001]'";
     assert_eq!(staging.value::<i64>(wrong).unwrap(), 0);

@@ -6,6 +6,7 @@ pub(crate) mod desk;
 mod documents;
 mod live_mongodb;
 mod postgres;
+mod refused;
 mod sakila;
 mod sheets;
 mod strange;

@@ -205,6 +205,10 @@ fn a_folder_of_attachments_is_a_table_of_its_files() {
     desk.write("docs/.hidden", "x");
     let report = desk.load().unwrap();
     assert_eq!(report.rows(), 2);
+    // What begins with a dot is no attachment, and that is told.
+    let finding = &report.sources[0].findings[0];
+    assert_eq!((finding.rule.as_str(), finding.count), ("hidden_files", 1));
+    assert!(finding.detail.as_deref().unwrap().contains("docs/.hidden"), "{finding:?}");
     assert_eq!(
         desk.rows("select path, name, size, type, length(sha256)::varchar, try_cast(modified as timestamptz) is not null from raw.s order by _id"),
         [
@@ -218,4 +222,55 @@ fn a_folder_of_attachments_is_a_table_of_its_files() {
     desk.configure("[sources.s]\nattachments = 'docs'\ndelimiter = ';'");
     let failure = desk.load().unwrap_err();
     assert_eq!((failure.kind, failure.message.contains("delimiter")), (Kind::Usage, true), "{failure:?}");
+}
+
+/// As root reads what nobody may, a file of the system that fails when it is read stands for one without rights.
+#[test]
+fn an_attachment_that_cannot_be_read_is_refused_and_the_others_load() {
+    use std::os::unix::fs::symlink;
+    let desk = Desk::new("[sources.s]\nattachments = 'docs'");
+    desk.write("docs/a.txt", "a");
+    desk.write("docs/deep/b.txt", "b");
+    let docs = desk.clinic_dir().join("docs");
+    symlink("nowhere.pdf", docs.join("broken.pdf")).unwrap();
+    symlink("deep", docs.join("again")).unwrap();
+    symlink("/proc/self/mem", docs.join("memory")).unwrap();
+    nix::unistd::mkfifo(&docs.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let report = desk.load().unwrap();
+    let file = &report.sources[0].files[0];
+    assert_eq!((report.rows(), report.refused(), file.counted), (2, 4, 6));
+    assert_eq!(
+        desk.rows("select record, reason, split_part(detail, ':', 1) from meta.load_error order by record"),
+        [
+            json!(["2", "linked_folder", "docs/again"]),
+            json!(["3", "unreadable_file", "docs/broken.pdf"]),
+            json!(["5", "unreadable_file", "docs/memory"]),
+            json!(["6", "no_regular_file", "docs/pipe"]),
+        ]
+    );
+    assert!(desk.load().unwrap().unchanged());
+    // What is mended is a change.
+    std::fs::write(docs.join("nowhere.pdf"), "c").unwrap();
+    let report = desk.load().unwrap();
+    assert_eq!((report.rows(), report.refused()), (4, 3));
+}
+
+#[test]
+fn what_was_packed_twice_is_unpacked_twice_and_no_deeper_than_three_times() {
+    let twice = gzip(&gzip(CSV.as_bytes()));
+    let thrice = zstd::encode_all(&twice[..], 3).unwrap();
+    let plain = desk("s.csv", "s.csv", CSV.as_bytes());
+    plain.load().unwrap();
+    for bytes in [twice, thrice.clone()] {
+        let desk = desk("s.csv.gz", "s.csv.gz", &bytes);
+        desk.load().unwrap_or_else(|failure| panic!("{failure:?}"));
+        assert_eq!(desk.rows(ROWS), plain.rows(ROWS));
+    }
+    let documents = desk("s.json.gz", "s.json.gz", &gzip(&gzip(b"{\"id\": 1}\n{\"id\": 2}\n")));
+    assert_eq!(documents.load().unwrap().rows(), 2);
+    for bytes in [gzip(&thrice), gzip(&zip_of(&[("a.csv", CSV.as_bytes())]))] {
+        let failure = desk("s.gz", "s.gz", &bytes).load().unwrap_err();
+        assert!(failure.message.contains("s.gz is an archive inside an archive"), "{failure:?}");
+        assert!(failure.hints[0].contains("s.gz by hand"), "{failure:?}");
+    }
 }

@@ -357,6 +357,27 @@ async fn orphans_are_rejected_emptied_or_given_a_ghost_for_a_parent() {
     tiny.push().await;
     assert_eq!(tiny.texts(PEOPLE).await, ["a Ana", "lost unknown"]);
     assert_eq!(tiny.push().await.batch, None);
+    // What a ghost calls otherwise than its model does is told by check: it would be lost, or be nobody's.
+    for (columns, message, hint) in [
+        (
+            "'unknown' as nombre",
+            "ghosts/person.sql gives the column nombre, which target.person",
+            "it has id, name",
+        ),
+        (
+            "'unknown' as name, [7::bigint] as _ids",
+            "come from in _ids, those of target.person in -",
+            "list_min(_ids)",
+        ),
+    ] {
+        let query = format!(
+            "-- a person that only visits name\nselect distinct person_id as id, {columns} from target.visit"
+        );
+        tiny.run.project.write("clinics/tiny/sql/ghosts/person.sql", &query);
+        let failure = Failure::from_anyhow(&tiny.run.try_check(&tiny.run.staging()).await.unwrap_err());
+        assert!(failure.message.contains(message), "{failure:?}");
+        assert!(failure.hints[0].contains(hint), "{failure:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,7 @@ impl Pipeline<'_> {
         };
         if let Some(staging) = self.staging.as_ref().filter(|_| self.keeps_books(stage)) {
             staging.note_run(&took)?;
+            self.part_runs(stage, &took).iter().try_for_each(|part| staging.note_run(part))?;
         }
         Ok(took)
     }

@@ -4,6 +4,7 @@ mod books;
 mod connection;
 mod explain;
 mod gate;
+mod phases;
 mod proof;
 mod ready;
 mod rehearsal;
@@ -23,15 +24,16 @@ use super::peak::Peak;
 use super::progress::{Both, Progress, Took};
 use super::status::counts_text;
 use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
-use crate::config::{Clinic, LoadMode, Project};
+use crate::config::{Clinic, Labels, LoadMode, Project};
 use crate::error::again::{self, Retries};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::ident::{ClinicName, TableName};
-use crate::model::run::{Event, Observer as _, Stage};
+use crate::model::run::{Event, Observer as _, Part, Stage};
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
 use books::row_of;
 pub(super) use connection::Connection;
+use phases::{PartDone, Phase};
 pub(super) use proof::{held, prove};
 pub(super) use rehearsal::Rehearsing;
 
@@ -144,6 +146,9 @@ pub(super) struct Outcome {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) run: String,
     pub(super) stages: Vec<Done>,
+    /// The same in the words of the clinic's system, if it has any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phases: Vec<Phase>,
     /// What was taken back since its verification failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rolled_back: Option<crate::rollback::Report>,
@@ -169,13 +174,16 @@ pub(super) fn run_and_show(context: &Context, clinic: Option<&ClinicName>, wante
 pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted: &Wanted) -> Result<Outcome> {
     let refreshed = wanted.full_refresh.then(|| clinic.with_mode(LoadMode::Replace));
     let clinic = refreshed.as_ref().unwrap_or(clinic);
+    let (started, labels) = (Instant::now(), Labels::read(project, clinic)?);
     let journal = Journal::begin(project, &clinic.name, &wanted.command)?;
     let mut pipeline = Pipeline {
         context,
         project,
         clinic,
         wanted,
-        progress: Progress::new(context.global.log_level),
+        progress: Progress::with(context.global.log_level, labels.clone()),
+        labels,
+        parts: Vec::new(),
         journal,
         staging: None,
         connection: None,
@@ -190,7 +198,9 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         target: context.global.target.clone(),
         ..Outcome::none(&clinic.name)
     };
-    for stage in Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage)) {
+    outcome.failure = pipeline.prepare(started).err();
+    let stages = Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage));
+    for stage in stages.filter(|_| outcome.failure.is_none()).collect::<Vec<_>>() {
         match pipeline.step(stage) {
             Ok(done) => outcome.stages.push(done),
             Err(error) => {
@@ -200,6 +210,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         }
     }
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
+    outcome.phases = pipeline.phases(&outcome.stages);
     pipeline.take_back(&mut outcome);
     pipeline.note_rehearsal(&mut outcome);
     let target = context.global.target.as_deref();
@@ -221,6 +232,10 @@ struct Pipeline<'a> {
     clinic: &'a Clinic,
     wanted: &'a Wanted,
     progress: Progress,
+    /// What the clinic's system calls the stages and their parts.
+    labels: Labels,
+    /// What was done beside the stages, and within them.
+    parts: Vec<PartDone>,
     journal: Journal,
     /// Opened by the first stage that needs it. Push and verify do without where there is none.
     staging: Option<Staging>,
@@ -265,7 +280,8 @@ impl Pipeline<'_> {
             Ok((report, counts)) => {
                 let took = self.took(stage, milliseconds, &peak, &report, &counts)?;
                 self.journal.stage_finished(stage, &took, &counts);
-                self.progress.stage_done(stage, &counts_text(&counts), milliseconds);
+                self.progress.done(stage.into(), &counts_text(&counts), self.alone(stage, milliseconds));
+                self.tell_parts(stage, |part| part != Part::Prepare);
                 let (rows, peak_bytes) = (took.rows, took.peak_bytes);
                 let took = self.progress.taken();
                 Ok(Done { stage, milliseconds, rows, peak_bytes, took, counts, report })
@@ -333,6 +349,7 @@ impl Outcome {
             clinic: clinic.clone(),
             run: String::new(),
             stages: Vec::new(),
+            phases: Vec::new(),
             rolled_back: None,
             rehearsal: None,
             failure: None,
@@ -350,14 +367,15 @@ impl Outcome {
         }
         let mut table =
             Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
-        for done in &self.stages {
+        for done in self.stages.iter().filter(|_| self.phases.is_empty()) {
             table.row([
                 done.stage.to_string(),
                 output::duration(done.milliseconds),
                 counts_text(&done.counts),
             ]);
         }
-        let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic)).table(table);
+        let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic));
+        let page = page.table(if self.phases.is_empty() { table } else { phases::table(&self.phases) });
         // Of many stages, people read what needs a look, and the proof.
         let page = self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Load(report) => page.add(load::faults(report)),

@@ -75,7 +75,10 @@ fn stages(report: &Report) -> Markup {
     let rows = report.stages.iter().map(|run| {
         let peak = run.peak_bytes.map_or_else(|| "–".to_owned(), output::size);
         vec![
-            plain(&run.stage),
+            plain(match report.phases.get(&run.stage) {
+                Some(phase) => format!("{phase} ({})", run.stage),
+                None => run.stage.clone(),
+            }),
             plain(output::duration(run.milliseconds)),
             share(run.milliseconds, most),
             number(run.rows),

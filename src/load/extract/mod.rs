@@ -9,8 +9,7 @@ mod mongodb;
 mod postgres;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -19,9 +18,10 @@ use rust_i18n::t;
 use super::books::Known;
 use super::survey::Asked;
 use super::{Options, deliveries};
-use crate::config::{Project, SourceConfig, shown};
-use crate::error::{Failure, interrupt};
+use crate::config::{Clinic, Project, SourceConfig, shown};
+use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
+use crate::model::{file_name, private};
 use crate::pg::{Secret, variable};
 use crate::sources::SourceFile;
 use crate::staging::private_folder;
@@ -94,7 +94,7 @@ impl Kind {
         observer: &dyn Observer,
     ) -> Result<Vec<Extracted>> {
         match self {
-            Kind::Postgres => postgres::extract((variable, url), wanted),
+            Kind::Postgres => postgres::extract((variable, url), wanted, observer),
             Kind::MongoDb => mongodb::extract((variable, url), wanted, observer),
         }
     }
@@ -145,13 +145,29 @@ pub(super) fn earlier(options: &Options<'_>, asked: &mut [Asked<'_>]) -> Result<
 
 /// Makes an extract's file, which only its owner can read.
 pub(super) fn create(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| t!("staging.cannot_write", path = path.display()))
+    private::create(path).with_context(|| t!("staging.cannot_write", path = path.display()))
+}
+
+/// Refuses a source whose variable is not set, before any is asked.
+///
+/// # Errors
+/// The first such variable, with its source.
+pub(super) fn ready(project: &Project, clinic: &Clinic, only: &[String]) -> Result<()> {
+    let wanted = clinic.sources.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
+    for (source, config) in wanted {
+        if let Some(name) = &config.url
+            && variable(project, name)?.is_none()
+        {
+            return Err(no_url(source, name).into());
+        }
+    }
+    Ok(())
+}
+
+fn no_url(source: &str, name: &str) -> Failure {
+    Failure::usage(t!("load.no_url", source = source, variable = name))
+        .hint(t!("load.no_url_hint", variable = name))
+        .cause(Cause::Variable)
 }
 
 fn databases<'a>(options: &Options<'_>, asked: &[Asked<'a>]) -> Result<Vec<Database<'a>>> {
@@ -161,10 +177,7 @@ fn databases<'a>(options: &Options<'_>, asked: &[Asked<'a>]) -> Result<Vec<Datab
         let at = match databases.iter().position(|database| database.variable == name) {
             Some(at) => at,
             None => {
-                let url = variable(options.project, name)?.ok_or_else(|| {
-                    Failure::usage(t!("load.no_url", source = one.name, variable = name))
-                        .hint(t!("load.no_url_hint", variable = name))
-                })?;
+                let url = variable(options.project, name)?.ok_or_else(|| no_url(one.name, name))?;
                 let kind = Kind::of(&url);
                 databases.push(Database { variable: name, url, kind, places: Vec::new() });
                 databases.len() - 1
@@ -265,25 +278,4 @@ fn there(project: &Project, folder: &Path) -> Result<Vec<SourceFile>> {
 
 fn folder(options: &Options<'_>, source: &str) -> PathBuf {
     options.project.extracts_dir(&options.clinic.name).join(file_name(source))
-}
-
-/// A source's name as a file can have it: whatever is no letter or digit is written as its code.
-fn file_name(source: &str) -> String {
-    let written = |character: char| match character {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => character.to_string(),
-        other => format!("%{:x}", u32::from(other)),
-    };
-    source.chars().map(written).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_source_name_leaves_its_folder() {
-        assert_eq!(file_name("dispatch_patient"), "dispatch_patient");
-        assert_eq!(file_name("../up"), "%2e%2e%2fup");
-        assert_ne!(file_name("%41"), file_name("A"));
-    }
 }

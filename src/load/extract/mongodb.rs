@@ -16,7 +16,7 @@ use rust_i18n::t;
 use tokio::runtime::Runtime;
 
 use super::{Extracted, Wanted, create};
-use crate::error::{Failure, interrupt};
+use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::Secret;
 
@@ -225,10 +225,12 @@ fn explained(variable: &str, error: &Error) -> anyhow::Error {
                 .hint(t!("load.mongodb.url_hint", variable = variable))
         }
         ErrorKind::Authentication { .. } => failure(&t!("load.mongodb.authentication"))
-            .hint(t!("load.mongodb.authentication_hint", variable = variable)),
+            .hint(t!("load.mongodb.authentication_hint", variable = variable))
+            .cause(Cause::Connection),
         ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } | ErrorKind::Io(_) => {
             failure(&t!("load.mongodb.unreachable"))
                 .hint(t!("load.mongodb.unreachable_hint", variable = variable))
+                .cause(Cause::Connection)
         }
         ErrorKind::Command(command) => {
             let failure = failure(&format!("{} ({})", command.code_name, command.code));

@@ -3,6 +3,9 @@
 //! The session only reads, waits for no lock for long and has a statement timeout, so that the old system is safe. Its
 //! snapshot is exported, where the server can, so that a second session reads pieces of large tables at the same time.
 
+mod refused;
+mod texts;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -11,17 +14,20 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use rust_i18n::t;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CopyOutStream, Error};
 
+use self::refused::{explained, explained_at, is_undecodable};
+use self::texts::utf8;
 use super::{Extracted, Wanted, create};
 use crate::config::nearest;
 use crate::error::{Failure, interrupt};
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::literal;
+use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Purpose, Secret, Session, Target};
 use crate::sources::copied::{Column, Head, SIGNATURE, TRAILER, Wire};
 
@@ -36,16 +42,20 @@ const TID_RANGES: u32 = 140_000;
 ///
 /// # Errors
 /// No connection, no such table, whatever the server says of a table or a query, with the source and what to do.
-pub(super) fn extract((variable, url): (&str, &Secret), wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
+pub(super) fn extract(
+    (variable, url): (&str, &Secret),
+    wanted: &[Wanted<'_>],
+    observer: &dyn Observer,
+) -> Result<Vec<Extracted>> {
     let target = Target::at(variable, url.clone());
     // A thread of its own, because a stage may run where another runtime does.
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| Runtime::new()?.block_on(ask(&target, wanted)));
+        let asking = scope.spawn(|| Runtime::new()?.block_on(ask(&target, wanted, observer)));
         asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-async fn ask(target: &Target, wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
+async fn ask(target: &Target, wanted: &[Wanted<'_>], observer: &dyn Observer) -> Result<Vec<Extracted>> {
     let session = Session::open(target, Purpose::Ask).await?;
     begin(&session).await?;
     let snapshot = export(&session).await?;
@@ -57,12 +67,15 @@ async fn ask(target: &Target, wanted: &[Wanted<'_>]) -> Result<Vec<Extracted>> {
     }
     let pieces: VecDeque<Piece> = asked.iter().flatten().flat_map(|one| one.pieces.clone()).collect();
     let mut sessions = vec![session];
-    if let Some(snapshot) = snapshot {
-        for _ in 1..SESSIONS.min(pieces.len()) {
-            // An old system may have no connection to spare: then one does it all.
-            let Ok(second) = Session::open(target, Purpose::Ask).await else { break };
-            join(&second, &snapshot).await?;
-            sessions.push(second);
+    for _ in 1..SESSIONS.min(pieces.len()) {
+        match another(target, snapshot.as_ref()).await {
+            Ok(session) => sessions.push(session),
+            // One sees the same moment as all would, and takes longer.
+            Err(cause) => {
+                let text = t!("load.pg.alone", variable = target.origin, cause = format!("{cause:#}"));
+                observer.event(&Event::Note { stage: Stage::Load, text: &text });
+                break;
+            }
         }
     }
     read(sessions, pieces, target).await?;
@@ -78,17 +91,25 @@ async fn begin(session: &Session) -> Result<()> {
     session.client.batch_execute(sql).await.map_err(|error| session.error(&error))
 }
 
-/// The name under which other sessions find this one's snapshot; none where the server cannot export it, as an old
-/// replica and some systems that speak PostgreSQL's protocol.
-async fn export(session: &Session) -> Result<Option<String>> {
+/// The name under which other sessions find this one's snapshot; else why the server cannot export it: a standby before
+/// PostgreSQL 10, a role that may not, a system that only speaks PostgreSQL's protocol.
+async fn export(session: &Session) -> Result<Result<String, String>> {
     let answer = attempt(session, "select pg_export_snapshot()::text").await?;
-    Ok(answer.ok().and_then(|rows| rows.first().and_then(|row| row.clone())))
+    Ok(match answer {
+        Ok(rows) => rows.into_iter().next().flatten().ok_or_else(|| "pg_export_snapshot".to_owned()),
+        Err(error) => Err(session.error(&error).to_string()),
+    })
 }
 
-async fn join(session: &Session, snapshot: &str) -> Result<()> {
-    begin(session).await?;
+/// A second session that sees what the first one does. An old system may have no connection to spare, and what stands before
+/// it may lead to another server.
+async fn another(target: &Target, snapshot: Result<&String, &String>) -> Result<Session> {
+    let snapshot = snapshot.map_err(|why| anyhow!(why.clone()))?;
+    let session = Session::open(target, Purpose::Ask).await?;
+    begin(&session).await?;
     let sql = format!("set transaction snapshot {}", literal(snapshot));
-    session.client.batch_execute(&sql).await.map_err(|error| session.error(&error))
+    session.client.batch_execute(&sql).await.map_err(|error| session.error(&error))?;
+    Ok(session)
 }
 
 /// The first column of a query that may fail without ending the transaction.
@@ -118,6 +139,8 @@ struct Piece {
     path: PathBuf,
     /// What stands before the first piece's rows.
     head: Option<Head>,
+    /// Its columns of text, and what asks for each of them alone.
+    texts: Arc<Vec<(String, String)>>,
 }
 
 /// Where rows come from.
@@ -149,6 +172,12 @@ async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked
         table: relation.table,
         columns: columns.iter().map(|(column, _)| column.clone()).collect(),
     };
+    let rows = clause(&[&since]);
+    let alone = |(column, expression): &(Column, String)| {
+        let sql = format!("copy (select {expression} from {from}{rows}) to stdout (format binary)");
+        (column.wire == Wire::Text).then(|| (column.name.clone(), sql))
+    };
+    let texts = Arc::new(columns.iter().filter_map(alone).collect::<Vec<_>>());
     let select = columns.iter().map(|(_, expression)| expression.as_str()).collect::<Vec<_>>().join(", ");
     let pieces = ranges(relation.bytes.unwrap_or(0))
         .into_iter()
@@ -161,6 +190,7 @@ async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked
             ),
             path: piece_path(&wanted.path, number),
             head: (number == 0).then(|| head.clone()),
+            texts: Arc::clone(&texts),
         })
         .collect();
     Ok(Some(Asked { head, pieces }))
@@ -170,8 +200,13 @@ fn piece_path(path: &Path, number: usize) -> PathBuf {
     if number == 0 { path.to_owned() } else { path.with_extension(format!("{number}.partial")) }
 }
 
+/// A query as it is asked.
+fn trimmed(query: &str) -> &str {
+    query.trim().trim_end_matches(';')
+}
+
 fn query_of(query: &str) -> Relation {
-    let query = query.trim().trim_end_matches(';');
+    let query = trimmed(query);
     // A comment in its last line must not swallow what follows.
     Relation { from: format!("(\n{query}\n)"), table: None, bytes: None }
 }
@@ -221,6 +256,8 @@ fn is_missing(error: &Error) -> bool {
 
 /// How many tables are named where one is not found.
 const SHOWN: usize = 8;
+/// What stands before a table or a query that is described.
+const HEAD: &str = "select * from ";
 
 async fn no_table(session: &Session, table: &str) -> Result<Failure> {
     let sql = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
@@ -256,10 +293,13 @@ async fn columns(
     wanted: &Wanted<'_>,
     relation: &Relation,
 ) -> Result<Vec<(Column, String)>> {
-    let sql = format!("select * from {} as q", relation.from);
-    let statement =
-        session.client.prepare(&sql).await.map_err(|error| explained(session, wanted.source, &error))?;
+    let statement = session.client.prepare(&format!("{HEAD}{} as q", relation.from)).await;
+    let statement = statement.map_err(|error| {
+        let query = wanted.config.query.as_deref().map(trimmed);
+        explained_at(session, wanted.source, query, HEAD.len() + "(\n".len(), &error)
+    })?;
     let exact_times = exact_times(session).await?;
+    let encoding = texts::given(session, wanted).await?;
     let column = |(place, column): (usize, &tokio_postgres::Column)| {
         let (name, kind) = (format!("q.c{place}"), column.type_());
         let wire = Wire::of(kind.oid()).filter(|wire| exact_times || !wire.is_time());
@@ -273,6 +313,12 @@ async fn columns(
             (None, _) => format!("{name}::text"),
         };
         let wire = wire.unwrap_or(Wire::Text);
+        let (wire, expression) = match encoding {
+            Some(encoding) if matches!(wire, Wire::Text | Wire::Jsonb) => {
+                (Wire::Text, utf8(&expression, encoding))
+            }
+            _ => (wire, expression),
+        };
         (Column { name: column.name().to_owned(), kind: kind.name().to_owned(), wire }, expression)
     };
     let columns: Vec<_> = (1..).zip(statement.columns()).map(column).collect();
@@ -382,7 +428,11 @@ async fn copy(session: &Session, piece: &Piece) -> Result<()> {
             session.cancel().await;
             return Err(stopped.into());
         }
-        let block = block.map_err(|error| explained(session, &piece.source, &error))?;
+        let block = match block {
+            Ok(block) => block,
+            Err(error) if is_undecodable(&error) => return Err(texts::culprit(session, piece, &error).await?),
+            Err(error) => return Err(explained(session, &piece.source, &error)),
+        };
         output.write_all(&block).with_context(unwritten)?;
     }
     output.flush().with_context(unwritten)
@@ -410,28 +460,4 @@ fn finish(wanted: &Wanted<'_>, asked: Option<Asked>) -> Result<Extracted> {
         }
     }
     Ok(Extracted::Records(asked.head.count))
-}
-
-/// The sentence for what the server says, and what to do about it.
-fn explained(session: &Session, source: &str, error: &Error) -> anyhow::Error {
-    let user = quoted(&session.user);
-    let variable = session.origin();
-    let Some(state) = error.code() else { return session.error(error) };
-    let message = error.as_db_error().map(|error| error.message().to_owned()).unwrap_or_default();
-    let hint = match state.clone() {
-        SqlState::INSUFFICIENT_PRIVILEGE if message.contains("row-level security") => {
-            t!("load.pg.hint_rls", user = user)
-        }
-        SqlState::INSUFFICIENT_PRIVILEGE => t!("load.pg.hint_privilege", user = user, variable = variable),
-        SqlState::LOCK_NOT_AVAILABLE => t!("load.pg.hint_lock"),
-        SqlState::QUERY_CANCELED | SqlState::T_R_SERIALIZATION_FAILURE => {
-            t!("load.pg.hint_timeout", user = user)
-        }
-        SqlState::SYNTAX_ERROR | SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => {
-            t!("load.pg.hint_query", source = source, user = session.user)
-        }
-        _ => return session.error(error),
-    };
-    let told = Failure::from_anyhow(&session.error(error));
-    Failure { hints: vec![hint.into_owned()], ..told }.into()
 }

@@ -51,7 +51,7 @@ pub(in super::super) fn recognise(name: &str, sample: &[u8]) -> Option<DocumentK
 /// A name in lower case, without the end of what is compressed.
 fn bare(name: &str) -> String {
     let name = name.to_lowercase();
-    name.strip_suffix(".gz").map(str::to_owned).unwrap_or(name)
+    name.trim_end_matches(".gz").to_owned()
 }
 
 fn every_other(bytes: &[u8]) -> Vec<u8> {

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +17,7 @@ use rust_i18n::t;
 
 use super::damaged;
 use crate::error::{Failure, interrupt};
+use crate::model::private;
 use crate::sources::SourceFile;
 
 /// What every database that is not encrypted begins with.
@@ -148,7 +149,7 @@ fn transfer(from: &Path, to: &Path) -> std::io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    let mut output = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    let mut output = private::create(to)?;
     let mut block = vec![0; BLOCK];
     loop {
         let read = input.read(&mut block)?;

@@ -9,7 +9,7 @@ use super::clinic::Mini;
 use crate::support;
 
 /// A PostgreSQL that can be copied and followed, or a copy that follows.
-struct Follower {
+pub(crate) struct Follower {
     data: PathBuf,
     sockets: PathBuf,
 }
@@ -25,7 +25,7 @@ impl Follower {
         command
     }
 
-    fn primary(folder: &std::path::Path) -> Self {
+    pub(crate) fn primary(folder: &std::path::Path) -> Self {
         let data = folder.join("primary");
         let made = Self::command("initdb")
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "-D"])
@@ -36,7 +36,7 @@ impl Follower {
         Self::started(data)
     }
 
-    fn of(primary: &Self, folder: &std::path::Path) -> Self {
+    pub(crate) fn of(primary: &Self, folder: &std::path::Path) -> Self {
         let data = folder.join("standby");
         let copied = Self::command("pg_basebackup")
             .args(["-U", "postgres", "-X", "stream", "-R", "-c", "fast", "-h"])
@@ -64,11 +64,11 @@ impl Follower {
         assert!(done.success(), "pg_ctl {arguments:?}");
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgresql:///postgres?host={}&user=postgres", self.sockets.display())
     }
 
-    fn execute(&self, sql: &str) {
+    pub(crate) fn execute(&self, sql: &str) {
         support::runtime().block_on(async {
             let target = Target::at("DATABASE_URL", Secret::new(self.url()));
             let session = Session::open(&target, Purpose::Read).await.unwrap();

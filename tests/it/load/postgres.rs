@@ -12,18 +12,18 @@ use super::desk::{Desk, findings};
 use crate::support::{self, TestDatabase, runtime};
 
 /// A database with this in it, and a clinic that asks it.
-fn desk(sql: &str, sources: &str) -> (TestDatabase, Desk) {
+pub(super) fn desk(sql: &str, sources: &str) -> (TestDatabase, Desk) {
     let database = runtime().block_on(support::database_with(sql));
     let desk = Desk::new(sources);
     connect(&desk, &database.url);
     (database, desk)
 }
 
-fn connect(desk: &Desk, url: &str) {
+pub(super) fn connect(desk: &Desk, url: &str) {
     std::fs::write(desk.folder.path().join(".env"), format!("OLD_URL='{url}'\n")).unwrap();
 }
 
-fn run(database: &TestDatabase, sql: &str) {
+pub(super) fn run(database: &TestDatabase, sql: &str) {
     runtime().block_on(async { database.client().await.client.batch_execute(sql).await.unwrap() });
 }
 
