@@ -9,14 +9,14 @@ use tokio::runtime::Runtime;
 use super::context::Context;
 use super::hints;
 use super::output::{self, Page, Table};
-use crate::config::{Clinic, Project, sql_files};
+use crate::config::{Clinic, Project, SourceConfig, sql_files};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::pg::embedded::{self, Binaries, Status, client_program};
 use crate::pg::privileges::Problem;
 use crate::pg::{Purpose, Session, Target, catalog, privileges, schema_file, variable};
-use crate::sources;
 use crate::staging::{Access, Lock, Staging};
+use crate::{load, sources};
 
 /// Look at variables, tools, connections, privileges and disk, and say what to do about each
 #[derive(Debug, clap::Args)]
@@ -172,19 +172,31 @@ fn dotenv(path: &Path) -> Option<Finding> {
     })
 }
 
+/// The files of a clinic's sources, and the variables of those that are live.
+fn of_sources(project: &Project, clinic: &Clinic) -> Vec<Finding> {
+    let folder = match sources::Folder::open(project.clinic_dir(&clinic.name)) {
+        Ok(folder) => folder,
+        Err(error) => return vec![Finding::of("sources/", Err::<(), _>(error), |()| String::new())],
+    };
+    let of = |(name, config): (&String, &SourceConfig)| {
+        let subject = format!("[sources.{name}]");
+        match &config.url {
+            Some(url) => {
+                let set = load::ready(project, clinic, std::slice::from_ref(name));
+                Finding::of(subject, set, |()| t!("cli.doctor.live", name = url).into_owned())
+            }
+            None => Finding::of(subject, folder.find(name, config), |files| {
+                t!("cli.doctor.files", count = files.len()).into_owned()
+            }),
+        }
+    };
+    clinic.sources.iter().map(of).collect()
+}
+
 /// A clinic's files and variables.
 fn of_clinic(context: &Context, project: &Project, clinic: &Clinic) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match sources::Folder::open(project.clinic_dir(&clinic.name)) {
-        Ok(folder) => findings.extend(clinic.sources.iter().map(|(name, config)| {
-            Finding::of(format!("[sources.{name}]"), folder.find(name, config), |files| {
-                t!("cli.doctor.files", count = files.len()).into_owned()
-            })
-        })),
-        Err(error) => {
-            findings.push(Finding::of("sources/".to_owned(), Err::<(), _>(error), |()| String::new()))
-        }
-    }
+    findings.extend(of_sources(project, clinic));
     let folders = [
         project.sql_dir().join("sources").join(&clinic.product),
         project.sql_dir().join("systems").join(&clinic.system),

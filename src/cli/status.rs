@@ -183,19 +183,22 @@ struct Moved {
 fn sources_moved(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<bool> {
     let folder = project.clinic_dir(&clinic.name);
     let comes_in_parts = |source: &str| clinic.sources.get(source).is_some_and(|one| one.cursor.is_some());
+    let is_live = |source: &str| clinic.sources.get(source).is_some_and(|one| one.url.is_some());
     let loaded: BTreeMap<String, (u64, i64)> = staging
         .rows(
             "select path, bytes, epoch_ms(loaded_at), source from meta.source_file join meta.source using (source) order by file_number",
             |row| Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?), row.get::<_, String>(3)?)),
         )?
         .into_iter()
+        // What a live source holds now is known only once it is asked.
+        .filter(|(_, _, source)| !is_live(source))
         // A delivery may go once it is loaded.
         .filter(|(path, _, source)| !comes_in_parts(source) || folder.join(path).exists())
         .map(|(path, file, _)| (path, file))
         .collect();
     let mut found = BTreeSet::new();
     let Ok(here) = sources::Folder::open(folder.clone()) else { return Ok(true) };
-    for (name, config) in &clinic.sources {
+    for (name, config) in clinic.sources.iter().filter(|(name, _)| !is_live(name)) {
         // A file that is missing is for load to tell; here it means that the last load no longer stands.
         let Ok(files) = here.find(name, config) else { return Ok(true) };
         found.extend(files.into_iter().map(|file| file.shown));

@@ -49,6 +49,27 @@ pub(super) fn is_stream(start: &[u8]) -> bool {
     matches!(packing(start), Some(Packing::Gzip | Packing::Zstd))
 }
 
+/// What is inside a gzip, all of its members one after the other. Documents are read out of one as it is unpacked, since what
+/// stands before a cut can still be read.
+pub(super) type Gunzip<R> = flate2::read::MultiGzDecoder<R>;
+
+/// Whether a file that begins like this is gzip.
+pub(super) fn is_gzip(start: &[u8]) -> bool {
+    packing(start) == Some(Packing::Gzip)
+}
+
+/// The first bytes inside a gzip whose own first bytes are these.
+pub(super) fn peek(gzip: &[u8]) -> Vec<u8> {
+    let mut inside = vec![0; 64 << 10];
+    let mut decoder = Gunzip::new(gzip);
+    let mut filled = 0;
+    while let Ok(read @ 1..) = decoder.read(&mut inside[filled..]) {
+        filled += read;
+    }
+    inside.truncate(filled);
+    inside
+}
+
 fn packing(start: &[u8]) -> Option<Packing> {
     match start {
         [0x1f, 0x8b, ..] => Some(Packing::Gzip),
@@ -165,9 +186,7 @@ fn unpack_stream(file: &SourceFile, packed: u64, into: &Path) -> Result<SourceFi
     let input = || File::open(outer).map_err(|error| unreadable(file, &error));
     let room = Room { packed, promised: None };
     match packing(&start_of(outer)) {
-        Some(Packing::Gzip) => {
-            write(file, flate2::read::MultiGzDecoder::new(BufReader::new(input()?)), room, into)
-        }
+        Some(Packing::Gzip) => write(file, Gunzip::new(BufReader::new(input()?)), room, into),
         Some(Packing::Zstd) => {
             let decoder = zstd::Decoder::new(input()?).map_err(|error| unreadable(file, &error))?;
             write(file, decoder, room, into)

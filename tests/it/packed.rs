@@ -268,6 +268,8 @@ fn what_was_packed_twice_is_unpacked_twice_and_no_deeper_than_three_times() {
     }
     let documents = desk("s.json.gz", "s.json.gz", &gzip(&gzip(b"{\"id\": 1}\n{\"id\": 2}\n")));
     assert_eq!(documents.load().unwrap().rows(), 2);
+    let bson = [12, 0, 0, 0, 0x10, b'a', 0, 1, 0, 0, 0, 0];
+    assert_eq!(desk("s.bson.gz", "s.bson.gz", &gzip(&gzip(&bson))).load().unwrap().rows(), 1);
     for bytes in [gzip(&thrice), gzip(&zip_of(&[("a.csv", CSV.as_bytes())]))] {
         let failure = desk("s.gz", "s.gz", &bytes).load().unwrap_err();
         assert!(failure.message.contains("s.gz is an archive inside an archive"), "{failure:?}");

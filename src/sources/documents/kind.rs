@@ -7,9 +7,8 @@ use rust_i18n::t;
 
 use super::archive::MAGIC;
 use super::bson;
-use super::window::peek;
 use crate::error::Failure;
-use crate::sources::SourceFile;
+use crate::sources::{SourceFile, packed};
 
 /// How documents are written in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +30,11 @@ pub(in super::super) struct DocumentKind {
 
 /// Tells documents by a file's first bytes. BSON has no magic number and an empty collection no bytes: there, names count too.
 pub(in super::super) fn recognise(name: &str, sample: &[u8]) -> Option<DocumentKind> {
-    let gzip = sample.starts_with(&[0x1f, 0x8b]);
-    let inside = if gzip { Cow::Owned(peek(sample)) } else { Cow::Borrowed(sample) };
+    let gzip = packed::is_gzip(sample);
+    let inside = if gzip { Cow::Owned(packed::peek(sample)) } else { Cow::Borrowed(sample) };
+    if gzip && packed::is_stream(&inside) {
+        return None;
+    }
     let name = bare(name);
     let called = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     let is_json = called(&[".json", ".ndjson", ".jsonl"]);

@@ -1,16 +1,16 @@
 //! A file's content through a window that grows to the length of a document, plain or from inside gzip.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use anyhow::Result;
-use flate2::read::MultiGzDecoder;
 use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use super::super::decode::Decoded;
 use super::super::encoding::Coding;
 use super::super::files::SourceFile;
+use super::super::packed::Gunzip;
 use super::super::survey::{BLOCK, Fingerprint};
 use crate::error::{Failure, interrupt};
 use crate::model::hex;
@@ -39,7 +39,7 @@ impl Read for Hashed {
 /// The bytes inside a file.
 pub(super) enum Content {
     Plain(Hashed),
-    Gzip(Box<MultiGzDecoder<Hashed>>),
+    Gzip(Box<Gunzip<Hashed>>),
 }
 
 impl Content {
@@ -47,7 +47,7 @@ impl Content {
         let input = File::open(&file.path)
             .map_err(|error| Failure::failed(t!("load.cannot_read", path = file.shown, error = error)))?;
         let hashed = Hashed { input, hash: hashed.then(Sha256::new), bytes: 0 };
-        Ok(if gzip { Content::Gzip(Box::new(MultiGzDecoder::new(hashed))) } else { Content::Plain(hashed) })
+        Ok(if gzip { Content::Gzip(Box::new(Gunzip::new(hashed))) } else { Content::Plain(hashed) })
     }
 
     fn file(&self) -> &Hashed {
@@ -72,18 +72,6 @@ impl Read for Content {
             Content::Gzip(gzip) => gzip.read(block),
         }
     }
-}
-
-/// The first bytes inside a gzip whose own first bytes are these.
-pub(in super::super) fn peek(gzip: &[u8]) -> Vec<u8> {
-    let mut inside = vec![0; 64 << 10];
-    let mut decoder = MultiGzDecoder::new(Cursor::new(gzip));
-    let mut filled = 0;
-    while let Ok(read @ 1..) = decoder.read(&mut inside[filled..]) {
-        filled += read;
-    }
-    inside.truncate(filled);
-    inside
 }
 
 /// Where blocks come from.

@@ -133,6 +133,24 @@ fn the_laboratorys_texts_become_vectors_are_paid_for_once_and_come_back() {
     let (texts, most) = service.paid();
     assert_eq!(most, 1);
 
+    // The report speaks of the same phases.
+    let made = laboratory.answers("report mdw-lab --lang es").1;
+    let read = |name: &str| std::fs::read_to_string(made[name].as_str().unwrap()).unwrap();
+    let (page, report) = (read("page"), serde_json::from_str::<Value>(&read("json")).unwrap());
+    assert_eq!(
+        (&report["phases"]["load"], &report["phases"]["embed"]),
+        (&"extracción".into(), &"enriquecimiento".into())
+    );
+    let parts: Vec<_> =
+        report["stages"].as_array().unwrap().iter().map(|one| one["stage"].as_str().unwrap()).collect();
+    assert_eq!(
+        parts,
+        ["prepare", "load", "transform", "dedupe", "embed", "check", "export", "push", "verify"]
+    );
+    for phase in ["preparación (prepare)", "deduplicación (dedupe)", "finalización (verify)"] {
+        assert!(page.contains(phase), "{phase}");
+    }
+
     // Again: nothing is asked, nothing is written, and the target is proven.
     let asked = *service.requests.lock().unwrap();
     let (code, run, told) = laboratory.answers("run mdw-lab");

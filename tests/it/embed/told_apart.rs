@@ -118,6 +118,12 @@ fn a_missing_variable_is_told_before_anything_is_opened() {
 fn a_connection_that_fails_leaves_what_was_loaded() {
     let laboratory = Laboratory::new(&Service::start());
     laboratory.runs();
+    // Whether a live source has more by now is known only once it is asked; until then, what was loaded stands.
+    let says = |arguments: &[&str]| String::from_utf8(laboratory.command(arguments).stdout).unwrap();
+    let status = says(&["status", "--format", "json"]);
+    assert!(status.contains("\"load\"") && !status.contains("stale"), "{status}");
+    let doctor = says(&["doctor", "mdw-lab"]);
+    assert!(doctor.contains("LEGACY_DB_URL is set") && !doctor.contains("no files are named"), "{doctor}");
     laboratory.variables(without("LEGACY_DB_URL"));
     laboratory
         .variables(|text| format!("{text}LEGACY_DB_URL='postgresql://mdw:open%20sesame@127.0.0.1:1/mdw'\n"));

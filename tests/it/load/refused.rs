@@ -195,7 +195,7 @@ fn a_standby_is_a_source_and_says_when_it_had_to_go_on() {
     assert_eq!(failure.passing.as_deref(), Some("40001"), "it is asked again by itself: {failure:?}");
     // Of what is refused before any question: no connection to spare, no such database.
     for (change, message, hint) in [
-        ("user=few", "(SQLSTATE 53300)", "later"),
+        ("user=few", "(SQLSTATE 53300)", "try again in a moment"),
         ("dbname=nowhere&user=postgres", "(SQLSTATE 3D000)", "OLD_URL"),
         ("user=nobody_here", "(SQLSTATE 28000)", "OLD_URL"),
     ] {

@@ -1,7 +1,8 @@
 -- one row a natural or legal person
+-- map: person_type = raw.lml_people."personType"
 select
   mongo_text(_doc->'$._id') as source_id,
-  case mongo_text(_doc->'$.personType') when 'JURIDICA' then 'LEGAL' else 'NATURAL' end as kind,
+  person_type.target_value as kind,
   mongo_text(_doc->'$.firstName') as first_name,
   mongo_text(_doc->'$.lastName') as last_name,
   mongo_text(_doc->'$.legalName') as legal_name,
@@ -16,5 +17,6 @@ select
   made_at(_doc->'$.createdAt', _doc->'$.updatedAt', (select epoch from meta.clinic)) as created_at,
   coalesce(mongo_ts(_doc->'$.updatedAt'), made_at(_doc->'$.createdAt', _doc->'$.updatedAt', (select epoch from meta.clinic))) as updated_at,
   made_at_repairs(_doc->'$.createdAt', _doc->'$.updatedAt') as _repairs,
-  _id,
-from raw.lml_people
+  people._id,
+from raw.lml_people as people
+left join map.person_type as person_type on person_type.source_value = people."personType"
