@@ -8,6 +8,7 @@ mod phases;
 mod proof;
 mod ready;
 mod rehearsal;
+mod vectors;
 mod work;
 
 use std::time::Instant;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use rust_i18n::t;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use crate::config::Labels;
 use crate::model::run::{Part, Stage};
 use crate::staging::StageRun;
 use crate::{embed, load, transform};
-use rust_i18n::t;
 
 /// A piece of work beside the stages, or within one.
 #[derive(Debug, Clone)]
