@@ -30,7 +30,7 @@ use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::SourceCount;
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::schema_file;
+use crate::pg::{crossed, schema_file};
 use crate::staging::Staging;
 use constraint::Decided;
 use probe::{Check, Questions};
@@ -434,6 +434,7 @@ async fn keys<'c>(
     questions.exclude = probe::exclusions(shape);
     let mode = options.clinic.load_mode(&shape.name);
     questions.overwrites = matches!(mode, LoadMode::Upsert | LoadMode::Sync | LoadMode::Replace);
+    questions.crosses = crossed::is_possible(options.catalog, &shape.name);
     Ok(questions)
 }
 
@@ -476,6 +477,12 @@ fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for file in sql_files(options.project, options.clinic, "checks")? {
         error::interrupt::check()?;
+        let severity = file.header.value("severity").unwrap_or("warning").to_owned();
+        if !["critical", "warning", "info"].contains(&severity.as_str()) {
+            return Err(Failure::usage(t!("check.severity", path = file.path, found = severity))
+                .hint(t!("check.severity_hint"))
+                .into());
+        }
         let query = format!("select count(*) from (\n{}\n)", file.query());
         let count: u64 = options.staging.value(&query).map_err(|error| {
             Failure::failed(t!("check.bad_check", path = file.path, error = error.to_string()))
@@ -483,7 +490,7 @@ fn run_checks(options: &Options<'_>) -> Result<Vec<Finding>> {
         if count > 0 {
             findings.push(Finding {
                 about: About::Check,
-                severity: file.header.value("severity").unwrap_or("warning").to_owned(),
+                severity,
                 rule: file.name,
                 subject: file.path,
                 column: None,

@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use anyhow::Result;
+use rust_i18n::t;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::shape::TableShape;
@@ -24,6 +26,8 @@ pub(super) struct Questions<'c> {
     pub(super) exclude: Vec<&'c Constraint>,
     /// The push writes over rows that are there.
     pub(super) overwrites: bool,
+    /// The push may let rows take values from each other that stay.
+    pub(super) crosses: bool,
 }
 
 /// A CHECK of the table, or of a domain with `VALUE` replaced by the column.
@@ -74,12 +78,10 @@ async fn ask_in_transaction(
     )
     .await?;
     fill(staging, client, oids, shape).await?;
-    let probe = Probe { staging, client, shape, retired, overwrites: questions.overwrites };
+    let Questions { overwrites, crosses, .. } = *questions;
+    let probe = Probe { staging, client, shape, retired, overwrites, crosses };
     for check in &questions.checks {
-        let sql = format!("select trasvase_place from trasvase_probe where not ({})", check.expression);
-        probe
-            .record_checks(&sql, &Reason { rule: "check", columns: &check.columns, constraint: &check.name })
-            .await?;
+        probe.record_check(check).await?;
     }
     probe.all_keys(questions).await
 }
@@ -148,6 +150,14 @@ async fn fill(staging: &Staging, client: &Client, oids: &LiveOids, shape: &Table
     execute(client, "create index on trasvase_probe (trasvase_place); analyze trasvase_probe").await
 }
 
+/// A CHECK that fails on more rows is broken itself.
+const FAILED: usize = 1_000;
+
+/// Whether an error is about what a function was given: a value, or what the function raises.
+fn is_of_values(state: &SqlState) -> bool {
+    ["21", "22", "23", "38", "39", "P0"].contains(&&state.code()[..2])
+}
+
 /// What two rows must not share: an expression, and the operator that compares it.
 type Element = (String, String);
 
@@ -158,6 +168,7 @@ struct Probe<'a> {
     shape: &'a TableShape<'a>,
     retired: &'a BTreeSet<String>,
     overwrites: bool,
+    crosses: bool,
 }
 
 /// What a row is refused by.
@@ -282,9 +293,9 @@ impl Probe<'_> {
         }
     }
 
-    /// Whether the target's row `a` will have another key by the time that a new row `b` is written: the batch's own row
-    /// `batch` with its primary key, among those with such a key `own`, is written over it first. References of a table to
-    /// itself are written last.
+    /// Whether the target's row `a` will have another key by the time that a row `b` is written: the batch's own row
+    /// `batch` with its primary key, among those with such a key `own`, is written over it. Where rows may not cross a key, only a new
+    /// row comes after that, and references of a table to itself are written last.
     fn overwritten(&self, elements: &[Element], own_meets: &str) -> String {
         let Some(key) = self.shape.table.primary_key().first().filter(|_| self.overwrites) else {
             return "false".to_owned();
@@ -293,13 +304,16 @@ impl Probe<'_> {
             matches!(&constraint.kind, ConstraintKind::ForeignKey { references, .. } if *references == self.shape.name)
         });
         let late = |column: &String| elements.iter().any(|(sql, _)| sql.contains(column.as_str()));
+        let key = quoted(key);
+        let gives_up =
+            format!("batch.{key} is not null and (own.place is null or ({own_meets}) is not true)");
+        if self.crosses {
+            return gives_up;
+        }
         if to_itself.any(|constraint| constraint.columns.iter().any(late)) {
             return "false".to_owned();
         }
-        let key = quoted(key);
-        format!(
-            "there.{key} is null and batch.{key} is not null and (own.place is null or ({own_meets}) is not true)"
-        )
+        format!("there.{key} is null and {gives_up}")
     }
 
     /// Where the rows stand in `ready` that are refused.
@@ -312,9 +326,46 @@ impl Probe<'_> {
         Ok(self.staging.rows(&sql, |row| row.get(0))?.into_iter().collect())
     }
 
-    async fn record_checks(&self, sql: &str, reason: &Reason<'_>) -> Result<()> {
-        for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
-            self.insert_fault(row.get(0), reason, "null")?;
+    /// Rows for which a CHECK is false, and those on which a function of it fails, which are looked for by halves: PostgreSQL
+    /// would take neither.
+    async fn record_check(&self, check: &Check) -> Result<()> {
+        let reason = Reason { rule: "check", columns: &check.columns, constraint: &check.name };
+        let last = "select coalesce(max(trasvase_place), -1) from trasvase_probe";
+        let last = self.client.query_one(last, &[]).await.map_err(|error| error::postgres(&error))?;
+        let (mut waiting, mut failed) = (vec![(0_i64, last.get::<_, i64>(0))], 0);
+        while let Some((first, last)) = waiting.pop() {
+            execute(self.client, "savepoint trasvase_check").await?;
+            let sql = format!(
+                "select trasvase_place from trasvase_probe where trasvase_place between $1 and $2 and not ({})",
+                check.expression
+            );
+            match self.client.query(&sql, &[&first, &last]).await {
+                Ok(rows) => {
+                    for row in rows {
+                        self.insert_fault(row.get(0), &reason, "null")?;
+                    }
+                }
+                Err(error) if error.code().is_some_and(is_of_values) => {
+                    execute(self.client, "rollback to savepoint trasvase_check").await?;
+                    if first < last {
+                        let middle = first + (last - first) / 2;
+                        waiting.extend([(first, middle), (middle + 1, last)]);
+                        continue;
+                    }
+                    self.insert_fault(first, &reason, "null")?;
+                    failed += 1;
+                    if failed > FAILED {
+                        let (table, name) = (&self.shape.name, &check.name);
+                        return Err(error::postgres(&error).context(t!(
+                            "check.check_fails",
+                            table = table,
+                            constraint = name
+                        )));
+                    }
+                }
+                Err(error) => return Err(error::postgres(&error)),
+            }
+            execute(self.client, "release savepoint trasvase_check").await?;
         }
         Ok(())
     }

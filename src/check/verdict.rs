@@ -100,6 +100,7 @@ fn count(staging: &Staging, source: &str, verdicts: &BTreeMap<(String, String), 
         // A push finds those: what is unchanged in one target is new in another.
         skipped: 0,
         filtered: of("filtered"),
+        unreadable,
         unread: staging.value(&format!(
             "select count(*) > 0 from meta.finding where subject = {name} and {}",
             super::UNREAD

@@ -98,9 +98,11 @@ pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -
     }
 }
 
-/// How many rows are there that the snapshot does not make its own: with other values, or unknown to the ledger.
+/// How many rows are there that the snapshot does not make its own: with other values, or unknown to the ledger; or not there,
+/// since people deleted them.
 pub(super) fn stands(plan: &Plan) -> u64 {
-    plan.tables.iter().map(|one| other_values(one) + left_unknown(one)).sum()
+    let left_out = |one: &TablePlan| one.deleted_kept + one.deleted_conflicts + one.without_parent;
+    plan.tables.iter().map(|one| other_values(one) + left_unknown(one) + left_out(one)).sum()
 }
 
 /// Rows that the mode leaves with other values.
@@ -197,10 +199,15 @@ fn both_sides(plan: &Plan) -> Page {
             let columns = columns.collect::<Vec<_>>().join(", ");
             page = page.line(t!(*key, table = one.table, columns = columns));
         }
-        let rows: [(&str, u64); 3] = [
+        let rows: [(&str, u64); 8] = [
+            ("push.deleted_returned", one.deleted_returned),
+            ("push.deleted_kept", one.deleted_kept),
+            ("push.deleted_conflicts", one.deleted_conflicts),
+            ("push.without_parent", one.without_parent),
             ("push.vanished", one.vanished),
             ("push.vanished_kept", one.vanished_kept),
             ("push.vanished_conflicts", one.vanished_conflicts),
+            ("push.vanished_unread", one.vanished_unread),
         ];
         for (key, rows) in rows.into_iter().filter(|(_, rows)| *rows > 0) {
             page = page.line(t!(key, table = one.table, count = output::count(rows)));

@@ -1,9 +1,12 @@
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
+use rust_i18n::t;
 
 use super::context::Context;
 use super::pipeline::{self, Connection, Wanted};
 use super::progress::Progress;
+use crate::config::shown;
+use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Purpose;
@@ -53,6 +56,14 @@ impl Arguments {
         let open = || Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress);
         let connection = context.patiently(open)?;
         let found = rollback::to_redo(&connection.session.client, &clinic.name, &self.batch);
-        Ok(connection.block_on(found)?.snapshot)
+        let batch = connection.block_on(found)?;
+        let folder = project.snapshots_dir(&clinic.name).join(&batch.snapshot);
+        if folder.join("manifest.json").is_file() {
+            return Ok(batch.snapshot);
+        }
+        let (path, snapshot) = (shown(&project, &folder), batch.snapshot.get(..12).unwrap_or_default());
+        Err(Failure::failed(t!("rollback.snapshot_gone", snapshot = snapshot, batch = batch.id))
+            .hint(t!("rollback.snapshot_gone_hint", path = path, clinic = clinic.name, batch = batch.id))
+            .into())
     }
 }

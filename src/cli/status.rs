@@ -67,7 +67,19 @@ impl Arguments {
             Some(name) => vec![Clinic::read(&project, name)?.name],
             None => project.clinics()?,
         };
+        known_somewhere(context, &project, &names)?;
         show(context, &project, &names)
+    }
+}
+
+/// Refuses a target that none of the clinics has; a clinic that cannot be read is told of in its place.
+fn known_somewhere(context: &Context, project: &Project, names: &[ClinicName]) -> Result<()> {
+    let Some(target) = &context.global.target else { return Ok(()) };
+    let clinics: Vec<Clinic> = names.iter().filter_map(|name| Clinic::read(project, name).ok()).collect();
+    let checked = clinics.iter().map(|clinic| Target::check_name(clinic, target));
+    match checked.collect::<Vec<_>>() {
+        all if all.iter().any(Result::is_ok) => Ok(()),
+        all => all.into_iter().next().map_or(Ok(()), |first| Ok(first?)),
     }
 }
 

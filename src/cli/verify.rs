@@ -136,13 +136,16 @@ fn about(report: &Report) -> Page {
 /// How many rows of a table differ in which way.
 fn counts_of(table: &TableReport) -> Page {
     table.counts.iter().fold(Page::new(), |page, one| {
-        page.line(format!("  {}  {}", output::count(one.rows), way(one.kind, one.cause)))
+        let accepted = if one.accepted { format!(" ({})", t!("issues.accepted")) } else { String::new() };
+        page.line(format!("  {}  {}{accepted}", output::count(one.rows), way(one.kind, one.cause)))
     })
 }
 
 fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
     match (kind, cause) {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.way_deleted"),
+        (DifferenceKind::Missing, Some(Cause::Stands)) => t!("verify.kind_missing_stands"),
+        (DifferenceKind::Missing, Some(Cause::Conflict)) => t!("verify.kind_missing_conflict"),
         (DifferenceKind::Missing, _) => t!("verify.way_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
@@ -160,6 +163,8 @@ fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
 fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
     match (kind, cause) {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.kind_deleted"),
+        (DifferenceKind::Missing, Some(Cause::Stands)) => t!("verify.kind_missing_stands"),
+        (DifferenceKind::Missing, Some(Cause::Conflict)) => t!("verify.kind_missing_conflict"),
         (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),

@@ -48,7 +48,7 @@ impl SqlFile {
 /// Schemas of the staging file that hold a table by the target's name.
 const STAGED: [&str; 3] = ["target", "ready", "reject"];
 
-/// `-- what one row is`, then `-- key: value` lines.
+/// `-- what one row is`, and `-- key: value` lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
     pub title: String,
@@ -59,9 +59,12 @@ pub struct Header {
 impl Header {
     /// Reads the comment lines that a file begins with; `None` where there are none.
     pub fn read(text: &str) -> Option<Self> {
-        let mut lines = text.lines().map_while(|line| line.trim().strip_prefix("--")).map(str::trim);
-        let title = lines.next().filter(|title| !title.is_empty())?.to_owned();
-        Some(Self { title, entries: lines.filter_map(entry).collect() })
+        let lines = || text.lines().map_while(|line| line.trim().strip_prefix("--")).map(str::trim);
+        // A key that means something is no title, on whichever line it stands.
+        let prose = |line: &&str| entry(line).is_none_or(|(key, _)| !KEYS.contains(&key.as_str()));
+        let title = lines().find(prose).filter(|title| !title.is_empty())?.to_owned();
+        let entries = lines().filter(|line| *line != title).filter_map(entry).collect();
+        Some(Self { title, entries })
     }
 
     /// The first value of a key.
@@ -74,6 +77,9 @@ impl Header {
         self.entries.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 }
+
+/// The keys that something is made of.
+const KEYS: [&str; 3] = ["origin", "map", "severity"];
 
 /// `key: value` with a key of small letters and `_`; any other comment line is prose.
 fn entry(line: &str) -> Option<(String, String)> {
@@ -311,7 +317,11 @@ mod tests {
         assert_eq!(header.value("origin"), Some("none"));
         assert_eq!(header.values("map").collect::<Vec<_>>(), ["a = raw.x.y", "b = raw.x.z"]);
         assert_eq!(header.entries.len(), 3);
-        for without in ["", "select 1", "--\nselect 1", "\n-- late\nselect 1"] {
+        let first = Header::read("-- severity: critical\n-- no phone\nselect 1").unwrap();
+        assert_eq!((first.title.as_str(), first.value("severity")), ("no phone", Some("critical")));
+        for without in
+            ["", "select 1", "--\nselect 1", "\n-- late\nselect 1", "-- severity: critical\nselect 1"]
+        {
             assert_eq!(Header::read(without), None, "{without:?}");
         }
     }

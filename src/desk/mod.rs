@@ -2,13 +2,17 @@
 
 mod decisions;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::hex;
+use crate::model::ident::TableName;
 use crate::model::manifest::IssueEntry;
+use crate::model::merge::Conflict;
 use crate::model::proof::{Fault, Proof};
 use crate::model::run::Stage;
 use crate::staging::Staging;
@@ -82,6 +86,11 @@ pub fn id(stage: &str, rule: &str, subject: &str, column: Option<&str>) -> Strin
 /// where a value of the clinic's rows has changed since.
 fn id_in(state: &str, rule: &str, subject: &str, column: Option<&str>) -> String {
     id(&format!("verify {state}"), rule, subject, column)
+}
+
+/// Whether people accepted that a conflict stays as it is. Its id depends on what both sides say of its rows, and on no other.
+pub fn accepts(decisions: &Decisions, table: &TableName, conflict: &Conflict) -> bool {
+    decisions.accept(&id_in(&conflict.state, &conflict.rule, &table.to_string(), None), conflict.rows)
 }
 
 impl Status {
@@ -176,7 +185,8 @@ impl From<Issue> for IssueEntry {
 pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
     let state = proof.state();
     let decided = |fault: Fault| {
-        let id = id_in(&state, &fault.rule, &fault.subject, fault.column.as_deref());
+        let state = fault.state.as_deref().unwrap_or(&state);
+        let id = id_in(state, &fault.rule, &fault.subject, fault.column.as_deref());
         let row = decisions.of(&id);
         Decided {
             accepted: row.is_some_and(|row| row.accepts(fault.count)),
@@ -192,7 +202,7 @@ pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
 /// The findings as stages wrote them, those of several files of one source as one, and the rows that verify found to
 /// differ, by table and how they came to.
 fn found(staging: &Staging) -> Result<Vec<Issue>> {
-    let state = state(staging)?;
+    let (state, conflicts) = state(staging)?;
     staging.rows(
         "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
            subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
@@ -206,7 +216,10 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
             let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);
             Ok(Issue {
                 id: match stage == Stage::Verify.as_str() {
-                    true => id_in(&state, &rule, &subject, column.as_deref()),
+                    true => {
+                        let of_rows = conflicts.get(&(subject.clone(), rule.clone()));
+                        id_in(of_rows.unwrap_or(&state), &rule, &subject, column.as_deref())
+                    }
                     false => id(&stage, &rule, &subject, column.as_deref()),
                 },
                 status: Status::Open,
@@ -227,15 +240,20 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
     )
 }
 
-/// The state of the target at the last verification.
-fn state(staging: &Staging) -> Result<String> {
+/// What conflicts were about, by table and rule.
+type Conflicts = BTreeMap<(String, String), String>;
+
+/// The state of the target at the last verification, and its conflicts.
+fn state(staging: &Staging) -> Result<(String, Conflicts)> {
     if !staging.has_table("meta", "verification")? {
-        return Ok(String::new());
+        return Ok(Default::default());
     }
     let sql = "select report::varchar from meta.verification order by ended_at desc limit 1";
     let last = staging.rows(sql, |row| row.get::<_, String>(0))?.into_iter().next();
     let proof = last.map(|report| serde_json::from_str::<Proof>(&report)).transpose()?;
-    Ok(proof.map_or_else(String::new, |proof| proof.state()))
+    let Some(proof) = proof else { return Ok(Default::default()) };
+    let conflicts = proof.faults().into_iter().filter_map(|one| Some(((one.subject, one.rule), one.state?)));
+    Ok((proof.state(), conflicts.collect()))
 }
 
 /// A decision about what is not found any more.

@@ -5,15 +5,29 @@ use std::io::ErrorKind;
 
 use rust_i18n::t;
 
-use super::Failure;
+use super::{Failure, KeyClash};
 
 /// A driver's error without any value of a cell.
 #[derive(Debug)]
-struct Driver(String);
+pub(super) struct Driver {
+    text: String,
+    /// Whose words they are, where not ours: the key of the sentence that says so.
+    says: Option<&'static str>,
+}
 
 impl fmt::Display for Driver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Driver {
+    /// As people meet it: who speaks other words than ours is named.
+    pub(super) fn told(&self) -> String {
+        match self.says {
+            Some(key) => t!(key, words = self.text).into_owned(),
+            None => self.text.clone(),
+        }
     }
 }
 
@@ -42,7 +56,8 @@ pub fn duckdb(error: duckdb::Error) -> anyhow::Error {
         other => other.to_string(),
     };
     let safe = DUCKDB_SAFE.iter().any(|kind| text.starts_with(kind));
-    Driver(if safe { text } else { masked(text.lines().next().unwrap_or_default()) }).into()
+    let text = if safe { text } else { masked(text.lines().next().unwrap_or_default()) };
+    Driver { text, says: Some("error.duckdb_says") }.into()
 }
 
 /// Replaces everything between quotes, and every number that stands for itself, by an ellipsis.
@@ -98,11 +113,23 @@ fn without_quoted(text: &str) -> String {
 /// What has a usual remedy carries it as a hint.
 pub fn postgres(error: &tokio_postgres::Error) -> anyhow::Error {
     let text = text(error);
-    let (remedy, passing) = (remedy(error), passing(error));
-    if remedy.is_none() && passing.is_none() {
-        return Driver(text).into();
+    let (remedy, passing, clash) = (remedy(error), passing(error), clash(error));
+    if remedy.is_none() && passing.is_none() && clash.is_none() {
+        return Driver { text, says: None }.into();
     }
-    Failure { hints: remedy.into_iter().collect(), passing, ..Failure::failed(text) }.into()
+    Failure {
+        hints: remedy.into_iter().collect(),
+        passing,
+        clash: clash.map(Box::new),
+        ..Failure::failed(text)
+    }
+    .into()
+}
+
+fn clash(error: &tokio_postgres::Error) -> Option<KeyClash> {
+    let db = error.as_db_error().filter(|db| matches!(db.code().code(), "23505" | "23P01"))?;
+    let (schema, table, key) = (db.schema()?, db.table()?, db.constraint()?);
+    Some(KeyClash { schema: schema.to_owned(), table: table.to_owned(), key: key.to_owned() })
 }
 
 /// SQLSTATEs of what can pass by itself: the connection, the server's start and end, others' locks and transactions. What
@@ -154,33 +181,80 @@ fn remedy(error: &tokio_postgres::Error) -> Option<String> {
         }
         "42501" => "error.privilege_hint",
         "40001" | "40P01" => "error.again_hint",
+        "23502" | "23514" => "error.rule_hint",
+        "23503" => "error.foreign_key_hint",
+        "23505" | "23P01" => "error.unique_hint",
+        "P0001" | "P0004" => "error.raised_hint",
+        code if function(error.as_db_error().and_then(|db| db.where_())).is_some()
+            && code.starts_with("22") =>
+        {
+            "error.raised_hint"
+        }
         _ => return None,
     };
     Some(t!(key).into_owned())
 }
 
+/// What the server refused, in our words; its own where they speak of names, not of values.
 fn text(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else {
         return connection_text(error);
     };
     let code = db.code().code();
-    let named = ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"];
-    let mut text = if named.contains(&&code[..2]) {
-        format!("{} (SQLSTATE {code})", db.message())
-    } else {
-        format!("SQLSTATE {code}")
-    };
-    for (what, name) in [
-        ("table", db.table()),
-        ("column", db.column()),
-        ("constraint", db.constraint()),
-        ("type", db.datatype()),
-    ] {
-        if let Some(name) = name {
-            text.push_str(&format!(", {what} {name}"));
-        }
+    let mut place = vec![format!("SQLSTATE {code}")];
+    let named = [
+        ("error.pg.table", db.table()),
+        ("error.pg.column", db.column()),
+        ("error.pg.constraint", db.constraint()),
+        ("error.pg.type", db.datatype()),
+        ("error.pg.function", function(db.where_())),
+    ];
+    place.extend(named.iter().filter_map(|(key, name)| Some(t!(*key, name = (*name)?).into_owned())));
+    let mut text = format!("{} ({})", t!(sentence(code)), place.join(", "));
+    let speaks_of_names =
+        ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"];
+    if speaks_of_names.contains(&&code[..2]) {
+        text.push_str(&t!("error.pg.server_says", words = db.message()));
     }
     text
+}
+
+/// The sentence for an SQLSTATE, else for its class.
+fn sentence(code: &str) -> &'static str {
+    match code {
+        "23502" => return "error.pg.not_null",
+        "23503" => return "error.pg.foreign_key",
+        "23505" | "23P01" => return "error.pg.unique",
+        "23514" => return "error.pg.check",
+        "25006" => return "error.pg.read_only",
+        "42501" => return "error.pg.privilege",
+        "42P01" | "42703" | "42883" | "3F000" => return "error.pg.no_such_name",
+        "53100" => return "error.pg.disk_full",
+        "55P03" => return "error.pg.locked",
+        "57014" => return "error.pg.cancelled",
+        _ => {}
+    }
+    match &code[..2] {
+        "08" => "error.pg.connection",
+        "22" | "21" => "error.pg.value",
+        "23" => "error.pg.constraint_broken",
+        "28" => "error.pg.login",
+        "3D" => "error.pg.no_database",
+        "40" => "error.pg.crossed",
+        "42" => "error.pg.statement",
+        "53" | "54" => "error.pg.resources",
+        "57" => "error.pg.stopped",
+        "P0" | "38" | "39" => "error.pg.raised",
+        _ => "error.pg.refused",
+    }
+}
+
+/// The function that was running, of a context such as `PL/pgSQL function touch() line 3 at RAISE`; what else stands there may
+/// hold values.
+fn function(context: Option<&str>) -> Option<&str> {
+    let rest = context?.lines().next_back()?.strip_prefix("PL/pgSQL function ")?;
+    let name = rest.split_once(" line ").map_or(rest, |(name, _)| name);
+    (!name.contains('\'')).then_some(name)
 }
 
 fn connection_text(error: &tokio_postgres::Error) -> String {
@@ -189,7 +263,10 @@ fn connection_text(error: &tokio_postgres::Error) -> String {
         return t!("error.lost").into_owned();
     }
     match error.source() {
-        Some(source) => format!("{error}: {source}"),
+        Some(source) => {
+            let words = format!("{error}: {source}");
+            format!("{}{}", t!("error.pg.connection"), t!("error.pg.system_says", words = words))
+        }
         None => error.to_string(),
     }
 }
@@ -201,7 +278,7 @@ const SQLITE_SAFE: [&str; 5] =
 /// Turns a SQLite error into one that holds no cell value: what is wrong with the SQL, else the kind of the error.
 pub fn sqlite(error: rusqlite::Error) -> anyhow::Error {
     use rusqlite::Error;
-    Driver(match error {
+    let text = match error {
         Error::SqlInputError { msg, .. } => msg,
         Error::SqliteFailure(_, Some(text)) if SQLITE_SAFE.iter().any(|start| text.starts_with(start)) => {
             text
@@ -211,8 +288,8 @@ pub fn sqlite(error: rusqlite::Error) -> anyhow::Error {
             format!("column {}: {kind}", place + 1)
         }
         other => other.to_string(),
-    })
-    .into()
+    };
+    Driver { text, says: Some("error.sqlite_says") }.into()
 }
 
 #[cfg(test)]

@@ -63,11 +63,26 @@ pub struct Failure {
     /// What can pass by itself, as SQLSTATE or the system's word for it: the same again may succeed.
     pub passing: Option<String>,
     pub cause: Option<Cause>,
+    /// The key whose value two rows would have.
+    pub clash: Option<Box<KeyClash>>,
+}
+
+/// A unique key, unique index or EXCLUDE constraint that rows violate, as PostgreSQL names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyClash {
+    pub schema: String,
+    pub table: String,
+    pub key: String,
+}
+
+/// The key that rows violate, where an error is that.
+pub fn clash(error: &anyhow::Error) -> Option<&KeyClash> {
+    error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.clash.as_deref())
 }
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), passing: None, cause: None }
+        Self { kind, message: message.into(), hints: Vec::new(), passing: None, cause: None, clash: None }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
@@ -107,7 +122,11 @@ impl Failure {
     /// inside it, if there is one.
     pub fn from_anyhow(error: &anyhow::Error) -> Self {
         let inner = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let told = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<driver::Driver>() {
+            Some(driver) => driver.told(),
+            None => cause.to_string(),
+        };
+        let message = error.chain().map(told).collect::<Vec<_>>().join(": ");
         let mut hints = inner.map(|failure| failure.hints.clone()).unwrap_or_default();
         // Ours, DuckDB's and PostgreSQL's programs all say it in the system's words.
         if hints.is_empty() && message.contains(nix::errno::Errno::ENOSPC.desc()) {
@@ -116,7 +135,8 @@ impl Failure {
         let kind = inner.map_or(Kind::Failed, |failure| failure.kind);
         let cause =
             inner.and_then(|failure| failure.cause).or((kind == Kind::Findings).then_some(Cause::Data));
-        Self { kind, message, hints, passing: inner.and_then(|failure| failure.passing.clone()), cause }
+        let passing = inner.and_then(|failure| failure.passing.clone());
+        Self { kind, message, hints, passing, cause, clash: clash(error).cloned().map(Box::new) }
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Ma
         controls: controls(options)?,
         golden: Vec::new(),
         records: Vec::new(),
+        rejects: Vec::new(),
         issues: desk::entries(options.staging, &Decisions::read(options.project, clinic)?)?,
     })
 }

@@ -3,6 +3,7 @@
 mod golden;
 mod manifest;
 mod records;
+mod rejects;
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +75,8 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     let written = write(options, &names, &partial, observer).and_then(|tables| {
         let (golden, records) =
             (golden::write(options, &partial)?, records::write(options, &names, &partial)?);
-        let manifest = Manifest { golden, records, ..manifest::build(options, tables)? };
+        let rejects = rejects::write(options, &names, &partial)?;
+        let manifest = Manifest { golden, records, rejects, ..manifest::build(options, tables)? };
         Snapshot::seal(&partial, &snapshots, manifest)
     });
     let snapshot = match written {

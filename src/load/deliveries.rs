@@ -16,10 +16,17 @@ use crate::model::ident::{literal, quoted};
 use crate::sources::{Finding, Severity};
 use crate::staging::Staging;
 
-/// How cursors may be written: tried in this order, the first one that reads all of them is taken.
+/// How cursors may be written: tried in this order, the first one that reads all of them is taken. A struct, ordered by
+/// its fields: the cursor as far as DuckDB reads it, then the digits that stand behind that, of which a negative number has
+/// the more the smaller it is.
 const READINGS: [&str; 3] = [
-    "try_cast(cursor as decimal(38, 9))",
-    "try_cast(cursor as timestamptz)",
+    "case when try_cast(cursor as decimal(38, 9)) is not null then \
+     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{9})\\d+', '\\1') as decimal(38, 9)), \
+     'more': (case when starts_with(trim(cursor), '-') then -1 else 1 end) \
+       * coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{9}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
+    "case when try_cast(cursor as timestamptz) is not null then \
+     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{6})\\d+', '\\1') as timestamptz), \
+     'more': coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{6}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
     "try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])",
 ];
 

@@ -38,6 +38,9 @@ pub struct Manifest {
     /// Sources some of whose records are told of one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordsEntry>,
+    /// Tables whose vanished rows are deleted, and some of whose rows are rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejects: Vec<RejectsEntry>,
     /// What load, transform and check found, and what people decided about it. No part of the id: a decision changes no
     /// row, and load tells some things only once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,9 +83,17 @@ pub struct SourceCount {
     pub imported: u64,
     pub skipped: u64,
     pub filtered: u64,
+    /// Of the rejected ones, records that could not be read at all: nobody knows which they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
     /// No model of `target` reads the source.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,6 +152,17 @@ pub struct RecordsEntry {
     pub sha256: String,
     pub bytes: u64,
     /// Records.
+    pub rows: u64,
+}
+
+/// The keys of one table's rejected rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RejectsEntry {
+    pub table: TableName,
+    /// `rejects/<table>.ndjson`, relative to the snapshot's folder.
+    pub file: String,
+    pub sha256: String,
+    pub bytes: u64,
     pub rows: u64,
 }
 

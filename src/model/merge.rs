@@ -1,6 +1,9 @@
 //! The rule by which a value of the source meets the same value of the target, seen from what was pushed last.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::hex;
 
 /// What becomes of values that people changed in the target since a push wrote them, where rows are updated or deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,39 @@ pub struct Change {
     pub source: bool,
     /// The target holds something else than the last push left there, or nobody knows.
     pub target: bool,
+}
+
+/// Rows of one table about which people and the source disagree in one way, and what people decided about that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// `kept_conflict` (values), `extra_conflict` (a row that the source has no more), `missing_conflict` (one that people
+    /// deleted).
+    pub rule: String,
+    pub rows: u64,
+    /// Stands for what both sides say: another one once one of them says something else.
+    pub state: String,
+    /// People accepted that it stays so.
+    pub accepted: bool,
+}
+
+impl Conflict {
+    /// `told` has a text for each row, with its key and the digests of what both sides say; in whatever order.
+    pub fn new(rule: &str, mut told: Vec<String>) -> Self {
+        told.sort();
+        let state = hex(Sha256::digest(told.join("\n")));
+        Self { rule: rule.to_owned(), rows: told.len() as u64, state, accepted: false }
+    }
+
+    /// What [`Conflict::new`] wants of a row with values in conflict: their columns, each with both sides' digests in hex.
+    pub fn values<'a>(key: &str, columns: impl Iterator<Item = (&'a str, String, String)>) -> String {
+        let columns = columns.map(|(name, ours, theirs)| format!("\u{1f}{name}={ours}/{theirs}"));
+        format!("{key}{}", columns.collect::<String>())
+    }
+
+    /// The same of a row that only one side has, with its digest.
+    pub fn row(key: &str, digest: &[u8]) -> String {
+        format!("{key}\u{1f}{}", hex(digest))
+    }
 }
 
 impl OnConflict {

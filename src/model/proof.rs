@@ -60,6 +60,12 @@ pub struct Differing {
     /// `unsent`, `rewritten`, `edited`, `deleted`, `stands`, `conflict`.
     pub cause: Option<String>,
     pub rows: u64,
+    /// Of rows that wait for people's decision: stands for what both sides say of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// People accepted that these stay so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,6 +153,12 @@ pub struct Fault {
     pub count: u64,
     /// People did it after the load, which was right.
     pub later: bool,
+    /// What it is about, where that is less than all that the target held: who accepts it accepts that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// A conflict that people accepted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }
 
 impl Proof {
@@ -180,7 +192,7 @@ impl Proof {
     }
 
     pub fn is_clean(&self) -> bool {
-        self.faults().is_empty()
+        self.faults().iter().all(|fault| fault.accepted)
     }
 
     /// Everything that is not as it should be. Months that differ follow from rows that do.
@@ -189,7 +201,15 @@ impl Proof {
         faults.extend(self.other_faults());
         if faults.is_empty() && !self.clean {
             let (rule, subject) = ("unequal".to_owned(), self.snapshot.clone());
-            faults.push(Fault { rule, subject, column: None, count: 1, later: false });
+            faults.push(Fault {
+                rule,
+                subject,
+                column: None,
+                count: 1,
+                later: false,
+                state: None,
+                accepted: false,
+            });
         }
         faults
     }
@@ -203,6 +223,8 @@ impl Proof {
             column: Some(column.to_owned()).filter(|column| !column.is_empty()),
             count,
             later: false,
+            state: None,
+            accepted: false,
         };
         let broken = self.relations.iter().filter(|one| one.rows > 0 && !one.warning);
         faults.extend(broken.map(|one| fault(&one.kind, &one.table.to_string(), &one.name, one.rows)));
@@ -271,7 +293,7 @@ impl ProvenTable {
 
     /// Every value is equal, but for what stands by the clinic's settings.
     pub fn holds(&self) -> bool {
-        self.faults().is_empty()
+        self.faults().iter().all(|fault| fault.accepted)
     }
 
     fn faults(&self) -> Vec<Fault> {
@@ -281,6 +303,8 @@ impl ProvenTable {
             column: None,
             count,
             later,
+            state: None,
+            accepted: false,
         };
         if self.equal {
             return Vec::new();
@@ -293,7 +317,8 @@ impl ProvenTable {
                 Some(cause) => format!("{}_{cause}", one.kind),
                 None => one.kind.clone(),
             };
-            fault(rule, one.rows, one.is_later())
+            let (state, accepted) = (one.state.clone(), one.accepted);
+            Fault { state, accepted, ..fault(rule, one.rows, one.is_later()) }
         };
         self.counts.iter().filter(|one| !one.stands()).map(of).collect()
     }
@@ -308,6 +333,8 @@ mod tests {
             kind: (*kind).to_owned(),
             cause: cause.map(str::to_owned),
             rows: *rows,
+            state: None,
+            accepted: false,
         });
         ProvenTable {
             table: TableName::from("patient"),

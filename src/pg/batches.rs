@@ -29,6 +29,8 @@ pub struct Batch {
     pub counts: Value,
     /// Its before-images are destroyed.
     pub purged: bool,
+    /// When it was taken back, RFC 3339.
+    pub rolled_back_at: Option<String>,
     pub signed: Option<Signed>,
 }
 
@@ -40,6 +42,9 @@ pub struct Signed {
     pub at: String,
     pub seal: String,
 }
+
+/// The same to the microsecond.
+const FINE: &str = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'";
 
 const TIME: &str = "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'";
 
@@ -57,7 +62,8 @@ pub async fn list(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
     };
     let sql = format!(
         "select b.number, b.id, b.snapshot, b.status, b.who, to_char(b.started_at at time zone 'UTC', {TIME}), \
-         to_char(b.ended_at at time zone 'UTC', {TIME}), b.notes, b.counts::text, (to_jsonb(b) ->> 'purged_at') is not null, {signed} \
+         to_char(b.ended_at at time zone 'UTC', {TIME}), b.notes, b.counts::text, (to_jsonb(b) ->> 'purged_at') is not null, {signed}, \
+         to_char((to_jsonb(b) ->> 'rolled_back_at')::timestamptz at time zone 'UTC', {FINE}) \
          from trasvase.batch b {join} where b.clinic = $1 order by b.number"
     );
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
@@ -74,6 +80,7 @@ pub async fn list(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             notes: row.get(7),
             counts: serde_json::from_str(row.get(8)).context("the ledger's counts")?,
             purged: row.get(9),
+            rolled_back_at: row.get(13),
             signed: signed.map(|by| Signed { by, at: row.get(11), seal: row.get(12) }),
         })
     };
@@ -86,18 +93,59 @@ pub async fn has_signoffs(client: &Client) -> Result<bool> {
     Ok(client.query_one(sql, &[]).await.map_err(|error| error::postgres(&error))?.get(0))
 }
 
-/// The batch whose id begins so, or the last completed one for `last`.
+/// A batch that people may name.
+pub trait Named {
+    /// ULID.
+    fn id(&self) -> &str;
+    fn status(&self) -> &str;
+}
+
+impl Named for Batch {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn status(&self) -> &str {
+        &self.status
+    }
+}
+
+/// So many batches are named where none is found.
+const SHOWN: usize = 5;
+
+/// The batch whose id begins so, or the last completed one for `last`; `batches` are the clinic's, the oldest first.
 ///
 /// # Errors
 /// None, or several.
-pub fn named<'b>(batches: &'b [Batch], clinic: &ClinicName, name: &str) -> Result<&'b Batch, Failure> {
-    let mut found: Vec<&Batch> = match name {
-        "last" => batches.iter().rev().filter(|batch| batch.status == "completed").take(1).collect(),
-        name => batches.iter().filter(|batch| batch.id.starts_with(&name.to_uppercase())).collect(),
-    };
-    match (found.pop(), found.is_empty()) {
-        (Some(batch), true) => Ok(batch),
-        _ => Err(Failure::usage(t!("verify.no_batch", batch = name, clinic = clinic))
-            .hint(t!("verify.no_batch_hint", clinic = clinic))),
+pub fn named<'b, B: Named>(batches: &'b [B], clinic: &ClinicName, name: &str) -> Result<&'b B, Failure> {
+    let standing = || batches.iter().rev().filter(|batch| batch.status() == "completed");
+    if name == "last" {
+        return standing().next().ok_or_else(|| none(clinic, batches.last()));
+    }
+    let wanted = name.to_uppercase();
+    let found: Vec<&B> = batches.iter().filter(|batch| batch.id().starts_with(&wanted)).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] if batches.is_empty() => Err(none(clinic, batches.last())),
+        [] => {
+            let known: Vec<&str> = standing().take(SHOWN).map(Named::id).collect();
+            let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
+            Err(Failure::usage(t!("rollback.unknown", name = name, clinic = clinic, known = known))
+                .hint(t!("rollback.unknown_hint", clinic = clinic)))
+        }
+        several => {
+            let known: Vec<&str> = several.iter().take(SHOWN).map(|batch| batch.id()).collect();
+            Err(Failure::usage(t!("rollback.ambiguous", name = name, count = several.len()))
+                .hint(t!("rollback.ambiguous_hint", known = known.join(", "))))
+        }
+    }
+}
+
+/// The failure of a ledger in which no batch of the clinic stands; `latest` is one that does not.
+pub fn none<B: Named>(clinic: &ClinicName, latest: Option<&B>) -> Failure {
+    let failure = Failure::failed(t!("rollback.none", clinic = clinic));
+    match latest.filter(|batch| batch.status() == "rolled_back") {
+        Some(batch) => failure.hint(t!("rollback.none_hint_redo", clinic = clinic, batch = batch.id())),
+        None => failure.hint(t!("rollback.none_hint", clinic = clinic)),
     }
 }

@@ -4,6 +4,7 @@ mod backup;
 pub mod batches;
 pub mod catalog;
 pub mod copy;
+pub mod crossed;
 pub mod embedded;
 pub mod ledger;
 pub mod numbers;

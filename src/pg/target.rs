@@ -47,6 +47,17 @@ impl Target {
         })
     }
 
+    /// Whether a command that names this target could have one: without looking whether its variable is set.
+    ///
+    /// # Errors
+    /// A name that clinic.toml does not have.
+    pub fn check_name(clinic: &Clinic, name: &str) -> Result<(), Failure> {
+        match name == "embedded" || clinic.targets.contains_key(name) {
+            true => Ok(()),
+            false => Err(unknown(Some(clinic), name)),
+        }
+    }
+
     /// The replica that `READ_REPLICA_URL` of the environment or `.env` names.
     ///
     /// # Errors
@@ -96,11 +107,7 @@ impl Target {
     fn named(project: &Project, clinic: Option<&Clinic>, name: &str) -> Result<Self> {
         let targets = clinic.map(|clinic| &clinic.targets);
         let Some(config) = targets.and_then(|targets| targets.get(name)) else {
-            let known = targets.map(|targets| targets.keys().cloned().collect::<Vec<_>>().join(", "));
-            let known = known.filter(|known| !known.is_empty()).unwrap_or_else(|| "-".to_owned());
-            return Err(Failure::usage(t!("pg.no_target", name = name, known = known))
-                .hint(t!("pg.no_target_hint", name = name))
-                .into());
+            return Err(unknown(clinic, name).into());
         };
         let origin = &config.url_env;
         let url = variable(project, origin)?.ok_or_else(|| {
@@ -110,6 +117,12 @@ impl Target {
         })?;
         Ok(Self { name: name.to_owned(), production: config.production, ..Self::at(origin, url) })
     }
+}
+
+fn unknown(clinic: Option<&Clinic>, name: &str) -> Failure {
+    let named = clinic.into_iter().flat_map(|clinic| clinic.targets.keys().map(String::as_str));
+    let known = named.chain(["embedded"]).collect::<Vec<_>>().join(", ");
+    Failure::usage(t!("pg.no_target", name = name, known = known)).hint(t!("pg.no_target_hint", name = name))
 }
 
 /// A variable of the environment, else of the project's `.env`, else of a database that stands in for it. An empty one

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::ledger;
 use crate::error;
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, literal};
 
 /// The version of the ledger from which on it has digests of columns.
 const SINCE: i32 = 6;
@@ -20,6 +20,8 @@ pub const UNKNOWN: &str = r"'\x0000000000000000'::bytea";
 pub struct Writings {
     /// The table's code in the ledger.
     pub code: i32,
+    /// Its name, as the batches' counts have it.
+    table: String,
     /// Oldest first, each with the columns that its digests of columns are of.
     batches: Vec<(i32, Vec<String>)>,
 }
@@ -44,7 +46,7 @@ impl Writings {
             Ok((row.get(0), sent.map(serde_json::from_str).transpose()?.unwrap_or_default()))
         };
         let batches = rows.iter().map(batch).collect::<Result<Vec<(i32, Vec<String>)>>>()?;
-        Ok(code.filter(|_| !batches.is_empty()).map(|code| Self { code, batches }))
+        Ok(code.filter(|_| !batches.is_empty()).map(|code| Self { code, table: name, batches }))
     }
 
     /// The numbers of the batches, for a list in SQL.
@@ -56,6 +58,29 @@ impl Writings {
     pub fn condition(&self) -> String {
         let numbers: Vec<i32> = self.batches.iter().map(|(number, _)| *number).collect();
         ledger::written_by(&numbers, self.code)
+    }
+
+    /// A query of those keys, among the ones that a query of one column gives, whose row the batches wrote and did not take
+    /// away again: where the table has no such row any more, people deleted it.
+    ///
+    /// A batch that changed a row and has no digest of it took it away. What it took away a purge may have destroyed: then
+    /// nobody knows, and the row counts as taken away.
+    pub fn standing_sql(&self, keys: &str) -> String {
+        let numbers = self.numbers();
+        let table = literal(&self.table);
+        let took = ["deleted", "retired", "repointed"]
+            .map(|kind| format!("coalesce((b.counts -> {table} ->> '{kind}')::bigint, 0)"))
+            .join(" + ");
+        format!(
+            "select d.key from (select d.key, max(d.batch) as batch from trasvase.row_digest d \
+             where {written} and d.key in ({keys}) group by d.key) d \
+             where not exists (select from trasvase.change c where c.batch in ({numbers}) and c.batch > d.batch \
+             and c.target_table = {code} and c.key = d.key) \
+             and not exists (select from trasvase.batch b where b.number in ({numbers}) and b.number > d.batch \
+             and to_jsonb(b) ->> 'purged_at' is not null and {took} > 0)",
+            written = self.condition(),
+            code = self.code,
+        )
     }
 
     /// SQL of whether row `d` has digests of columns.

@@ -152,8 +152,11 @@ async fn signed_off(options: &Options<'_>) -> Result<String> {
     let clinic = &options.clinic.name;
     let not = |why: &str| Failure::usage(t!("purge.not_signed_off", clinic = clinic, why = why));
     let batches = batches::list(options.client, clinic).await?;
-    let last = batches.last().filter(|batch| batch.status == "completed");
-    let Some(batch) = last else {
+    if let Some(batch) = batches.iter().find(|batch| batch.status == "running") {
+        return Err(not(&t!("rollback.running", batch = batch.id)).hint("trasvase status").into());
+    }
+    // What was taken back, or failed, is not there: the last batch that stands is what the target holds.
+    let Some(batch) = batches.iter().rev().find(|batch| batch.status == "completed") else {
         return Err(not(&t!("purge.no_batch", target = options.target)).hint("trasvase run").into());
     };
     let Some(signed) = &batch.signed else {
@@ -163,11 +166,21 @@ async fn signed_off(options: &Options<'_>) -> Result<String> {
     // A purge may have taken it already.
     if options.project.duckdb_path(clinic).is_file() {
         let staging = Staging::open(options.project, options.clinic, Access::ReadOnly, options.limits)?;
-        if !is_later(&signed.at, &staging)? {
-            return Err(not(&t!("purge.gone_on")).hint("trasvase run").into());
+        // What a later batch was made of that was taken back since is wanted by nobody.
+        let back = batches.iter().filter(|one| one.number > batch.number);
+        let back = back.filter_map(|one| one.rolled_back_at.as_deref()).max();
+        let until = back.filter(|back| moment(back) > moment(&signed.at)).unwrap_or(&signed.at);
+        if !is_later(until, &staging)? {
+            return Err(not(&t!("purge.gone_on", batch = batch.id))
+                .hint(t!("purge.gone_on_hint", clinic = clinic))
+                .into());
         }
     }
     Ok(batch.id.clone())
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
 /// Whether a moment is after every stage that made something.

@@ -16,6 +16,7 @@ use crate::model::catalog::{ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
+use crate::pg::crossed::Crossed;
 use crate::pg::ledger::Batch;
 use crate::pg::triggers::{self, Running};
 
@@ -40,13 +41,18 @@ pub(super) fn is_none(rows: &u64) -> bool {
     *rows == 0
 }
 
-/// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences.
+/// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences. `crossed` are keys that rows take from
+/// each other.
 pub(super) async fn apply(
     context: &Context<'_>,
     plan: &Plan,
     batch: &Batch,
+    crossed: &[Crossed],
 ) -> Result<BTreeMap<String, Written>> {
     context.execute("set constraints all deferred").await?;
+    for key in crossed {
+        key.drop(context.client).await?;
+    }
     if !context.manifest().golden.is_empty() {
         golden::stage(context).await?;
     }
@@ -95,6 +101,15 @@ pub(super) async fn apply(
         fill_cycles(context, *place, entry, table, codec).await?;
     }
     golden.after().await?;
+    if !crossed.is_empty() {
+        // Nothing may wait for a table that is altered.
+        context.execute("set constraints all immediate").await?;
+    }
+    for key in crossed {
+        key.create(context.client)
+            .await
+            .with_context(|| t!("push.cannot_rebuild", name = key.name, table = key.table))?;
+    }
     for (table, (repointed, retired)) in std::mem::take(&mut golden.counts) {
         let written: &mut Written = written.entry(table).or_default();
         (written.repointed, written.retired) = (repointed, retired);
@@ -166,24 +181,27 @@ async fn disable_triggers(context: &Context<'_>, plan: &Plan) -> Result<BTreeMap
     Ok(silent)
 }
 
-/// Deletes what the plan deletes, children before their parents; returns how many rows by the table's place. These tables
-/// are staged then.
+/// Deletes what the plan deletes, children before their parents; returns how many rows by the table's place. All tables are
+/// staged then.
 async fn delete_first(
     context: &Context<'_>,
     plan: &Plan,
     ledger: &record::Ledger<'_>,
 ) -> Result<BTreeMap<usize, u64>> {
     let mut deleted = BTreeMap::new();
-    for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate().rev() {
-        if table.deletes == 0 {
-            continue;
-        }
+    if plan.tables.iter().all(|table| table.deletes == 0) {
+        return Ok(deleted);
+    }
+    let tables = || context.manifest().tables.iter().zip(&plan.tables).enumerate();
+    for (place, (entry, _)) in tables().filter(|(_, (_, table))| !table.direct) {
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        let work = async {
-            stage(context, place, entry, &codec).await?;
-            delete(context, place, entry, &codec, ledger).await
-        };
-        deleted.insert(place, work.await.with_context(|| at_table(plan, place, 0))?);
+        stage(context, place, entry, &codec).await.with_context(|| at_table(plan, place, 0))?;
+        deleted.insert(place, 0);
+    }
+    for (place, (entry, _)) in tables().rev().filter(|(_, (_, table))| table.deletes > 0) {
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        let rows = delete(context, place, entry, &codec, ledger).await;
+        deleted.insert(place, rows.with_context(|| at_table(plan, place, 0))?);
     }
     Ok(deleted)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::absent::{self, Absent};
 use super::golden;
 use super::left_behind;
 use super::merge;
@@ -15,10 +16,12 @@ use super::unknown;
 use super::vanished;
 use crate::codec::{LiveOids, TableCodec};
 use crate::config::{Clinic, LoadMode, Project, Vanished};
+use crate::desk::{self, Decisions};
 use crate::error;
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
+use crate::model::merge::{Conflict, Fate};
 use crate::model::run::Observer;
 use crate::pg::{execute, ledger};
 use crate::snapshot::Snapshot;
@@ -80,7 +83,8 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     }
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
-        let comparison = if context.is_empty(&entry.table).await? {
+        let bare = context.is_empty(&entry.table).await? && !absent::possible(context, entry).await?;
+        let comparison = if bare {
             Comparison { empty: true, inserts: entry.rows, ..Comparison::default() }
         } else {
             staged.insert(place);
@@ -119,13 +123,15 @@ async fn compare_filled(
     deletions: &mut Deletions,
 ) -> Result<Comparison> {
     let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-    stage(context, place, entry, &codec).await?;
+    let absent = stage(context, place, entry, &codec).await?;
     let deleted = delete_condition(context, place, entry, &codec).await?;
     let mut comparison = counted(context, place, entry, &codec, deleted.as_deref()).await?;
+    comparison.absent = absent;
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Append => {
-            let present = entry.rows - comparison.inserts;
-            return Ok(Comparison { inserts: entry.rows, present, ..Comparison::default() });
+            let present = comparison.different + comparison.unchanged;
+            let inserts = comparison.inserts + present;
+            return Ok(Comparison { inserts, present, absent: comparison.absent, ..Comparison::default() });
         }
         LoadMode::Upsert | LoadMode::Sync if comparison.different > 0 => {
             let left = merge::stage(context, place, entry, &codec).await?;
@@ -144,8 +150,33 @@ async fn compare_filled(
     if comparison.unchanged + comparison.different > 0 {
         comparison.left_behind = left_behind::count(context, place, entry, &codec).await?;
     }
+    comparison.undecided = undecided(context, place, entry, &codec, &comparison).await?;
     deletions.extend(deleted.map(|deleted| (entry.table.clone(), deleted)));
     Ok(comparison)
+}
+
+/// What of a table waits for people's decision, and what they have decided about it.
+async fn undecided(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    comparison: &Comparison,
+) -> Result<Vec<Conflict>> {
+    let mut conflicts: Vec<Conflict> = comparison.absent.conflict.iter().cloned().collect();
+    if comparison.merged.fates.contains_key(&Fate::Conflict) {
+        conflicts.extend(merge::conflict(context, place, entry, codec).await?);
+    }
+    if comparison.vanished.conflicts > 0 {
+        conflicts.push(vanished::conflict(context, place, entry, codec).await?);
+    }
+    if !conflicts.is_empty() {
+        let decisions = Decisions::read(context.project, context.clinic)?;
+        for one in &mut conflicts {
+            one.accepted = desk::accepts(&decisions, &entry.table, one);
+        }
+    }
+    Ok(conflicts)
 }
 
 /// Counts a table's incoming rows by what the target holds of them, and its rows that meet the condition of deletion. What
@@ -163,7 +194,7 @@ async fn counted(
     let sql = format!(
         "select count(*) filter (where there and not gone), count(*) filter (where there and not gone and differs), \
          count(*) filter (where gone), count(*) filter (where gone and not differs), \
-         (select count(*) from {table} t where {gone}) from (select t.{key} is not null as there, \
+         (select count(*) from {table} t where {gone}), count(*) from (select t.{key} is not null as there, \
          ({gone}) is true as gone, t.{key} is not null and {differs} as differs \
          from {incoming} i left join {table} t on {same} offset 0) rows",
         differs = differs(codec),
@@ -173,20 +204,22 @@ async fn counted(
     let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
     let count = |place| u64::try_from(row.get::<_, i64>(place));
     let (stays, different, replaced, same, deletes) = (count(0)?, count(1)?, count(2)?, count(3)?, count(4)?);
+    let all = count(5)?;
     let comparison = Comparison { different, unchanged: stays - different, ..Comparison::default() };
-    if stays + replaced == entry.rows && same == replaced && same == deletes {
+    if stays + replaced == all && same == replaced && same == deletes {
         return Ok(Comparison { unchanged: comparison.unchanged + same, ..comparison });
     }
-    Ok(Comparison { inserts: entry.rows - stays, deletes, ..comparison })
+    Ok(Comparison { inserts: all - stays, deletes, ..comparison })
 }
 
-/// Fills the temporary table of a table's incoming rows.
+/// Fills the temporary table of a table's incoming rows, but for those that are left out since people deleted them: these
+/// are known once the table's parents are staged.
 pub(super) async fn stage(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
-) -> Result<()> {
+) -> Result<Absent> {
     let incoming = incoming(place);
     context
         .execute(&format!(
@@ -197,7 +230,8 @@ pub(super) async fn stage(
         ))
         .await?;
     rows::send(context, entry, codec, &incoming, None).await?;
-    context.execute(&format!("analyze {incoming}")).await
+    context.execute(&format!("analyze {incoming}")).await?;
+    absent::withhold(context, place, entry, codec).await
 }
 
 pub(super) fn same_key(codec: &TableCodec) -> String {

@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use super::absent;
 use super::compare::{Context, differs, incoming, same_key};
 use super::left;
 use crate::codec::TableCodec;
 use crate::error;
+use crate::model::hex;
 use crate::model::ident::quoted;
 use crate::model::manifest::TableEntry;
-use crate::model::merge::Fate;
+use crate::model::merge::{Conflict, Fate, OnConflict};
 use crate::pg::{UNKNOWN, Writings};
 
 /// How many values of each column have which fate; those of rows that triggers left so are not among them.
@@ -46,10 +48,11 @@ pub(super) async fn stage(
 ) -> Result<u64> {
     let (clinic, rows) = (context.manifest().clinic.as_str(), rows(place));
     let writings = Writings::read(context.client, clinic, &entry.table).await?;
+    let lost = absent::lost_columns(context, entry, codec).await?;
     context
         .execute(&format!(
             "create temporary table {rows} on commit drop as {}; analyze {rows}",
-            compared(context, place, entry, codec, writings.as_ref())
+            compared(context, place, entry, codec, (writings.as_ref(), &lost))
         ))
         .await?;
     if left::gather(context, place, entry, codec).await? == 0 {
@@ -69,7 +72,7 @@ fn compared(
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
-    writings: Option<&Writings>,
+    (writings, lost): (Option<&Writings>, &[Option<String>]),
 ) -> String {
     let table = &context.catalog.tables[&entry.table];
     let whole = TableCodec::of_table(table, &entry.key);
@@ -93,17 +96,27 @@ fn compared(
     let policy = context.clinic.on_conflict(&entry.table);
     let fate = |place: usize| {
         let of = |name: &str| digest(name, place);
-        policy.fate_sql(
-            &format!("{} = {}", of("ours"), of("theirs")),
+        let same = format!("{} = {}", of("ours"), of("theirs"));
+        let fate = policy.fate_sql(
+            &same,
             &format!("{} <> {}", of("base"), of("ours")),
             &format!("{} <> {}", of("stored"), of("theirs")),
-        )
+        );
+        match lost[place] {
+            None => fate,
+            // What it would refer to is left out.
+            Some(_) => format!("case when lost_{place} and not ({same}) then 'k' else {fate} end"),
+        }
     };
+    let losing = || lost.iter().enumerate().filter_map(|(place, one)| Some((place, one.as_ref()?)));
+    let lost_sql: String = losing().map(|(place, one)| format!(", ({one}) as lost_{place}")).collect();
+    let lost_names: String = losing().map(|(place, _)| format!(", lost_{place}")).collect();
+    let both_sides = if policy == OnConflict::Report { ", ours, theirs" } else { "" };
     let fates = (0..names.len()).map(fate).collect::<Vec<_>>().join(" || ");
     format!(
-        "with pairs as materialized (select ({key}) collate \"C\" as key, {ours} as ours, {theirs} as theirs, {whole} as whole \
+        "with pairs as materialized (select ({key}) collate \"C\" as key, {ours} as ours, {theirs} as theirs, {whole} as whole{lost_sql} \
          from {incoming} i join {table} t on {same} where {differs}), known as materialized ({known}) \
-         select key, base, stored, {fates} as fates from (select pairs.key, ours, theirs, \
+         select key, base, stored, {fates} as fates{both_sides} from (select pairs.key, ours, theirs{lost_names}, \
          case when known then base else {unknown} end as base, \
          case when known then stored when known.whole = pairs.whole then theirs else {unknown} end as stored \
          from pairs left join known on known.key = pairs.key offset 0) rows",
@@ -153,6 +166,30 @@ pub(super) async fn count(
         }
     }
     Ok(merged)
+}
+
+/// The rows of which people and the source changed the same value to something else, where that is to be reported.
+pub(super) async fn conflict(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Option<Conflict>> {
+    if context.clinic.on_conflict(&entry.table) != OnConflict::Report {
+        return Ok(None);
+    }
+    let sql = format!("select key, fates, ours, theirs from {} where fates ~ 'c'", rows(place));
+    let rows = context.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    let told = rows.iter().map(|row| {
+        let (key, fates, ours, theirs): (&str, &str, &[u8], &[u8]) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        let columns = codec.column_names().zip(fates.chars()).enumerate();
+        let columns = columns.filter(|(_, (_, fate))| *fate == Fate::Conflict.letter());
+        let of =
+            |digests: &[u8], place: usize| hex(digests.get(place * 8..place * 8 + 8).unwrap_or_default());
+        Conflict::values(key, columns.map(|(place, (name, _))| (name, of(ours, place), of(theirs, place))))
+    });
+    Ok((!rows.is_empty()).then(|| Conflict::new("kept_conflict", told.collect())))
 }
 
 /// Which rows a push updates, on the incoming row `i` and the row that is there `t`.

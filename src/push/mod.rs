@@ -4,6 +4,7 @@
 //! once to carry it out. Between the two the batch is written down as `running` in a transaction of its own; the data
 //! transaction makes it `completed`, so that an unknown COMMIT can be settled by looking.
 
+mod absent;
 mod apply;
 mod compare;
 mod counts;
@@ -41,6 +42,7 @@ use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::lock::Lock;
 use crate::model::run::Observer;
+use crate::pg::crossed::{self, Crossed};
 use crate::pg::ledger::{self, Shape};
 use crate::snapshot::Snapshot;
 use compare::Context;
@@ -227,7 +229,12 @@ async fn in_transaction(context: &Context<'_>, plan: &Plan, batch: &ledger::Batc
     let locked = Instant::now();
     guard::lock(context, plan, lock_timeout).await?;
     let snapshot = numbers::reserved(context).await?;
-    let written = apply::apply(&Context { snapshot: &snapshot, ..*context }, plan, batch).await?;
+    let context = &Context { snapshot: &snapshot, ..*context };
+    // What goes into an empty table goes there by itself: rows that clash there clash in the end too.
+    let changed: Vec<&TableName> =
+        plan.tables.iter().filter(|table| !table.direct).map(|table| &table.table).collect();
+    let apply = async |crossed: &[Crossed]| apply::apply(context, plan, batch, crossed).await;
+    let written = crossed::despite(context.client, context.catalog, &changed, apply).await?;
     let counts = counts::count(context, plan, batch, &written).await?;
     ledger::issues(context.client, batch, context.manifest()).await?;
     ledger::complete(context.client, batch, &counts).await?;

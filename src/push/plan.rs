@@ -7,6 +7,7 @@ use rust_i18n::t;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::absent::Absent;
 use super::apply::is_none;
 use super::compare::Compared;
 use super::golden::GoldenPlan;
@@ -21,7 +22,7 @@ use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
 use crate::model::ident::TableName;
 use crate::model::keys::Keys;
 use crate::model::manifest::{Manifest, TableEntry};
-use crate::model::merge::Fate;
+use crate::model::merge::{Conflict, Fate};
 
 /// Below so many rows a rebuild of constraints takes longer than keeping them.
 const REBUILD_ROWS: u64 = 10_000;
@@ -83,6 +84,24 @@ pub struct TablePlan {
     /// Such rows that wait for a decision.
     #[serde(skip_serializing_if = "is_none")]
     pub vanished_conflicts: u64,
+    /// Rows that would be deleted, but whose records may be among those that could not be read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub vanished_unread: u64,
+    /// Of the rows to be inserted: those that people deleted since a push wrote them.
+    #[serde(skip_serializing_if = "is_none")]
+    pub deleted_returned: u64,
+    /// Rows that people deleted, and that stay so.
+    #[serde(skip_serializing_if = "is_none")]
+    pub deleted_kept: u64,
+    /// Such rows that wait for a decision; they stay deleted until then.
+    #[serde(skip_serializing_if = "is_none")]
+    pub deleted_conflicts: u64,
+    /// New rows that refer to one of those, and are left out with it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub without_parent: u64,
+    /// All that waits for a decision, by what it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Conflict>,
     /// The strongest lock that is taken on the table.
     pub lock: &'static str,
     /// Enabled user triggers: name and function.
@@ -104,8 +123,18 @@ pub struct TablePlan {
 impl Plan {
     /// Values and rows that people and the source changed, and that wait for a decision.
     pub fn conflicts(&self) -> u64 {
-        let of = |table: &TablePlan| table.conflicts.values().sum::<u64>() + table.vanished_conflicts;
+        let of = |table: &TablePlan| {
+            table.conflicts.values().sum::<u64>() + table.vanished_conflicts + table.deleted_conflicts
+        };
         self.tables.iter().map(of).sum()
+    }
+
+    /// The tables with conflicts that nobody accepted, and how many of their rows.
+    pub fn open_conflicts(&self) -> Vec<(&TableName, u64)> {
+        let open = |table: &TablePlan| {
+            table.undecided.iter().filter(|one| !one.accepted).map(|one| one.rows).sum::<u64>()
+        };
+        self.tables.iter().map(|table| (&table.table, open(table))).filter(|(_, rows)| *rows > 0).collect()
     }
 
     /// Rows that will be written, into the tables or into the ledger.
@@ -147,6 +176,10 @@ pub(super) struct Comparison {
     pub(super) vanished: Gone,
     /// The keys of the first of them.
     pub(super) vanished_keys: Vec<String>,
+    /// Rows that people deleted.
+    pub(super) absent: Absent,
+    /// What waits for a decision.
+    pub(super) undecided: Vec<Conflict>,
 }
 
 /// Makes the plan from what is known; pure. `empty` names the tables without rows, of the batch and those that
@@ -255,6 +288,12 @@ fn table_plan(
         vanished_keys: comparison.vanished_keys.clone(),
         vanished_kept: comparison.vanished.kept,
         vanished_conflicts: comparison.vanished.conflicts,
+        vanished_unread: comparison.vanished.unread,
+        deleted_returned: comparison.absent.returned,
+        deleted_kept: comparison.absent.kept,
+        deleted_conflicts: comparison.absent.conflict.as_ref().map_or(0, |one| one.rows),
+        without_parent: comparison.absent.orphaned,
+        undecided: comparison.undecided.clone(),
         lock: if rebuilt {
             "ACCESS EXCLUSIVE"
         } else if triggers_disabled {

@@ -1,15 +1,19 @@
 //! Rows that the clinic's pushes wrote, that are there still, and that the snapshot does not hold any more: counted, listed
 //! or deleted, as `vanished` says. A row of a record that is still at the source, but rejected now, is none of them.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::compare::{Context, incoming, same_key};
 use super::merge;
 use crate::codec::TableCodec;
 use crate::config::{LoadMode, Vanished};
+use crate::model::ident::literal;
+use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
-use crate::model::merge::OnConflict;
-use crate::pg::copy::{Copy, append_text};
+use crate::model::merge::{Conflict, OnConflict};
+use crate::pg::copy::{Copy, append_text, append_text_or_null};
 use crate::pg::{UNKNOWN, Writings};
 
 /// What there is of them in one table.
@@ -20,6 +24,8 @@ pub(super) struct Gone {
     pub(super) kept: u64,
     /// Of these, rows that wait for a decision.
     pub(super) conflicts: u64,
+    /// Of these, rows that would be deleted, but whose records may be among those that could not be read.
+    pub(super) unread: u64,
 }
 
 fn rows(place: usize) -> String {
@@ -37,7 +43,7 @@ pub(super) async fn condition(
         return Ok(None);
     }
     stage(context, place, entry, codec).await?;
-    Ok(Some(unedited(place, codec)))
+    Ok(Some(certain(place, codec)))
 }
 
 /// What mode `sync` deletes, but for rows that people made or changed where these are to be respected.
@@ -52,21 +58,23 @@ pub(super) async fn spared(
         return Ok(condition);
     }
     stage(context, place, entry, codec).await?;
-    Ok(format!("({condition}) and {}", unedited(place, codec)))
+    Ok(format!("({condition}) and {}", certain(place, codec)))
 }
 
-/// Whether rows that vanished are deleted. Where rows of the table are rejected and no verdict of a record says which, they
-/// stay: to be refused is not to be gone.
+/// Whether rows that vanished are deleted. Where rows of the table are rejected and the snapshot, an older one, does not say
+/// which, they stay: to be refused is not to be gone.
 fn deletes(context: &Context<'_>, entry: &TableEntry) -> bool {
     let (clinic, name) = (context.clinic, &entry.table);
     let is_primary = clinic.sources.values().any(|source| source.primary.as_ref() == Some(name));
     clinic.vanished(name) == Some(Vanished::Delete)
         && !matches!(clinic.load_mode(name), LoadMode::Replace | LoadMode::Append)
-        && (entry.rejected == 0 || is_primary)
+        && (entry.rejected == 0
+            || is_primary
+            || context.manifest().rejects.iter().any(|one| one.table == *name))
 }
 
-fn unedited(place: usize, codec: &TableCodec) -> String {
-    format!("{} in (select key from {} where not edited)", codec.key_sql("t"), rows(place))
+fn certain(place: usize, codec: &TableCodec) -> String {
+    format!("{} in (select key from {} where not edited and not unread)", codec.key_sql("t"), rows(place))
 }
 
 /// Counts them; those that `sync` deletes anyway are no part of it.
@@ -97,12 +105,36 @@ pub(super) async fn count(
         }
     };
     let removes = deletes(context, entry) || context.clinic.load_mode(&entry.table) == LoadMode::Sync;
-    let edited = context.count(&format!("select count(*) from {rows} where edited")).await?;
+    if !removes {
+        return Ok(Gone { rows: left, ..Gone::default() });
+    }
+    let unread = context.count(&format!("select count(*) from {rows} where unread")).await?;
+    let edited = context.count(&format!("select count(*) from {rows} where edited and not unread")).await?;
+    let gone = Gone { rows: left, unread, ..Gone::default() };
     Ok(match context.clinic.on_conflict(&entry.table) {
-        _ if !removes => Gone { rows: left, ..Gone::default() },
-        OnConflict::Report => Gone { rows: left, conflicts: edited, kept: 0 },
-        _ => Gone { rows: left, kept: edited, conflicts: 0 },
+        OnConflict::Report => Gone { conflicts: edited, ..gone },
+        _ => Gone { kept: edited, ..gone },
     })
+}
+
+/// The rows that people changed and that wait for a decision.
+pub(super) async fn conflict(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Conflict> {
+    let whole = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key);
+    let whole = whole.map_or_else(|_| "''::bytea".to_owned(), |whole| whole.digest_sql("t"));
+    let sql = format!(
+        "select v.key, {whole} from {} v join {} t on {} = v.key where v.edited and not v.unread",
+        rows(place),
+        entry.table.quoted(),
+        codec.key_sql("t")
+    );
+    let rows = context.client.query(&sql, &[]).await.map_err(|error| crate::error::postgres(&error))?;
+    let told = rows.iter().map(|row| Conflict::row(row.get(0), row.get(1)));
+    Ok(Conflict::new("extra_conflict", told.collect()))
 }
 
 /// The keys of the first of those that stay.
@@ -123,7 +155,7 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
         |query: &str| format!("create temporary table {rows} on commit drop as {query}; analyze {rows}");
     let (clinic, name) = (context.manifest().clinic.as_str(), &entry.table);
     let Some(writings) = Writings::read(context.client, clinic, name).await? else {
-        let none = "select null::text collate \"C\" as key, false as edited where false";
+        let none = "select null::text collate \"C\" as key, false as edited, false as unread where false";
         return context.execute(&make(none)).await;
     };
     let key = codec.key_sql("t");
@@ -140,7 +172,7 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
         writings.condition()
     );
     let gone = format!(
-        "with known as materialized ({known}) select known.key, {} as edited from {} t join known on known.key = ({key}) collate \"C\" \
+        "with known as materialized ({known}) select known.key, {} as edited, false as unread from {} t join known on known.key = ({key}) collate \"C\" \
          where not exists (select 1 from {} i where {}){retired}",
         edited(context, entry, codec),
         name.quoted(),
@@ -148,7 +180,7 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
         same_key(codec),
     );
     context.execute(&make(&gone)).await?;
-    rejected(context, place, &writings).await
+    rejected(context, place, entry, codec, &writings).await
 }
 
 /// SQL of whether people changed the row `t` since the push that `known` tells of.
@@ -170,39 +202,89 @@ fn edited(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Stri
     format!("({whole} or (known.known and ({changed})))")
 }
 
-/// Takes out rows of records that are at the source still: they are rejected, not gone.
-async fn rejected(context: &Context<'_>, place: usize, writings: &Writings) -> Result<()> {
+/// Takes out rows that the source has still, but that are rejected; marks those of which nobody can say, since records of
+/// their source could not be read.
+async fn rejected(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    writings: &Writings,
+) -> Result<()> {
     let any = format!("select exists (select 1 from {})::int::bigint", rows(place));
-    if context.count(&any).await? == 0 || context.manifest().records.is_empty() {
+    if context.count(&any).await? == 0 {
         return Ok(());
     }
     context
         .execute(
-            "create temporary table if not exists trasvase_rejected (source text, source_id text) on commit drop; \
+            "create temporary table if not exists trasvase_rejected (key text, source text, source_id text) on commit drop; \
              truncate trasvase_rejected",
         )
         .await?;
-    let into = "copy trasvase_rejected (source, source_id) from stdin (format binary)";
+    let into = "copy trasvase_rejected (key, source, source_id) from stdin (format binary)";
     let mut copy = Copy::start(context.client, into).await?;
-    for entry in &context.manifest().records {
-        for record in context.snapshot.source_records(entry)? {
+    let manifest = context.manifest();
+    for records in &manifest.records {
+        for record in context.snapshot.source_records(records)? {
             let record = record?;
             let Some(source_id) = record.source_id.filter(|_| record.verdict == "rejected") else { continue };
-            let out = copy.row(2);
-            append_text(out, &entry.source);
+            let out = copy.row(3);
+            append_text_or_null(out, None);
+            append_text(out, &records.source);
             append_text(out, &source_id);
             copy.flush_if_full().await?;
         }
     }
+    let mut unread: BTreeSet<String> = BTreeSet::new();
+    let mut all = false;
+    for rejects in manifest.rejects.iter().filter(|one| one.table == entry.table) {
+        for row in context.snapshot.rejected(rejects)? {
+            let row = row?;
+            let key = row.key_text(entry, codec).filter(|_| entry.keys != Keys::New);
+            // Where it is known by its place alone, another record may stand there by now.
+            let source_id = row.source_id.filter(|id| !is_place(id, row.source.as_deref()));
+            if key.is_none() && source_id.is_none() {
+                all |= row.source.is_none();
+                unread.extend(row.source.clone());
+            }
+            let out = copy.row(3);
+            append_text_or_null(out, key.as_deref());
+            append_text_or_null(out, row.source.as_deref().or(Some(&entry.table.to_string())));
+            append_text_or_null(out, source_id.as_deref());
+            copy.flush_if_full().await?;
+        }
+    }
     copy.finish().await?;
+    let of = format!(
+        "trasvase.external_id e join trasvase.name n on n.code = e.type where e.batch in ({}) and e.target_table = {} \
+         and e.target_key = v.key",
+        writings.numbers(),
+        writings.code
+    );
     context
         .execute(&format!(
-            "delete from {} v using trasvase.external_id e, trasvase.name n, trasvase_rejected r \
-             where e.batch in ({}) and e.target_table = {} and e.target_key = v.key and n.code = e.type \
-             and n.name = r.source and e.source_id = r.source_id",
-            rows(place),
-            writings.numbers(),
-            writings.code,
+            "delete from {rows} v where v.key in (select key from trasvase_rejected where key is not null) \
+             or exists (select 1 from {of} and (n.name, e.source_id) in (select source, source_id from trasvase_rejected))",
+            rows = rows(place)
+        ))
+        .await?;
+    unread.extend(manifest.sources.iter().filter(|one| one.unreadable > 0).map(|one| one.source.clone()));
+    if unread.is_empty() && !all {
+        return Ok(());
+    }
+    let names =
+        unread.iter().map(|name| literal(name)).chain(["''".to_owned()]).collect::<Vec<_>>().join(", ");
+    // A row of which the ledger does not know the source may be of any.
+    context
+        .execute(&format!(
+            "update {} v set unread = true where {all} or exists (select 1 from {of} and n.name in ({names})) \
+             or not exists (select 1 from {of})",
+            rows(place)
         ))
         .await
+}
+
+/// Whether what a record is known by is its place in its source.
+fn is_place(source_id: &str, source: Option<&str>) -> bool {
+    source.is_some_and(|source| source_id.strip_prefix(source).is_some_and(|rest| rest.starts_with(':')))
 }

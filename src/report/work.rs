@@ -206,6 +206,11 @@ pub(super) fn files(manifest: &Manifest) -> Vec<SnapshotFile> {
         table: None,
     });
     let mut seen = BTreeSet::new();
-    let all = tables.chain(golden).chain(records);
+    let rejects = manifest.rejects.iter().map(|one| SnapshotFile {
+        file: file(&one.file, one.bytes, &one.sha256),
+        rows: one.rows,
+        table: None,
+    });
+    let all = tables.chain(golden).chain(records).chain(rejects);
     all.filter(|one| seen.insert(one.file.name.clone())).collect()
 }

@@ -17,6 +17,7 @@ use super::{Edited, others};
 use crate::error;
 use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
+use crate::pg::crossed::Crossed;
 use crate::pg::triggers::Running;
 use crate::pg::{execute, ledger};
 
@@ -29,6 +30,8 @@ pub(super) struct Deed<'a> {
     /// Parents before their children.
     pub(super) works: &'a [Work<'a>],
     pub(super) disabled: &'a BTreeMap<TableName, Vec<Running>>,
+    /// Keys that rows take from each other.
+    pub(super) crossed: &'a [Crossed],
     pub(super) edited: Edited,
 }
 
@@ -54,10 +57,18 @@ impl Deed<'_> {
         for (table, constraint) in &waiting {
             execute(self.client, &alter(table, constraint, "deferrable initially deferred")).await?;
         }
+        for key in self.crossed {
+            key.drop(self.client).await?;
+        }
         execute(self.client, "set constraints all deferred").await?;
         self.change(self.all_can_wait()).await?;
         execute(self.client, "set constraints all immediate").await?;
-        for (table, constraint) in &waiting {
+        for key in self.crossed {
+            key.create(self.client).await?;
+        }
+        for (table, constraint) in
+            waiting.iter().filter(|(table, constraint)| !self.is_anew(table, constraint))
+        {
             execute(self.client, &alter(table, constraint, "not deferrable")).await?;
         }
         for (table, triggers) in self.disabled {
@@ -66,6 +77,12 @@ impl Deed<'_> {
         }
         self.note_left().await?;
         self.note(plan).await
+    }
+
+    /// Whether a foreign key was made anew with the key that it rests on, as it was defined.
+    fn is_anew(&self, table: &TableName, constraint: &Constraint) -> bool {
+        let mut anew = self.crossed.iter().flat_map(|key| &key.references);
+        anew.any(|(child, name)| child == table && *name == constraint.name)
     }
 
     /// Writes down the rows that stay, so that the next push knows them again.

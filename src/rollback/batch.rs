@@ -13,6 +13,7 @@ use crate::codec::TableCodec;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName, quoted};
+use crate::pg::batches::{self, Named, named};
 use crate::pg::ledger::{self, Shape};
 
 /// A batch of the ledger.
@@ -107,28 +108,19 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
     rows.iter().map(batch).collect()
 }
 
-fn one<'b>(batches: &'b [Batch], clinic: &ClinicName, name: &str) -> Result<&'b Batch, Failure> {
-    let known = || {
-        let latest = batches.iter().rev().filter(|batch| batch.status == "completed").take(5);
-        let latest: Vec<&str> = latest.map(|batch| batch.id.as_str()).collect();
-        if latest.is_empty() { "-".to_owned() } else { latest.join(", ") }
-    };
-    if name == "last" {
-        let last = batches.iter().rev().find(|batch| batch.status == "completed");
-        return last.ok_or_else(|| Failure::failed(t!("rollback.none", clinic = clinic)));
+impl Named for Batch {
+    fn id(&self) -> &str {
+        &self.id
     }
-    let wanted = name.to_uppercase();
-    let found: Vec<&Batch> = batches.iter().filter(|batch| batch.id.starts_with(&wanted)).collect();
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => Err(Failure::usage(t!("rollback.unknown", name = name, clinic = clinic, known = known()))),
-        _ => Err(Failure::usage(t!("rollback.ambiguous", name = name, count = found.len()))),
+
+    fn status(&self) -> &str {
+        &self.status
     }
 }
 
 async fn ledger_of(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
     if !ledger::exists(client).await? {
-        return Err(Failure::failed(t!("rollback.none", clinic = clinic)).into());
+        return Err(batches::none::<Batch>(clinic, None).into());
     }
     all(client, clinic).await
 }
@@ -143,9 +135,11 @@ pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result
     let batch = match (name, latest) {
         ("last", Some(batch)) => batch,
         ("last", None) => {
-            return Err(Failure::failed(t!("rollback.none_rolled_back", clinic = clinic)).into());
+            return Err(Failure::failed(t!("rollback.none_rolled_back", clinic = clinic))
+                .hint(t!("rollback.none_rolled_back_hint", clinic = clinic))
+                .into());
         }
-        _ => one(&batches, clinic, name)?,
+        _ => named(&batches, clinic, name)?,
     };
     if batch.status == "rolled_back" {
         return Ok(batch.clone());
@@ -165,7 +159,7 @@ fn short(snapshot: &str) -> &str {
 pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
     let (client, clinic) = (options.client, &options.clinic.name);
     let batches = ledger_of(client, clinic).await?;
-    let batch = one(&batches, clinic, options.batch)?;
+    let batch = named(&batches, clinic, options.batch)?;
     refuse_status(batch, clinic)?;
     let mut chosen = vec![batch.clone()];
     let mut built = Vec::new();

@@ -24,6 +24,7 @@ use crate::config::Clinic;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{TableName, literal};
+use crate::pg::crossed::{self, Crossed};
 use crate::pg::triggers::Running;
 use crate::pg::{execute, ledger};
 use apply::Deed;
@@ -141,8 +142,13 @@ async fn in_transaction(options: &Options<'_>, timeout: &str) -> Result<Plan> {
     }
     refuse(options, &plan)?;
     let (client, catalog, edited) = (options.client, options.catalog, options.edited);
-    let deed = Deed { client, catalog, batches: &batches, works: &works, disabled: &disabled, edited };
-    deed.do_it(&plan).await?;
+    let tables: Vec<&TableName> = works.iter().map(|work| &work.table).collect();
+    let (batches, works, disabled) = (&batches, &works, &disabled);
+    let back = async |crossed: &[Crossed]| {
+        let deed = Deed { client, catalog, batches, works, disabled, crossed, edited };
+        deed.do_it(&plan).await
+    };
+    crossed::despite(client, catalog, &tables, back).await?;
     error::interrupt::check()?;
     Ok(plan)
 }

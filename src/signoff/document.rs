@@ -167,7 +167,8 @@ fn files(manifest: &Manifest) -> Vec<SourceFile> {
         bytes,
         sha256: sha256.clone(),
     };
-    tables.chain(golden).chain(records).map(file).collect()
+    let rejects = manifest.rejects.iter().map(|one| (&one.file, one.bytes, &one.sha256));
+    tables.chain(golden).chain(records).chain(rejects).map(file).collect()
 }
 
 pub(super) fn open(issue: &IssueEntry) -> Open {

@@ -4,10 +4,12 @@
 //! `source:file:row`) and `_source_id`. Booleans, int2, int4 and null stand as JSON, everything else, documents too, as a string
 //! in PostgreSQL's text output.
 //! Beside them, `golden/<entity>.ndjson` says of each source record of an entity with duplicates its golden id, and
-//! `records/<source>.ndjson` what became of the records that are in no row.
+//! `records/<source>.ndjson` what became of the records that are in no row, and `rejects/<table>.ndjson` the keys of rejected
+//! rows, where a push has to tell them from rows that are gone.
 
 mod golden;
 mod numbers;
+mod rejected;
 mod rows;
 mod source_record;
 
@@ -22,11 +24,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
-use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, TableEntry};
+use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, RejectsEntry, TableEntry};
 use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
 pub use numbers::Records;
+pub use rejected::RejectedRow;
 pub use rows::{Row, RowReader};
 pub use source_record::SourceRecord;
 
@@ -158,16 +161,25 @@ impl Snapshot {
         golden::read(&self.folder.join(&entry.file))
     }
 
+    /// Reads what is known of a table's rejected rows, in file order.
+    pub fn rejected(
+        &self,
+        entry: &RejectsEntry,
+    ) -> Result<impl Iterator<Item = Result<RejectedRow>> + use<>> {
+        golden::read(&self.folder.join(&entry.file))
+    }
+
     /// Hashes every file again and compares with the manifest.
     ///
     /// # Errors
     /// The first file that is missing or differs, by name.
     pub fn verify_files(&self) -> Result<()> {
-        let Manifest { tables, golden, records, .. } = &self.manifest;
+        let Manifest { tables, golden, records, rejects, .. } = &self.manifest;
         let of_tables = tables.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
         let of_golden = golden.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
         let of_records = records.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        for (file, sha256, bytes) in of_tables.chain(of_golden).chain(of_records) {
+        let of_rejects = rejects.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
+        for (file, sha256, bytes) in of_tables.chain(of_golden).chain(of_records).chain(of_rejects) {
             let path = self.folder.join(file);
             let found = hash_file(&path)
                 .map_err(|error| Failure::failed(format!("{error:#}")).hint(t!("snapshot.damaged_hint")))?;

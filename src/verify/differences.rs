@@ -1,6 +1,6 @@
 //! The rows of unequal buckets: what each is, how it came to be so, and the columns in which it differs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Result, anyhow};
 use futures_util::TryStreamExt as _;
@@ -10,11 +10,14 @@ use sha2::{Digest as _, Sha256};
 use super::books::Books;
 use super::buckets::bucket_sql;
 use super::ours::OurTable;
-use super::standing::{self, Pushed};
+use super::standing::{self, LeftOut, Pushed, Refused, Standing};
 use super::target_rows::{Asked, TargetRow, target_rows};
 use super::{Compared, Options, TheirTable};
 use crate::codec::RowHash;
+use crate::desk::{self, Decisions};
 use crate::error;
+use crate::model::ident::TableName;
+use crate::model::merge::Conflict;
 
 /// One row that is not the same on both sides.
 #[derive(Debug, Clone, Serialize)]
@@ -113,6 +116,12 @@ pub struct Count {
     pub kind: Kind,
     pub cause: Option<Cause>,
     pub rows: u64,
+    /// Of rows that wait for people's decision: stands for what both sides say of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// People accepted that these stay so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }
 
 /// The rows found: some of them named, all of them counted.
@@ -120,12 +129,34 @@ pub struct Count {
 pub(super) struct Found {
     pub(super) listed: Vec<Difference>,
     counts: BTreeMap<(Kind, Option<Cause>), u64>,
+    /// What is told of those that wait for a decision.
+    conflicts: BTreeMap<Kind, Vec<String>>,
 }
 
 impl Found {
-    pub(super) fn counts(&self) -> Vec<Count> {
-        let count = |(&(kind, cause), &rows)| Count { kind, cause, rows };
-        self.counts.iter().map(count).collect()
+    /// How many rows differ in which way, and whether people accepted what waited for them.
+    ///
+    /// # Errors
+    /// The file of decisions cannot be read.
+    pub(super) fn counts(&self, options: &Options<'_>, table: &TableName) -> Result<Vec<Count>> {
+        let decisions = match self.conflicts.is_empty() {
+            true => None,
+            false => Some(Decisions::read(options.project, options.clinic)?),
+        };
+        let count = |(&(kind, cause), &rows): (&(Kind, Option<Cause>), &u64)| {
+            let told = self.conflicts.get(&kind).filter(|_| cause == Some(Cause::Conflict));
+            let rule = format!("{}_{}", kind.as_str(), Cause::Conflict.as_str());
+            let conflict = told.map(|told| Conflict::new(&rule, told.clone()));
+            let accepted = conflict.as_ref().zip(decisions.as_ref());
+            Count {
+                kind,
+                cause,
+                rows,
+                accepted: accepted.is_some_and(|(one, decisions)| desk::accepts(decisions, table, one)),
+                state: conflict.map(|one| one.state),
+            }
+        };
+        Ok(self.counts.iter().map(count).collect())
     }
 
     /// How many rows are not named.
@@ -154,6 +185,7 @@ pub(super) async fn find(
     ours: &OurTable,
     theirs: &mut TheirTable,
     books: &mut Books<'_>,
+    left_out: &mut LeftOut,
 ) -> Result<Found> {
     let unequal = ours.buckets.unequal(&theirs.buckets);
     let mut found = Found::default();
@@ -164,7 +196,9 @@ pub(super) async fn find(
     let parts = u8::try_from(rows / LISTED + 1).unwrap_or(u8::MAX);
     for part in 0..parts {
         let part = Part { number: part, of: parts };
-        let mut search = Search { options, compared, books, found: &mut found, waiting: Vec::new() };
+        let found = &mut found;
+        let (waiting, refused) = (Vec::new(), None);
+        let mut search = Search { options, compared, books, found, left_out, refused, waiting };
         search.part(ours, theirs, &unequal, part).await?;
     }
     Ok(found)
@@ -195,6 +229,10 @@ struct Search<'s, 'b, 'o> {
     compared: &'s Compared<'s>,
     books: &'s mut Books<'b>,
     found: &'s mut Found,
+    /// Rows of this table and of those before it.
+    left_out: &'s mut LeftOut,
+    /// Read with the first row that the snapshot does not have.
+    refused: Option<Refused>,
     /// Differing rows whose columns are not asked for yet.
     waiting: Vec<Row>,
 }
@@ -299,8 +337,18 @@ impl Search<'_, '_, '_> {
         let sent = sent(self.options, self.compared, &keys).await?;
         let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
         let pushed = standing::pushed(self.options, self.compared, &keys).await?;
+        let deleted = self.leave_out(&waiting, &there).await?;
+        if self.refused.is_none() && waiting.iter().any(|row| row.kind == Kind::Extra) {
+            self.refused = Some(Refused::read(self.options, self.compared)?);
+        }
         for row in &waiting {
-            let difference = self.told(row, &sent, there.get(&row.key), pushed.get(&row.key))?;
+            let (there, pushed) = (there.get(&row.key), pushed.get(&row.key));
+            let standing = self.standing(row, there, pushed, &deleted)?;
+            let cause = standing.as_ref().map(|one| one.cause);
+            let difference = self.told(row, &sent, there, cause)?;
+            if let Some(told) = standing.and_then(|one| one.told) {
+                self.found.conflicts.entry(difference.kind).or_default().push(told);
+            }
             let values = row.expected.as_ref().map(|(_, values)| values.as_slice());
             self.books.add(self.compared, &difference, values)?;
             *self.found.counts.entry((difference.kind, difference.cause)).or_default() += 1;
@@ -311,37 +359,83 @@ impl Search<'_, '_, '_> {
         self.books.flush()
     }
 
+    /// Notes rows that people deleted and that are left so, and those that refer to one; returns the keys of the former.
+    async fn leave_out(
+        &mut self,
+        waiting: &[Row],
+        there: &HashMap<String, TargetRow>,
+    ) -> Result<HashSet<String>> {
+        let missing = waiting.iter().filter(|row| row.kind == Kind::Missing && !there.contains_key(&row.key));
+        let missing: Vec<(&str, &[Option<String>])> =
+            missing.filter_map(|row| Some((row.key.as_str(), row.expected.as_ref()?.1.as_slice()))).collect();
+        let keys: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
+        let (options, compared) = (self.options, self.compared);
+        let deleted = standing::deleted(options, compared, &keys).await?;
+        let mut noted: HashSet<&str> = HashSet::new();
+        loop {
+            let before = noted.len();
+            for (key, values) in &missing {
+                let out = deleted.contains(*key) || !self.left_out.lost(compared, values).is_empty();
+                if out && noted.insert(key) {
+                    self.left_out.note(options.catalog, compared, values);
+                }
+            }
+            if noted.len() == before {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Why a push of this snapshot leaves the row as it is, if the clinic's settings say so.
+    fn standing(
+        &self,
+        row: &Row,
+        there: Option<&TargetRow>,
+        pushed: Option<&Pushed>,
+        deleted: &HashSet<String>,
+    ) -> Result<Option<Standing>> {
+        let (options, compared, key) = (self.options, self.compared, row.key.as_str());
+        Ok(match (&row.expected, there) {
+            (Some((_, values)), Some(there)) if row.kind == Kind::Different => {
+                let lost = self.left_out.lost(compared, values);
+                standing::edited(options, compared, (key, values), there, (pushed, &lost))?
+            }
+            (Some((digest, _)), None) if deleted.contains(key) => {
+                Some(standing::absent(options, compared, key, digest))
+            }
+            (Some((_, values)), None) => {
+                let lost = !self.left_out.lost(compared, values).is_empty();
+                lost.then_some(Standing { cause: Cause::Stands, told: None })
+            }
+            (None, Some(there)) => self
+                .refused
+                .as_ref()
+                .and_then(|refused| standing::vanished(options, compared, key, there, (pushed, refused))),
+            _ => None,
+        })
+    }
+
     fn told(
         &self,
         row: &Row,
         sent: &Sent,
         there: Option<&TargetRow>,
-        pushed: Option<&Pushed>,
+        stands: Option<Cause>,
     ) -> Result<Difference> {
-        let (options, compared) = (self.options, self.compared);
-        let (columns, stands) = match (&row.expected, there) {
-            (Some((_, values)), Some(there)) => (
-                there.columns(options, compared, values)?,
-                standing::edited(options, compared, values, there, pushed)?,
-            ),
-            (None, Some(there)) => (Vec::new(), standing::vanished(options, compared, there, pushed)),
-            _ => (Vec::new(), None),
+        let columns = match (&row.expected, there) {
+            (Some((_, values)), Some(there)) => there.columns(self.options, self.compared, values)?,
+            _ => Vec::new(),
         };
         let key = row.key.clone();
-        match row.kind {
-            Kind::Different if stands.is_some() => {
-                return Ok(Difference { key, kind: Kind::Kept, cause: stands, columns });
-            }
-            Kind::Extra if stands.is_some() => {
-                return Ok(Difference { key, kind: Kind::Extra, cause: stands, columns });
-            }
-            _ => {}
-        }
         let kind = match row.kind {
+            Kind::Different if stands.is_some() => Kind::Kept,
             // It is there, but no batch wrote it.
             Kind::Missing if there.is_some() => Kind::Kept,
             kind => kind,
         };
+        if stands.is_some() {
+            return Ok(Difference { key, kind, cause: stands, columns });
+        }
         let written = sent.get(&row.key).map_or(&[][..], Vec::as_slice);
         let now = there.and_then(|there| there.stored.as_deref());
         let digest = row.expected.as_ref().map(|(digest, _)| digest);

@@ -133,9 +133,10 @@ pub struct TableReport {
 }
 
 impl TableReport {
-    /// Whether rows differ, all of them since the clinic's settings leave them so.
+    /// Whether rows differ, all of them since the clinic's settings leave them so, or people accepted that they do.
     pub fn stands(&self) -> bool {
-        !self.counts.is_empty() && self.counts.iter().all(|one| one.cause == Some(Cause::Stands))
+        let stands = |one: &Count| one.cause == Some(Cause::Stands) || one.accepted;
+        !self.counts.is_empty() && self.counts.iter().all(stands)
     }
 
     /// Whether no row differs but those that the clinic's settings leave so, or about which a person is to decide.
@@ -318,9 +319,10 @@ async fn in_transaction(
         sources: accounts::sources(options).await?,
         ..Report::default()
     };
+    let mut left_out = standing::LeftOut::default();
     for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
         let all_ours = theirs.all_ours;
-        report.tables.push(table_report(options, compared, ours, theirs, books).await?);
+        report.tables.push(table_report(options, compared, (ours, theirs), books, &mut left_out).await?);
         report.sample.extend(sample::compare(options, compared, &ours.sample).await?);
         // Figures were made of rows that turned out to be somebody else's.
         theirs.figures_stand = all_ours == theirs.all_ours;
@@ -491,12 +493,12 @@ async fn compared<'a>(
 async fn table_report(
     options: &Options<'_>,
     compared: &Compared<'_>,
-    ours: &OurTable,
-    theirs: &mut TheirTable,
+    (ours, theirs): (&OurTable, &mut TheirTable),
     books: &mut Books<'_>,
+    left_out: &mut standing::LeftOut,
 ) -> Result<TableReport> {
     let entry = compared.entry;
-    let found = differences::find(options, compared, ours, theirs, books).await?;
+    let found = differences::find(options, compared, ours, theirs, books, left_out).await?;
     let (expected, target) = (ours.buckets.count(), theirs.buckets.count());
     Ok(TableReport {
         table: entry.table.clone(),
@@ -509,7 +511,7 @@ async fn table_report(
         expected_digest: ours.buckets.digest(),
         target_digest: theirs.buckets.digest(),
         foreign: theirs.foreign,
-        counts: found.counts(),
+        counts: found.counts(options, &entry.table)?,
         not_listed: found.not_listed(),
         differences: found.listed,
     })

@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
-use rust_i18n::t;
 use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::{Compared, TheirTable};
 use crate::codec::TableCodec;
-use crate::error::{self, Failure};
+use crate::error;
 use crate::model::catalog::Table;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry, Tenant};
-use crate::pg::ledger;
+use crate::pg::{batches, ledger};
 
 /// So many rows of others are sooner told apart one by one than by a join of all.
 const FEW: u64 = 20;
@@ -31,10 +30,13 @@ pub(super) struct Population {
 }
 
 impl Population {
-    /// With `since`, only the batches after that one, given by the beginning of its id.
+    /// With `since`, only the batches after that one, given by the beginning of its id or as `last`.
     pub(super) async fn read(client: &Client, manifest: &Manifest, since: Option<&str>) -> Result<Self> {
         let after = match since {
-            Some(id) => number_of(client, manifest, id).await?,
+            Some(name) => {
+                let batches = batches::list(client, &manifest.clinic).await?;
+                batches::named(&batches, &manifest.clinic, name)?.number
+            }
             None => 0,
         };
         let rows = client
@@ -131,23 +133,6 @@ impl Population {
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         let of_tenant = u64::try_from(row.get::<_, i64>(1))?;
         Ok((u64::try_from(row.get::<_, i64>(0))?, tenanted.map(|_| of_tenant)))
-    }
-}
-
-/// The number of the clinic's batch whose id begins so.
-async fn number_of(client: &Client, manifest: &Manifest, id: &str) -> Result<i32> {
-    let rows = client
-        .query(
-            "select number from trasvase.batch where clinic = $1 and starts_with(id, upper($2)) limit 2",
-            &[&manifest.clinic.as_str(), &id],
-        )
-        .await
-        .map_err(|error| error::postgres(&error))?;
-    match rows.as_slice() {
-        [one] => Ok(one.get(0)),
-        _ => Err(Failure::usage(t!("verify.no_batch", batch = id, clinic = manifest.clinic))
-            .hint(t!("verify.no_batch_hint", clinic = manifest.clinic))
-            .into()),
     }
 }
 

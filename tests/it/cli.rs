@@ -11,6 +11,7 @@ pub(crate) mod replica;
 mod report;
 mod review;
 mod safety;
+mod sentences;
 mod signoff;
 mod tracing;
 mod ways_out;

@@ -1,5 +1,6 @@
 //! Both systems at once: what people change in PostgreSQL between pushes, and what becomes of it.
 
+mod deleted;
 mod deliveries;
 mod property;
 
@@ -188,31 +189,80 @@ async fn sync_spares_what_people_made_where_that_is_to_be_kept() {
     assert_eq!(tiny.run.push(&snapshot).await.batch, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_is_rejected_now_did_not_vanish() {
+/// People with a phone each in a table of its own, which refers to nobody.
+async fn with_phones() -> Tiny {
     let settings = "vanished = \"delete\"\n[sources.people]\nfiles = [\"sources/people.csv\"]\nprimary = \"person\"\n\
                     [limits]\n\"*\" = \"100%\"\n";
     let tiny = Tiny::new(
-        "create table person (id text primary key, name text not null)",
+        "create table person (id text primary key, name text not null); \
+         create table phone (id text primary key, number text check (number like '6%'))",
         &[],
         &format!("[load]\nmode = \"upsert\"\n{settings}"),
     )
     .await;
     let project = &tiny.run.project;
-    project.write("clinics/tiny/sources/people.csv", "id,name\na,Ana\nb,Bea\nc,Cid\n");
+    project
+        .write("clinics/tiny/sources/people.csv", "id,name,phone\na,Ana,61\nb,Bea,62\nc,Cid,63\nd,Dan,64\n");
     project.write(
         "clinics/tiny/sql/clean/person.sql",
-        "-- one person\nselect id as source_id, name, _id from raw.people\n",
+        "-- one person\nselect id as source_id, name, phone, _id from raw.people\n",
     );
     project.write(
         "clinics/tiny/sql/target/person.sql",
         "-- one person\nselect golden_id as id, name, source_id as _source_id, _id from golden.person\n",
     );
+    project.write(
+        "clinics/tiny/sql/target/phone.sql",
+        "-- one phone\nselect source_id as id, phone as number, _id from clean.person where phone is not null\n",
+    );
+    tiny
+}
+
+const PHONES: &str = "select id || ' ' || number from phone order by id";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_rejected_now_did_not_vanish_from_any_table() {
+    let tiny = with_phones().await;
     tiny.push().await;
-    tiny.run.project.write("clinics/tiny/sources/people.csv", "id,name\na,Ana\nb,\n");
+    // Ana's name and Bea's phone are refused now, and Dan is gone.
+    tiny.run.project.write("clinics/tiny/sources/people.csv", "id,name,phone\na,,61\nb,Bea,02\nc,Cid,63\n");
     let (check, snapshot) = tiny.export().await;
-    assert_eq!(check.tables[0].rejected, 1);
+    assert_eq!(check.tables.iter().map(|table| table.rejected).collect::<Vec<_>>(), [1, 1]);
     let report = tiny.run.push(&snapshot).await;
-    assert_eq!((report.plan.tables[0].deletes, report.plan.tables[0].vanished), (1, 0));
-    assert_eq!(tiny.texts("select name from person order by 1").await, ["Ana", "Bea"]);
+    let gone = report.plan.tables.iter().map(|one| (one.table.to_string(), one.deletes, one.vanished));
+    let mut gone: Vec<_> = gone.collect();
+    gone.sort();
+    assert_eq!(gone, [("person".to_owned(), 1, 0), ("phone".to_owned(), 1, 0)]);
+    assert_eq!(tiny.texts("select name from person order by 1").await, ["Ana", "Bea", "Cid"]);
+    assert_eq!(tiny.texts(PHONES).await, ["a 61", "b 62", "c 63"]);
+    let verified = tiny.run.verify(&snapshot).await;
+    assert!(verified.is_clean(), "{verified:#?}");
+    assert_eq!(tiny.run.push(&snapshot).await.batch, None, "again writes nothing");
+    tiny.run.rollback("last").await;
+    assert_eq!(tiny.texts(PHONES).await, ["a 61", "b 62", "c 63", "d 64"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_records_cannot_be_read_no_row_of_their_source_goes() {
+    let tiny = with_phones().await;
+    tiny.push().await;
+    // The record of Bea, or of Dan, has too many cells: nobody knows whose it is.
+    tiny.run
+        .project
+        .write("clinics/tiny/sources/people.csv", "id,name,phone\na,Ana,61\nb,Bea,62,what,else\nc,Cid,63\n");
+    let (_, snapshot) = tiny.export().await;
+    assert_eq!(snapshot.manifest().sources[0].unreadable, 1);
+    let report = tiny.run.push(&snapshot).await;
+    for table in &report.plan.tables {
+        assert_eq!((table.deletes, table.vanished, table.vanished_unread), (0, 2, 2), "{table:?}");
+    }
+    assert_eq!(tiny.texts(PHONES).await, ["a 61", "b 62", "c 63", "d 64"]);
+    let verified = tiny.run.verify(&snapshot).await;
+    assert!(verified.is_clean(), "{verified:#?}");
+    // It can be read again: who is gone goes.
+    tiny.run
+        .project
+        .write("clinics/tiny/sources/people.csv", "id,name,phone\na,Ana,61\nb,Bea,62\nc,Cid,63\n");
+    tiny.push().await;
+    assert_eq!(tiny.texts(PHONES).await, ["a 61", "b 62", "c 63"]);
 }

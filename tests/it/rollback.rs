@@ -1,6 +1,7 @@
 //! Batches taken back: every table as it was, people's edits respected.
 
 mod conflicts;
+mod crossed;
 mod property;
 
 use trasvase::error::{Failure, Kind};

@@ -49,7 +49,12 @@ impl Pipeline<'_> {
         let is = |one: &verify::Difference, kind| one.kind == kind;
         let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
         let hints = [
-            ("cli.verify.missing_hint", tables_with(report, |_, one| is(one, Kind::Missing))),
+            (
+                "cli.verify.missing_hint",
+                tables_with(report, |_, one| {
+                    is(one, Kind::Missing) && !one.cause.is_some_and(verify::Cause::is_by_policy)
+                }),
+            ),
             (
                 "cli.verify.kept_hint",
                 tables_with(report, |table, one| inserted(table) && (is_older(one) || unknown(one))),
@@ -62,7 +67,7 @@ impl Pipeline<'_> {
             (
                 "cli.verify.extra_hint",
                 tables_with(report, |_, one| {
-                    is(one, Kind::Extra) && one.cause != Some(verify::Cause::Stands)
+                    is(one, Kind::Extra) && !one.cause.is_some_and(verify::Cause::is_by_policy)
                 }),
             ),
             (
@@ -72,7 +77,13 @@ impl Pipeline<'_> {
         ];
         let clinic = &self.clinic.name;
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
-        told.fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)))
+        let failure = told
+            .fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)));
+        let open = report.tables.iter().flat_map(|table| &table.counts);
+        match open.filter(|one| one.cause == Some(verify::Cause::Conflict)).any(|one| !one.accepted) {
+            true => failure.hint(t!("verify.conflict_left", clinic = clinic)),
+            false => failure,
+        }
     }
 }
 

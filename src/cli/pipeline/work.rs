@@ -144,16 +144,16 @@ impl Pipeline<'_> {
         Ok(self.agreed.clone().flatten())
     }
 
-    /// What a push left for people to decide: the rest is pushed, and the exit code says that there is something.
+    /// What a push left for people to decide, and nobody accepted: the rest is pushed, and the exit code says that there is
+    /// something.
     fn conflicts(&self, report: &push::Report) -> Option<Failure> {
-        let (count, clinic) = (report.plan.conflicts(), &self.clinic.name);
-        let of = |table: &&push::TablePlan| !table.conflicts.is_empty() || table.vanished_conflicts > 0;
-        let tables = report.plan.tables.iter().filter(of).map(|table| table.table.to_string());
-        let tables = tables.collect::<Vec<_>>().join(", ");
+        let (open, clinic) = (report.plan.open_conflicts(), &self.clinic.name);
+        let count = open.iter().map(|(_, rows)| rows).sum::<u64>();
+        let tables = open.iter().map(|(table, _)| table.to_string()).collect::<Vec<_>>().join(", ");
         (count > 0).then(|| {
             Failure::findings(t!("push.in_conflict", count = output::count(count), tables = tables))
                 .hint(t!("verify.conflict_hint", tables = tables, clinic = clinic))
-                .hint(format!("trasvase verify {clinic}"))
+                .hint(t!("verify.conflict_accept", clinic = clinic))
         })
     }
 

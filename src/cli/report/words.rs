@@ -68,7 +68,7 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
         "extra_edited" | "different_edited" => t!("report.rows_edited"),
         "different_rewritten" => t!("report.rows_rewritten"),
         "different_unsent" => t!("report.rows_unsent"),
-        "kept_conflict" | "extra_conflict" => t!("report.rows_conflict"),
+        "kept_conflict" | "extra_conflict" | "missing_conflict" => t!("report.rows_conflict"),
         "kept" => t!("report.rows_kept"),
         "unequal" => t!("report.rows_unequal"),
         "records_unaccounted" => t!("report.records_unaccounted"),

@@ -345,7 +345,14 @@ fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<(us
             return Err(Failure::usage(text).into());
         }
     }
-    let place = named(cursor).map_or(0, |place| place + 1);
+    let Some(place) = named(cursor).map(|place| place + 1) else { return Ok(None) };
+    // The database orders texts by their letters, where '9' is beyond '10', and would keep rows back.
+    let texts = ["text", "varchar", "bpchar", "name", "citext"];
+    if wanted.since.is_some() && texts.contains(&columns[place - 1].0.kind.as_str()) {
+        return Err(Failure::usage(t!("load.pg.text_cursor", source = wanted.source, column = cursor))
+            .hint(t!("load.pg.text_cursor_hint", column = cursor))
+            .into());
+    }
     Ok(wanted.since.as_ref().map(|since| (place, literal(since))))
 }
 

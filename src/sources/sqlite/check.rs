@@ -29,10 +29,10 @@ fn integrity(connection: &Connection, scope: &str) -> Option<Finding> {
         Ok(faults) if faults == ["ok"] => None,
         Ok(faults) => {
             let shown = faults.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
-            Some(finding(faults.len()).detail(shown))
+            Some(finding(faults.len()).detail(t!("error.sqlite_says", words = shown)))
         }
         // The check itself broke off; whether the rows can be read shows when they are.
-        Err(error) => Some(finding(1).detail(error::sqlite(error).to_string())),
+        Err(error) => Some(finding(1).detail(error::Failure::from_anyhow(&error::sqlite(error)).message)),
     }
 }
 
@@ -55,7 +55,7 @@ fn foreign_keys(connection: &Connection, scope: &str) -> Vec<Finding> {
             };
             orphans.iter().map(one).collect()
         }
-        Err(error) => vec![finding(1).detail(error::sqlite(error).to_string())],
+        Err(error) => vec![finding(1).detail(error::Failure::from_anyhow(&error::sqlite(error)).message)],
     }
 }
 

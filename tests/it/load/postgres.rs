@@ -222,6 +222,24 @@ fn only_what_changed_since_is_asked() {
 }
 
 #[test]
+fn a_cursor_that_the_database_would_order_by_its_letters_is_refused() {
+    let texts = "create table visit (id int, note text, changed text);
+        insert into visit values (1, 'a', '9'), (2, 'b', '10')";
+    let (database, desk) = desk(texts, VISIT);
+    assert_eq!(incremental(&desk).unwrap().rows(), 2);
+    let failure = incremental(&desk).unwrap_err();
+    assert!(failure.message.contains("letter by letter"), "{failure:?}");
+    assert!(failure.hints[0].contains("(changed)::timestamp"), "{failure:?}");
+    desk.configure(
+        &VISIT
+            .replace("table = 'visit'", "query = 'select id, note, changed::numeric as changed from visit'"),
+    );
+    desk.load().unwrap();
+    run(&database, "insert into visit values (3, 'c', '11'), (4, 'd', '10.0000000000001')");
+    assert_eq!(incremental(&desk).unwrap().rows(), 4);
+}
+
+#[test]
 fn a_row_that_comes_late_with_the_cursor_of_others_or_without_one_is_asked_for() {
     let (database, desk) = desk(VISITS, VISIT);
     assert_eq!(incremental(&desk).unwrap().rows(), 3);

@@ -152,6 +152,21 @@ async fn a_cursor_counts_as_number_or_date_and_what_is_neither_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cursors_are_told_apart_as_finely_as_they_are_written() {
+    let desk = Desk::new().await;
+    for (old, new) in [
+        ("2024-05-01 10:00:00.000000001", "2024-05-01 10:00:00.000000002"),
+        ("2024-05-01T10:00:00.1234569+02:00", "2024-05-01T10:00:00.123457+02:00"),
+        ("1.00000000049", "1.0000000005"),
+        ("-1.00000000002", "-1.00000000001"),
+    ] {
+        desk.file("people1.csv", &format!("id,name,at\na,new,{new}\na,old,{old}\n"));
+        desk.try_load(false).unwrap();
+        assert_eq!(desk.raw("select name from raw.people"), ["new"], "{old}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_are_not_laid_over_rows_that_were_read_in_another_way() {
     let mut desk = Desk::new().await;
     desk.try_load(true).unwrap();

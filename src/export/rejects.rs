@@ -1,0 +1,62 @@
+//! Which rows are rejected, by their keys: a push that deletes what the source has no more must not take a rejected row for
+//! one that is gone. Only of tables whose vanished rows are deleted.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use rust_i18n::t;
+
+use super::{Options, file_name, settle, source_names, spelled};
+use crate::config::Vanished;
+use crate::model::ident::{TableName, literal, quoted};
+use crate::model::manifest::RejectsEntry;
+use crate::staging::private_folder;
+
+/// Writes the file of every such table.
+pub(super) fn write(
+    options: &Options<'_>,
+    tables: &[TableName],
+    partial: &Path,
+) -> Result<Vec<RejectsEntry>> {
+    let mut entries = Vec::new();
+    for table in tables.iter().filter(|table| options.clinic.vanished(table) == Some(Vanished::Delete)) {
+        let rows: u64 = options.staging.value(&format!("select count(*) from {}", table.staged("reject")))?;
+        if rows == 0 {
+            continue;
+        }
+        private_folder(&partial.join("rejects"))?;
+        let file = format!("rejects/{}.ndjson", file_name(&table.to_string()));
+        let path = partial.join(&file);
+        let sql = copy_sql(options, table, &path)?;
+        options.staging.execute(&sql).with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
+        let (sha256, bytes) = settle(&path)?;
+        entries.push(RejectsEntry { table: table.clone(), file, sha256, bytes, rows });
+    }
+    Ok(entries)
+}
+
+/// One line a row, as [`RejectedRow`](crate::snapshot::RejectedRow) has it.
+fn copy_sql(options: &Options<'_>, table: &TableName, path: &Path) -> Result<String> {
+    let columns: Vec<String> = options.staging.rows(
+        &format!(
+            "select column_name from duckdb_columns() where schema_name = 'reject' and table_name = {}",
+            literal(&table.to_string())
+        ),
+        |row| row.get(0),
+    )?;
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    let key = options.catalog.table(table).map(|table| table.primary_key().to_vec()).unwrap_or_default();
+    let cells = key.iter().map(|name| match has(name) {
+        true => format!("{}::varchar", quoted(name)),
+        false => "null::varchar".to_owned(),
+    });
+    let (key, sources) = (cells.collect::<Vec<_>>().join(", "), source_names(options.staging)?);
+    Ok(format!(
+        "copy (select [{key}]::varchar[] as key, ({sources})[_record_ids[1] >> 50] as source, \
+         coalesce({source_id}, {record}) as source_id from {} order by _record_ids[1], key) to {} (format json, array false)",
+        table.staged("reject"),
+        literal(&path.to_string_lossy()),
+        source_id = if has("_source_id") { "_source_id::varchar" } else { "null::varchar" },
+        record = spelled("_record_ids[1]", &sources),
+    ))
+}

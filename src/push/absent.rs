@@ -1,0 +1,240 @@
+//! Rows of the snapshot that people deleted in the target since a push wrote them. `on_conflict` decides of them as of values:
+//! they come back, they stay deleted, or they wait for a decision. New rows that refer to one that is not written go unwritten
+//! with it, since no foreign key would let them in.
+//!
+//! Such rows are taken out of the table's incoming rows, so that nothing that comes later sees them. Parents are looked at
+//! before their children; where two tables refer to each other, the one that is loaded first does not know yet what the other
+//! leaves out, and PostgreSQL's foreign key has the last word.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::compare::{Context, incoming, same_key};
+use crate::codec::TableCodec;
+use crate::config::LoadMode;
+use crate::error;
+use crate::model::catalog::{Constraint, ConstraintKind};
+use crate::model::ident::quoted;
+use crate::model::manifest::TableEntry;
+use crate::model::merge::{Conflict, OnConflict};
+use crate::pg::Writings;
+
+/// How many there are of one table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Absent {
+    /// They come back.
+    pub(super) returned: u64,
+    /// They stay deleted.
+    pub(super) kept: u64,
+    /// They wait for a decision.
+    pub(super) conflict: Option<Conflict>,
+    /// Left out with a row that they refer to.
+    pub(super) orphaned: u64,
+}
+
+const PREFIX: &str = "trasvase_absent_";
+
+/// The temporary table of the rows that are left out; there only where some are.
+fn rows(place: usize) -> String {
+    format!("pg_temp.{PREFIX}{place}")
+}
+
+/// Whether some may be: then a table without rows is looked at like one with rows.
+pub(super) async fn possible(context: &Context<'_>, entry: &TableEntry) -> Result<bool> {
+    if !parents(context, entry, &places(context).await?).is_empty() {
+        return Ok(true);
+    }
+    if matches!(context.clinic.load_mode(&entry.table), LoadMode::Append | LoadMode::Replace) {
+        return Ok(false);
+    }
+    let writings = Writings::read(context.client, context.manifest().clinic.as_str(), &entry.table).await?;
+    let Some(writings) = writings else { return Ok(false) };
+    let any = format!(
+        "select exists (select 1 from trasvase.row_digest d where {})::int::bigint",
+        writings.condition()
+    );
+    Ok(context.count(&any).await? == 1)
+}
+
+/// Takes them out of the table's incoming rows.
+pub(super) async fn withhold(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Absent> {
+    let mut absent = Absent::default();
+    let mode = context.clinic.load_mode(&entry.table);
+    if !matches!(mode, LoadMode::Append | LoadMode::Replace) {
+        deleted(context, place, entry, codec, &mut absent).await?;
+    }
+    absent.orphaned = orphaned(context, place, entry, codec).await?;
+    Ok(absent)
+}
+
+/// The incoming rows that the target does not have, with their keys.
+fn new_rows(place: usize, entry: &TableEntry, codec: &TableCodec) -> String {
+    format!(
+        "select ({}) collate \"C\" as key from {} i where not exists (select 1 from {} t where {})",
+        codec.key_sql("i"),
+        incoming(place),
+        entry.table.quoted(),
+        same_key(codec)
+    )
+}
+
+async fn deleted(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    absent: &mut Absent,
+) -> Result<()> {
+    let (clinic, name) = (context.manifest().clinic.as_str(), &entry.table);
+    let Some(writings) = Writings::read(context.client, clinic, name).await? else { return Ok(()) };
+    // An id that another one becomes now has that one's rows: it is wanted whatever became of it.
+    let wanted = match context.manifest().golden.is_empty() {
+        true => String::new(),
+        false => " and not exists (select 1 from trasvase_moved m where m.golden_id = d.key)".to_owned(),
+    };
+    let with = format!(
+        "with new as materialized ({}), deleted as materialized ({}{wanted})",
+        new_rows(place, entry, codec),
+        writings.standing_sql("select key from new")
+    );
+    let count = context.count(&format!("{with} select count(*) from deleted")).await?;
+    let policy = context.clinic.on_conflict(name);
+    match policy {
+        _ if count == 0 => return Ok(()),
+        OnConflict::TakeSource => {
+            absent.returned = count;
+            return Ok(());
+        }
+        OnConflict::KeepTarget => absent.kept = count,
+        OnConflict::Report => {}
+    }
+    make(context, place).await?;
+    let which = format!("using deleted d where d.key = ({}) collate \"C\"", codec.key_sql("i"));
+    take_out(context, place, &with, &which).await?;
+    if policy == OnConflict::Report {
+        let sql = format!("select {}, {} from {} i", codec.key_sql("i"), codec.digest_sql("i"), rows(place));
+        let rows = context.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        let told = rows.iter().map(|row| Conflict::row(row.get(0), row.get(1)));
+        absent.conflict = Some(Conflict::new("missing_conflict", told.collect()));
+    }
+    Ok(())
+}
+
+async fn make(context: &Context<'_>, place: usize) -> Result<()> {
+    let sql = format!(
+        "create temporary table if not exists {PREFIX}{place} (like {}) on commit drop",
+        incoming(place)
+    );
+    context.execute(&sql).await
+}
+
+/// Moves incoming rows to those that are left out; `which` follows `delete from ... i`.
+async fn take_out(context: &Context<'_>, place: usize, with: &str, which: &str) -> Result<u64> {
+    let with = if with.is_empty() { "with".to_owned() } else { format!("{with},") };
+    let sql = format!(
+        "{with} gone as (delete from {} i {which} returning i.*) insert into {} select * from gone",
+        incoming(place),
+        rows(place)
+    );
+    context.client.execute(&sql, &[]).await.map_err(|error| error::postgres(&error))
+}
+
+/// Takes out the new rows that refer to rows which were taken out, in tables before this one or in itself.
+async fn orphaned(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<u64> {
+    let mut all = 0;
+    loop {
+        let lost: Vec<String> = parents(context, entry, &places(context).await?)
+            .into_iter()
+            .map(|(parent, constraint)| lost(parent, constraint))
+            .collect();
+        if lost.is_empty() {
+            return Ok(all);
+        }
+        make(context, place).await?;
+        let which = format!(
+            "where ({}) and not exists (select 1 from {} t where {})",
+            lost.join(" or "),
+            entry.table.quoted(),
+            same_key(codec)
+        );
+        match take_out(context, place, "", &which).await? {
+            0 => return Ok(all),
+            some => all += some,
+        }
+    }
+}
+
+/// SQL of whether the incoming row `i` has in this column a reference to a row that is left out; none where no such row is.
+pub(super) async fn lost_columns(
+    context: &Context<'_>,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Vec<Option<String>>> {
+    let parents = parents(context, entry, &places(context).await?);
+    let of = |name: &str| {
+        let keys = parents.iter().filter(|(_, one)| one.columns.iter().any(|column| column == name));
+        let lost: Vec<String> = keys.map(|(parent, one)| lost(*parent, one)).collect();
+        (!lost.is_empty()).then(|| lost.join(" or "))
+    };
+    Ok(codec.column_names().map(of).collect())
+}
+
+/// The tables some of whose rows are left out.
+async fn places(context: &Context<'_>) -> Result<BTreeSet<usize>> {
+    let sql = format!(
+        "select substr(relname, {})::int from pg_class where relnamespace = pg_my_temp_schema() and starts_with(relname, '{PREFIX}')",
+        PREFIX.len() + 1
+    );
+    let rows = context.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+    rows.iter().map(|row| Ok(usize::try_from(row.get::<_, i32>(0))?)).collect()
+}
+
+/// The table's foreign keys to such tables, with whose columns all are written.
+fn parents<'c>(
+    context: &Context<'c>,
+    entry: &TableEntry,
+    places: &BTreeSet<usize>,
+) -> Vec<(usize, &'c Constraint)> {
+    let tables = &context.snapshot.manifest().tables;
+    let written = |name: &String| entry.columns.iter().any(|column| column.name == *name);
+    let keys = context.catalog.tables[&entry.table].foreign_keys();
+    let parent = |constraint: &'c Constraint| {
+        let ConstraintKind::ForeignKey { references, .. } = &constraint.kind else { return None };
+        let place = places.iter().find(|place| tables[**place].table == *references)?;
+        constraint.columns.iter().all(written).then_some((*place, constraint))
+    };
+    keys.filter_map(parent).collect()
+}
+
+/// SQL of whether the incoming row `i` refers by this key to a row that is left out, and to no other.
+fn lost(parent: usize, constraint: &Constraint) -> String {
+    let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+        return "false".to_owned();
+    };
+    let same = |alias: &str| {
+        let pairs = constraint.columns.iter().zip(referenced_columns);
+        let same = pairs.map(|(ours, theirs)| format!("{alias}.{} = i.{}", quoted(theirs), quoted(ours)));
+        same.collect::<Vec<_>>().join(" and ")
+    };
+    format!(
+        "(exists (select 1 from {} a where {}) and not exists (select 1 from {} p where {}) \
+         and not exists (select 1 from {} n where {}))",
+        rows(parent),
+        same("a"),
+        references.quoted(),
+        same("p"),
+        incoming(parent),
+        same("n"),
+    )
+}
