@@ -47,6 +47,18 @@ struct Part {
     rows: u64,
     /// In the stages that are about it; none where nothing had to be done.
     seconds: Option<f64>,
+    rows_per_second: Option<f64>,
+    /// The most memory that the process held while it was loaded; of a source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_bytes: Option<u64>,
+}
+
+impl Part {
+    fn new(name: String, rows: u64, seconds: Option<f64>, peak_bytes: Option<u64>) -> Self {
+        let rows_per_second =
+            seconds.filter(|seconds| *seconds > 0.0).map(|seconds| (rows as f64 / seconds).round());
+        Self { name, rows, seconds, rows_per_second, peak_bytes }
+    }
 }
 
 /// How a run ended. The worse is the greater.
@@ -132,10 +144,10 @@ fn sources(outcome: &Outcome) -> Vec<Part> {
         _ => None,
     });
     let Some((done, sources)) = sources else { return Vec::new() };
-    let part = |source: &crate::load::SourceReport| Part {
-        name: source.name.clone(),
-        rows: source.rows,
-        seconds: time([done].into_iter(), &source.name, &source.name),
+    let part = |source: &crate::load::SourceReport| {
+        let peak = done.took.iter().filter(|one| one.subject == source.name).find_map(|one| one.peak_bytes);
+        let seconds = time([done].into_iter(), &source.name, &source.name);
+        Part::new(source.name.clone(), source.rows, seconds, peak)
     };
     sources.iter().map(part).collect()
 }
@@ -143,14 +155,10 @@ fn sources(outcome: &Outcome) -> Vec<Part> {
 /// The tables as the last stage counted them that counts all.
 fn tables(outcome: &Outcome) -> Vec<Part> {
     let counted = outcome.stages.iter().rev().find_map(|done| rows_by_table(&done.report));
-    let part = |(name, rows): (String, u64)| Part {
-        seconds: time(
-            outcome.stages.iter().filter(|done| done.stage > Stage::Load),
-            &name,
-            &format!("target.{name}"),
-        ),
-        name,
-        rows,
+    let part = |(name, rows): (String, u64)| {
+        let stages = outcome.stages.iter().filter(|done| done.stage > Stage::Load);
+        let seconds = time(stages, &name, &format!("target.{name}"));
+        Part::new(name, rows, seconds, None)
     };
     counted.into_iter().flatten().map(part).collect()
 }
@@ -202,7 +210,33 @@ fn page(all: &[Ran]) -> Page {
         ]);
     }
     let begun = all.iter().filter(|ran| !ran.outcome.run.is_empty());
-    begun.fold(Page::new(), |page, ran| page.add(ran.outcome.page(true)).line("")).table(table)
+    begun
+        .fold(Page::new(), |page, ran| page.add(ran.outcome.page(true)).table(loaded(ran)).line(""))
+        .table(table)
+}
+
+/// What each source took that was loaded.
+fn loaded(ran: &Ran) -> Table {
+    let mut table = Table::new([
+        t!("cli.load.source"),
+        t!("cli.rows"),
+        t!("cli.log.took"),
+        t!("cli.run.rows_a_second"),
+        t!("cli.run.peak"),
+    ])
+    .right(&[1, 2, 3, 4]);
+    for part in &ran.sources {
+        let Some(seconds) = part.seconds else { continue };
+        let milliseconds = (seconds * 1000.0) as u64;
+        table.row([
+            part.name.clone(),
+            output::count(part.rows),
+            output::duration(milliseconds),
+            output::speed(part.rows, milliseconds),
+            part.peak_bytes.map_or_else(|| "–".to_owned(), output::size),
+        ]);
+    }
+    table
 }
 
 /// The failure of all: what was worst, and what to type about each.

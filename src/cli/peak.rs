@@ -19,8 +19,13 @@ impl Peak {
 
     /// The highest size until now, in bytes.
     pub(super) fn bytes(&self) -> Option<u64> {
-        of_status(&fs::read_to_string("/proc/self/status").ok()?)
+        highest()
     }
+}
+
+/// The highest size since the system forgot it last.
+pub(super) fn highest() -> Option<u64> {
+    of_status(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
 fn of_status(status: &str) -> Option<u64> {

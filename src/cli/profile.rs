@@ -8,7 +8,9 @@ use super::context::Context;
 use super::output::{self, Page, Table};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
-use crate::model::profile::{ColumnProfile, Counted, Guess, PathProfile, Reason, SourceProfile, Verdict};
+use crate::model::profile::{
+    ColumnProfile, Counted, DEEPEST, Guess, PathProfile, Reason, Reference, SourceProfile, Verdict,
+};
 use crate::profile::{self, Draft, Report};
 use crate::staging::{Access, Staging};
 
@@ -129,10 +131,12 @@ pub(super) fn guess(one: &ColumnProfile) -> String {
         Guess::Decimal => t!("profile.decimal"),
         Guess::Date => t!("profile.date"),
         Guess::Timestamp => t!("profile.timestamp"),
+        Guess::Instant => t!("profile.instant"),
         Guess::Time => t!("profile.time"),
         Guess::Email => t!("profile.email"),
         Guess::Phone => t!("profile.phone"),
         Guess::Uuid => t!("profile.uuid"),
+        Guess::ObjectId => t!("profile.object_id"),
         Guess::Json => t!("profile.json"),
         Guess::Code => t!("profile.code"),
         Guess::Text => t!("profile.text"),
@@ -152,12 +156,10 @@ fn paths(source: &SourceProfile) -> Page {
     ])
     .right(&[1, 3]);
     for one in &source.paths {
-        let types: Vec<String> =
-            one.types.iter().map(|(name, count)| format!("{name} {}", output::count(*count))).collect();
         table.row([
-            one.path.clone(),
+            path(one),
             share(one),
-            types.join(", "),
+            types(one),
             output::count(one.distinct),
             verdict(one.verdict),
             reason(one),
@@ -166,13 +168,23 @@ fn paths(source: &SourceProfile) -> Page {
     Page::new().table(table)
 }
 
+/// A path as it is shown; what has none is the document itself.
+pub(super) fn path(one: &PathProfile) -> String {
+    if one.steps.is_empty() { t!("profile.whole_document").into_owned() } else { one.path.clone() }
+}
+
+pub(super) fn types(one: &PathProfile) -> String {
+    let type_of = |(name, count): (&String, &u64)| format!("{name} {}", output::count(*count));
+    one.types.iter().map(type_of).collect::<Vec<_>>().join(", ")
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share of documents")]
-fn share(one: &PathProfile) -> String {
+pub(super) fn share(one: &PathProfile) -> String {
     let percent = if one.of == 0 { 0.0 } else { one.found as f64 * 100.0 / one.of as f64 };
     format!("{} ({percent:.0} %)", output::count(one.found))
 }
 
-fn verdict(verdict: Verdict) -> String {
+pub(super) fn verdict(verdict: Verdict) -> String {
     match verdict {
         Verdict::Column => t!("profile.as_column"),
         Verdict::Columns => t!("profile.as_columns"),
@@ -182,7 +194,7 @@ fn verdict(verdict: Verdict) -> String {
     .into_owned()
 }
 
-fn reason(one: &PathProfile) -> String {
+pub(super) fn reason(one: &PathProfile) -> String {
     let (shapes, longest) = (output::count(one.shapes), output::count(one.longest));
     match one.reason {
         Reason::OneType => t!("profile.one_type"),
@@ -190,6 +202,8 @@ fn reason(one: &PathProfile) -> String {
         Reason::NeverFilled => t!("profile.never_filled"),
         Reason::FixedShape => t!("profile.fixed_shape", shapes = shapes),
         Reason::VaryingShape => t!("profile.varying_shape", shapes = shapes),
+        Reason::NamesAreData => t!("profile.names_are_data"),
+        Reason::TooDeep => t!("profile.too_deep", levels = DEEPEST),
         Reason::ListOfObjects => t!("profile.list_of_objects", longest = longest, shapes = shapes),
         Reason::ListOfValues => t!("profile.list_of_values", longest = longest),
         Reason::MixedList => t!("profile.mixed_list", shapes = shapes),
@@ -209,9 +223,14 @@ fn references(report: &Report) -> Page {
         table.row([
             format!("{}.{}", one.source, one.column),
             format!("{}.{}", one.parent, one.parent_column),
-            format!("{:.1} %", (one.share * 1000.0).floor() / 10.0),
+            percent(one),
             if one.named { t!("cli.yes") } else { t!("cli.no") }.into_owned(),
         ]);
     }
     Page::new().table(table)
+}
+
+/// The part of a reference's values that the parent has; never rounded up to all.
+pub(super) fn percent(one: &Reference) -> String {
+    format!("{:.1} %", (one.share * 1000.0).floor() / 10.0)
 }

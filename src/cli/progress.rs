@@ -10,6 +10,7 @@ use rust_i18n::t;
 
 use super::arguments::Level;
 use super::output;
+use super::peak::{self, Peak};
 use crate::config::Labels;
 use crate::model::run::{Event, Observer, Part, Stage};
 
@@ -28,6 +29,15 @@ pub(super) struct Progress {
     subjects: Mutex<HashMap<(Stage, String), Subject>>,
     /// Of the stage that is at work.
     took: Mutex<Vec<Took>>,
+    memory: Mutex<Memory>,
+}
+
+/// How much memory the source at work takes: sources are loaded one after the other.
+#[derive(Default)]
+struct Memory {
+    of_source: Option<Peak>,
+    /// The highest size that the system was made to forget since this was last asked.
+    forgotten: Option<u64>,
 }
 
 /// A file, model or table that is done.
@@ -35,6 +45,8 @@ pub(super) struct Progress {
 pub(super) struct Took {
     pub(super) subject: String,
     pub(super) milliseconds: u64,
+    /// The most memory that the process held meanwhile; of sources, where the system says it.
+    pub(super) peak_bytes: Option<u64>,
     ended: Instant,
 }
 
@@ -57,7 +69,14 @@ impl Progress {
         let visible = level >= Level::Info && std::io::stderr().is_terminal();
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
-        Self { level, labels, bars, subjects: Mutex::default(), took: Mutex::default() }
+        Self {
+            level,
+            labels,
+            bars,
+            subjects: Mutex::default(),
+            took: Mutex::default(),
+            memory: Mutex::default(),
+        }
     }
 
     fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
@@ -70,6 +89,11 @@ impl Progress {
         let now = Instant::now();
         let subject = Subject { bar, total, done: 0, started: now, told: now };
         self.subjects().insert((stage, name.to_owned()), subject);
+        if stage == Stage::Load {
+            let mut memory = self.memory();
+            memory.forgotten = memory.forgotten.max(peak::highest());
+            memory.of_source = Some(Peak::begin());
+        }
     }
 
     fn advance(&self, stage: Stage, name: &str, amount: u64) {
@@ -110,12 +134,23 @@ impl Progress {
             _ => started,
         };
         let milliseconds = milliseconds(ended.duration_since(began));
-        took.push(Took { subject: name.to_owned(), milliseconds, ended });
+        let peak = self.memory().of_source.take().filter(|peak| peak.anew && stage == Stage::Load);
+        let peak_bytes = peak.and_then(|peak| peak.bytes());
+        took.push(Took { subject: name.to_owned(), milliseconds, peak_bytes, ended });
     }
 
     /// What was done since this was last asked.
     pub(super) fn taken(&self) -> Vec<Took> {
         std::mem::take(&mut *self.took())
+    }
+
+    /// The highest size that was forgotten for the sake of single sources, since this was last asked.
+    pub(super) fn forgotten(&self) -> Option<u64> {
+        self.memory().forgotten.take()
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn took(&self) -> std::sync::MutexGuard<'_, Vec<Took>> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -6,71 +8,158 @@ use rust_i18n::t;
 use super::context::Context;
 use super::output::{self, Page, Table};
 use crate::error::Failure;
+use crate::model::document::{Node, mark};
 use crate::model::ident::ClinicName;
-use crate::sample::{self, ColumnReport, How, Report};
+use crate::sample::{self, ColumnReport, How, Report, Style};
 use crate::staging::{Access, Staging};
 
-/// Write rows of a source that have its shape and none of its people, to be shown to others
+/// Show rows of a source, masked; or write rows that have its shape and none of its people, to be shown to others
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "trasvase sample [OPTIONS] [CLINIC] <SOURCE> [ROWS]")]
 pub(super) struct Arguments {
-    /// The clinic
-    clinic: ClinicName,
+    /// The clinic; may be left out where there is only one
+    #[arg(value_name = "CLINIC")]
+    clinic: Option<String>,
     /// The source, as clinic.toml names it
-    source: String,
+    #[arg(value_name = "SOURCE")]
+    source: Option<String>,
     /// How many rows: 100 where not given
-    #[arg(default_value_t = 100)]
-    rows: u64,
-    /// Replace every value but codes that many rows share; nothing is written without it
+    #[arg(value_name = "ROWS")]
+    rows: Option<String>,
+    /// Show values as they are: they are patients' data
+    #[arg(long, conflicts_with = "anonymise")]
+    show_values: bool,
+    /// Replace every value but codes that many rows share
     #[arg(long)]
     anonymise: bool,
-    /// The CSV file to write
+    /// The file to write, only with --anonymise: CSV, or of documents a document a line
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "Examples:
+  trasvase sample clients 200
+  trasvase sample acme clients 20 --format json
   trasvase sample acme clients --anonymise --out clients.csv
-  trasvase sample acme clients 20 --anonymise --out clients.csv --format json";
+  trasvase sample acme processes --anonymise --out processes.ndjson";
+
+const ROWS: u64 = 100;
+/// Letters of a cell that are shown in a table.
+const SHOWN: usize = 40;
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        if !self.anonymise {
+        let (clinic, source, rows) = self.asked()?;
+        if self.out.is_some() && !self.anonymise {
             return Err(Failure::usage(t!("sample.only_anonymised"))
                 .hint(t!("sample.only_anonymised_hint"))
                 .into());
         }
-        let (project, clinic) = context.clinic(Some(&self.clinic))?;
+        if self.show_values && !std::io::stdout().is_terminal() {
+            return Err(Failure::usage(t!("cli.verify.values_on_terminal")).into());
+        }
+        let (project, clinic) = context.clinic(clinic.as_ref())?;
         let staging = Staging::open(&project, &clinic, Access::ReadOnly, &context.limits())?;
         let report = sample::run(&sample::Options {
             project: &project,
             clinic: &clinic,
             staging: &staging,
-            source: self.source.to_lowercase(),
-            rows: self.rows,
+            source: source.to_lowercase(),
+            rows,
+            style: match (self.anonymise, self.show_values) {
+                (true, _) => Style::Anonymised,
+                (_, true) => Style::Shown,
+                _ => Style::Masked,
+            },
             out: self.out.clone(),
         })?;
         output::show(context.format(), &report, page)
     }
+
+    /// Clinic, source and number of rows: the first and the last may be left out.
+    fn asked(&self) -> Result<(Option<ClinicName>, &str, u64)> {
+        let words: Vec<&str> =
+            [&self.clinic, &self.source, &self.rows].into_iter().flatten().map(String::as_str).collect();
+        let number = |word: &str| {
+            word.parse().map_err(|_| {
+                Failure::usage(t!("sample.no_number", word = word)).hint(t!("sample.usage_hint"))
+            })
+        };
+        Ok(match words.as_slice() {
+            [source] => (None, source, ROWS),
+            [source, rows] if rows.parse::<u64>().is_ok() => (None, source, number(rows)?),
+            [clinic, source] => (Some(clinic.parse()?), source, ROWS),
+            [clinic, source, rows] => (Some(clinic.parse()?), source, number(rows)?),
+            _ => return Err(Failure::usage(t!("sample.which")).hint(t!("sample.usage_hint")).into()),
+        })
+    }
 }
 
 fn page(report: &Report) -> Page {
-    let mut table = Table::new([t!("cli.check.column"), t!("sample.how")]);
-    for column in &report.columns {
-        table.row([column.column.clone(), how(column)]);
-    }
+    let page = Page::new().table(sampled(report)).table(columns(report));
     let kept: Vec<&str> = report
         .columns
         .iter()
         .filter(|column| column.how == How::Kept)
         .map(|column| column.column.as_str())
         .collect();
-    let page = Page::new().table(table);
     let page = match kept.is_empty() {
         true => page,
         false => page.line(t!("sample.look", columns = kept.join(", "))),
     };
-    page.line(t!("sample.written", rows = output::count(report.rows), path = report.path))
+    let rows = output::count(report.rows);
+    page.line(match &report.path {
+        Some(path) => t!("sample.written", rows = rows, path = path),
+        None => t!("sample.shown", rows = rows, source = report.source),
+    })
+}
+
+/// The rows, a column for each name, in the order in which they first come.
+fn sampled(report: &Report) -> Table {
+    let rows: Vec<Vec<(String, &str)>> = report
+        .sample
+        .iter()
+        .map(|row| match Node::of(row.get()) {
+            Some(Node::Object(fields)) => fields,
+            _ => Vec::new(),
+        })
+        .collect();
+    let mut known = BTreeSet::new();
+    let names: Vec<&String> =
+        rows.iter().flatten().map(|(name, _)| name).filter(|name| known.insert(name.as_str())).collect();
+    let mut table = Table::new(names.iter().map(|name| name.as_str().into()));
+    for row in &rows {
+        let of = |name: &&String| {
+            row.iter().find(|(one, _)| one == *name).map_or_else(String::new, |(_, text)| cell(text))
+        };
+        table.row(names.iter().map(of));
+    }
+    table
+}
+
+/// A value on one line, without its wrapper, cut where it is long.
+fn cell(text: &str) -> String {
+    let whole = match Node::of(text) {
+        Some(Node::Null) | None => String::new(),
+        Some(Node::Text(text)) => text,
+        Some(Node::Object(fields)) if mark(&fields).is_some() && fields.len() == 1 => {
+            return cell(fields[0].1);
+        }
+        Some(_) => text.to_owned(),
+    };
+    let line: String = whole.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= SHOWN {
+        return line;
+    }
+    line.chars().take(SHOWN - 1).chain(['…']).collect()
+}
+
+fn columns(report: &Report) -> Table {
+    let mut table = Table::new([t!("cli.check.column"), t!("sample.how")]);
+    for column in &report.columns {
+        table.row([column.column.clone(), how(column)]);
+    }
+    table
 }
 
 fn how(column: &ColumnReport) -> String {

@@ -8,7 +8,7 @@ use super::pipeline::{self, Wanted};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::staging::{Access, Staging};
-use crate::transform::{self, Plan, Reason, Report};
+use crate::transform::{self, Plan, Reason, Report, Unread};
 
 /// Run the SQL: raw to clean, golden and target; only what changed is rebuilt
 #[derive(Debug, clap::Args)]
@@ -118,14 +118,27 @@ pub(super) fn without_source_id(entity: &str, records: u64, clinic: &ClinicName)
         .line(format!("  → trasvase sql {clinic} \"from clean.{entity} where source_id is null\""))
 }
 
-/// A source whose records no model takes along: why, or what to type about it.
+/// A source of whose records nothing arrives: why, or what to type about it.
 pub(super) fn left_behind(source: &str, records: u64, unused: Option<&str>) -> String {
     let records = output::count(records);
     match unused {
         Some(why) => t!("cli.transform.unused", source = source, records = records, why = why),
-        None => t!("cli.transform.unread", source = source, records = records),
+        None => t!("cli.transform.left_behind", source = source, records = records),
     }
     .into_owned()
+}
+
+/// The same, and whether any model reads it.
+fn unread(one: &Unread) -> String {
+    let (source, records) = (&one.source, output::count(one.records));
+    match one.readers.as_slice() {
+        _ if one.unused.is_some() => left_behind(source, one.records, one.unused.as_deref()),
+        [] => t!("cli.transform.unread", source = source, records = records).into_owned(),
+        readers => {
+            let models = readers.join(", ");
+            t!("cli.transform.dead_end", source = source, records = records, models = models).into_owned()
+        }
+    }
 }
 
 /// What became of corrections by hand.
@@ -169,10 +182,7 @@ pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
     let page = Page::new().table(table);
     let page =
         report.dropped.iter().fold(page, |page, name| page.line(t!("cli.transform.dropped", model = name)));
-    let page = report
-        .unread
-        .iter()
-        .fold(page, |page, one| page.line(left_behind(&one.source, one.records, one.unused.as_deref())));
+    let page = report.unread.iter().fold(page, |page, one| page.line(unread(one)));
     let page = page.add(fixes(report)).add(linked(report, clinic));
     page.line(t!("cli.transform.sum", built = report.built.len(), unchanged = report.unchanged))
 }

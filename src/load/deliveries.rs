@@ -4,8 +4,12 @@
 //! What is laid over what is decided row by row, not by the greatest cursor of all: a record that comes late, with a cursor
 //! below that, is still the first of its key, and not lost.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
+use duckdb::arrow::array::AsArray as _;
 use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
 
 use super::books::Known;
 use super::plan::{Reason, Step};
@@ -171,6 +175,23 @@ pub(super) fn held_at(staging: &Staging, source: &str, cursor: &str, at: &str) -
         "select count(*) from raw.{source} where {cursor} is null or {cursor} = {}",
         literal(at)
     ))
+}
+
+/// Digests of the documents in `raw` that have the greatest cursor, however it is written, or none.
+pub(super) fn greatest_documents(staging: &Staging, source: &str, cursor: &str) -> Result<HashSet<[u8; 32]>> {
+    let rows =
+        format!("(select {} as cursor, _doc::varchar as text from raw.{})", quoted(cursor), quoted(source));
+    let reading = reading(staging, source, cursor, &rows)?;
+    let sql = format!(
+        "select text from {rows} where cursor is null or {reading} = (select max({reading}) from {rows})"
+    );
+    let mut digests = HashSet::new();
+    staging.batches(&sql, |batch| {
+        let texts = batch.column(0).as_string::<i32>().iter().flatten();
+        digests.extend(texts.map(|text| <[u8; 32]>::from(Sha256::digest(text))));
+        Ok(())
+    })?;
+    Ok(digests)
 }
 
 fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<&'static str> {

@@ -1,6 +1,7 @@
 //! Plain types that every ring may use: names, the target's catalog, snapshots' manifests, runs.
 
 pub mod catalog;
+pub mod document;
 mod file_name;
 mod hex;
 pub mod ident;

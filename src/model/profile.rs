@@ -52,21 +52,27 @@ pub enum Guess {
     Integer,
     Decimal,
     Date,
+    /// A date and a time of nobody's zone.
     Timestamp,
+    /// A time with its zone, or MongoDB's dates.
+    Instant,
     Time,
     Email,
     Phone,
     Uuid,
+    /// MongoDB's 24 hex digits.
+    ObjectId,
     Json,
     /// Digits that are no number: they begin with zeros.
     Code,
     Text,
 }
 
-/// A column whose values are keys of another source.
+/// A column, or a path of documents, whose values are keys of another source.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reference {
     pub source: String,
+    /// `id_cliente`; of documents `createdBy.id`, and `members[]` for the elements of a list.
     pub column: String,
     pub parent: String,
     pub parent_column: String,
@@ -76,11 +82,24 @@ pub struct Reference {
     pub named: bool,
 }
 
+/// Fields in fields that are told of one by one; what is deeper is part of the JSON that it is in.
+pub const DEEPEST: usize = 4;
+
+/// A step of a path in documents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    Field(String),
+    /// Each element of a list.
+    Elements,
+}
+
 /// A path of a source's documents.
 #[derive(Debug, Clone, Serialize)]
 pub struct PathProfile {
-    /// `patient.name`; `items[].price` within the elements of a list.
+    /// `patient.name`; `items[].price` within the elements of a list. A name with signs of its own stands in quotes.
     pub path: String,
+    #[serde(skip)]
+    pub steps: Vec<Step>,
     /// Documents that have it; of a path in a list, elements.
     pub found: u64,
     /// Documents, or elements, that could have it.
@@ -93,6 +112,8 @@ pub struct PathProfile {
     pub longest: u64,
     /// Sets of fields that its objects have, as far as they were counted.
     pub shapes: u64,
+    /// What its single values are, or those in its lists.
+    pub guess: Guess,
     pub verdict: Verdict,
     pub reason: Reason,
 }
@@ -115,12 +136,16 @@ pub enum Reason {
     OneType,
     /// Values of several types: text holds them all.
     SeveralTypes,
-    /// Always null.
+    /// Always null or empty: nothing is made of it.
     NeverFilled,
     /// An object whose fields are always the same few.
     FixedShape,
     /// An object whose fields vary.
     VaryingShape,
+    /// An object whose names are data, such as ids or people: they are shown nowhere.
+    NamesAreData,
+    /// What is inside lies too deep to be told of path by path.
+    TooDeep,
     /// A list of objects with the same few fields.
     ListOfObjects,
     /// A list of single values.
@@ -129,4 +154,37 @@ pub enum Reason {
     MixedList,
     /// Sometimes an object or a list, sometimes a value.
     MixedNesting,
+}
+
+impl PathProfile {
+    /// How a path is written.
+    pub fn written(steps: &[Step]) -> String {
+        let mut path = String::new();
+        for step in steps {
+            match step {
+                Step::Elements => path.push_str("[]"),
+                Step::Field(name) => {
+                    let plain = !name.is_empty()
+                        && !name.contains(['.', '[', ']', '"'])
+                        && !name.contains(char::is_control);
+                    path.push_str(if path.is_empty() { "" } else { "." });
+                    match plain {
+                        true => path.push_str(name),
+                        false => path.push_str(&format!("{name:?}")),
+                    }
+                }
+            }
+        }
+        path
+    }
+
+    /// Whether it is within the elements of a list.
+    pub fn in_list(&self) -> bool {
+        self.steps.contains(&Step::Elements)
+    }
+
+    /// Whether it holds single values, or a list of such.
+    pub fn has_single_values(&self) -> bool {
+        matches!(self.reason, Reason::OneType | Reason::SeveralTypes | Reason::ListOfValues)
+    }
 }

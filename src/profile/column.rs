@@ -14,12 +14,16 @@ const NEARLY_ALL: f64 = 0.95;
 
 const DAY: &str = r"(?:\d{1,2}[/.\-]\d{1,2}[/.\-](?:\d{4}|\d{2})|\d{4}[/.\-]\d{1,2}[/.\-]\d{1,2})";
 const CLOCK: &str = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[aApP]\.? ?[mM]\.?)?";
+/// What `mongo_ts` reads of texts.
+const INSTANT: &str = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:[Zz]|[+\-]\d\d(?::?\d\d)?)";
 
 /// Guesses with the regular expression that their values match, the more special first.
-fn shapes() -> [(Guess, String); 8] {
+fn shapes() -> [(Guess, String); 10] {
     [
         (Guess::Uuid, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}".to_owned()),
+        (Guess::ObjectId, "[0-9a-fA-F]{24}".to_owned()),
         (Guess::Email, r"[^@\s]+@[^@\s]+\.[^@\s]+".to_owned()),
+        (Guess::Instant, INSTANT.to_owned()),
         (Guess::Timestamp, format!("{DAY}[T ,]+{CLOCK}(?:Z| ?[+\\-]\\d{{2}}:?\\d{{0,2}})?")),
         (Guess::Date, DAY.to_owned()),
         (Guess::Time, CLOCK.to_owned()),
@@ -154,7 +158,7 @@ fn guess(name: &str, counts: &Counts) -> (Guess, f64) {
 fn ends(staging: &Staging, from: &str, guess: Guess) -> Result<(Option<String>, Option<String>)> {
     let by = match guess {
         Guess::Integer => "try_cast(v as hugeint)",
-        Guess::Date | Guess::Timestamp => {
+        Guess::Date | Guess::Timestamp | Guess::Instant => {
             "coalesce(try_strptime(left(v, 10), ['%d/%m/%Y', '%Y-%m-%d', '%d-%m-%Y', '%d.%m.%Y']), try_cast(v as timestamp))"
         }
         _ => "v",

@@ -1,22 +1,22 @@
 //! What each path of a source's documents should become: a column, a table of its own, or JSON as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use anyhow::Result;
-use serde_json::{Map, Value};
 
+use crate::model::document::{Names, Node, is_epoch};
 use crate::model::ident::quoted;
-use crate::model::profile::{PathProfile, Reason, Verdict};
+use crate::model::profile::{DEEPEST, Guess, PathProfile, Reason, Step, Verdict};
 use crate::staging::Staging;
+
+use super::forms::Forms;
 
 /// Distinct values and shapes are counted up to here.
 const COUNTED: usize = 10_000;
 /// Objects with more fields, or more sets of them, have no fixed shape.
 const FIELDS: usize = 40;
 const SHAPES: usize = 12;
-/// Deeper paths are part of the JSON that they are in.
-const DEPTH: usize = 4;
 
 /// What was seen of one path.
 #[derive(Debug, Default)]
@@ -26,89 +26,118 @@ struct Seen {
     values: HashSet<u64>,
     longest: u64,
     shapes: HashSet<u64>,
-    fields: BTreeSet<String>,
+    names: Names,
     /// Elements of its lists by type.
     elements: BTreeMap<String, u64>,
-    /// Objects that were looked into.
-    objects: u64,
+    /// What its single values look like, and those in its lists.
+    forms: Forms,
+    /// Objects in it were not looked into.
+    too_deep: bool,
+}
+
+type All = BTreeMap<Vec<Step>, Seen>;
+
+/// What a source's documents hold.
+pub(super) struct Documents {
+    pub(super) paths: Vec<PathProfile>,
+    /// The names of the documents' own fields are data: they are shown nowhere.
+    pub(super) names_are_data: bool,
 }
 
 /// Looks through every document of a table.
-pub(super) fn paths(staging: &Staging, table: &str) -> Result<Vec<PathProfile>> {
-    let mut seen = BTreeMap::<String, Seen>::new();
-    let mut documents = 0;
+pub(super) fn look(staging: &Staging, table: &str) -> Result<Documents> {
+    let mut seen = All::new();
+    let mut whole = Seen::default();
     staging.batches(&format!("select {}::varchar from {table}", quoted(super::DOCUMENT)), |batch| {
         use duckdb::arrow::array::AsArray as _;
         for text in batch.column(0).as_string::<i32>().iter().flatten() {
-            documents += 1;
-            if let Ok(Value::Object(document)) = serde_json::from_str(text) {
-                fields(&mut seen, "", &document, 1);
-            }
+            // Load refuses what is no object.
+            let Some(Node::Object(fields)) = Node::of(text) else { continue };
+            whole.found += 1;
+            *whole.types.entry("object".to_owned()).or_default() += 1;
+            // A document's own id says nothing of how its fields are called.
+            let named: Vec<_> = fields.iter().filter(|(name, _)| name != "_id").cloned().collect();
+            note_shape(&mut whole, &named);
+            look_into(&mut seen, &mut Vec::new(), &fields);
         }
         Ok(())
     })?;
-    let of = |path: &str| match path.rsplit_once('.') {
-        Some((parent, _)) => {
-            let parent = seen.get(parent.trim_end_matches("[]"));
-            parent.map_or(documents, |parent| parent.objects)
+    if whole.names.are_data() {
+        let one = PathProfile { reason: Reason::NamesAreData, ..profile(&[], &whole, whole.found) };
+        return Ok(Documents { paths: vec![one], names_are_data: true });
+    }
+    let of = |steps: &[Step]| {
+        let mut parent = &steps[..steps.len() - 1];
+        while let [outer @ .., Step::Elements] = parent {
+            parent = outer;
         }
-        None => documents,
+        if parent.is_empty() { whole.found } else { seen.get(parent).map_or(0, |one| one.names.objects()) }
     };
-    let profile = |(path, one): (&String, &Seen)| profile(path, one, of(path));
-    let all: Vec<PathProfile> = seen.iter().map(profile).collect();
-    Ok(without_inner(all))
+    let all = seen.iter().map(|(steps, one)| profile(steps, one, of(steps))).collect();
+    Ok(Documents { paths: without_inner(all), names_are_data: false })
 }
 
-fn fields(seen: &mut BTreeMap<String, Seen>, prefix: &str, object: &Map<String, Value>, depth: usize) {
-    for (name, value) in object {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        look(seen, &path, value, depth);
+fn look_into(seen: &mut All, steps: &mut Vec<Step>, fields: &[(String, &str)]) {
+    for (name, text) in fields {
+        steps.push(Step::Field(name.clone()));
+        look_at(seen, steps, name, text);
+        steps.pop();
     }
 }
 
-fn look(seen: &mut BTreeMap<String, Seen>, path: &str, value: &Value, depth: usize) {
-    let one = seen.entry(path.to_owned()).or_default();
+fn look_at(seen: &mut All, steps: &mut Vec<Step>, name: &str, text: &str) {
+    let Some(node) = Node::of(text) else { return };
+    let is_too_deep = steps.iter().filter(|step| **step != Step::Elements).count() >= DEEPEST;
+    let one = seen.entry(steps.clone()).or_default();
     one.found += 1;
-    *one.types.entry(type_of(value)).or_default() += 1;
+    *one.types.entry(node.kind().to_owned()).or_default() += 1;
     if one.values.len() < COUNTED {
-        one.values.insert(hash(&value.to_string()));
+        one.values.insert(hash(&text));
     }
-    match value {
-        Value::Object(object) if mark(object).is_none() => {
-            note_shape(one, object);
-            if depth < DEPTH {
-                fields(seen, path, object, depth + 1);
+    match &node {
+        Node::Object(fields) if node.kind() == "object" => {
+            note_shape(one, fields);
+            match is_too_deep {
+                true => one.too_deep |= !fields.is_empty(),
+                false => look_into(seen, steps, fields),
             }
         }
-        Value::Array(elements) => {
+        Node::List(elements) => {
             one.longest = one.longest.max(elements.len() as u64);
             for element in elements {
-                let one = seen.get_mut(path).expect("it was made above");
-                *one.elements.entry(type_of(element)).or_default() += 1;
-                if let Value::Object(object) = element
-                    && mark(object).is_none()
-                {
-                    note_shape(one, object);
-                    if depth < DEPTH {
-                        fields(seen, &format!("{path}[]"), object, depth + 1);
-                    }
-                }
+                look_at_element(seen, steps, name, element, is_too_deep);
             }
         }
-        _ => {}
+        _ => one.forms.note(&node, |milliseconds| is_epoch(name, milliseconds)),
     }
 }
 
-fn note_shape(one: &mut Seen, object: &Map<String, Value>) {
-    one.objects += 1;
-    let mut names: Vec<&String> = object.keys().collect();
-    names.sort();
+fn look_at_element(seen: &mut All, steps: &mut Vec<Step>, name: &str, text: &str, is_too_deep: bool) {
+    let (Some(node), Some(one)) = (Node::of(text), seen.get_mut(steps.as_slice())) else { return };
+    *one.elements.entry(node.kind().to_owned()).or_default() += 1;
+    match &node {
+        Node::Object(fields) if node.kind() == "object" => {
+            note_shape(one, fields);
+            if is_too_deep {
+                one.too_deep |= !fields.is_empty();
+                return;
+            }
+            steps.push(Step::Elements);
+            look_into(seen, steps, fields);
+            steps.pop();
+        }
+        Node::List(_) => {}
+        _ => one.forms.note(&node, |milliseconds| is_epoch(name, milliseconds)),
+    }
+}
+
+fn note_shape(one: &mut Seen, fields: &[(String, &str)]) {
+    let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
     if one.shapes.len() < COUNTED {
         one.shapes.insert(hash(&names));
     }
-    if one.fields.len() <= FIELDS {
-        one.fields.extend(names.into_iter().cloned());
-    }
+    one.names.note(names);
 }
 
 fn hash(value: &impl std::hash::Hash) -> u64 {
@@ -117,35 +146,23 @@ fn hash(value: &impl std::hash::Hash) -> u64 {
     hasher.finish()
 }
 
-/// The mark of a value of Extended JSON, such as `$oid`: it stands for one value.
-fn mark(object: &Map<String, Value>) -> Option<&str> {
-    let (name, _) = object.iter().next()?;
-    name.starts_with('$').then_some(name)
-}
-
-fn type_of(value: &Value) -> String {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "list",
-        Value::Object(object) => mark(object).unwrap_or("object"),
-    }
-    .to_owned()
-}
-
-fn profile(path: &str, one: &Seen, of: u64) -> PathProfile {
+fn profile(steps: &[Step], one: &Seen, of: u64) -> PathProfile {
     let (verdict, reason) = decide(one);
+    let types = if reason == Reason::ListOfValues { &one.elements } else { &one.types };
     PathProfile {
-        path: path.to_owned(),
+        path: PathProfile::written(steps),
+        steps: steps.to_vec(),
         found: one.found,
         of,
         types: one.types.clone(),
         distinct: one.values.len() as u64,
         longest: one.longest,
         shapes: one.shapes.len() as u64,
+        guess: match verdict {
+            Verdict::Columns | Verdict::Jsonb => Guess::Json,
+            Verdict::ChildTable if reason == Reason::ListOfObjects => Guess::Json,
+            Verdict::Column | Verdict::ChildTable => one.forms.guess(types),
+        },
         verdict,
         reason,
     }
@@ -153,28 +170,42 @@ fn profile(path: &str, one: &Seen, of: u64) -> PathProfile {
 
 fn decide(one: &Seen) -> (Verdict, Reason) {
     let types: Vec<&str> = one.types.keys().map(String::as_str).filter(|name| *name != "null").collect();
-    let fixed = one.shapes.len() <= SHAPES && one.fields.len() <= FIELDS;
+    let varies = varies(one);
     match types.as_slice() {
         [] => (Verdict::Column, Reason::NeverFilled),
-        ["object"] if fixed => (Verdict::Columns, Reason::FixedShape),
-        ["object"] => (Verdict::Jsonb, Reason::VaryingShape),
-        ["list"] => of_list(one, fixed),
-        several if several.iter().any(|name| ["object", "list"].contains(name)) => {
-            (Verdict::Jsonb, Reason::MixedNesting)
-        }
+        ["object"] if one.names.count() == 0 && one.shapes.len() < 2 => (Verdict::Jsonb, Reason::NeverFilled),
+        ["object"] => varies.map_or((Verdict::Columns, Reason::FixedShape), |why| (Verdict::Jsonb, why)),
+        ["list"] => of_list(one, varies),
+        several if several.iter().any(|name| ["object", "list"].contains(name)) => (
+            Verdict::Jsonb,
+            varies.filter(|why| *why == Reason::NamesAreData).unwrap_or(Reason::MixedNesting),
+        ),
+        _ if one.forms.filled == 0 => (Verdict::Column, Reason::NeverFilled),
         [_] | ["integer", "number"] => (Verdict::Column, Reason::OneType),
         _ => (Verdict::Column, Reason::SeveralTypes),
     }
 }
 
-fn of_list(one: &Seen, fixed: bool) -> (Verdict, Reason) {
+/// Why the objects cannot be taken apart into columns.
+fn varies(one: &Seen) -> Option<Reason> {
+    if one.names.are_data() {
+        return Some(Reason::NamesAreData);
+    }
+    if one.shapes.len() > SHAPES || one.names.count() > FIELDS {
+        return Some(Reason::VaryingShape);
+    }
+    one.too_deep.then_some(Reason::TooDeep)
+}
+
+fn of_list(one: &Seen, varies: Option<Reason>) -> (Verdict, Reason) {
     let elements: Vec<&str> =
         one.elements.keys().map(String::as_str).filter(|name| *name != "null").collect();
-    match elements.as_slice() {
-        [] => (Verdict::Jsonb, Reason::NeverFilled),
-        ["object"] if fixed => (Verdict::ChildTable, Reason::ListOfObjects),
-        several if several.iter().any(|name| ["object", "list"].contains(name)) => {
-            (Verdict::Jsonb, Reason::MixedList)
+    match (elements.as_slice(), varies) {
+        ([], _) => (Verdict::Jsonb, Reason::NeverFilled),
+        (["object"], None) => (Verdict::ChildTable, Reason::ListOfObjects),
+        (several, varies) if several.iter().any(|name| ["object", "list"].contains(name)) => {
+            let why = varies.filter(|why| *why != Reason::VaryingShape);
+            (Verdict::Jsonb, why.unwrap_or(Reason::MixedList))
         }
         _ => (Verdict::ChildTable, Reason::ListOfValues),
     }
@@ -182,13 +213,8 @@ fn of_list(one: &Seen, fixed: bool) -> (Verdict, Reason) {
 
 /// What is inside a path that stays JSON needs no verdict.
 fn without_inner(all: Vec<PathProfile>) -> Vec<PathProfile> {
-    let whole: Vec<String> =
-        all.iter().filter(|one| one.verdict == Verdict::Jsonb).map(|one| one.path.clone()).collect();
-    let inside = |path: &str| {
-        whole.iter().any(|outer| {
-            path.strip_prefix(outer.as_str())
-                .is_some_and(|rest| rest.starts_with('.') || rest.starts_with("[]."))
-        })
-    };
-    all.into_iter().filter(|one| !inside(&one.path)).collect()
+    let whole: HashSet<Vec<Step>> =
+        all.iter().filter(|one| one.verdict == Verdict::Jsonb).map(|one| one.steps.clone()).collect();
+    let is_inside = |one: &PathProfile| (1..one.steps.len()).any(|end| whole.contains(&one.steps[..end]));
+    all.into_iter().filter(|one| !is_inside(one)).collect()
 }

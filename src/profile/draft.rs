@@ -7,10 +7,12 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Serialize;
 
-use super::{DOCUMENT, Options, Report};
+use super::expression::{Value, json_path, of_cell, of_document};
+use super::identifier::identifier;
+use super::{DOC_ID, DOCUMENT, Options, Report, keys};
 use crate::config::{shown, sql_files};
-use crate::model::ident::{literal, quoted};
-use crate::model::profile::{ColumnProfile, Guess, PathProfile, SourceProfile, Verdict};
+use crate::model::ident::quoted;
+use crate::model::profile::{DEEPEST, Guess, PathProfile, Reason, Reference, SourceProfile, Step, Verdict};
 
 /// A file that was written, or why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +31,7 @@ pub fn write(options: &Options<'_>, report: &Report) -> Result<Vec<Draft>> {
     let folder = options.project.sql_dir().join("sources").join(&options.clinic.product).join("clean");
     let models = sql_files(options.project, options.clinic, "clean")?;
     let mut drafts = Vec::new();
+    let mut taken: BTreeSet<String> = report.sources.iter().map(|one| identifier(&one.source)).collect();
     for source in &report.sources {
         let read = [format!("raw.{}", source.source), format!("raw.{}", quoted(&source.source))];
         let words = |text: &str| {
@@ -42,12 +45,15 @@ pub fn write(options: &Options<'_>, report: &Report) -> Result<Vec<Draft>> {
             drafts.push(Draft { source: source.source.clone(), path: model.path.clone(), written: false });
             continue;
         }
-        let lists =
-            source.paths.iter().filter(|one| one.verdict == Verdict::ChildTable && !one.path.contains("[]"));
-        let name = identifier(&source.source);
-        let texts = std::iter::once((name.clone(), model(source, report)))
-            .chain(lists.map(|list| (format!("{name}_{}", identifier(&list.path)), elements(source, list))));
-        for (name, text) in texts {
+        let lists = source.paths.iter().filter(|one| one.verdict == Verdict::ChildTable);
+        let mut tables = vec![(Vec::new(), identifier(&source.source))];
+        for list in lists.clone() {
+            let name = format!("{}_{}", tables[0].1, identifier(&list.path));
+            tables.push((list.steps.clone(), free(&mut taken, &name)));
+        }
+        let subject = Subject { source, report, tables };
+        let texts = std::iter::once(subject.model()).chain(lists.map(|list| subject.elements(list)));
+        for ((_, name), text) in subject.tables.iter().zip(texts) {
             drafts.push(file(options, source, &folder.join(format!("{name}.sql")), &text)?);
         }
     }
@@ -66,228 +72,239 @@ fn file(options: &Options<'_>, source: &SourceProfile, path: &Path, text: &str) 
     Ok(Draft { source: source.source.clone(), path: shown(options.project, path), written })
 }
 
-/// A list of `expression as name`, each name once.
+/// A name that nothing else has, and that is taken then.
+fn free(taken: &mut BTreeSet<String>, name: &str) -> String {
+    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|one| taken.insert(one.clone())).unwrap_or_default()
+}
+
+/// The lines of a draft: `expression as name`, each name once.
 #[derive(Default)]
-struct Selected {
+struct Lines {
     names: BTreeSet<String>,
-    lines: Vec<String>,
+    selected: Vec<String>,
+    /// What could not be read, by name.
+    repairs: Vec<String>,
+    /// What is left out, as its source calls it.
+    left_out: Vec<String>,
+    /// What stays JSON, and why.
+    whole: Vec<String>,
 }
 
-impl Selected {
+impl Lines {
     fn add(&mut self, expression: &str, name: &str) {
-        let mut free = name.to_owned();
-        let mut number = 2;
-        while !self.names.insert(free.clone()) {
-            free = format!("{name}_{number}");
-            number += 1;
-        }
-        self.lines.push(format!("  {expression} as {free},"));
+        let name = free(&mut self.names, name);
+        self.selected.push(format!("  {expression} as {name},"));
     }
-}
 
-fn model(source: &SourceProfile, report: &Report) -> String {
-    let mut selected = Selected::default();
-    selected.add(&key(source, "record."), "source_id");
-    let mut left_out = Vec::new();
-    for column in &source.columns {
-        let refers =
-            report.references.iter().find(|one| one.source == source.source && one.column == column.column);
-        let cell = format!("record.{}", quoted(&column.column));
-        match (refers, column.guess) {
-            (Some(one), _) => {
-                selected.add(&format!("trimmed({cell})"), &format!("{}_source_id", identifier(&one.parent)));
+    /// A value that is read as something; where it cannot be, its repair says so.
+    fn add_value(&mut self, value: &Value, name: &str) {
+        let name = free(&mut self.names, name);
+        self.selected.push(format!("  {} as {name},", value.read));
+        if let Some(cell) = &value.cell {
+            self.repairs.push(format!("    unread_cell('{name}_unreadable', {}, {cell}),", value.read));
+        }
+    }
+
+    fn add_path(&mut self, document: &str, steps: &[Step], path: &PathProfile, refers: Option<String>) {
+        let value = format!("{document} -> {}", json_path(steps));
+        let name = identifier(&PathProfile::written(steps));
+        match (path.verdict, refers) {
+            _ if path.reason == Reason::NeverFilled => self.left_out.push(path.path.clone()),
+            (Verdict::Column, Some(reference)) => self.add(&format!("mongo_text({value})"), &reference),
+            (Verdict::Column, None) => self.add_value(&of_document(&value, path.guess), &name),
+            (Verdict::Jsonb, _) => {
+                self.whole.push(format!("{} ({})", path.path, why(path.reason)));
+                self.add(&value, &name);
             }
-            (None, Guess::Empty) => left_out.push(column.column.as_str()),
-            (None, _) if source.keys.first().is_some_and(|key| key.len() == 1 && key[0] == column.column) => {
+            (Verdict::Columns | Verdict::ChildTable, _) => {}
+        }
+    }
+
+    /// The whole file. What a comment names has no line break.
+    fn file(self, subject: &str, with: &str, from: &str, id: &str) -> String {
+        let mut text = format!(
+            "-- one row {}: a draft by `trasvase profile`, to be looked at line by line\n",
+            one_line(subject)
+        );
+        for (what, names) in [("never filled, and left out", &self.left_out), ("kept as jsonb", &self.whole)]
+        {
+            if !names.is_empty() {
+                text += &format!("-- {what}: {}\n", one_line(&names.join(", ")));
             }
-            (None, _) if source.paths.iter().any(|path| path.path == column.column) => {}
-            (None, _) => selected.add(&expression(column, &cell), &identifier(&column.column)),
         }
+        text += with;
+        text += &format!("select\n{}\n  {id},\n", self.selected.join("\n"));
+        if !self.repairs.is_empty() {
+            text += &format!(
+                "  without_nulls([\n{}\n  ]) as _repairs,\n",
+                self.repairs.join("\n").trim_end_matches(',')
+            );
+        }
+        text += &format!("from {from}\n");
+        if text.contains("clinic.") {
+            text += "cross join meta.clinic as clinic\n";
+        }
+        text
     }
-    for path in source.paths.iter().filter(|one| !one.path.contains("[]")) {
-        let document = format!("record.{DOCUMENT}");
-        match path.verdict {
-            Verdict::Column => selected.add(&scalar(&document, &path.path, path), &identifier(&path.path)),
-            Verdict::Jsonb => {
-                selected.add(&format!("{document} -> {}", json_path(&path.path)), &identifier(&path.path));
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn why(reason: Reason) -> String {
+    match reason {
+        Reason::VaryingShape => "fields vary".to_owned(),
+        Reason::NamesAreData => "names are data".to_owned(),
+        Reason::TooDeep => format!("deeper than {DEEPEST} levels"),
+        Reason::MixedList => "lists of what varies".to_owned(),
+        _ => "sometimes nested".to_owned(),
+    }
+}
+
+/// A source whose models are drafted.
+struct Subject<'a> {
+    source: &'a SourceProfile,
+    report: &'a Report,
+    /// The name of the source's own draft (no steps), and of each list's.
+    tables: Vec<(Vec<Step>, String)>,
+}
+
+impl Subject<'_> {
+    fn is_documents(&self) -> bool {
+        !self.source.paths.is_empty()
+    }
+
+    fn model(&self) -> String {
+        let mut lines = Lines::default();
+        let (key, key_columns) = self.key("record.");
+        lines.add(&key, "source_id");
+        for column in self.source.columns.iter().filter(|_| !self.is_documents()) {
+            let cell = format!("record.{}", quoted(&column.column));
+            match (self.reference(&column.column), column.guess) {
+                (_, Guess::Empty) => lines.left_out.push(column.column.clone()),
+                (Some(name), _) => lines.add(&format!("trimmed({cell})"), &name),
+                (None, _) if key_columns == [column.column.as_str()] => {}
+                (None, guess) => lines.add_value(&of_cell(&cell, guess), &identifier(&column.column)),
             }
-            Verdict::Columns | Verdict::ChildTable => {}
         }
-    }
-    let mut header = format!(
-        "-- one row a record of {}: a draft by `trasvase profile`, to be looked at line by line\n",
-        source.source
-    );
-    if !left_out.is_empty() {
-        header += &format!("-- Never filled, and left out: {}\n", left_out.join(", "));
-    }
-    let clinic = if source.columns.iter().any(|one| one.guess == Guess::Phone) {
-        "\ncross join meta.clinic as clinic"
-    } else {
-        ""
-    };
-    format!(
-        "{header}select\n{}\n  record._id,\nfrom raw.{} as record{clinic}\n",
-        selected.lines.join("\n"),
-        quoted(&source.source)
-    )
-}
-
-/// What tells records apart, as one text.
-fn key(source: &SourceProfile, prefix: &str) -> String {
-    let cell = |name: &String| format!("trimmed({prefix}{}::varchar)", quoted(name));
-    match source.keys.first().map(Vec::as_slice) {
-        Some([one]) => cell(one),
-        Some(several) => {
-            format!("concat_ws('/', {})", several.iter().map(cell).collect::<Vec<_>>().join(", "))
-        }
-        None => format!("{prefix}_file || ':' || {prefix}_row"),
-    }
-}
-
-fn expression(column: &ColumnProfile, cell: &str) -> String {
-    match column.guess {
-        Guess::Boolean => format!("parse_yes_no({cell})"),
-        Guess::Integer => format!("parse_integer({cell})"),
-        Guess::Decimal => format!("parse_decimal({cell})"),
-        Guess::Date => format!("parse_date({cell})"),
-        Guess::Timestamp => format!("parse_timestamp({cell})"),
-        Guess::Time => format!("parse_time({cell})"),
-        Guess::Email => format!("clean_email({cell})"),
-        Guess::Phone => format!("phone_e164({cell}, clinic.country)"),
-        Guess::Json => format!("try_cast({cell} as json)"),
-        Guess::Empty | Guess::Uuid | Guess::Code | Guess::Text => format!("trimmed({cell})"),
-    }
-}
-
-/// One value of a document as text; of Extended JSON, what its mark says.
-fn scalar(document: &str, path: &str, profile: &PathProfile) -> String {
-    let marks: Vec<&String> = profile.types.keys().filter(|name| name.starts_with('$')).collect();
-    let plain = format!("{document} ->> {}", json_path(path));
-    let marked = |mark: &str| format!("{document} ->> {}", json_path(&format!("{path}.{mark}")));
-    match marks.as_slice() {
-        [] => plain,
-        [date] if *date == "$date" => {
-            format!("coalesce({}, {})", marked("$date.$numberLong"), marked("$date"))
-        }
-        [one] => marked(one),
-        _ => plain,
-    }
-}
-
-/// A path of DuckDB's JSON functions, each part quoted.
-fn json_path(path: &str) -> String {
-    let parts = path.split('.').map(|part| format!(".\"{}\"", part.replace('"', "\\\"")));
-    literal(&format!("${}", parts.collect::<String>()))
-}
-
-/// One row an element of a list.
-fn elements(source: &SourceProfile, list: &PathProfile) -> String {
-    let parent = identifier(&source.source);
-    let mut selected = Selected::default();
-    selected.add("parent || '/' || place", "source_id");
-    selected.add("parent", &format!("{parent}_source_id"));
-    selected.add("place", "position");
-    let inner = format!("{}[].", list.path);
-    let fields = source.paths.iter().filter_map(|one| Some((one.path.strip_prefix(&inner)?, one)));
-    let mut any = false;
-    for (field, profile) in fields.filter(|(field, _)| !field.contains("[]")) {
-        any = true;
-        match profile.verdict {
-            Verdict::Column => selected.add(&scalar("element", field, profile), &identifier(field)),
-            Verdict::Jsonb | Verdict::ChildTable => {
-                selected.add(&format!("element -> {}", json_path(field)), &identifier(field));
+        let is_key = |path: &PathProfile| {
+            key_columns == [DOC_ID]
+                && path.verdict == Verdict::Column
+                && path.steps == [Step::Field("_id".to_owned())]
+        };
+        for path in self.source.paths.iter().filter(|path| !path.in_list() && !is_key(path)) {
+            if path.steps.is_empty() {
+                lines.add(&format!("record.{DOCUMENT}"), "document");
+                continue;
             }
-            Verdict::Columns => {}
+            let refers = self.reference(&path.path);
+            lines.add_path(&format!("record.{DOCUMENT}"), &path.steps, path, refers);
+        }
+        let from = format!("raw.{} as record", quoted(&self.source.source));
+        lines.file(&format!("a record of {}", self.source.source), "", &from, "record._id")
+    }
+
+    /// One row an element of a list, by its parent and its place; the parent of a list in a list is the outer one's element.
+    fn elements(&self, list: &PathProfile) -> String {
+        let parent = self.parent(&list.steps);
+        let mut lines = Lines::default();
+        lines.add("parent || '/' || place", "source_id");
+        lines.add("parent", &format!("{parent}_source_id"));
+        lines.add("place", "position");
+        let within = |one: &PathProfile| {
+            let rest = one.steps.strip_prefix(list.steps.as_slice())?.strip_prefix(&[Step::Elements])?;
+            (!rest.contains(&Step::Elements)).then(|| rest.to_vec())
+        };
+        if list.reason == Reason::ListOfValues {
+            match self.reference(&format!("{}[]", list.path)) {
+                Some(name) => lines.add("mongo_text(element)", &name),
+                None => lines.add_value(&of_document("element", list.guess), "value"),
+            }
+        }
+        for path in &self.source.paths {
+            if let Some(rest) = within(path) {
+                lines.add_path("element", &rest, path, self.reference(&path.path));
+            }
+        }
+        let (key, _) = self.key("record.");
+        let mut with = String::from("with\n");
+        let levels: Vec<&[Step]> = list.steps.split(|step| *step == Step::Elements).collect();
+        for (level, steps) in (1..).zip(&levels) {
+            let (parent, document, id, source) = match level {
+                1 => {
+                    let source = format!("raw.{} as record", quoted(&self.source.source));
+                    (key.clone(), format!("record.{DOCUMENT}"), "record._id", source)
+                }
+                _ => (
+                    "parent || '/' || place".to_owned(),
+                    "element".to_owned(),
+                    "_id",
+                    format!("level_{}", level - 1),
+                ),
+            };
+            let elements = format!("mongo_list({document} -> {})", json_path(steps));
+            with += &format!(
+                "level_{level} as (\n  select\n    {parent} as parent,\n    unnest({elements}) as element,\n    \
+                 generate_subscripts({elements}, 1) as place,\n    {id},\n  from {source}\n){}\n",
+                if level == levels.len() { "" } else { "," }
+            );
+        }
+        let (subject, from) = (
+            format!("an element of {} of {}", list.path, self.source.source),
+            format!("level_{}", levels.len()),
+        );
+        lines.file(&subject, &with, &from, "_id")
+    }
+
+    /// The draft that a list's elements belong to: that of the list around it, or the source's.
+    fn parent(&self, steps: &[Step]) -> &str {
+        let outer = steps.iter().rposition(|step| *step == Step::Elements).unwrap_or(0);
+        let found = self.tables.iter().find(|(of, _)| *of == steps[..outer]);
+        &found.unwrap_or(&self.tables[0]).1
+    }
+
+    /// What tells records apart, as one text, and the columns that it is made of: a document's own `_id`, else what looks like
+    /// a key; what looks like people's data is none.
+    fn key(&self, prefix: &str) -> (String, Vec<&str>) {
+        let cell = |name: &str| format!("trimmed({prefix}{}::varchar)", quoted(name));
+        let place = format!("{prefix}_file || ':' || {prefix}_row");
+        if let Some(own) =
+            self.source.columns.iter().find(|one| one.column == DOC_ID && one.guess != Guess::Empty)
+        {
+            let id = cell(DOC_ID);
+            let whole = own.nulls + own.empty == 0;
+            return (if whole { id } else { format!("coalesce({id}, {place})") }, vec![DOC_ID]);
+        }
+        match self.source.keys.first().filter(|key| keys::may_identify(key, &self.source.columns)) {
+            Some(key) => match key.as_slice() {
+                [one] => (cell(one), vec![one]),
+                several => {
+                    let cells = several.iter().map(|name| cell(name)).collect::<Vec<_>>().join(", ");
+                    (format!("concat_ws('/', {cells})"), several.iter().map(String::as_str).collect())
+                }
+            },
+            None => (place, Vec::new()),
         }
     }
-    if !any {
-        selected.add("element ->> '$'", "value");
+
+    /// What a column or path is called that names records of another source.
+    fn reference(&self, column: &str) -> Option<String> {
+        let of_this = || self.report.references.iter().filter(|one| one.source == self.source.source);
+        let one = of_this().find(|one| one.column == column)?;
+        let alone = of_this().filter(|other| other.parent == one.parent).count() == 1;
+        let stem = if alone { &one.parent } else { stem(one) };
+        Some(identifier(&format!("{stem}_source_id")))
     }
-    let path = json_path(&list.path);
-    format!(
-        "-- one row an element of {} of {}: a draft by `trasvase profile`, to be looked at line by line\nwith\nlists as (\n  select {} as parent, \
-         from_json({DOCUMENT} -> {path}, '[\"json\"]') as list, _id\n  from raw.{}\n),\nelements as (\n  select parent, unnest(list) as element, generate_subscripts(list, 1) as place, _id\n  from lists\n)\n\
-         select\n{}\n  _id,\nfrom elements\n",
-        list.path,
-        source.source,
-        key(source, ""),
-        quoted(&source.source),
-        selected.lines.join("\n"),
-    )
 }
 
-/// A name in small ASCII letters, digits and `_`: `fechaAlta` and `Fecha Alta` are `fecha_alta`.
-fn identifier(text: &str) -> String {
-    let mut name = String::new();
-    let mut before = '_';
-    for c in text.chars() {
-        if c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
-            name.push('_');
-        }
-        before = c;
-        for plain in c.to_lowercase() {
-            name.push(match plain {
-                'á' | 'à' | 'ä' | 'â' | 'ã' | 'å' | 'ª' => 'a',
-                'é' | 'è' | 'ë' | 'ê' => 'e',
-                'í' | 'ì' | 'ï' | 'î' => 'i',
-                'ó' | 'ò' | 'ö' | 'ô' | 'õ' | 'º' => 'o',
-                'ú' | 'ù' | 'ü' | 'û' => 'u',
-                'ñ' => 'n',
-                'ç' => 'c',
-                plain if plain.is_ascii_alphanumeric() => plain,
-                _ => '_',
-            });
-        }
-    }
-    let parts: Vec<&str> = name.split('_').filter(|part| !part.is_empty()).collect();
-    let name = parts.join("_");
-    match name.chars().next() {
-        Some(first) if first.is_ascii_digit() => format!("c_{name}"),
-        Some(_) => reserved(name),
-        None => "column_0".to_owned(),
-    }
-}
-
-/// SQL's own words among the names that exports like.
-fn reserved(name: String) -> String {
-    const WORDS: [&str; 15] = [
-        "at",
-        "order",
-        "group",
-        "user",
-        "table",
-        "select",
-        "from",
-        "to",
-        "end",
-        "desc",
-        "asc",
-        "check",
-        "default",
-        "primary",
-        "references",
-    ];
-    if WORDS.contains(&name.as_str()) { format!("{name}_") } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{identifier, json_path};
-
-    #[test]
-    fn names_become_identifiers() {
-        for (text, name) in [
-            ("fechaAlta", "fecha_alta"),
-            ("Nº Historia", "no_historia"),
-            ("F. Nacimiento", "f_nacimiento"),
-            ("user.createdAt", "user_created_at"),
-            ("2024", "c_2024"),
-            ("order", "order_"),
-            ("¿?", "column_0"),
-        ] {
-            assert_eq!(identifier(text), name);
-        }
-        assert_eq!(json_path("a.it's"), "'$.\"a\".\"it''s\"'");
-    }
+/// What a reference is called without that it is one: `created_by` of `created_by.id`.
+fn stem(reference: &Reference) -> &str {
+    let column = reference.column.trim_end_matches("[]");
+    let ends = ["._id", ".id", "_id", "Id", "ID"];
+    let stem = ends.iter().find_map(|end| column.strip_suffix(end)).unwrap_or(column);
+    let stem = stem.rsplit_once("[].").map_or(stem, |(_, last)| last);
+    if stem.is_empty() { &reference.parent } else { stem }
 }

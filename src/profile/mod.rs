@@ -5,6 +5,9 @@
 mod column;
 mod document;
 mod draft;
+mod expression;
+mod forms;
+mod identifier;
 mod keys;
 
 use anyhow::Result;
@@ -39,6 +42,8 @@ pub struct Report {
 
 /// The column that holds a whole document.
 const DOCUMENT: &str = "_doc";
+/// The column of a document's own `_id`, without its wrapper.
+const DOC_ID: &str = "_doc_id";
 
 /// Looks at every source that is loaded.
 ///
@@ -77,16 +82,22 @@ fn source(options: &Options<'_>, name: &str) -> Result<SourceProfile> {
     )?;
     let table = format!("raw.{}", quoted(name));
     let rows: u64 = staging.value(&format!("select count(*)::ubigint from {table}"))?;
-    let own = |name: &&String| !name.starts_with('_');
+    let documents = match names.iter().any(|name| name == DOCUMENT) {
+        true => Some(document::look(staging, &table)?),
+        false => None,
+    };
+    // Where the names of documents' fields are data, so are those of the columns.
+    let has_names = documents.as_ref().is_none_or(|one| !one.names_are_data);
+    let is_shown = |name: &&String| match name.as_str() {
+        DOC_ID => documents.is_some(),
+        name => has_names && !name.starts_with('_'),
+    };
     let mut columns = Vec::new();
-    for column in names.iter().filter(own) {
+    for column in names.iter().filter(is_shown) {
         interrupt::check()?;
         columns.push(column::look(staging, &table, column, options.show_values)?);
     }
     let keys = keys::candidates(staging, &table, rows, &columns)?;
-    let paths = match names.iter().any(|name| name == DOCUMENT) {
-        true => document::paths(staging, &table)?,
-        false => Vec::new(),
-    };
+    let paths = documents.map(|one| one.paths).unwrap_or_default();
     Ok(SourceProfile { source: name.to_owned(), rows, columns, keys, paths })
 }

@@ -20,7 +20,7 @@ use crate::config::{Clinic, Labels, Project};
 use crate::desk::{self, Decided, Decisions};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::SourceFile;
-use crate::model::profile::SourceProfile;
+use crate::model::profile::{Reference, SourceProfile};
 use crate::model::proof::Proof;
 use crate::pg::batches::{Batch, Signed};
 use crate::snapshot::Snapshot;
@@ -55,6 +55,8 @@ pub struct Options<'a> {
     pub examples: usize,
     /// What the sources look like, where that is asked for.
     pub profile: Vec<SourceProfile>,
+    /// Which of them name records of which.
+    pub references: Vec<Reference>,
 }
 
 /// A whole report.
@@ -98,6 +100,8 @@ pub struct Report {
     pub signed: Option<Signed>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profile: Vec<SourceProfile>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
 }
 
 /// What a verification found, and when.
@@ -174,6 +178,7 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         checklist: Vec::new(),
         signed,
         profile: options.profile,
+        references: options.references,
     };
     report.answer = answer::of(&report);
     report.checklist = checklist::of(&report, options.project, options.clinic, options.staging)?;

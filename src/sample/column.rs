@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::mask;
+use crate::model::document::is_called_key;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
 /// Distinct values that a column of codes may have.
-const FEW: usize = 20;
+pub(super) const FEW: usize = 20;
 
 /// Rows that have a value which is kept, at least: what fewer have may be known by it.
-const ROWS: u64 = 3;
+pub(super) const ROWS: u64 = 3;
 
 /// What columns about people are called, in part or (up to three letters) as a word of the name.
 const PERSONAL: [&str; 58] = [
@@ -107,7 +108,8 @@ fn look_at(staging: &Staging, source: &str, name: &str, people: &[&String]) -> R
     )?;
     let often: BTreeSet<String> =
         values.iter().filter(|(_, rows)| *rows >= ROWS).map(|(value, _)| value.clone()).collect();
-    if values.len() > FEW || often.is_empty() {
+    // What names records of another source is replaced there too.
+    if values.len() > FEW || often.is_empty() || is_called_key(name) {
         return Ok(column);
     }
     column.person = is_personal(name)
@@ -120,7 +122,7 @@ fn look_at(staging: &Staging, source: &str, name: &str, people: &[&String]) -> R
 }
 
 /// Whether a column is about people by its name.
-fn is_personal(name: &str) -> bool {
+pub(super) fn is_personal(name: &str) -> bool {
     let name: String = name.to_lowercase().chars().map(unaccented).collect();
     let words: Vec<&str> = name.split(|c: char| !c.is_alphabetic()).collect();
     let personal = |part: &&str| if part.len() > 3 { name.contains(*part) } else { words.contains(part) };
@@ -128,7 +130,7 @@ fn is_personal(name: &str) -> bool {
 }
 
 /// Whether a value could be a person's: an address, a number, a date, two names.
-fn is_person(value: &str, month_first: bool) -> bool {
+pub(super) fn is_person(value: &str, month_first: bool) -> bool {
     let capitals = value.split_whitespace().filter(|word| {
         let mut letters = word.chars().filter(|c| c.is_alphabetic());
         letters.next().is_some_and(char::is_uppercase) && letters.next().is_some()

@@ -83,15 +83,13 @@ impl Masks {
     /// What stands for a value of this row and column.
     pub(super) fn value(&mut self, value: &str, id: i64, column: &str, month_first: bool) -> (String, Kind) {
         let row = id.to_be_bytes();
-        let mut days = Dice::new(&self.key, &[b"days", &row]);
-        let days = 1 + days.below(DAYS as usize) as i64 * if days.below(2) == 0 { 1 } else { -1 };
-        let days = if days == 0 { DAYS as i64 } else { days };
+        let days = self.days(id);
         if let Some(date) = shifted(value, days, month_first) {
             let mut dice = Dice::new(&self.key, &[b"time", &row, column.as_bytes()]);
             return (with_other_minutes(&date, &mut dice), Kind::Date);
         }
         if is_code(value) {
-            return (self.code(value), Kind::Code);
+            return (self.same(value), Kind::Code);
         }
         let mut dice = Dice::new(&self.key, &[b"text", &row, column.as_bytes(), value.as_bytes()]);
         let kind = if value.trim().contains(char::is_whitespace) || !value.contains('@') {
@@ -102,7 +100,61 @@ impl Masks {
         (masked_text(value, &mut dice), kind)
     }
 
-    fn code(&mut self, value: &str) -> String {
+    /// Days by which the dates of a row move, never none.
+    pub(super) fn days(&self, id: i64) -> i64 {
+        let mut dice = Dice::new(&self.key, &[b"days", &id.to_be_bytes()]);
+        let days = 1 + dice.below(DAYS as usize) as i64 * if dice.below(2) == 0 { 1 } else { -1 };
+        if days == 0 { DAYS as i64 } else { days }
+    }
+
+    /// A number below a limit, for this row and path.
+    pub(super) fn below(&self, limit: i64, (id, path): (i64, &str)) -> i64 {
+        let mut dice = Dice::new(&self.key, &[b"below", &id.to_be_bytes(), path.as_bytes()]);
+        (dice.below(1 << 16) as i64 * (1 << 16) + dice.below(1 << 16) as i64) % limit
+    }
+
+    /// What stands for a text of a document: the same for the same text, so that what names a document still does, but for
+    /// dates, which move with theirs.
+    pub(super) fn text_of_document(
+        &mut self,
+        text: &str,
+        days: i64,
+        (id, path): (i64, &str),
+    ) -> (String, Kind) {
+        if let Some(date) = shifted(text, days, false).or_else(|| shifted(text, days, true)) {
+            let mut dice = Dice::new(&self.key, &[b"time", &id.to_be_bytes(), path.as_bytes()]);
+            return (with_other_minutes(&date, &mut dice), Kind::Date);
+        }
+        if text.trim().contains(char::is_whitespace) {
+            let mut dice = Dice::new(&self.key, &[b"text", text.as_bytes()]);
+            return (masked_text(text, &mut dice), Kind::Text);
+        }
+        match text.split_once('@') {
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                (format!("{}@example.com", self.same(local)), Kind::Email)
+            }
+            _ => (self.same(text), if is_code(text) { Kind::Code } else { Kind::Text }),
+        }
+    }
+
+    /// Other bytes for bytes in base64, as many as there were.
+    pub(super) fn base64(&self, text: &str) -> String {
+        const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut dice = Dice::new(&self.key, &[b"base64", text.as_bytes()]);
+        let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
+        let last = (text.len() - padding).saturating_sub(1);
+        // Bits of the last letter that no byte has are nought.
+        let step = [1, 4, 16][padding.min(2)];
+        let other = text.char_indices().map(|(place, c)| match c {
+            '=' => '=',
+            _ if place == last => char::from(LETTERS.as_bytes()[dice.below(64) / step * step]),
+            _ => dice.of(LETTERS),
+        });
+        other.collect()
+    }
+
+    /// What always stands for a word: equal ones get equal ones, unequal ones unequal ones as long as there are any.
+    pub(super) fn same(&mut self, value: &str) -> String {
         if let Some(known) = self.codes.get(value) {
             return known.clone();
         }
@@ -269,6 +321,8 @@ mod tests {
         };
         assert_eq!(shape(&name), shape("María de la O'Neill"));
         assert_ne!(name, "María de la O'Neill");
+        let other = masks.base64("VEVTVA==");
+        assert!(other.ends_with("==") && other.len() == 8 && "AQgw".contains(&other[5..6]), "{other}");
         let codes: HashSet<String> =
             (100..1000).map(|code: i32| masks.value(&code.to_string(), 1, "id", false).0).collect();
         assert!(codes.len() > 850 && codes.iter().all(|code| code.len() == 3), "{}", codes.len());

@@ -44,7 +44,7 @@ pub use dialect::{
     Dialect, DocumentDialect, ParquetDialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect,
     validate,
 };
-pub use documents::Fields;
+pub use documents::{Fields, of_bson};
 pub use encoding::postgres_encoding;
 pub use files::{Folder, SourceFile};
 pub(crate) use header::is_value;

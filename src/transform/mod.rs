@@ -25,6 +25,8 @@ mod tree;
 mod unread;
 mod workbench;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -79,6 +81,8 @@ struct Prepared {
     macros: Macros,
     plan: Plan,
     map_uses: Vec<maps::MapUse>,
+    /// What ghosts are made of.
+    ghosts: BTreeSet<name::Name>,
 }
 
 /// Reads and binds all models and says what would be built and why. Writes nothing.
@@ -111,7 +115,7 @@ fn build_all(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     record_maps(options.staging, &prepared.map_uses, !built.is_empty())?;
     let mut unmapped = maps::list(options.staging, options.clinic)?;
     unmapped.retain(|map| map.unmapped_values > 0);
-    let unread = unread::find(&prepared.graph, options.clinic, options.staging)?;
+    let unread = unread::find(&prepared.graph, &prepared.ghosts, options)?;
     unread::record(options.staging, &unread)?;
     let fixes = fixes::record(options.staging, &prepared.graph)?;
     let output = build::output(options.staging)?;
@@ -161,5 +165,6 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     };
     let built = build::last_builds(options.staging)?;
     let plan = plan::plan(&graph, &macros, &engine, &built, &options.select)?;
-    Ok(Prepared { graph, macros, plan, map_uses })
+    let ghosts = unread::read_by_ghosts(options.project, options.clinic, &workbench)?;
+    Ok(Prepared { graph, macros, plan, map_uses, ghosts })
 }

@@ -6,10 +6,13 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
+use super::Options;
 use super::graph::Graph;
 use super::name::Name;
 use super::problem::Problem;
-use crate::config::Clinic;
+use super::tree::TableUse;
+use super::workbench::Workbench;
+use crate::config::{Clinic, Orphans, Project, sql_files};
 use crate::error;
 use crate::model::ident::literal;
 use crate::staging::Staging;
@@ -21,11 +24,39 @@ pub struct Unread {
     pub records: u64,
     /// Why that is meant, as clinic.toml says; none where it says nothing.
     pub unused: Option<String>,
+    /// Models that read it all the same, and that no target reads.
+    pub readers: Vec<String>,
 }
 
-/// The sources with records that no target reads, directly or through other models.
-pub(super) fn find(graph: &Graph, clinic: &Clinic, staging: &Staging) -> Result<Vec<Unread>> {
-    let read = read_by_targets(graph);
+impl Unread {
+    /// Why it is meant, or what reads it for nothing.
+    fn detail(&self) -> Option<String> {
+        self.unused.clone().or_else(|| (!self.readers.is_empty()).then(|| self.readers.join(", ")))
+    }
+}
+
+/// What the ghosts of the target's tables are made of, where any table has some.
+pub(super) fn read_by_ghosts(
+    project: &Project,
+    clinic: &Clinic,
+    workbench: &Workbench,
+) -> Result<BTreeSet<Name>> {
+    let mut names = BTreeSet::new();
+    if clinic.tables.values().any(|table| table.orphans == Orphans::Ghost) {
+        for file in sql_files(project, clinic, "ghosts")? {
+            // A file that is no SELECT is told by check, which runs it.
+            if let Ok(query) = workbench.parse(file.query())? {
+                names.extend(query.uses.tables.iter().map(TableUse::name));
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The sources with records that neither a target reads, directly or through other models, nor the ghosts.
+pub(super) fn find(graph: &Graph, ghosts: &BTreeSet<Name>, options: &Options<'_>) -> Result<Vec<Unread>> {
+    let (clinic, staging) = (options.clinic, options.staging);
+    let read = arriving(graph, ghosts);
     let mut unread = Vec::new();
     for (source, settings) in &clinic.sources {
         if read.contains(&Name::new("raw", source)) {
@@ -36,16 +67,19 @@ pub(super) fn find(graph: &Graph, clinic: &Clinic, staging: &Staging) -> Result<
             literal(source)
         ))?;
         if records > 0 {
-            unread.push(Unread { source: source.clone(), records, unused: settings.unused.clone() });
+            let readers =
+                graph.readers(&Name::new("raw", source)).into_iter().map(ToString::to_string).collect();
+            unread.push(Unread { source: source.clone(), records, unused: settings.unused.clone(), readers });
         }
     }
     Ok(unread)
 }
 
-fn read_by_targets(graph: &Graph) -> BTreeSet<&Name> {
+fn arriving<'g>(graph: &'g Graph, ghosts: &'g BTreeSet<Name>) -> BTreeSet<&'g Name> {
     let targets = graph.nodes.keys().filter(|name| name.schema == "target");
-    let models: BTreeSet<Name> = targets.flat_map(|name| graph.above(name)).collect();
-    models.iter().filter_map(|name| graph.nodes.get(name)).flat_map(|node| &node.inputs).collect()
+    let models: BTreeSet<Name> = targets.chain(ghosts).flat_map(|name| graph.above(name)).collect();
+    let inputs = models.iter().filter_map(|name| graph.nodes.get(name)).flat_map(|node| &node.inputs);
+    inputs.chain(ghosts).collect()
 }
 
 /// Sources that clinic.toml calls unused and that a model reads all the same, each at the place where it does.
@@ -76,7 +110,7 @@ pub(super) fn record(staging: &Staging, unread: &[Unread]) -> Result<()> {
                 .connection()
                 .execute(
                     "insert into meta.finding values ('transform', ?, ?, ?, null, ?, ?)",
-                    duckdb::params![rule, severity, source.source, source.records, source.unused],
+                    duckdb::params![rule, severity, source.source, source.records, source.detail()],
                 )
                 .map_err(error::duckdb)?;
         }

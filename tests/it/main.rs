@@ -21,6 +21,7 @@ mod pipeline;
 mod profile;
 mod push;
 mod rollback;
+mod sample;
 mod sqlite;
 mod support;
 mod tiny;

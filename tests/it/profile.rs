@@ -110,12 +110,61 @@ files = ["sources/people.csv"]
 files = ["sources/visits.csv"]
 "#;
 
-const DOCUMENTS: [&str; 3] = [
-    r#"{"_id": {"$oid": "65a"}, "name": "x", "age": 3, "at": {"$date": {"$numberLong": "5"}}, "home": {"city": "a", "zip": "1"},
-        "items": [{"sku": "p", "price": 1.5}, {"sku": "q", "price": 2}], "tags": ["r", "s"], "odd": {"k1": 1}, "mixed": 1, "grid": [[1], [2]]}"#,
-    r#"{"_id": {"$oid": "65b"}, "name": "y", "age": "4", "home": {"city": "b", "zip": null}, "items": [], "odd": {"k2": {"deep": 2}}, "mixed": [1]}"#,
-    r#"{"_id": {"$oid": "65c"}, "name": null, "at": {"$date": "2024-01-01T00:00:00Z"}, "items": [{"sku": "t"}], "none": null}"#,
-];
+const DOCUMENTS: &str = r#"
+{"_id": {"$oid": "65a1f0c2b3d4e5f607182901"}, "name": "x", "age": 3, "at": {"$date": {"$numberLong": "5"}}, "home": {"city": "a", "zip": "1"},
+ "items": [{"sku": "p", "price": 1.5, "lots": [{"n": 1}, {"n": 2}]}, {"sku": "q", "price": 2}], "tags": ["r", "s"], "odd": {"k1": 1}, "mixed": 1, "grid": [[1], [2]], "empty": {},
+ "note": "zqxAna", "createdAt": 1640995200000, "seen": "2024-05-01T10:00:00.123456-03:00", "born": "1981-05-03", "a.b": "dot", "in": {"side": {"of": {"it": {"all": 1}}}}}
+{"_id": {"$oid": "65a1f0c2b3d4e5f607182902"}, "name": "y", "age": "4", "home": {"city": "b", "zip": null}, "items": [], "odd": {"k2": {"deep": 2}}, "mixed": [1], "note": "zqxEva",
+ "createdAt": {"$date": "2022-01-01T00:00:00Z"}, "born": "1981-05-04", "byPatient": {"zqxJuan Gil": 1, "zqxEva Sol": 2}}
+{"_id": {"$oid": "65a1f0c2b3d4e5f607182903"}, "name": null, "at": {"$date": "2024-01-01T00:00:00Z"}, "items": [{"sku": "t"}], "none": null, "blank": " ", "note": "zqxLuz"}
+"#;
+
+const MORE: &str = r#"
+name = "papers"
+uid = "01JQY2VR00TESTMNABCDEFGHJK"
+epoch = "2026-01-01T00:00:00Z"
+product = "papers"
+system = "newsystem"
+timezone = "America/Bogota"
+country = "CO"
+currency = "COP"
+"#;
+
+/// A clinic whose sources are files of documents, loaded.
+fn papers(files: &[(&str, &str)]) -> (Bench, Staging) {
+    let project = support::project(&[]);
+    let section = |(name, _): &(&str, &str)| format!("[sources.{name}]\nfiles = [\"sources/{name}.json\"]\n");
+    project.write(
+        "clinics/papers/clinic.toml",
+        &(MORE.to_owned() + &files.iter().map(section).collect::<String>()),
+    );
+    for (name, text) in files {
+        project.write(&format!("clinics/papers/sources/{name}.json"), text);
+    }
+    let bench = Bench::new(project, "papers");
+    let staging = bench.staging();
+    bench.load(&staging);
+    (bench, staging)
+}
+
+/// Drafts models, and builds them.
+fn drafted(bench: &Bench, staging: &Staging) -> (Report, Vec<String>) {
+    let report = profile::run(&bench.options(staging)).unwrap();
+    let drafts = profile::write_drafts(&bench.options(staging), &report).unwrap();
+    let (project, clinic) = (&bench.project.project, &bench.clinic);
+    let options = transform::Options { project, clinic, staging, select: Vec::new() };
+    transform::run(&options, &Silent).unwrap_or_else(|error| {
+        let text = |one: &profile::Draft| {
+            std::fs::read_to_string(project.root().join(&one.path)).unwrap_or_default()
+        };
+        panic!("{error:#}\n{}", drafts.iter().map(text).collect::<String>())
+    });
+    (report, drafts.into_iter().filter(|one| one.written).map(|one| one.path).collect())
+}
+
+fn texts(staging: &Staging, sql: &str) -> Vec<String> {
+    staging.rows(sql, |row| row.get::<_, String>(0)).unwrap()
+}
 
 #[test]
 fn drafts_of_models_go_through_transform() {
@@ -123,26 +172,57 @@ fn drafts_of_models_go_through_transform() {
     project.write("clinics/fresh/clinic.toml", SETTINGS);
     project.write(
         "clinics/fresh/sources/people.csv",
-        "Código;Nombre Completo;fechaAlta;Teléfono;order;Vacía\nP1;Ana Gil;01/02/2024;3019722233;1;\nP2;Eva Sol;31/12/2023;3029722233;2;\n",
+        "Nombre Completo;Código;fechaAlta;Teléfono;order;Vacía\nAna Gil;P1;01/02/2024;3019722233;1;\nEva Sol;P2;31/12/2023;3029722233;2;\n",
     );
     project
         .write("clinics/fresh/sources/visits.csv", "n;people;total\n1;P1;1.200,50\n2;P2;3,00\n3;P1;12,00\n");
     let bench = Bench::new(project, "fresh");
     let staging = bench.staging();
     bench.load(&staging);
-    let rows: Vec<String> = (1..)
-        .zip(DOCUMENTS)
-        .map(|(n, text)| format!("('{}', {n}, 'd', {n})", text.replace('\'', "''")))
-        .collect();
-    staging
-        .execute(&format!(
-            "create table raw.docs (_doc json, _id bigint not null, _file varchar not null, _row bigint not null); \
-             insert into raw.docs values {}; insert into meta.source values ('docs', 3, 'x', ['_doc'], current_timestamp)",
-            rows.join(", ")
-        ))
-        .unwrap();
-    let report = profile::run(&bench.options(&staging)).unwrap();
-    let docs = report.sources.iter().find(|one| one.source == "docs").unwrap();
+    let (report, written) = drafted(&bench, &staging);
+    // The name differs in every row too, and comes first.
+    assert_eq!(report.sources[0].keys[0], ["Código"]);
+    assert_eq!(written, ["people", "visits"].map(|name| format!("sql/sources/newproduct/clean/{name}.sql")));
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', source_id, nombre_completo, fecha_alta, telefono, order_) from clean.people order by 1"
+        ),
+        ["P1|Ana Gil|2024-02-01|+573019722233|1", "P2|Eva Sol|2023-12-31|+573029722233|2"]
+    );
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', source_id, people_source_id, total::varchar) from clean.visits order by 1"
+        ),
+        ["1|P1|1200.5000", "2|P2|3.0000", "3|P1|12.0000"]
+    );
+    // What was drafted is a model now, and stays as people leave it.
+    let again = profile::write_drafts(&bench.options(&staging), &report).unwrap();
+    assert!(again.iter().all(|draft| !draft.written), "{again:?}");
+}
+
+#[test]
+fn names_and_notes_that_differ_by_chance_become_no_ids() {
+    let project = support::project(&[]);
+    project.write("clinics/fresh/clinic.toml", SETTINGS);
+    let people = "name;mail;note\nAna;a@x.es;first of all\nEva;b@x.es;second\n";
+    project.write("clinics/fresh/sources/people.csv", people);
+    project.write("clinics/fresh/sources/visits.csv", "n;total\n1;2,50\n2;3,00\n");
+    let bench = Bench::new(project, "fresh");
+    let staging = bench.staging();
+    bench.load(&staging);
+    drafted(&bench, &staging);
+    let ids = texts(&staging, "select source_id from clean.people order by 1");
+    assert!(ids.iter().all(|id| id.ends_with(":1") || id.ends_with(":2")), "{ids:?}");
+}
+
+#[test]
+fn documents_are_told_path_by_path_and_drafted_by_their_own_ids() {
+    let (bench, staging) = papers(&[("docs", DOCUMENTS)]);
+    let (report, written) = drafted(&bench, &staging);
+    let docs = &report.sources[0];
+    assert_eq!(docs.keys[0], ["_doc_id"], "{:?}", docs.keys);
     let verdict = |path: &str| {
         let one = docs.paths.iter().find(|one| one.path == path).unwrap_or_else(|| panic!("{path}"));
         (one.verdict, one.reason, one.found, one.of)
@@ -154,45 +234,151 @@ fn drafts_of_models_go_through_transform() {
     assert_eq!(verdict("home.zip"), (Verdict::Column, Reason::OneType, 2, 2));
     assert_eq!(verdict("items"), (Verdict::ChildTable, Reason::ListOfObjects, 3, 3));
     assert_eq!(verdict("items[].price"), (Verdict::Column, Reason::OneType, 2, 3));
+    assert_eq!(verdict("items[].lots"), (Verdict::ChildTable, Reason::ListOfObjects, 1, 3));
     assert_eq!(verdict("tags"), (Verdict::ChildTable, Reason::ListOfValues, 1, 3));
     assert_eq!(verdict("mixed"), (Verdict::Jsonb, Reason::MixedNesting, 2, 3));
     assert_eq!(verdict("grid"), (Verdict::Jsonb, Reason::MixedList, 1, 3));
-    assert_eq!(verdict("none"), (Verdict::Column, Reason::NeverFilled, 1, 3));
+    for path in ["none", "blank", "empty"] {
+        assert_eq!(verdict(path).1, Reason::NeverFilled, "{path}");
+    }
+    assert_eq!(verdict("in.side.of.it"), (Verdict::Jsonb, Reason::TooDeep, 1, 1));
+    assert_eq!(verdict("byPatient"), (Verdict::Jsonb, Reason::NamesAreData, 1, 3));
+    assert_eq!(verdict("\"a.b\""), (Verdict::Column, Reason::OneType, 1, 3));
+    let told = serde_json::to_string(&report).unwrap();
+    assert!(!told.contains("zqx"), "{told}");
 
-    let drafts = profile::write_drafts(&bench.options(&staging), &report).unwrap();
-    let written: Vec<&str> = drafts.iter().filter(|one| one.written).map(|one| one.path.as_str()).collect();
-    let folder = "sql/sources/newproduct/clean";
-    assert_eq!(
-        written,
-        ["docs", "docs_items", "docs_tags", "people", "visits"].map(|name| format!("{folder}/{name}.sql"))
-    );
-    let (project, clinic) = (&bench.project.project, &bench.clinic);
-    let options = transform::Options { project, clinic, staging: &staging, select: Vec::new() };
-    transform::run(&options, &Silent).unwrap_or_else(|error| panic!("{error:#}"));
-    let texts = |sql: &str| staging.rows(sql, |row| row.get::<_, String>(0)).unwrap();
+    let names = ["docs", "docs_items", "docs_items_lots", "docs_tags"];
+    assert_eq!(written, names.map(|name| format!("sql/sources/papers/clean/{name}.sql")));
+    let draft = std::fs::read_to_string(bench.project.project.root().join(&written[0])).unwrap();
+    let comment =
+        |start: &str| draft.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    assert_eq!(comment("-- never filled"), "-- never filled, and left out: blank, empty, none");
+    assert!(comment("-- kept as jsonb").contains("in.side.of.it (deeper than 4 levels)"), "{draft}");
     assert_eq!(
         texts(
-            "select concat_ws('|', source_id, nombre_completo, fecha_alta, telefono, order_) from clean.people order by 1"
+            &staging,
+            "select concat_ws('|', source_id[-1:], name, age, at_, home_city, mixed, a_b, born) from clean.docs order by 1"
         ),
-        ["P1|Ana Gil|2024-02-01|+573019722233|1", "P2|Eva Sol|2023-12-31|+573029722233|2"]
-    );
-    assert_eq!(
-        texts(
-            "select concat_ws('|', source_id, people_source_id, total::varchar) from clean.visits order by 1"
-        ),
-        ["1|P1|1200.5000", "2|P2|3.0000", "3|P1|12.0000"]
+        [
+            "1|x|3|1970-01-01 00:00:00.005+00|a|1|dot|1981-05-03",
+            "2|y|4|b|[1]|1981-05-04",
+            "3|2024-01-01 00:00:00+00"
+        ]
     );
     assert_eq!(
         texts(
-            "select concat_ws('|', id, name, age, at_, home_city, tags_left) from (select *, '' as tags_left from clean.docs) order by 1"
+            &staging,
+            "select concat_ws('|', created_at, seen, _repairs::varchar) from clean.docs where created_at is not null order by _id"
         ),
-        ["65a|x|3|5|a|", "65b|y|4|b|", "65c|2024-01-01T00:00:00Z|"]
+        ["2022-01-01 00:00:00+00|2024-05-01 13:00:00.123456+00|[]", "2022-01-01 00:00:00+00|[]"]
     );
     assert_eq!(
-        texts("select concat_ws('|', position, sku, price) from clean.docs_items order by source_id"),
-        ["1|p|1.5", "2|q|2", "1|t"]
+        texts(
+            &staging,
+            "select concat_ws('|', docs_source_id[-1:], position, sku, price, source_id[-3:]) from clean.docs_items order by 1"
+        ),
+        ["1|1|p|1.5|1/1", "1|2|q|2|1/2", "3|1|t|3/1"]
     );
-    // What was drafted is a model now, and stays as people leave it.
-    let again = profile::write_drafts(&bench.options(&staging), &report).unwrap();
-    assert!(again.iter().all(|draft| !draft.written), "{again:?}");
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', docs_items_source_id[-3:], position, n) from clean.docs_items_lots order by 1"
+        ),
+        ["1/1|1|1", "1/1|2|2"]
+    );
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', docs_source_id[-1:], position, value) from clean.docs_tags order by 1"
+        ),
+        ["1|1|r", "1|2|s"]
+    );
+}
+
+#[test]
+fn what_a_draft_cannot_read_it_names() {
+    let day = |n: u32| {
+        format!("{{\"_id\":{n},\"seen\":\"2024-05-{n:02}T10:00:00Z\",\"born\":\"1981-05-{n:02}\"}}\n")
+    };
+    let days: String = (1..30).map(day).collect();
+    let (bench, staging) =
+        papers(&[("docs", &(days + "{\"_id\":30,\"seen\":\"someday\",\"born\":\"soon\"}\n"))]);
+    drafted(&bench, &staging);
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', count(*), count(seen), count(born), min(_repairs::varchar), max(_repairs::varchar)) from clean.docs"
+        ),
+        ["30|29|29|[]|[born_unreadable, seen_unreadable]"]
+    );
+}
+
+#[test]
+fn documents_refer_to_documents_wherever_the_id_stands() {
+    let oid = |number: u32| format!("65a1f0c2b3d4e5f6071829{number:02x}");
+    let users: String =
+        (0..6).map(|n| format!("{{\"_id\":{{\"$oid\":\"{}\"}},\"nick\":\"u{n}\"}}\n", oid(n))).collect();
+    let group = |n: u32| {
+        format!(
+            "{{\"_id\":\"{}\",\"user\":{{\"_id\":{{\"$oid\":\"{}\"}}}},\"createdBy\":{{\"id\":\"{}\"}},\"members\":[{{\"$oid\":\"{}\"}},{{\"$oid\":\"{}\"}}],\
+             \"moves\":[{{\"by\":{{\"id\":\"{}\"}},\"day\":{n}}}]}}\n",
+            oid(100 + n),
+            oid(n),
+            oid(1),
+            oid(n),
+            oid(n + 1),
+            oid(n + 2)
+        )
+    };
+    let groups: String = (0..3).map(group).collect();
+    let (bench, staging) = papers(&[("groups", &groups), ("users", &users)]);
+    let (report, _) = drafted(&bench, &staging);
+    let found: Vec<String> = report
+        .references
+        .iter()
+        .map(|one| {
+            format!("{}.{} {}.{} {}", one.source, one.column, one.parent, one.parent_column, one.share)
+        })
+        .collect();
+    let expected = ["createdBy.id", "members[]", "moves[].by.id", "user._id"];
+    assert_eq!(found, expected.map(|path| format!("groups.{path} users._doc_id 1")));
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', g.position, u.nick) from clean.groups_members g join clean.users u on u.source_id = g.members_source_id order by g.source_id"
+        ),
+        ["1|u0", "2|u1", "1|u1", "2|u2", "1|u2", "2|u3"]
+    );
+    assert_eq!(
+        texts(
+            &staging,
+            "select distinct c.nick from clean.groups g join clean.users u on u.source_id = g.user_source_id \
+             join clean.users c on c.source_id = g.created_by_source_id"
+        ),
+        ["u1"]
+    );
+}
+
+#[test]
+fn what_is_nested_hundreds_of_levels_deep_is_told_and_kept() {
+    let deep =
+        format!("{{\"_id\":1,\"name\":\"a\",\"deep\":{}7{}}}\n", "{\"x\":".repeat(400), "}".repeat(400));
+    let list = format!("{{\"_id\":2,\"name\":\"b\",\"list\":{}{}}}\n", "[".repeat(400), "]".repeat(400));
+    let (bench, staging) = papers(&[("docs", &(deep + &list))]);
+    let (report, _) = drafted(&bench, &staging);
+    let of = |path: &str| {
+        let one =
+            report.sources[0].paths.iter().find(|one| one.path == path).unwrap_or_else(|| panic!("{path}"));
+        (one.verdict, one.reason, one.found, one.of)
+    };
+    assert_eq!(of("name"), (Verdict::Column, Reason::OneType, 2, 2));
+    assert_eq!(of("deep.x.x.x"), (Verdict::Jsonb, Reason::TooDeep, 1, 1));
+    assert_eq!(of("list"), (Verdict::Jsonb, Reason::MixedList, 1, 2));
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', source_id, name, length(deep_x_x_x::varchar), length(list::varchar)) from clean.docs order by 1"
+        ),
+        ["1|a|2383", "2|b|800"]
+    );
 }

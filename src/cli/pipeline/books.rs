@@ -76,7 +76,7 @@ impl Pipeline<'_> {
             output: Some(self.output(stage, report)?),
             rows: rows(report),
             milliseconds,
-            peak_bytes: peak.bytes(),
+            peak_bytes: peak.bytes().max(self.progress.forgotten()),
             peak_of_stage: peak.anew,
             ended_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         };

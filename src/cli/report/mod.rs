@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     /// Show cells as they are; the page is patients' data then
     #[arg(long)]
     show_values: bool,
-    /// Also what each column of the sources looks like
+    /// Also what the sources hold: columns, keys, references, and what paths of documents could become
     #[arg(long)]
     profile: bool,
     /// Only what two snapshots, or those of two batches, do not have in common
@@ -102,18 +102,21 @@ impl Arguments {
         subject: &Subject,
     ) -> Result<Report> {
         let (verification, not_verified) = subject.verification(context, project, clinic, self.sample)?;
-        let profile = match &subject.staging {
+        let (profile, references) = match &subject.staging {
             Some(staging) if self.profile => {
                 let (only, show_values) = (Vec::new(), self.show_values);
-                profile::run(&profile::Options { project, clinic, staging, only, show_values })?.sources
+                let profiled =
+                    profile::run(&profile::Options { project, clinic, staging, only, show_values })?;
+                (profiled.sources, profiled.references)
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), Vec::new()),
         };
         report::run(report::Options {
             verification,
             not_verified,
             show_values: self.show_values,
             profile,
+            references,
             ..options(project, clinic, subject)
         })
     }
@@ -144,6 +147,7 @@ fn options<'a>(project: &'a Project, clinic: &'a Clinic, subject: &'a Subject) -
         show_values: false,
         examples: EXAMPLES_SHOWN,
         profile: Vec::new(),
+        references: Vec::new(),
     }
 }
 

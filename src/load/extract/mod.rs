@@ -8,7 +8,7 @@
 mod mongodb;
 mod postgres;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -32,8 +32,10 @@ pub(super) struct Wanted<'a> {
     pub(super) config: &'a SourceConfig,
     /// Only records whose cursor is greater than this, as the source itself writes it.
     pub(super) since: Option<String>,
-    /// So many records with that very cursor, or without one, are in `raw`.
+    /// So many records with that very cursor, or without one, are in `raw`; of a MongoDB see `there`.
     pub(super) held: u64,
+    /// Digests of the documents with that very cursor, or without one, that are in `raw`: a MongoDB is asked for all with it.
+    pub(super) there: HashSet<[u8; 32]>,
     /// The file to write, by [`create`]; it takes its place once all of its database's are whole.
     pub(super) path: PathBuf,
 }
@@ -116,7 +118,7 @@ pub(super) fn all(
         let wanted = database
             .places
             .iter()
-            .map(|place| wanted(options, &asked[*place], known))
+            .map(|place| wanted(options, &asked[*place], known, database.kind))
             .collect::<Result<Vec<_>>>()?;
         for one in &wanted {
             let text = t!("load.note.extracting", source = one.source, variable = database.variable);
@@ -197,6 +199,7 @@ fn wanted<'a>(
     options: &Options<'_>,
     asked: &Asked<'a>,
     known: &BTreeMap<String, Known>,
+    kind: Kind,
 ) -> Result<Wanted<'a>> {
     let folder = folder(options, asked.name);
     private_folder(&folder)?;
@@ -213,11 +216,14 @@ fn wanted<'a>(
     let number = delivered.as_ref().map_or(1, |(_, known)| next_number(known));
     let path = folder.join(format!("{number:04}.partial"));
     let since = delivered.map(|(since, _)| since);
-    let held = match (&since, &asked.config.cursor) {
-        (Some(since), Some(cursor)) => deliveries::held_at(options.staging, asked.name, cursor, since)?,
-        _ => 0,
-    };
-    Ok(Wanted { source: asked.name, config: asked.config, since, held, path })
+    let (mut held, mut there) = (0, HashSet::new());
+    if let (Some(since), Some(cursor)) = (&since, &asked.config.cursor) {
+        match kind {
+            Kind::Postgres => held = deliveries::held_at(options.staging, asked.name, cursor, since)?,
+            Kind::MongoDb => there = deliveries::greatest_documents(options.staging, asked.name, cursor)?,
+        }
+    }
+    Ok(Wanted { source: asked.name, config: asked.config, since, held, there, path })
 }
 
 /// An extract whose load failed would be loaded beside the next one, which holds its records again.

@@ -8,17 +8,19 @@ use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use mongodb::bson::{Bson, DateTime, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
+use mongodb::bson::{Bson, DateTime, Decimal128, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::ClientOptions;
 use mongodb::{Client, ClientSession, Collection};
 use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use super::{Extracted, Wanted, create};
 use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::Secret;
+use crate::sources::of_bson;
 
 /// How long a server is looked for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -171,18 +173,22 @@ async fn documents(
     }
 }
 
-/// Documents whose cursor is greater than the text that `raw` holds of it; a comparison meets values of its own type only.
+/// Documents whose cursor is the text that `raw` holds of it or greater, or that have none: one may come late, with the cursor
+/// of others. A comparison meets values of its own type only.
 fn later(cursor: &str, since: &str) -> Document {
     let mut values = vec![Bson::String(since.to_owned())];
     values.extend(DateTime::parse_rfc3339_str(since).ok().map(Bson::DateTime));
     values.extend(ObjectId::parse_str(since).ok().map(Bson::ObjectId));
-    values.extend(match (since.parse::<i64>(), since.parse::<f64>()) {
-        (Ok(number), _) => Some(Bson::Int64(number)),
-        (_, Ok(number)) => Some(Bson::Double(number)),
-        _ => None,
-    });
-    let alternatives: Vec<Bson> =
-        values.into_iter().map(|value| Bson::Document(doc! { cursor: { "$gt": value } })).collect();
+    match since.parse::<i64>() {
+        Ok(number) => values.push(Bson::Int64(number)),
+        // The nearest float may lie above or below what the text says.
+        Err(_) => {
+            values.extend(since.parse::<f64>().ok().map(Bson::Double));
+            values.extend(since.parse::<Decimal128>().ok().map(Bson::Decimal128));
+        }
+    }
+    let from = values.into_iter().map(|value| Bson::Document(doc! { cursor: { "$gte": value } }));
+    let alternatives: Vec<Bson> = from.chain([Bson::Document(doc! { cursor: Bson::Null })]).collect();
     doc! { "$or": alternatives }
 }
 
@@ -202,8 +208,19 @@ impl<'a> Output<'a> {
         if self.count.is_multiple_of(1024) {
             interrupt::check()?;
         }
+        if self.is_there(document) {
+            return Ok(());
+        }
         self.count += 1;
         self.file.write_all(document.as_bytes()).with_context(|| self.unwritten())
+    }
+
+    /// Whether `raw` has this very document.
+    fn is_there(&self, document: &RawDocument) -> bool {
+        let there = &self.wanted.there;
+        let text = || of_bson(document.as_bytes());
+        !there.is_empty()
+            && text().is_some_and(|text| there.contains(&<[u8; 32]>::from(Sha256::digest(text))))
     }
 
     fn finish(mut self) -> Result<u64> {
@@ -254,7 +271,8 @@ mod tests {
     fn a_cursor_is_compared_with_all_that_its_text_can_be() {
         let given = |since: &str| later("at", since).to_string();
         assert!(given("5").contains("5") && given("2014-12-05T20:06:15.000Z").contains("DateTime"));
-        assert_eq!(later("at", "x"), doc! { "$or": [{ "at": { "$gt": "x" } }] });
-        assert_eq!(later("at", "546651e74bf6e4cb017c5312").get_array("$or").unwrap().len(), 2);
+        assert_eq!(later("at", "x"), doc! { "$or": [{ "at": { "$gte": "x" } }, { "at": null }] });
+        let kinds = |since: &str| later("at", since).get_array("$or").unwrap().len();
+        assert_eq!((kinds("546651e74bf6e4cb017c5312"), kinds("1.10")), (3, 4));
     }
 }

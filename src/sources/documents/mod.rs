@@ -44,6 +44,12 @@ pub struct Documents {
     pub(super) findings: Vec<Finding>,
 }
 
+/// What `_doc` holds of a document in BSON; none of one that is broken.
+pub fn of_bson(bytes: &[u8]) -> Option<String> {
+    let mut written = bson::Written::default();
+    written.write(bytes, 1).ok().map(|()| written.text)
+}
+
 /// The columns of a source of documents, behind those of the table that is there; none for other files.
 pub(super) fn fields(
     parts: &[(SourceFile, Survey)],

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Datelike as _};
+use chrono::{DateTime, Datelike as _, Timelike as _};
 
 use super::json::{Parsed, parse, unescaped};
 
@@ -117,8 +117,18 @@ fn written(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let time = DateTime::parse_from_rfc3339(&text)
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%z"))
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M%z"));
-    let text = instant(time.ok()?.timestamp_millis())?;
-    Some(Cow::Owned(text))
+    let time = time.ok()?.to_utc();
+    let digits =
+        text.rsplit_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    // What MongoDB itself cannot hold, other programs write all the same: nothing of it is cut off.
+    if digits > 9 {
+        return None;
+    }
+    if time.nanosecond() % 1_000_000 == 0 {
+        return instant(time.timestamp_millis()).map(Cow::Owned);
+    }
+    let is_written = (1..=9999).contains(&time.year());
+    is_written.then(|| Cow::Owned(time.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string()))
 }
 
 /// Binary data: a UUID's usual form, else hex. The older UUIDs (type 3) stand in an order that depends on who wrote them.
@@ -188,6 +198,17 @@ mod tests {
                     r#"{"$date":{"$numberLong":"1417809975000"}}"#,
                 ],
                 Some("2014-12-05T20:06:15.000Z"),
+            ),
+            (
+                &[
+                    r#"{"$date":"2014-12-05T20:06:15.123456Z"}"#,
+                    r#"{"$date":"2014-12-05T21:06:15.123456+01:00"}"#,
+                ],
+                Some("2014-12-05T20:06:15.123456Z"),
+            ),
+            (
+                &[r#"{"$date":"2014-12-05T20:06:15.1234567891Z"}"#],
+                Some(r#"{"$date":"2014-12-05T20:06:15.1234567891Z"}"#),
             ),
             (&[r#"{"$date":{"$numberLong":"-1"}}"#], Some("1969-12-31T23:59:59.999Z")),
             (

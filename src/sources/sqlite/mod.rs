@@ -72,7 +72,10 @@ impl Database {
             .map_err(|error| damaged(file, None, error))?;
         let select = Select::of(&connection, file, config)?;
         let names = columns(&connection, file, &select)?;
-        let census = Census::take(&connection, file, &select.rows, names.len())?;
+        let mut census = Census::take(&connection, file, &select.rows, names.len())?;
+        if encoding != "UTF-8" {
+            census.look_for_halves(&connection, file, &select.rows)?;
+        }
         let typed = census.typed(several);
         let of_types = typed.iter().map(|place| format!("_type_{}", names[*place]));
         let all: Vec<String> = names.iter().cloned().chain(of_types).collect();
@@ -86,8 +89,9 @@ impl Database {
 
     pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
         let connection = connect(&self.file.path).map_err(|error| damaged(&self.file, None, error))?;
-        let mut statement = connection.prepare(&self.select.rows).map_err(error::sqlite)?;
-        let mut rows = statement.query([]).map_err(error::sqlite)?;
+        let told = |error: rusqlite::Error| damaged(&self.file, None, error);
+        let mut statement = connection.prepare(&self.select.rows).map_err(told)?;
+        let mut rows = statement.query([]).map_err(told)?;
         let mut batcher = Batcher::new(origin, &self.header.names, Empty::Null);
         let mut cells = Cells::new(self.header.names.len() - self.typed.len());
         let (share, mut told) = (self.bytes / (self.rows / STEP + 1), 0);
@@ -96,7 +100,7 @@ impl Database {
             let Some(row) = rows.next().map_err(|error| damaged(&self.file, Some(done), error))? else {
                 break;
             };
-            cells.take(row).map_err(error::sqlite)?;
+            cells.take(row).map_err(|error| damaged(&self.file, Some(done), error))?;
             let kinds = self.typed.iter().map(|place| cells.kind(*place));
             batcher.push_cells(cells.texts().chain(kinds), |_| (done + 1).to_string(), emit)?;
             if batcher.record.is_multiple_of(STEP) {
@@ -128,7 +132,7 @@ impl Select {
         if let Some(query) = &config.query {
             // A misspelt "column" is an error, not a text.
             let strict = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false);
-            strict.map_err(error::sqlite)?;
+            strict.map_err(|error| damaged(file, None, error))?;
             let query = query.trim().trim_end_matches(';');
             let count = format!("select count(*) from (\n{query}\n)");
             return Ok(Self { rows: query.to_owned(), count, table: None });
@@ -223,27 +227,41 @@ fn columns(connection: &Connection, file: &SourceFile, select: &Select) -> Resul
     };
     let statement = connection.prepare(&select.rows).map_err(&bad)?;
     if !statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0 {
-        return Err(Failure::usage(t!("sqlite.no_select", path = file.shown)).into());
+        return Err(Failure::usage(t!("sqlite.no_select", path = file.shown))
+            .hint(t!("sqlite.bad_query_hint"))
+            .into());
+    }
+    if statement.parameter_count() > 0 {
+        let message = t!("sqlite.parameters", path = file.shown, count = statement.parameter_count());
+        return Err(Failure::usage(message).hint(t!("sqlite.parameters_hint")).into());
     }
     connection.prepare(&select.count).map_err(bad)?;
     Ok(statement.column_names().map(str::to_owned).collect())
 }
 
-/// A file that SQLite cannot read, with how far it came.
+/// What SQLite cannot read, with how far it came and what to do.
 fn damaged(file: &SourceFile, rows: Option<u64>, error: rusqlite::Error) -> anyhow::Error {
-    let is_damage = matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-    );
+    use rusqlite::ErrorCode;
+    let path = &file.shown;
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => t!("sqlite.damaged_hint", path = path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => t!("sqlite.restless_hint", path = path),
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DiskFull
+            | ErrorCode::OutOfMemory,
+        ) => t!("sqlite.system_hint", path = path),
+        _ => t!("sqlite.value_hint", path = path),
+    };
     let error = error::sqlite(error);
     let message = match rows {
-        Some(rows) => t!("sqlite.stopped", path = file.shown, rows = rows, error = error),
-        None => t!("sqlite.unreadable", path = file.shown, error = error),
+        Some(rows) => t!("sqlite.stopped", path = path, rows = rows, error = error),
+        None => t!("sqlite.unreadable", path = path, error = error),
     };
-    let failure = Failure::failed(message);
-    let failure =
-        if is_damage { failure.hint(t!("sqlite.damaged_hint", path = file.shown)) } else { failure };
-    failure.into()
+    Failure::failed(message).hint(hint).into()
 }
 
 /// The refusal of a file that is to hold tables and is no database: nothing of an encrypted one looks like one.

@@ -171,6 +171,8 @@ fn no_value_is_in_any_log_message_or_report() {
     watch.every_way("status mini", 0);
     watch.run("doctor mini");
     watch.every_way("transform mini --explain", 0);
+    watch.every_way("profile mini", 0);
+    watch.every_way("sample mini people", 0);
     watch.run("sample mini people --anonymise --out sample.csv");
     let sample = std::fs::read_to_string(watch.mini.path().join("sample.csv")).unwrap();
     // A shifted date may happen to be another person's; that all are would be none shifted.

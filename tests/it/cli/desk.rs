@@ -270,6 +270,20 @@ fn a_sample_has_the_shape_of_its_source_and_none_of_its_people() {
     says(&mini.run(&["sample", "mini", "people", "--out", "s.csv"]), 2, &["--anonymise"]);
     assert!(!mini.path().join("s.csv").exists());
     says(&mini.run(&["sample", "mini", "persons", "--anonymise", "--out", "s.csv"]), 2, &["people"]);
+    // To be looked at, without a value; the clinic and the number may be left out.
+    let shown = mini.run(&["sample", "people", "3"]);
+    says(&shown, 0, &["code", "9999", "3 rows of people"]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("Ana"), "{shown:?}");
+    let (rows, code) = mini.json("sample mini people");
+    assert_eq!(
+        (code, rows["sample"].as_array().unwrap().len(), &rows["sample"][0]["born"]),
+        (0, 40, &"9999-99-99".into())
+    );
+    let (rows, _) = mini.json("sample mini people 5 --anonymise");
+    assert_eq!((&rows["style"], rows["sample"].as_array().unwrap().len()), (&"anonymised".into(), 5));
+    says(&mini.run(&["sample", "mini", "people", "all"]), 2, &["'all'", "trasvase sample"]);
+    says(&mini.run(&["sample", "mini", "people", "--show-values"]), 2, &[]);
+    says(&mini.run(&["sample"]), 2, &["trasvase sample <clinic> <source> <rows>"]);
     let (report, code) = mini.json("sample mini people 30 --anonymise --out s.csv");
     assert_eq!((code, &report["rows"]), (0, &30.into()));
     let how = |name: &str| {

@@ -60,13 +60,29 @@ fn a_run_of_all_tells_what_each_clinic_and_its_tables_took() {
     for part in one["sources"].as_array().unwrap().iter().chain(one["tables"].as_array().unwrap()) {
         let of_it = part["seconds"].as_f64().unwrap_or_else(|| panic!("{part} took no time"));
         assert!(of_it <= seconds, "{part} took longer than {seconds}");
+        let pace = part["rows_per_second"].as_f64();
+        assert_eq!(pace, (of_it > 0.0).then(|| (part["rows"].as_f64().unwrap() / of_it).round()), "{part}");
+    }
+    for source in one["sources"].as_array().unwrap() {
+        assert_eq!(source["peak_bytes"].is_u64(), cfg!(target_os = "linux"), "{source}");
+        // The stage's own figure is never below that of one of its sources, which are measured anew.
+        assert!(source["peak_bytes"].as_u64() <= one["stages"][0]["peak_bytes"].as_u64(), "{one}");
     }
     let checked = &all[2];
     assert_eq!(parts(checked, "tables"), [("person", 3), ("visit", 3)], "of the check, where it stopped");
     assert!(all[0]["sources"] == serde_json::json!([]) && all[0].get("run").is_none(), "{}", all[0]);
 
     let told = mini.run(&["run", "--all", "--lang", "es", "--log-level", "error"]);
-    let heads = ["clínica", "estado", "filas/s", "memoria máxima", "hallazgos", "2 de 3 clínicas: aaa, zed"];
+    let heads = [
+        "fuente",
+        "people",
+        "clínica",
+        "estado",
+        "filas/s",
+        "memoria máxima",
+        "hallazgos",
+        "2 de 3 clínicas: aaa, zed",
+    ];
     says(&told, 1, &heads);
 }
 

@@ -139,6 +139,63 @@ fn without_its_target_a_report_says_so_and_tells_of_the_last_verification() {
     assert!(page.contains("people have changed some since"), "{page}");
 }
 
+/// Letters that name people, with everything that a profile tells of documents.
+fn letters() -> String {
+    let letter = |n: u32| {
+        format!(
+            "{{\"_id\":{{\"$oid\":\"65a1f0c2b3d4e5f6071829{n:02x}\"}},\"sender\":{{\"id\":\"{}\"}},\"to\":[{{\"name\":\"zqxLuis\"}}],\"read\":{{\"zqxEva Sol{n}\":1}},\"none\":null}}\n",
+            1 + n % 3
+        )
+    };
+    (0..6).map(letter).collect()
+}
+
+#[test]
+fn a_report_with_a_profile_tells_keys_references_and_paths_without_a_value() {
+    let mini = Mini::new();
+    let settings = "[sources.letters]\nfiles = [\"sources/letters.json\"]\nunused = \"later\"\n";
+    mini.edit("clinics/mini/clinic.toml", "[maps.kind]", &format!("{settings}\n[maps.kind]"));
+    mini.write("clinics/mini/sources/letters.json", &letters());
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let (page, report, _) = written(&mini, "report mini --profile");
+    let letters =
+        report["profile"].as_array().unwrap().iter().find(|one| one["source"] == "letters").unwrap();
+    assert_eq!(letters["keys"][0], serde_json::json!(["_doc_id"]));
+    let path = |name: &str| {
+        let one = letters["paths"].as_array().unwrap().iter().find(|one| one["path"] == name);
+        let one = one.unwrap_or_else(|| panic!("{name} in {letters}"));
+        format!("{} {}", one["verdict"], one["reason"]).replace('"', "")
+    };
+    assert_eq!(path("to"), "child_table list_of_objects");
+    assert_eq!((path("read"), path("none")), ("jsonb names_are_data".into(), "column never_filled".into()));
+    let sender =
+        report["references"].as_array().unwrap().iter().find(|one| one["column"] == "sender.id").unwrap();
+    assert_eq!(
+        (&sender["source"], &sender["parent"], &sender["parent_column"]),
+        (&"letters".into(), &"people".into(), &"code".into())
+    );
+    for text in [
+        "letters.sender.id",
+        "people.code",
+        "child table",
+        "never filled",
+        "told apart by _doc_id",
+        "kept as jsonb, and not shown",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    for text in [&page, &report.to_string()] {
+        assert!(!text.contains("zqx"), "{text}");
+    }
+    let (spanish, ..) = written(&mini, "report mini --profile --lang es");
+    for text in ["tabla hija", "nunca tiene valor", "Qué nombra registros de otra fuente", "no se muestran"]
+    {
+        assert!(spanish.contains(text), "{text}");
+    }
+    let (without, report, _) = written(&mini, "report mini");
+    assert!(report.get("references").is_none() && !without.contains("letters.sender.id"));
+}
+
 fn sha256(path: &Path) -> String {
     use sha2::Digest as _;
     let bytes = std::fs::read(path).unwrap();

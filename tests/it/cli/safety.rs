@@ -293,11 +293,15 @@ fn a_file_that_no_model_reads_is_told_by_every_stage_until_its_reason_is_given()
     says(
         &mini.run(&["run", "mini"]),
         0,
-        &["sources that no model reads 1", "unread_source", "UNREAD", advice],
+        &["sources of which nothing arrives 1", "unread_source", "UNREAD", advice],
     );
-    says(&mini.run(&["transform", "mini"]), 0, &[advice]);
+    says(&mini.run(&["transform", "mini"]), 0, &["no model reads its 2 records", advice]);
     says(&mini.run(&["check", "mini"]), 0, &["unread_source", advice]);
-    says(&mini.run(&["verify", "mini"]), 0, &["UNREAD", "no model reads its 2 records", advice]);
+    says(
+        &mini.run(&["verify", "mini"]),
+        0,
+        &["UNREAD", "nothing in target comes from its 2 records", advice],
+    );
     let reason = format!("{settings}unused = \"there is no table for letters\"\n");
     mini.edit("clinics/mini/clinic.toml", settings, &reason);
     let all = [

@@ -57,6 +57,13 @@ impl Server {
             client.database("clinic").collection(collection).insert_many(documents).await.unwrap();
         });
     }
+
+    fn remove(&self, collection: &str, filter: Document) {
+        runtime().block_on(async {
+            let client = Client::with_uri_str(self.url()).await.unwrap();
+            client.database("clinic").collection::<Document>(collection).delete_many(filter).await.unwrap();
+        });
+    }
 }
 
 impl Drop for Server {
@@ -128,13 +135,44 @@ fn only_later_documents_are_asked_for_by_their_cursor() {
     let desk = desk(&server, sources);
     desk.load().unwrap();
     server.fill("patients", patients(13).split_off(10));
+    load_new(&desk);
+    let files = desk.rows("select _file[-9:], count(*) from raw.s group by all order by 1");
+    assert_eq!(files, [json!(["0001.bson", "10"]), json!(["0002.bson", "3"])]);
+}
+
+/// Loads what is new.
+fn load_new(desk: &Desk) {
     desk.staging(|project, clinic, staging| {
         let options =
             load::Options { project, clinic, staging, only: Vec::new(), force: false, incremental: true };
         load::run(&options, &Silent).unwrap();
     });
-    let files = desk.rows("select _file[-9:], count(*) from raw.s group by all order by 1");
-    assert_eq!(files, [json!(["0001.bson", "10"]), json!(["0002.bson", "3"])]);
+}
+
+#[test]
+fn no_document_that_comes_late_is_lost() {
+    let server = Server::start(&[]);
+    let at = DateTime::from_millis(1_700_000_000_000);
+    server
+        .fill("patients", vec![doc! { "_id": 1, "at": at }, doc! { "_id": 2, "at": at }, doc! { "_id": 3 }]);
+    let sources = "[sources.s]\nurl = 'OLD_URL'\ncollection = 'patients'\nkey = ['_doc_id']\ncursor = 'at'";
+    let desk = desk(&server, sources);
+    desk.load().unwrap();
+    // One with the cursor of others and one without any, in the place of one that was deleted meanwhile.
+    server.remove("patients", doc! { "_id": 1 });
+    server.fill("patients", vec![doc! { "_id": 4, "at": at }, doc! { "_id": 5, "name": "x" }]);
+    load_new(&desk);
+    let files = "select _file[-9:], string_agg(_doc_id, ',' order by _id) from raw.s group by all order by 1";
+    assert_eq!(desk.rows(files), [json!(["0001.bson", "1,2,3"]), json!(["0002.bson", "4,5"])]);
+    // Those that are there already are not delivered once more.
+    load_new(&desk);
+    assert_eq!(desk.rows(files), [json!(["0001.bson", "1,2,3"]), json!(["0002.bson", "4,5"])]);
+    assert_eq!(desk.rows("select count(*) from meta.superseded"), [json!(["0"])]);
+    // A change that leaves the cursor as it is.
+    server.remove("patients", doc! { "_id": 2 });
+    server.fill("patients", vec![doc! { "_id": 2, "at": at, "name": "y" }]);
+    load_new(&desk);
+    assert_eq!(desk.rows("select name from raw.s where _doc_id = '2'"), [json!(["y"])]);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
         ("selec 1", "near \"selec\": syntax error"),
         ("select 1; select 2", "ultiple"),
         ("select 1; --", "syntax error"),
-        ("select * from pacientes where id = ?", "parameter"),
+        ("select * from pacientes where id = ?", "places for values (?, :name), and nobody fills them: 1"),
         ("delete from pacientes returning id", "one SELECT"),
         ("explain select 1", "one SELECT"),
         ("pragma user_version", "no such table: pragma"),
@@ -106,7 +106,17 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
     ] {
         let failure = refused(&format!("query = \"{query}\""));
         assert!(failure.message.contains(part), "{query}: {failure:?}");
+        assert!(failure.message.contains("x.db") && !failure.hints.is_empty(), "{query}: {failure:?}");
     }
+    // What only shows at a row's values.
+    let rows = "create table pacientes (id, nombre); insert into pacientes values (1, '{}'), (2, 'zqx')";
+    let broken = desk("query = \"select json_extract(nombre, '$.a') from pacientes\"", rows);
+    let failure = broken.load().unwrap_err();
+    assert!(failure.message.contains("x.db could be read as far as row 1"), "{failure:?}");
+    assert!(
+        failure.hints[0].contains("sqlite3 x.db") && !format!("{failure:?}").contains("zqx"),
+        "{failure:?}"
+    );
     for other in ["encoding = 'utf-8'", "sheet = 'x'", "header_row = 0", "empty = 'text'"] {
         let failure = refused(&format!("table = 'citas'\n{other}"));
         let key = other.split(' ').next().unwrap();

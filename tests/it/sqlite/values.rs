@@ -101,6 +101,22 @@ fn texts_of_a_utf16_database_come_as_utf8() {
 }
 
 #[test]
+fn half_a_character_of_a_utf16_database_is_told() {
+    for (encoding, half) in [("UTF-16le", "00d84100"), ("UTF-16be", "d8000041")] {
+        let sql = format!(
+            "pragma encoding = '{encoding}'; create table t (a, b); \
+             insert into t values ('Ñandú 😀', 1), (cast(x'{half}' as text), x'00d8'), (null, 2.5)"
+        );
+        for asked in ["table = 't'", "query = 'select a, b from t -- all'"] {
+            let told = told(&desk(asked, &sql).load().unwrap());
+            let halves: Vec<&String> = told.iter().filter(|one| one.starts_with("half_characters")).collect();
+            let [one] = halves.as_slice() else { panic!("{encoding}: {told:?}") };
+            assert!(one.starts_with("half_characters warning a 1 ") && one.ends_with("record 2"), "{told:?}");
+        }
+    }
+}
+
+#[test]
 fn parts_of_one_table_in_several_files_have_the_same_columns() {
     let desk = desk("table = 't'", "create table t (a, b); insert into t values (1, 'x'), ('dos', 'y')");
     let other = rusqlite::Connection::open(desk.clinic_dir().join("y.db")).unwrap();

@@ -36,7 +36,18 @@ fn a_source_that_no_target_reads_is_a_finding_until_its_reason_is_given() {
         "sql/sources/flowww/clean/visit.sql",
         "-- one visit\nselect id as source_id, _id from raw.visitas\n",
     );
-    assert_eq!(case.try_run(&staging, &[]).unwrap().unread.len(), 1);
+    assert_eq!(case.try_run(&staging, &[]).unwrap().unread[0].readers, ["clean.visit"]);
+    assert_eq!(table(&staging, FOUND), "unread_source warning visitas 3 clean.visit");
+    // What only makes ghosts arrives with them.
+    case.write(
+        "sql/systems/clinicsay/ghosts/appointment.sql",
+        "-- one appointment\nselect source_id as id from clean.visit\n",
+    );
+    assert_eq!(case.try_run(&staging, &[]).unwrap().unread.len(), 1, "no table has ghosts");
+    let settings = std::fs::read_to_string(case.folder.path().join("clinics/demo/clinic.toml")).unwrap();
+    case.write("clinics/demo/clinic.toml", &format!("{settings}[tables.session]\norphans = \"ghost\"\n"));
+    assert!(case.try_run(&staging, &[]).unwrap().unread.is_empty());
+    case.write("clinics/demo/clinic.toml", &settings);
     case.write(
         "sql/systems/clinicsay/target/visit.sql",
         "-- one visit\nselect golden_id as id, _id from golden.visit\n",

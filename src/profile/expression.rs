@@ -1,0 +1,70 @@
+//! How a draft reads a value: by the macros of `sql/macros`.
+
+use crate::model::ident::literal;
+use crate::model::profile::{Guess, Step};
+
+/// How a value is read.
+pub(super) struct Value {
+    pub(super) read: String,
+    /// The text that it is read from, where that may not succeed.
+    pub(super) cell: Option<String>,
+}
+
+/// A cell of a table.
+pub(super) fn of_cell(cell: &str, guess: Guess) -> Value {
+    let read = match guess {
+        Guess::Boolean => format!("parse_yes_no({cell})"),
+        Guess::Integer => format!("parse_integer({cell})"),
+        Guess::Decimal => format!("parse_decimal({cell})"),
+        Guess::Date => format!("parse_date({cell})"),
+        Guess::Timestamp => format!("parse_timestamp({cell})"),
+        Guess::Instant => format!("mongo_ts({cell})"),
+        Guess::Time => format!("parse_time({cell})"),
+        Guess::Email => format!("clean_email({cell})"),
+        Guess::Phone => format!("phone_e164({cell}, clinic.country)"),
+        Guess::Json => format!("try_cast({cell} as json)"),
+        Guess::Empty | Guess::Uuid | Guess::ObjectId | Guess::Code | Guess::Text => {
+            return Value { read: format!("trimmed({cell})"), cell: None };
+        }
+    };
+    Value { read, cell: Some(cell.to_owned()) }
+}
+
+/// A value of a document, whose types are its own: only texts may be something else than nearly all of them are.
+pub(super) fn of_document(value: &str, guess: Guess) -> Value {
+    let text = format!("mongo_text({value})");
+    let read = match guess {
+        Guess::Boolean => return Value { read: format!("mongo_bool({value})"), cell: None },
+        Guess::Integer => return Value { read: format!("mongo_long({value})"), cell: None },
+        Guess::Decimal => return Value { read: format!("mongo_number({value})"), cell: None },
+        Guess::ObjectId => return Value { read: format!("mongo_oid({value})"), cell: None },
+        Guess::Instant => format!("mongo_ts({value})"),
+        Guess::Timestamp => {
+            format!("coalesce(mongo_ts({value}), local_ts(parse_timestamp({text}), clinic.timezone))")
+        }
+        Guess::Date => format!("parse_date({text})"),
+        Guess::Email => format!("clean_email({text})"),
+        _ => return Value { read: text, cell: None },
+    };
+    Value { read, cell: Some(text) }
+}
+
+/// A path of DuckDB's JSON functions, each name quoted.
+pub(super) fn json_path(steps: &[Step]) -> String {
+    let step = |step: &Step| match step {
+        Step::Field(name) => format!(".\"{}\"", name.replace('"', "\\\"")),
+        Step::Elements => "[*]".to_owned(),
+    };
+    literal(&format!("${}", steps.iter().map(step).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_path_are_quoted() {
+        let steps = [Step::Field("a.b".to_owned()), Step::Elements, Step::Field("it's".to_owned())];
+        assert_eq!(json_path(&steps), "'$.\"a.b\"[*].\"it''s\"'");
+    }
+}
