@@ -34,6 +34,7 @@ mod report;
 mod retry;
 mod review;
 mod rollback;
+mod rows;
 mod run;
 mod sample;
 mod schema;

@@ -124,7 +124,13 @@ pub(super) fn counted(all: &[Counted]) -> String {
 }
 
 pub(super) fn guess(one: &ColumnProfile) -> String {
-    let name = match one.guess {
+    let name = guess_name(one.guess);
+    let percent = (one.share * 100.0).floor();
+    if percent < 100.0 { format!("{name} ({percent} %)") } else { name }
+}
+
+fn guess_name(guess: Guess) -> String {
+    match guess {
         Guess::Empty => t!("profile.empty"),
         Guess::Boolean => t!("profile.boolean"),
         Guess::Integer => t!("profile.integer"),
@@ -140,9 +146,8 @@ pub(super) fn guess(one: &ColumnProfile) -> String {
         Guess::Json => t!("profile.json"),
         Guess::Code => t!("profile.code"),
         Guess::Text => t!("profile.text"),
-    };
-    let percent = (one.share * 100.0).floor();
-    if percent < 100.0 { format!("{name} ({percent} %)") } else { name.into_owned() }
+    }
+    .into_owned()
 }
 
 fn paths(source: &SourceProfile) -> Page {
@@ -198,6 +203,7 @@ pub(super) fn reason(one: &PathProfile) -> String {
     let (shapes, longest) = (output::count(one.shapes), output::count(one.longest));
     match one.reason {
         Reason::OneType => t!("profile.one_type"),
+        Reason::SeveralForms => t!("profile.several_forms", kind = guess_name(one.guess)),
         Reason::SeveralTypes => t!("profile.several_types"),
         Reason::NeverFilled => t!("profile.never_filled"),
         Reason::FixedShape => t!("profile.fixed_shape", shapes = shapes),

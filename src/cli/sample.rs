@@ -7,6 +7,7 @@ use rust_i18n::t;
 
 use super::context::Context;
 use super::output::{self, Page, Table};
+use super::rows;
 use crate::error::Failure;
 use crate::model::document::{Node, mark};
 use crate::model::ident::ClinicName;
@@ -96,7 +97,7 @@ impl Arguments {
 }
 
 fn page(report: &Report) -> Page {
-    let page = Page::new().table(sampled(report)).table(columns(report));
+    let page = sampled(report).table(columns(report));
     let kept: Vec<&str> = report
         .columns
         .iter()
@@ -115,7 +116,7 @@ fn page(report: &Report) -> Page {
 }
 
 /// The rows, a column for each name, in the order in which they first come.
-fn sampled(report: &Report) -> Table {
+fn sampled(report: &Report) -> Page {
     let rows: Vec<Vec<(String, &str)>> = report
         .sample
         .iter()
@@ -125,33 +126,29 @@ fn sampled(report: &Report) -> Table {
         })
         .collect();
     let mut known = BTreeSet::new();
-    let names: Vec<&String> =
-        rows.iter().flatten().map(|(name, _)| name).filter(|name| known.insert(name.as_str())).collect();
-    let mut table = Table::new(names.iter().map(|name| name.as_str().into()));
-    for row in &rows {
-        let of = |name: &&String| {
-            row.iter().find(|(one, _)| one == *name).map_or_else(String::new, |(_, text)| cell(text))
-        };
-        table.row(names.iter().map(of));
-    }
-    table
+    let names = rows.iter().flatten().map(|(name, _)| name).filter(|name| known.insert(name.as_str()));
+    let names: Vec<String> = names.cloned().collect();
+    let of = |row: &Vec<(String, &str)>, name: &String| {
+        row.iter().find(|(one, _)| one == name).and_then(|(_, text)| cell(text))
+    };
+    let cells: Vec<Vec<Option<String>>> =
+        rows.iter().map(|row| names.iter().map(|name| of(row, name)).collect()).collect();
+    rows::page(&names, &cells)
 }
 
 /// A value on one line, without its wrapper, cut where it is long.
-fn cell(text: &str) -> String {
-    let whole = match Node::of(text) {
-        Some(Node::Null) | None => String::new(),
-        Some(Node::Text(text)) => text,
-        Some(Node::Object(fields)) if mark(&fields).is_some() && fields.len() == 1 => {
-            return cell(fields[0].1);
-        }
-        Some(_) => text.to_owned(),
+fn cell(text: &str) -> Option<String> {
+    let whole = match Node::of(text)? {
+        Node::Null => return None,
+        Node::Text(text) => text,
+        Node::Object(fields) if mark(&fields).is_some() && fields.len() == 1 => return cell(fields[0].1),
+        _ => text.to_owned(),
     };
     let line: String = whole.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.chars().count() <= SHOWN {
-        return line;
+        return Some(line);
     }
-    line.chars().take(SHOWN - 1).chain(['…']).collect()
+    Some(line.chars().take(SHOWN - 1).chain(['…']).collect())
 }
 
 fn columns(report: &Report) -> Table {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::arguments::Format;
 use super::context::Context;
-use super::output::{self, Page, Table};
+use super::output::{self, Page};
+use super::rows;
 use crate::config::near;
 use crate::error::{self, Failure};
 use crate::model::ident::ClinicName;
@@ -132,47 +133,13 @@ impl Answer {
         if self.columns.is_empty() {
             return Page::new().line(t!("cli.sql.done"));
         }
-        let page = if self.fits() { self.table() } else { self.records() };
+        let page = rows::page(&self.columns, &self.rows);
         page.line(t!("cli.sql.rows", count = output::count(self.rows.len() as u64)))
-    }
-
-    /// Whether the rows fit side by side.
-    fn fits(&self) -> bool {
-        let widest = |column: usize| {
-            let values = self.rows.iter().map(|row| shown(&row[column]).chars().count());
-            values.chain([self.columns[column].chars().count()]).max().unwrap_or_default()
-        };
-        let padding = 3;
-        (0..self.columns.len()).map(|column| widest(column) + padding).sum::<usize>()
-            <= usize::from(output::width())
-    }
-
-    fn table(&self) -> Page {
-        let mut table = Table::new(self.columns.iter().map(|name| name.as_str().into()));
-        for row in &self.rows {
-            table.row(row.iter().map(shown));
-        }
-        Page::new().table(table)
-    }
-
-    /// One column a line, for rows that are too wide.
-    fn records(&self) -> Page {
-        let name_width = self.columns.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-        self.rows.iter().zip(1..).fold(Page::new(), |page, (row, number)| {
-            let page = page.line(format!("─ {number} {}", "─".repeat(name_width)));
-            self.columns.iter().zip(row).fold(page, |page, (name, value)| {
-                page.line(format!(" {name:<name_width$}  {}", shown(value)))
-            })
-        })
     }
 }
 
 fn explains(sql: &str) -> bool {
     sql.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("explain"))
-}
-
-fn shown(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or("∅")
 }
 
 /// DuckDB's error about a statement: its refusal to write with what to add, its text without names that are no help.

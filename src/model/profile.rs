@@ -134,6 +134,8 @@ pub enum Verdict {
 pub enum Reason {
     /// One value of one type.
     OneType,
+    /// Values of one meaning in several forms, such as dates: a macro reads them all.
+    SeveralForms,
     /// Values of several types: text holds them all.
     SeveralTypes,
     /// Always null or empty: nothing is made of it.
@@ -185,6 +187,9 @@ impl PathProfile {
 
     /// Whether it holds single values, or a list of such.
     pub fn has_single_values(&self) -> bool {
-        matches!(self.reason, Reason::OneType | Reason::SeveralTypes | Reason::ListOfValues)
+        matches!(
+            self.reason,
+            Reason::OneType | Reason::SeveralForms | Reason::SeveralTypes | Reason::ListOfValues
+        )
     }
 }

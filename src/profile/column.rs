@@ -60,16 +60,18 @@ pub(super) fn look(staging: &Staging, table: &str, name: &str, show_values: bool
     let (guess, share) = guess(name, &counts);
     let shown = |value: String| if show_values { value } else { masked_key(&value) };
     let (min, max) = ends(staging, &from, guess)?;
+    // Of objects and lists the paths tell.
+    let most = if guess == Guess::Json { 0 } else { MOST };
     let counted = |sql: String| -> Result<Vec<Counted>> {
         staging.rows(&sql, |row| Ok(Counted { value: row.get(0)?, count: row.get(1)? }))
     };
     let patterns = counted(format!(
         "select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(left(v, 60), '\\p{{Ll}}|\\p{{Lo}}', 'x', 'g'), \
          '\\p{{Lu}}', 'X', 'g'), '\\p{{Nd}}', '9', 'g'), 'x{{2,}}', 'x+', 'g'), 'X{{2,}}', 'X+', 'g'), count(*)::ubigint \
-         from {from} where v is not null group by 1 order by 2 desc, 1 limit {MOST}"
+         from {from} where v is not null group by 1 order by 2 desc, 1 limit {most}"
     ))?;
     let top = counted(format!(
-        "select v, count(*)::ubigint from {from} where v is not null group by 1 order by 2 desc, 1 limit {MOST}"
+        "select v, count(*)::ubigint from {from} where v is not null group by 1 order by 2 desc, 1 limit {most}"
     ))?;
     let top = top.into_iter().map(|one| Counted { value: shown(one.value), ..one }).collect();
     Ok(ColumnProfile {
@@ -79,8 +81,8 @@ pub(super) fn look(staging: &Staging, table: &str, name: &str, show_values: bool
         nulls: counts.nulls,
         empty: counts.empty,
         distinct: counts.distinct,
-        min: min.map(shown),
-        max: max.map(shown),
+        min: min.filter(|_| most > 0).map(shown),
+        max: max.filter(|_| most > 0).map(shown),
         shortest: counts.shortest,
         longest: counts.longest,
         patterns,

@@ -182,6 +182,7 @@ fn decide(one: &Seen) -> (Verdict, Reason) {
         ),
         _ if one.forms.filled == 0 => (Verdict::Column, Reason::NeverFilled),
         [_] | ["integer", "number"] => (Verdict::Column, Reason::OneType),
+        _ if one.forms.guess(&one.types) != Guess::Text => (Verdict::Column, Reason::SeveralForms),
         _ => (Verdict::Column, Reason::SeveralTypes),
     }
 }

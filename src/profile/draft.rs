@@ -179,7 +179,7 @@ impl Subject<'_> {
 
     fn model(&self) -> String {
         let mut lines = Lines::default();
-        let (key, key_columns) = self.key("record.");
+        let (key, key_columns) = key(self.source, "record.");
         lines.add(&key, "source_id");
         for column in self.source.columns.iter().filter(|_| !self.is_documents()) {
             let cell = format!("record.{}", quoted(&column.column));
@@ -229,7 +229,7 @@ impl Subject<'_> {
                 lines.add_path("element", &rest, path, self.reference(&path.path));
             }
         }
-        let (key, _) = self.key("record.");
+        let (key, _) = key(self.source, "record.");
         let mut with = String::from("with\n");
         let levels: Vec<&[Step]> = list.steps.split(|step| *step == Step::Elements).collect();
         for (level, steps) in (1..).zip(&levels) {
@@ -266,37 +266,44 @@ impl Subject<'_> {
         &found.unwrap_or(&self.tables[0]).1
     }
 
-    /// What tells records apart, as one text, and the columns that it is made of: a document's own `_id`, else what looks like
-    /// a key; what looks like people's data is none.
-    fn key(&self, prefix: &str) -> (String, Vec<&str>) {
-        let cell = |name: &str| format!("trimmed({prefix}{}::varchar)", quoted(name));
-        let place = format!("{prefix}_file || ':' || {prefix}_row");
-        if let Some(own) =
-            self.source.columns.iter().find(|one| one.column == DOC_ID && one.guess != Guess::Empty)
-        {
-            let id = cell(DOC_ID);
-            let whole = own.nulls + own.empty == 0;
-            return (if whole { id } else { format!("coalesce({id}, {place})") }, vec![DOC_ID]);
-        }
-        match self.source.keys.first().filter(|key| keys::may_identify(key, &self.source.columns)) {
-            Some(key) => match key.as_slice() {
-                [one] => (cell(one), vec![one]),
-                several => {
-                    let cells = several.iter().map(|name| cell(name)).collect::<Vec<_>>().join(", ");
-                    (format!("concat_ws('/', {cells})"), several.iter().map(String::as_str).collect())
-                }
-            },
-            None => (place, Vec::new()),
-        }
-    }
-
-    /// What a column or path is called that names records of another source.
+    /// What a column or path is called that holds the `source_id` of another source's records.
     fn reference(&self, column: &str) -> Option<String> {
-        let of_this = || self.report.references.iter().filter(|one| one.source == self.source.source);
+        let of_this = || {
+            let all = self.report.references.iter().filter(|one| one.source == self.source.source);
+            all.filter(|one| self.names_source_id(one))
+        };
         let one = of_this().find(|one| one.column == column)?;
         let alone = of_this().filter(|other| other.parent == one.parent).count() == 1;
         let stem = if alone { &one.parent } else { stem(one) };
         Some(identifier(&format!("{stem}_source_id")))
+    }
+
+    /// Whether a reference's values are what the parent's own draft takes for its key.
+    fn names_source_id(&self, reference: &Reference) -> bool {
+        let parent = self.report.sources.iter().find(|one| one.source == reference.parent);
+        parent.is_some_and(|parent| key(parent, "").1 == [reference.parent_column.as_str()])
+    }
+}
+
+/// What tells records apart, as one text, and the columns that it is made of: a document's own `_id`, else what looks like
+/// a key; what looks like people's data is none.
+fn key<'s>(source: &'s SourceProfile, prefix: &str) -> (String, Vec<&'s str>) {
+    let cell = |name: &str| format!("trimmed({prefix}{}::varchar)", quoted(name));
+    let place = format!("{prefix}_file || ':' || {prefix}_row");
+    if let Some(own) = source.columns.iter().find(|one| one.column == DOC_ID && one.guess != Guess::Empty) {
+        let id = cell(DOC_ID);
+        let whole = own.nulls + own.empty == 0;
+        return (if whole { id } else { format!("coalesce({id}, {place})") }, vec![DOC_ID]);
+    }
+    match source.keys.first().filter(|key| keys::may_identify(key, &source.columns)) {
+        Some(key) => match key.as_slice() {
+            [one] => (cell(one), vec![one]),
+            several => {
+                let cells = several.iter().map(|name| cell(name)).collect::<Vec<_>>().join(", ");
+                (format!("concat_ws('/', {cells})"), several.iter().map(String::as_str).collect())
+            }
+        },
+        None => (place, Vec::new()),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::staging::Staging;
 const PAIRED: usize = 6;
 /// A reference has at least this part of its values in the parent.
 const MOST: f64 = 0.9;
+/// Ids that were made for their record are no coincidence: what lacks may have been deleted.
+const MADE: f64 = 0.5;
 /// A reference whose name does not speak of the parent names at least this part of it: small numbers are keys of everything.
 const COVERS: f64 = 0.2;
 /// The distinct values of the column or path that is looked at.
@@ -221,7 +223,7 @@ fn compare(
             continue;
         }
         let proven = matches!(candidate.guess, Guess::ObjectId | Guess::Uuid);
-        if share < MOST || (!named && !proven && covers < COVERS) {
+        if share < if proven { MADE } else { MOST } || (!named && !proven && covers < COVERS) {
             continue;
         }
         // What has a column of this name itself refers to the same parent.

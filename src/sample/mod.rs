@@ -226,10 +226,11 @@ fn documents(options: &Options<'_>, key: &[u8], mut masks: Masks) -> Result<Repo
     let mut report = report(options, texts.len(), columns);
     match &options.out {
         Some(out) => {
-            sheet::replace(out, &texts.iter().map(|text| format!("{text}\n")).collect::<String>(), 0o600)?
+            sheet::replace(out, &texts.iter().map(|text| format!("{text}\n")).collect::<String>(), 0o600)?;
         }
         None => {
-            report.sample = texts.into_iter().map(RawValue::from_string).collect::<serde_json::Result<_>>()?
+            report.sample =
+                texts.into_iter().map(RawValue::from_string).collect::<serde_json::Result<_>>()?;
         }
     }
     Ok(report)
