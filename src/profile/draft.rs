@@ -90,6 +90,8 @@ struct Lines {
     left_out: Vec<String>,
     /// What stays JSON, and why.
     whole: Vec<String>,
+    /// How many ids how many records have, where that is not the same.
+    repeated: Option<(u64, u64)>,
 }
 
 impl Lines {
@@ -128,6 +130,9 @@ impl Lines {
             "-- one row {}: a draft by `trasvase profile`, to be looked at line by line\n",
             one_line(subject)
         );
+        if let Some((ids, rows)) = self.repeated {
+            text += &format!("-- source_id is not unique: {rows} records have {ids} ids\n");
+        }
         for (what, names) in [("never filled, and left out", &self.left_out), ("kept as jsonb", &self.whole)]
         {
             if !names.is_empty() {
@@ -181,6 +186,9 @@ impl Subject<'_> {
         let mut lines = Lines::default();
         let (key, key_columns) = key(self.source, "record.");
         lines.add(&key, "source_id");
+        let id = self.source.columns.iter().find(|one| key_columns == [DOC_ID] && one.column == DOC_ID);
+        lines.repeated =
+            id.map(|one| (one.distinct + one.nulls, self.source.rows)).filter(|(ids, rows)| ids < rows);
         for column in self.source.columns.iter().filter(|_| !self.is_documents()) {
             let cell = format!("record.{}", quoted(&column.column));
             match (self.reference(&column.column), column.guess) {

@@ -314,6 +314,19 @@ fn what_a_draft_cannot_read_it_names() {
 }
 
 #[test]
+fn ids_that_come_twice_are_told_in_the_draft() {
+    let (bench, staging) = papers(&[(
+        "docs",
+        "{\"_id\":1,\"note\":\"zqx1\"}\n{\"_id\":1,\"note\":\"zqx2\"}\n{\"note\":\"zqx3\"}\n",
+    )]);
+    let (_, written) = drafted(&bench, &staging);
+    let draft = std::fs::read_to_string(bench.project.project.root().join(&written[0])).unwrap();
+    assert!(draft.contains("-- source_id is not unique: 3 records have 2 ids\n"), "{draft}");
+    let ids = texts(&staging, "select source_id from clean.docs order by _id");
+    assert_eq!(ids, ["1", "1", "sources/docs.json:3"]);
+}
+
+#[test]
 fn documents_refer_to_documents_wherever_the_id_stands() {
     let oid = |number: u32| format!("65a1f0c2b3d4e5f6071829{number:02x}");
     let users: String =
