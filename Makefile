@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test faults bench bench-sources bench-dedupe build fmt lint doc coverage release install uninstall clean needs browser
+.PHONY: help demo run test faults bench bench-sources bench-dedupe build fmt lint doc coverage release install uninstall clean needs browser terminal
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ demo: needs ## Take the clinics of this repository from their exports to a verif
 run: needs ## Run trasvase: make run ARGS="status"
 	@$(CARGO) run --quiet -- $(ARGS)
 
-test: needs browser ## Format check, lint, docs, tests: what CI runs
+test: needs browser terminal ## Format check, lint, docs, tests: what CI runs
 	cargo fmt --check
 	$(LINT) $(CARGO) build --tests --examples --bins
 	$(LINT) $(CARGO) test --no-fail-fast 2>&1 | tee $(TARGET)/test.log
@@ -84,3 +84,6 @@ needs:
 
 browser:
 	@.ci/needs browser
+
+terminal:
+	@.ci/needs terminal

@@ -16,23 +16,28 @@
 //! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
 //! | [`profile`] | `raw` | a report, drafts of models | what the sources hold before there is a model |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
+//! | [`commands`] | the staging file, PostgreSQL, a program | what the clinic says | its own steps run where they belong |
+//! | [`notify`] | what a run came to | a webhook | names and counts only, and never in the way |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
-//! `pg`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
+//! `pg`, `http`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
 
 rust_i18n::i18n!("locales", fallback = "en");
 
 pub mod check;
 pub mod cli;
 pub mod codec;
+pub mod commands;
 pub mod config;
 pub mod dedupe;
 pub mod desk;
 pub mod embed;
 pub mod error;
 pub mod export;
+pub mod http;
 pub mod load;
 pub mod model;
+pub mod notify;
 pub mod pg;
 pub mod profile;
 pub mod purge;

@@ -29,6 +29,11 @@ impl Context {
         Ok(Self { global, clinic: OnceCell::new() })
     }
 
+    /// The same for another command of this process, on this target.
+    pub(super) fn again(&self, target: Option<String>) -> Self {
+        Self { global: Global { target, ..self.global.clone() }, clinic: OnceCell::new() }
+    }
+
     pub(super) fn format(&self) -> Format {
         self.global.format
     }

@@ -7,7 +7,7 @@ use super::arguments::Format;
 use super::context::Context;
 use super::every_clinic;
 use super::output;
-use super::pipeline::Wanted;
+use super::pipeline::{OwnSteps, Wanted};
 use crate::config::{Clinic, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
@@ -33,7 +33,8 @@ const EXAMPLES: &str = "Examples:
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let command = "demo".to_owned();
-        let wanted = Wanted { command, last: Stage::Verify, ..Wanted::stage(Stage::Load) };
+        let own_steps = OwnSteps::Run { with: Vec::new(), from: None };
+        let wanted = Wanted { command, own_steps, last: Stage::Verify, ..Wanted::stage(Stage::Load) };
         let project = context.project()?;
         let mut clinics = Vec::new();
         // They are there as long as somebody has them.

@@ -13,7 +13,7 @@ use rust_i18n::t;
 use serde::Serialize;
 use ulid::Ulid;
 
-use crate::config::Project;
+use crate::config::{OwnStep, Project};
 use crate::error::{Cause, Failure};
 use crate::model::ident::ClinicName;
 use crate::model::private;
@@ -45,6 +45,18 @@ enum Entry<'a> {
         stage: Stage,
         milliseconds: u64,
         message: &'a str,
+    },
+    CommandFinished {
+        stage: Stage,
+        command: &'a str,
+        kind: &'a str,
+        milliseconds: u64,
+    },
+    CommandFailed {
+        stage: Stage,
+        command: &'a str,
+        kind: &'a str,
+        milliseconds: u64,
     },
     RunFailed {
         exit_code: u8,
@@ -111,6 +123,19 @@ impl Journal {
         self.write(&Entry::StageFailed { stage, milliseconds, message: &failure.message });
     }
 
+    pub(super) fn own_step_ended(&self, own: &OwnStep, milliseconds: u64, done: bool) {
+        let (stage, command, kind) = (own.stage, own.name.as_str(), own.kind());
+        self.write(&match done {
+            true => Entry::CommandFinished { stage, command, kind, milliseconds },
+            false => Entry::CommandFailed { stage, command, kind, milliseconds },
+        });
+    }
+
+    /// How long the run has been going on.
+    pub(super) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Ends the log; why a run stopped, be it an error or what it found, is told in both files.
     pub(super) fn finish(&self, exit_code: u8, failure: Option<&Failure>) {
         if let Some(failure) = failure {
@@ -118,7 +143,7 @@ impl Journal {
             self.write(&entry);
             self.write_error(&entry);
         }
-        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = self.milliseconds();
         self.write(&Entry::RunFinished { exit_code, milliseconds });
     }
 

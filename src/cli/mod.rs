@@ -20,6 +20,8 @@ mod language;
 mod load;
 mod log;
 mod maps;
+mod menu;
+mod notify;
 mod output;
 mod peak;
 mod pipeline;
@@ -106,7 +108,7 @@ enum Command {
 }
 
 const EXAMPLES: &str = "Examples:
-  trasvase                      # where every clinic stands, and what to type next
+  trasvase                      # the menu; without a terminal, where every clinic stands
   trasvase init acme            # start a clinic
   trasvase run acme             # from its files to a verified PostgreSQL
   trasvase status --format json";
@@ -152,6 +154,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
     signals::watch()?;
     let context = Context::new(arguments.global)?;
     let result = match arguments.command {
+        None if menu::is_wanted(&context) => menu::run(&context),
         None => status::overview(&context),
         Some(Command::Init(arguments)) => arguments.run(&context),
         Some(Command::Load(arguments)) => arguments.run(&context),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{self, Page, Table};
-use super::pipeline::{self, Rehearsing, Wanted};
+use super::pipeline::{self, OwnSteps, Rehearsing, Wanted};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::lock::Waits;
@@ -95,6 +95,7 @@ impl Arguments {
             confirm: self.confirm.clone(),
             allow_pending: self.allow_pending,
             rehearsing: Some(rehearsing),
+            own_steps: OwnSteps::Run { with: Vec::new(), from: None },
             ..Wanted::stage(first)
         };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)

@@ -1,3 +1,6 @@
+use std::convert::Infallible;
+use std::str::FromStr;
+
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use rust_i18n::t;
@@ -5,7 +8,7 @@ use rust_i18n::t;
 use super::arguments::LoadType;
 use super::context::Context;
 use super::every_clinic;
-use super::pipeline::{self, Wanted};
+use super::pipeline::{self, OwnSteps, Wanted};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::Stage;
@@ -16,9 +19,9 @@ use crate::model::run::Stage;
 pub(super) struct Arguments {
     /// The clinic
     clinic: Option<ClinicName>,
-    /// Begin with this stage
+    /// Begin with this stage, or with this own step of [[commands]]
     #[arg(long, value_name = "STAGE")]
-    from: Option<Stage>,
+    from: Option<Start>,
     /// End with this stage
     #[arg(long, value_name = "STAGE")]
     until: Option<Stage>,
@@ -46,6 +49,9 @@ pub(super) struct Arguments {
     /// Push to production what was not rehearsed, and why; the ledger keeps it
     #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
     without_rehearsal: Option<String>,
+    /// Also this own step of [[commands]], which has autopilot = false; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    with: Vec<String>,
     /// Every clinic of the project, one after the other; one that fails does not stop the next
     #[arg(long, conflicts_with = "clinic")]
     all: bool,
@@ -61,6 +67,22 @@ const EXAMPLES: &str = "Examples:
   trasvase run acme --full-refresh --yes
   trasvase run --all --format json >run.json";
 
+/// What a run begins with.
+#[derive(Debug, Clone)]
+enum Start {
+    Stage(Stage),
+    /// The clinic's own step of this name, if it has one.
+    Own(String),
+}
+
+impl FromStr for Start {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Start::Own(text.to_owned()), Start::Stage))
+    }
+}
+
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let wanted = self.wanted()?;
@@ -71,11 +93,17 @@ impl Arguments {
     }
 
     fn wanted(&self) -> Result<Wanted> {
-        let first = self.from.unwrap_or(Stage::Load);
-        let last = match self.dry_run {
-            true => self.until.unwrap_or(Stage::Push).min(Stage::Push),
-            false => self.until.unwrap_or(Stage::Verify),
+        let (first, from) = match &self.from {
+            None => (Stage::Load, None),
+            Some(Start::Stage(stage)) => (*stage, None),
+            // Which stages come after it, its clinic.toml says; several clinics do not say the same.
+            Some(Start::Own(name)) if self.all => {
+                return Err(Failure::usage(t!("error.stage_name", name = name)).into());
+            }
+            Some(Start::Own(name)) => (Stage::Load, Some(name.clone())),
         };
+        let until = self.until.unwrap_or(Stage::Verify);
+        let last = if self.dry_run { until.min(Stage::Push) } else { until };
         if first > last {
             return Err(Failure::usage(t!("cli.run.backwards", from = first, until = last)).into());
         }
@@ -88,6 +116,9 @@ impl Arguments {
             command,
             first,
             last,
+            until,
+            own_steps: OwnSteps::Run { with: self.with.clone(), from },
+            notify: true,
             only: self.only.clone(),
             confirm: self.confirm.clone(),
             without_rehearsal: self.without_rehearsal.clone(),

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::hints;
 use super::output::{self, Page, Table};
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Moment, OwnStep, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Target;
 use crate::sources::{self, SourceFile, packed};
-use crate::staging::{Access, Ended, Lock, StageRow, Staging};
+use crate::staging::{Access, Ended, Lock, OwnStepRow, StageRow, Staging};
 use crate::transform;
 
 /// Show each stage of each clinic: done, stale, pending or failed, its counts and when
@@ -40,24 +40,52 @@ pub(super) enum State {
     Failed,
 }
 
-#[derive(Debug, Serialize)]
-struct StageStatus {
-    stage: Stage,
-    state: State,
-    counts: serde_json::Value,
-    ended_at: Option<String>,
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct StageStatus {
+    pub(super) stage: Stage,
+    pub(super) state: State,
+    pub(super) counts: serde_json::Value,
+    pub(super) ended_at: Option<String>,
     run: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ClinicStatus {
-    clinic: ClinicName,
-    stages: Vec<StageStatus>,
+#[cfg(test)]
+impl StageStatus {
+    pub(super) fn example(
+        stage: Stage,
+        state: State,
+        counts: serde_json::Value,
+        ended_at: Option<String>,
+    ) -> Self {
+        Self { stage, state, counts, ended_at, run: None }
+    }
+}
+
+/// Where an own step of the clinic stands.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct OwnStatus {
+    #[serde(rename = "command")]
+    pub(super) name: String,
+    pub(super) stage: Stage,
+    pub(super) moment: Moment,
+    pub(super) state: State,
+    pub(super) autopilot: bool,
+    pub(super) milliseconds: Option<u64>,
+    pub(super) ended_at: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct ClinicStatus {
+    pub(super) clinic: ClinicName,
+    pub(super) stages: Vec<StageStatus>,
+    /// Those that are shown.
+    #[serde(rename = "commands", skip_serializing_if = "Vec::is_empty")]
+    pub(super) own: Vec<OwnStatus>,
     /// Why nothing can be told: a wrong clinic.toml, a staging file in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
     /// What to type next.
-    next: String,
+    pub(super) next: String,
 }
 
 impl Arguments {
@@ -106,14 +134,9 @@ fn page(clinics: &[ClinicStatus]) -> Page {
         t!("cli.status.when"),
     ]);
     for clinic in clinics {
-        for (position, stage) in clinic.stages.iter().enumerate() {
-            table.row([
-                if position == 0 { clinic.clinic.to_string() } else { String::new() },
-                stage.stage.to_string(),
-                stage.state.label().into_owned(),
-                told(stage),
-                stage.ended_at.as_deref().map(output::moment).unwrap_or_default(),
-            ]);
+        for (position, row) in clinic.rows().into_iter().enumerate() {
+            let name = if position == 0 { clinic.clinic.to_string() } else { String::new() };
+            table.row([name, row.name, row.state.label().into_owned(), row.told, row.when]);
         }
     }
     let mut page = Page::new().table(table);
@@ -128,6 +151,60 @@ fn page(clinics: &[ClinicStatus]) -> Page {
     steps.into_iter().fold(page, |page, step| page.line(format!("  {step}")))
 }
 
+/// A stage or an own step, as people read it.
+pub(super) struct ShownStep {
+    pub(super) name: String,
+    pub(super) state: State,
+    /// Counts; of an own step its place and time.
+    pub(super) told: String,
+    pub(super) when: String,
+    /// Of an own step: whether a run takes it unasked.
+    pub(super) own: Option<bool>,
+}
+
+impl ClinicStatus {
+    /// Stages with the own steps around them, in order.
+    pub(super) fn rows(&self) -> Vec<ShownStep> {
+        let when = |at: &Option<String>| at.as_deref().map(output::moment).unwrap_or_default();
+        let stages = self.stages.iter().map(|stage| {
+            let row = ShownStep {
+                name: stage.stage.to_string(),
+                state: stage.state,
+                told: told(stage),
+                when: when(&stage.ended_at),
+                own: None,
+            };
+            ((stage.stage, 1), row)
+        });
+        let own = self.own.iter().map(|own| {
+            let row = ShownStep {
+                name: own.name.clone(),
+                state: own.state,
+                told: own.told(),
+                when: when(&own.ended_at),
+                own: Some(own.autopilot),
+            };
+            ((own.stage, if own.moment == Moment::Before { 0 } else { 2 }), row)
+        });
+        let mut rows: Vec<_> = stages.chain(own).collect();
+        rows.sort_by_key(|(place, _)| *place);
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+impl OwnStatus {
+    /// `before push, by hand, 1.2 s`
+    fn told(&self) -> String {
+        let when = match self.moment {
+            Moment::Before => t!("commands.before", stage = self.stage),
+            Moment::After => t!("commands.after", stage = self.stage),
+        };
+        let by_hand = (!self.autopilot).then(|| t!("commands.by_hand").into_owned());
+        let took = self.milliseconds.map(output::duration);
+        [Some(when.into_owned()), by_hand, took].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A stage's counts; of what was written or compared also where: `rehearsal: inserted 6`.
 fn told(stage: &StageStatus) -> String {
     let counts = counts_text(&stage.counts);
@@ -139,23 +216,25 @@ fn told(stage: &StageStatus) -> String {
 }
 
 /// One clinic, whatever state it is in: a problem is part of the answer, not the end of it.
-fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus {
+pub(super) fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus {
     match stages(context, project, name) {
         Ok(None) => ClinicStatus {
             clinic: name.clone(),
             stages: Vec::new(),
+            own: Vec::new(),
             problem: Some(t!("cli.status.no_sources").into_owned()),
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
-        Ok(Some(stages)) => {
+        Ok(Some((stages, own))) => {
             let target = context.global.target.clone().or_else(|| target(project, name, &stages));
-            let next = next(name, &stages, target.as_deref());
+            let next = next(name, &stages, &own, target.as_deref());
             let next = hints::complete(&next, Some(name), target.as_deref());
-            ClinicStatus { clinic: name.clone(), next, stages, problem: None }
+            ClinicStatus { clinic: name.clone(), next, stages, own, problem: None }
         }
         Err(error) => ClinicStatus {
             clinic: name.clone(),
             stages: Vec::new(),
+            own: Vec::new(),
             problem: Some(crate::error::Failure::from_anyhow(&error).message),
             next: format!("trasvase doctor {name}"),
         },
@@ -163,13 +242,19 @@ fn look(context: &Context, project: &Project, name: &ClinicName) -> ClinicStatus
 }
 
 /// The states of a clinic's stages; none for one that names no sources yet.
-fn stages(context: &Context, project: &Project, name: &ClinicName) -> Result<Option<Vec<StageStatus>>> {
+fn stages(
+    context: &Context,
+    project: &Project,
+    name: &ClinicName,
+) -> Result<Option<(Vec<StageStatus>, Vec<OwnStatus>)>> {
     let clinic = Clinic::read(project, name)?;
     if clinic.sources.is_empty() {
         return Ok(None);
     }
     if !project.duckdb_path(name).is_file() {
-        return Ok(Some(judged(&[], Moved::default())));
+        let stages = judged(&[], Moved::default());
+        let own = judged_own(project, &clinic, &stages, &[]);
+        return Ok(Some((stages, own)));
     }
     if let Some(process) = Lock::holder(&project.staging_dir(name)) {
         anyhow::bail!("{}", t!("cli.status.busy", process = process));
@@ -181,7 +266,9 @@ fn stages(context: &Context, project: &Project, name: &ClinicName) -> Result<Opt
         models: rows.iter().any(|row| row.stage == Stage::Transform)
             && models_moved(project, &clinic, &staging),
     };
-    Ok(Some(judged(&rows, moved)))
+    let stages = judged(&rows, moved);
+    let own = judged_own(project, &clinic, &stages, &staging.own_steps()?);
+    Ok(Some((stages, own)))
 }
 
 /// What people have changed since it was last read.
@@ -287,6 +374,44 @@ fn judged(rows: &[StageRow], moved: Moved) -> Vec<StageStatus> {
     judged
 }
 
+/// The state of each own step that is shown. It is stale once it does something else, or once the stage that it follows was
+/// done later, or is not done.
+fn judged_own(
+    project: &Project,
+    clinic: &Clinic,
+    stages: &[StageStatus],
+    rows: &[OwnStepRow],
+) -> Vec<OwnStatus> {
+    let judge = |own: &OwnStep| {
+        let row = rows.iter().find(|row| row.name == own.name);
+        let followed = stages.iter().rfind(|one| match own.moment {
+            Moment::After => one.stage <= own.stage,
+            Moment::Before => one.stage < own.stage,
+        });
+        let follows = |row: &OwnStepRow| {
+            followed.is_none_or(|stage| stage.state == State::Done && stage.ended_at <= row.ended_at)
+        };
+        let sql = own.sql(project, &clinic.name);
+        let same = |row: &OwnStepRow| sql.as_ref().is_ok_and(|sql| own.fingerprint(sql) == row.fingerprint);
+        let state = match row {
+            None => State::Pending,
+            Some(row) if row.ended != Ended::Done => State::Failed,
+            Some(row) if same(row) && follows(row) => State::Done,
+            Some(_) => State::Stale,
+        };
+        OwnStatus {
+            name: own.name.clone(),
+            stage: own.stage,
+            moment: own.moment,
+            state,
+            autopilot: own.autopilot,
+            milliseconds: row.and_then(|row| row.milliseconds),
+            ended_at: row.and_then(|row| row.ended_at.clone()),
+        }
+    };
+    clinic.commands.iter().filter(|own| own.status).map(judge).collect()
+}
+
 /// The target to go on with, as an argument, where nothing said means another: that of the stage to come when it last
 /// ran, else of the last one before it. What was done for production goes on with its rehearsal, until that is verified.
 fn target(project: &Project, name: &ClinicName, stages: &[StageStatus]) -> Option<String> {
@@ -312,8 +437,16 @@ fn used(stages: &[StageStatus]) -> Option<&str> {
     stages.iter().rev().find_map(|stage| stage.counts["target"].as_str())
 }
 
-fn next(name: &ClinicName, stages: &[StageStatus], target: Option<&str>) -> String {
-    match stages.iter().find(|stage| stage.state != State::Done) {
+fn next(name: &ClinicName, stages: &[StageStatus], own: &[OwnStatus], target: Option<&str>) -> String {
+    let open = stages.iter().find(|stage| stage.state != State::Done);
+    // What stands around the open stage, a run that begins with that takes.
+    let left = own.iter().find(|own| {
+        own.autopilot && own.state != State::Done && open.is_none_or(|stage| own.stage < stage.stage)
+    });
+    if let Some(own) = left {
+        return format!("trasvase run {name} --from {}", own.name);
+    }
+    match open {
         // psql opens on the private server only.
         None if target.or(used(stages)).is_some_and(|target| target != "embedded") => {
             format!("trasvase verify {name}")
@@ -343,7 +476,7 @@ fn count_name(name: &str) -> String {
 }
 
 impl State {
-    fn label(self) -> std::borrow::Cow<'static, str> {
+    pub(super) fn label(self) -> std::borrow::Cow<'static, str> {
         match self {
             State::Done => t!("cli.state.done"),
             State::Stale => t!("cli.state.stale"),

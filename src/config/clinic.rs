@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Deserialize;
 
+use super::own_step::{OwnStep, unique};
 use super::sql_file::mentions;
-use super::{Dedupe, Embed, Project, map_files, mistake, near, shown};
+use super::{Dedupe, Embed, Notify, Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -78,6 +79,12 @@ pub struct Clinic {
     pub ledger: LedgerConfig,
     #[serde(default)]
     pub retention: Option<Retention>,
+    /// Who is told how a run ended.
+    #[serde(default)]
+    pub notify: Option<Notify>,
+    /// The clinic's own steps, in the order in which those of one stage are taken.
+    #[serde(default, deserialize_with = "unique")]
+    pub commands: Vec<OwnStep>,
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,

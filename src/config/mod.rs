@@ -7,6 +7,8 @@ mod embed;
 mod labels;
 mod mistake;
 mod near;
+mod notify;
+mod own_step;
 mod project;
 pub mod sheet;
 mod sql_file;
@@ -19,5 +21,7 @@ pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule,
 pub use embed::Embed;
 pub use labels::Labels;
 pub(crate) use near::{near, nearest};
+pub use notify::{Format, Notify, Occasion};
+pub use own_step::{Moment, OwnStep, Place, Work};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};

@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 
 use super::execute;
 use crate::error::{self, Failure};
-use crate::model::ident::{TableName, literal};
+use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
@@ -124,6 +124,17 @@ pub async fn bring_up(client: &Client) -> Result<()> {
             .with_context(|| t!("ledger.cannot_migrate", version = version))?;
     }
     Ok(())
+}
+
+/// Adds a line to the notes of the clinic's last completed batch, unless it stands there already.
+///
+/// # Errors
+/// The ledger cannot be written.
+pub async fn note(client: &Client, clinic: &ClinicName, line: &str) -> Result<()> {
+    let sql = "update trasvase.batch set notes = concat_ws(E'\\n', nullif(notes, ''), $2) \
+               where position($2 in notes) = 0 and number = (select max(number) from trasvase.batch \
+               where clinic = $1 and status = 'completed')";
+    client.execute(sql, &[&clinic.as_str(), &line]).await.map(drop).map_err(|error| error::postgres(&error))
 }
 
 /// Writes a batch as `running` and takes its advisory lock for this session.

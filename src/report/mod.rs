@@ -24,7 +24,7 @@ use crate::model::profile::{Reference, SourceProfile};
 use crate::model::proof::Proof;
 use crate::pg::batches::{Batch, Signed};
 use crate::snapshot::Snapshot;
-use crate::staging::{StageRun, Staging};
+use crate::staging::{OwnStepRow, StageRun, Staging};
 
 pub use answer::{Answer, Verdict};
 pub use checklist::{Check, Item, State};
@@ -94,6 +94,9 @@ pub struct Report {
     /// What the clinic's system calls these stages, and their parts that it has a name for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<String, String>,
+    /// How the clinic's own steps ended last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_steps: Vec<OwnStepRow>,
     pub models: Vec<Model>,
     pub files: Vec<SnapshotFile>,
     pub checklist: Vec<Check>,
@@ -173,6 +176,7 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         fixes: work::fixes(&here)?,
         phases: work::phases(&labels),
         stages: work::stages(options.staging, manifest, options.target)?,
+        own_steps: options.staging.map_or(Ok(Vec::new()), Staging::own_steps)?,
         models: work::models(&here, manifest)?,
         files: work::files(manifest),
         checklist: Vec::new(),

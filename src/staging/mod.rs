@@ -4,6 +4,7 @@ mod functions;
 mod local_time;
 mod lock;
 pub mod numbers;
+mod own_steps;
 mod runs;
 mod sound;
 mod stages;
@@ -21,6 +22,7 @@ use crate::model::ident::literal;
 
 pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
+pub use own_steps::OwnStepRow;
 pub use runs::{StageRun, Verified};
 pub use stages::{Ended, StageRow};
 
@@ -101,6 +103,17 @@ impl Staging {
         staging.describe_clinic(clinic)?;
         functions::register(&staging.connection, clinic)?;
         Ok(staging)
+    }
+
+    /// Another session of the same file, whose settings and temporary tables are its own. This one keeps the lock.
+    ///
+    /// # Errors
+    /// DuckDB opens none.
+    pub fn apart(&self) -> Result<Self> {
+        let connection = self.connection.try_clone().map_err(error::duckdb)?;
+        let handle = connection.interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
+        Ok(Self { connection, path: self.path.clone(), _lock: None })
     }
 
     pub fn connection(&self) -> &Connection {

@@ -211,3 +211,17 @@ create table if not exists meta.embedding (
   vector varchar not null,
   primary key (model, dimension, hash),
 );
+
+-- one row an own step of the clinic: its last end
+create table if not exists meta.command (
+  name varchar primary key,
+  -- such as "before push"
+  place varchar not null,
+  -- hash of what it did
+  fingerprint varchar not null,
+  status varchar not null check (status in ('running', 'done', 'failed')),
+  run varchar not null,
+  milliseconds bigint,
+  started_at timestamptz not null,
+  ended_at timestamptz,
+);

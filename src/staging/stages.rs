@@ -1,13 +1,15 @@
 //! How each stage ended last: `meta.stage`.
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::Staging;
 use crate::error;
 use crate::model::run::Stage;
 
 /// How a stage ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Ended {
     /// It is at work, or its process was killed.
     Running,
@@ -18,8 +20,12 @@ pub enum Ended {
 impl Ended {
     const ALL: [Ended; 3] = [Ended::Running, Ended::Done, Ended::Failed];
 
-    /// As it stands in `meta.stage`.
-    fn as_str(self) -> &'static str {
+    /// As it stands in `meta.stage`; anything else is work that nobody finished.
+    pub(super) fn parse(text: &str) -> Self {
+        Ended::ALL.into_iter().find(|ended| ended.as_str() == text).unwrap_or(Ended::Running)
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Ended::Running => "running",
             Ended::Done => "done",
@@ -129,8 +135,7 @@ impl Staging {
             )?
             .into_iter()
             .map(|(stage, status, input, output, counts, run, started_at, ended_at)| {
-                let known = Ended::ALL.into_iter().find(|ended| ended.as_str() == status);
-                let ended = known.unwrap_or(Ended::Running);
+                let ended = Ended::parse(&status);
                 let counts =
                     counts.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
                 Ok(StageRow {

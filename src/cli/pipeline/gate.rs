@@ -57,6 +57,6 @@ impl Pipeline<'_> {
     pub(super) fn notes(&self) -> String {
         let reason = self.unrehearsed.as_ref().map(|reason| format!("without rehearsal: {reason}"));
         let notes = Some(self.wanted.notes.clone()).filter(|notes| !notes.is_empty());
-        notes.into_iter().chain(reason).collect::<Vec<_>>().join("\n")
+        notes.into_iter().chain(reason).chain(self.own_notes.iter().cloned()).collect::<Vec<_>>().join("\n")
     }
 }

@@ -4,13 +4,16 @@ mod books;
 mod connection;
 mod explain;
 mod gate;
+mod own;
 mod phases;
 mod proof;
 mod ready;
 mod rehearsal;
+mod steps;
 mod vectors;
 mod work;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -24,19 +27,23 @@ use super::output::{self, Page, Table};
 use super::peak::Peak;
 use super::progress::{Both, Progress, Took};
 use super::status::counts_text;
-use super::{check, export, hints, load, push, rehearse, retry, rollback, transform, verify};
-use crate::config::{Clinic, Labels, LoadMode, Project};
+use super::{check, export, hints, load, notify, push, rehearse, retry, rollback, transform, verify};
+use crate::config::{Clinic, Labels, LoadMode, Moment, Project};
 use crate::error::again::{self, Retries};
 use crate::error::{Failure, Kind, interrupt};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Part, Stage};
+use crate::pg::Target;
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
 use books::row_of;
 pub(super) use connection::Connection;
 use phases::{PartDone, Phase};
+pub(super) use own::{OwnDone, OwnState};
 pub(super) use proof::{held, prove};
 pub(super) use rehearsal::Rehearsing;
+pub(super) use steps::OwnSteps;
+use steps::{Step, steps};
 
 /// Which stages to run, and how.
 #[derive(Debug, Clone)]
@@ -45,6 +52,14 @@ pub(super) struct Wanted {
     pub(super) command: String,
     pub(super) first: Stage,
     pub(super) last: Stage,
+    /// Where a run ends of which this is the dry one.
+    pub(super) until: Stage,
+    /// Of these only some.
+    pub(super) only_stages: Option<BTreeSet<Stage>>,
+    /// Which of the clinic's own steps.
+    pub(super) own_steps: OwnSteps,
+    /// Whether `[notify]` is told of the end.
+    pub(super) notify: bool,
     /// Sources to load; empty for all.
     pub(super) sources: Vec<String>,
     /// Read sources again that did not change.
@@ -88,6 +103,10 @@ impl Wanted {
             command: stage.to_string(),
             first: stage,
             last: stage,
+            until: stage,
+            only_stages: None,
+            own_steps: OwnSteps::None,
+            notify: false,
             sources: Vec::new(),
             force: false,
             incremental: false,
@@ -107,6 +126,25 @@ impl Wanted {
             most: 20,
             verify: verify::Wanted::default(),
         }
+    }
+
+    /// Whether an own step is what it begins with.
+    fn begins_own(&self) -> bool {
+        matches!(self.own_steps, OwnSteps::Run { from: Some(_), .. })
+    }
+
+    /// The same, beginning with the first stage of these steps.
+    fn beginning(&self, steps: &[Step<'_>]) -> Self {
+        let stage = |step: &Step<'_>| match step {
+            Step::Stage(stage) => Some(*stage),
+            Step::Own(_) => None,
+        };
+        let own = |step: &Step<'_>| match step {
+            Step::Stage(stage) => *stage,
+            Step::Own(own) => own.stage,
+        };
+        let first = steps.iter().find_map(stage).or(steps.first().map(own));
+        Self { first: first.unwrap_or(self.first), ..self.clone() }
     }
 }
 
@@ -150,6 +188,9 @@ pub(super) struct Outcome {
     /// The same in the words of the clinic's system, if it has any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     phases: Vec<Phase>,
+    /// The clinic's own steps.
+    #[serde(rename = "commands", skip_serializing_if = "Vec::is_empty")]
+    pub(super) own: Vec<OwnDone>,
     /// What was taken back since its verification failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rolled_back: Option<crate::rollback::Report>,
@@ -167,7 +208,8 @@ pub(super) struct Outcome {
 pub(super) fn run_and_show(context: &Context, clinic: Option<&ClinicName>, wanted: &Wanted) -> Result<()> {
     let (project, clinic) = context.clinic(clinic)?;
     let outcome = run(context, &project, &clinic, wanted)?;
-    output::show(context.format(), &outcome, |outcome| outcome.page(wanted.first != wanted.last))?;
+    let many = wanted.first != wanted.last || !outcome.own.is_empty();
+    output::show(context.format(), &outcome, |outcome| outcome.page(many))?;
     outcome.failure.map_or(Ok(()), Err)
 }
 
@@ -176,6 +218,8 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
     let refreshed = wanted.full_refresh.then(|| clinic.with_mode(LoadMode::Replace));
     let clinic = refreshed.as_ref().unwrap_or(clinic);
     let (started, labels) = (Instant::now(), Labels::read(project, clinic)?);
+    let steps = steps(clinic, wanted)?;
+    let wanted = &wanted.beginning(&steps);
     let journal = Journal::begin(project, &clinic.name, &wanted.command)?;
     let mut pipeline = Pipeline {
         context,
@@ -188,10 +232,13 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         journal,
         staging: None,
         connection: None,
+        kept: None,
         stop: None,
         unrehearsed: None,
         stage_set: rehearsal::StageSet::default(),
         agreed: None,
+        agreed_own: false,
+        own_notes: Vec::new(),
         begun: None,
     };
     let mut outcome = Outcome {
@@ -199,17 +246,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
         target: context.global.target.clone(),
         ..Outcome::none(&clinic.name)
     };
-    outcome.failure = pipeline.prepare(started).err();
-    let stages = Stage::ALL.into_iter().filter(|stage| (wanted.first..=wanted.last).contains(stage));
-    for stage in stages.filter(|_| outcome.failure.is_none()).collect::<Vec<_>>() {
-        match pipeline.step(stage) {
-            Ok(done) => outcome.stages.push(done),
-            Err(error) => {
-                outcome.failure = Some(error);
-                break;
-            }
-        }
-    }
+    outcome.failure = pipeline.take(&steps, &mut outcome, started).err();
     outcome.failure = outcome.failure.or(pipeline.stop.take().map(Into::into));
     outcome.phases = pipeline.phases(&outcome.stages);
     pipeline.take_back(&mut outcome);
@@ -217,6 +254,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
     let target = context.global.target.as_deref();
     outcome.failure = outcome.failure.map(|error| hints::completed(&error, Some(&clinic.name), target));
     let failure = outcome.failure.as_ref().map(Failure::from_anyhow);
+    pipeline.notify(&outcome);
     pipeline.journal.finish(outcome.failure.as_ref().map_or(0, exit_code), failure.as_ref());
     Ok(outcome)
 }
@@ -241,6 +279,8 @@ struct Pipeline<'a> {
     /// Opened by the first stage that needs it. Push and verify do without where there is none.
     staging: Option<Staging>,
     connection: Option<Connection>,
+    /// A target whose session was given up: its private server goes on as long as somebody has it.
+    kept: Option<Target>,
     /// Why nothing must be pushed, and the exit code in the end: too many rejects, an unequal target.
     stop: Option<Failure>,
     /// Why it goes to production unrehearsed.
@@ -249,13 +289,65 @@ struct Pipeline<'a> {
     stage_set: rehearsal::StageSet,
     /// The plan of a push that a person agreed to, or that nobody had to be asked about: nobody is asked twice.
     agreed: Option<Option<String>>,
+    /// Somebody agreed to own steps in production.
+    agreed_own: bool,
+    /// What the batch's notes are to say of own steps in the target.
+    own_notes: Vec<String>,
     /// A push whose session was lost.
     begun: Option<Begun>,
 }
 
 impl Pipeline<'_> {
+    /// All steps, one after the other, until one fails.
+    fn take(&mut self, steps: &[Step<'_>], outcome: &mut Outcome, started: Instant) -> Result<()> {
+        self.prepare(started)?;
+        self.own_steps_there(steps)?;
+        if self.wanted.own_steps == OwnSteps::None {
+            self.tell_not_taken(steps);
+        }
+        for (at, step) in steps.iter().enumerate() {
+            match step {
+                Step::Own(own) => self.own_step(own, at == 0, outcome)?,
+                Step::Stage(stage) => {
+                    let done = self.step(*stage, alone(*stage, steps))?;
+                    outcome.stages.push(done);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells `[notify]` how it ended. What goes wrong with that is a warning.
+    fn notify(&self, outcome: &Outcome) {
+        let Some(settings) =
+            self.clinic.notify.as_ref().filter(|_| self.wanted.notify && !self.wanted.dry_run)
+        else {
+            return;
+        };
+        let stage = outcome.stages.last().map_or(self.wanted.first, |done| done.stage);
+        let target = match &self.connection {
+            Some(connection) => connection.target.name.clone(),
+            None => Target::chosen(self.project, self.context.global.target.as_deref()).unwrap_or_default(),
+        };
+        let language = self.context.global.lang.map(|language| language.code());
+        let ended = notify::Ended {
+            clinic: self.clinic,
+            command: &self.wanted.command,
+            target: &target,
+            outcome,
+            milliseconds: self.journal.milliseconds(),
+            language,
+        };
+        let options = crate::notify::Options { project: self.project, settings, stage };
+        let observer = Both(&self.progress, &self.journal);
+        if let Err(error) = notify::tell(&ended, &options, &observer) {
+            let text = t!("notify.not_sent", error = Failure::from_anyhow(&error).message);
+            observer.event(&Event::Warning { stage, text: &text });
+        }
+    }
+
     /// One stage with its books: begun, then done or failed, in the staging file and in the log.
-    fn step(&mut self, stage: Stage) -> Result<Done> {
+    fn step(&mut self, stage: Stage, alone: bool) -> Result<Done> {
         interrupt::check()?;
         if stage == Stage::Push
             && !self.wanted.dry_run
@@ -263,7 +355,7 @@ impl Pipeline<'_> {
         {
             return Err(stop.into());
         }
-        self.ready(stage)?;
+        self.ready(stage, alone)?;
         self.open_staging(stage)?;
         let before = self.staging.as_ref().map(|staging| row_of(staging, stage)).transpose()?.flatten();
         let (started, peak) = (Instant::now(), Peak::begin());
@@ -339,6 +431,12 @@ impl Pipeline<'_> {
     }
 }
 
+/// Whether the stage before it is no part of the run.
+fn alone(stage: Stage, steps: &[Step<'_>]) -> bool {
+    let before = Stage::ALL.into_iter().rfind(|before| *before < stage);
+    before.is_none_or(|before| !steps.contains(&Step::Stage(before)))
+}
+
 impl Outcome {
     /// Of a run that could not begin.
     pub(super) fn failed(clinic: &ClinicName, error: anyhow::Error) -> Self {
@@ -351,11 +449,44 @@ impl Outcome {
             run: String::new(),
             stages: Vec::new(),
             phases: Vec::new(),
+            own: Vec::new(),
             rolled_back: None,
             rehearsal: None,
             failure: None,
             target: None,
         }
+    }
+
+    /// The batch that it wrote.
+    pub(super) fn batch(&self) -> Option<&str> {
+        self.stages.iter().find_map(|done| match &done.report {
+            Report::Push(report) => report.batch.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// The snapshot that it made or looked at.
+    pub(super) fn snapshot(&self) -> Option<&str> {
+        self.stages.iter().find_map(|done| match &done.report {
+            Report::Export(report) => Some(report.snapshot.as_str()),
+            Report::Verify(report) => Some(report.snapshot.as_str()),
+            _ => None,
+        })
+    }
+
+    /// A row a stage and an own step, in the order in which they are taken.
+    fn rows(&self) -> Vec<[String; 3]> {
+        let stages = self.stages.iter().map(|done| {
+            let took = output::duration(done.milliseconds);
+            ((done.stage, 1), [done.stage.to_string(), took, counts_text(&done.counts)])
+        });
+        let own = self.own.iter().map(|one| {
+            let (stage, moment) = one.place;
+            ((stage, if moment == Moment::Before { 0 } else { 2 }), one.row())
+        });
+        let mut rows: Vec<_> = stages.chain(own).collect();
+        rows.sort_by_key(|(place, _)| *place);
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 
     pub(super) fn page(&self, many: bool) -> Page {
@@ -368,15 +499,13 @@ impl Outcome {
         }
         let mut table =
             Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
-        for done in self.stages.iter().filter(|_| self.phases.is_empty()) {
-            table.row([
-                done.stage.to_string(),
-                output::duration(done.milliseconds),
-                counts_text(&done.counts),
-            ]);
+        for row in self.rows() {
+            table.row(row);
         }
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic));
-        let page = page.table(if self.phases.is_empty() { table } else { phases::table(&self.phases) });
+        let page = if self.phases.is_empty() { page } else { page.table(phases::table(&self.phases)) };
+        let page = if self.phases.is_empty() || !self.own.is_empty() { page.table(table) } else { page };
+        let page = page.add(own::left_out(&self.own));
         // Of many stages, people read what needs a look, and the proof.
         let page = self.stages.iter().fold(page, |page, done| match &done.report {
             Report::Load(report) => page.add(load::faults(report)),

@@ -37,7 +37,8 @@ impl Pipeline<'_> {
     /// Looks at what must be there before anything is opened: the variables of whatever will be asked.
     pub(super) fn prepare(&mut self, started: Instant) -> Result<()> {
         let wanted = self.wanted;
-        let does = |stage: Stage| (wanted.first..=wanted.last).contains(&stage);
+        let picked = |stage| wanted.only_stages.as_ref().is_none_or(|only| only.contains(&stage));
+        let does = |stage: Stage| (wanted.first..=wanted.last).contains(&stage) && picked(stage);
         if does(Stage::Load) {
             load::ready(self.project, self.clinic, &wanted.sources)?;
         }

@@ -16,7 +16,7 @@ use crate::model::run::{Event, Observer as _, Stage};
 
 impl Pipeline<'_> {
     /// Refuses what cannot come to anything, before any book is opened.
-    pub(super) fn ready(&mut self, stage: Stage) -> Result<()> {
+    pub(super) fn ready(&mut self, stage: Stage, alone: bool) -> Result<()> {
         let clinic = &self.clinic.name;
         if stage == self.wanted.first
             && let Some(only) = &self.wanted.only
@@ -42,7 +42,7 @@ impl Pipeline<'_> {
             _ => {}
         }
         // A run has just done the stages before; a snapshot that is named stands for itself.
-        let alone = stage == self.wanted.first && self.wanted.snapshot.is_none();
+        let alone = alone && self.wanted.snapshot.is_none();
         if alone && (Stage::Transform..=Stage::Push).contains(&stage) { self.preceded(stage) } else { Ok(()) }
     }
 

@@ -441,7 +441,7 @@ impl Pipeline<'_> {
     }
 
     /// Connects once a run; a session that was opened for reading is opened anew for writing.
-    fn connect(&mut self, stage: Stage, purpose: Purpose) -> Result<()> {
+    pub(super) fn connect(&mut self, stage: Stage, purpose: Purpose) -> Result<()> {
         let usable =
             |connection: &Connection| purpose == Purpose::Read || connection.session.read_only.is_none();
         if self.connection.as_ref().is_none_or(|connection| !usable(connection)) {

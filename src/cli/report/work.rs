@@ -7,6 +7,7 @@ use super::page::{Column, number, plain, table};
 use crate::cli::html::charts::share;
 use crate::cli::output;
 use crate::report::Report;
+use crate::staging::Ended;
 
 pub(super) fn section(report: &Report) -> Markup {
     html! {
@@ -21,6 +22,7 @@ pub(super) fn section(report: &Report) -> Markup {
         @if !report.stages.is_empty() {
             h2 { (t!("report.stages")) }
             (stages(report))
+            (own_steps(report))
         }
         h2 { (t!("report.sources")) }
         (sources(report))
@@ -98,6 +100,33 @@ fn stages(report: &Report) -> Markup {
             (t!("cli.log.when"), Column::Name),
         ], rows.collect()))
         @if report.stages.iter().any(|run| run.peak_bytes.is_some() && !run.peak_of_stage) { p { (t!("report.peak_of_run")) } }
+    }
+}
+
+fn own_steps(report: &Report) -> Markup {
+    let rows = report.own_steps.iter().map(|own| {
+        let state = match own.ended {
+            Ended::Done => t!("cli.state.done"),
+            Ended::Running | Ended::Failed => t!("cli.state.failed"),
+        };
+        vec![
+            plain(&own.name),
+            plain(&own.place),
+            plain(state),
+            plain(own.milliseconds.map(output::duration).unwrap_or_default()),
+            plain(own.ended_at.as_deref().map(output::moment).unwrap_or_default()),
+        ]
+    });
+    html! {
+        @if !report.own_steps.is_empty() {
+            (table(&[
+                (t!("report.own_step"), Column::Name),
+                (t!("report.own_place"), Column::Text),
+                (t!("cli.status.state"), Column::Text),
+                (t!("cli.log.took"), Column::Number),
+                (t!("cli.log.when"), Column::Name),
+            ], rows.collect()))
+        }
     }
 }
 
