@@ -14,7 +14,9 @@ use crate::cli::status::{self, ClinicStatus, ShownStep};
 pub(super) fn draw(frame: &mut Frame, state: &State) {
     let keys = if state.opened.is_some() { t!("menu.keys_clinic") } else { t!("menu.keys_list") };
     let keys = wrapped(&keys, usize::from(frame.area().width));
-    let height = u16::try_from(keys.len()).unwrap_or(1);
+    // A small screen is for the steps: the keys that matter come first.
+    let most = (frame.area().height / 4).max(1);
+    let height = u16::try_from(keys.len()).unwrap_or(most).min(most);
     let [title, body, bottom] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(height)])
             .areas(frame.area());

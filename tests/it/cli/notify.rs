@@ -203,6 +203,53 @@ fn a_webhook_that_misbehaves_is_asked_again_and_never_fails_a_run() {
     says(&mini.run(&["run", "mini"]), 2, &["unknown variant `teams`, expected `json` or `slack`"]);
 }
 
+/// A webhook over TLS, whose certificate only `tls/ca.pem` vouches for; it counts who got through to it.
+fn encrypted() -> (String, Arc<Mutex<usize>>) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let certificates = CertificateDer::pem_slice_iter(include_bytes!("../pg/tls/server.pem"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../pg/tls/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, config) = (listener.local_addr().unwrap().port(), Arc::new(config));
+    let through = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&through);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut inside = rustls::Stream::new(&mut connection, &mut stream);
+            let mut bytes = [0; 16384];
+            if inside.read(&mut bytes).is_ok() {
+                *counter.lock().unwrap() += 1;
+                let _ = inside.write_all(b"HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    });
+    (format!("https://localhost:{port}/zqxtoken"), through)
+}
+
+#[test]
+fn a_webhook_over_tls_needs_a_certificate_that_this_machine_knows() {
+    let (mini, (url, through)) = (notified(""), encrypted());
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/pg/tls/ca.pem");
+    let run = |ca: &str| {
+        mini.command(&["run", "mini"]).env("NOTIFY_URL", &url).env("SSL_CERT_FILE", ca).output().unwrap()
+    };
+    says(&run(ca), 0, &["the webhook at NOTIFY_URL was told"]);
+    assert_eq!(*through.lock().unwrap(), 1);
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/pg/tls/other.pem");
+    let refused = run(other);
+    says(&refused, 0, &["warning", "nobody was told"]);
+    assert!(!format!("{refused:?}").contains("zqx") && *through.lock().unwrap() == 1, "{refused:?}");
+}
+
 #[test]
 fn no_value_of_a_cell_is_in_what_is_sent() {
     let (mini, webhook) = (notified(""), Webhook::start());
