@@ -24,7 +24,8 @@ impl Screen {
         if let Some(term) = term {
             command.args(["-e", &format!("WANTED={term}")]);
         }
-        let script = format!("[ -z \"$WANTED\" ] || export TERM=$WANTED; {script}");
+        // What ends the program must not end the shell that tells how it ended.
+        let script = format!("trap : TERM; [ -z \"$WANTED\" ] || export TERM=$WANTED; {script}");
         command.args(["sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_trasvase")]).args(arguments);
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", screen.folder.path());
@@ -219,10 +220,8 @@ fn a_small_terminal_a_kill_and_a_dumb_terminal_leave_nothing_behind() {
     screen.asked(&["resize-window", "-x", "80", "-y", "24"]);
     screen.until(&["> [ ] export"]);
     let own = screen.asked(&["list-panes", "-F", "#{pane_pid}"]).stdout;
-    let parent = String::from_utf8(own).unwrap().trim().to_owned();
-    let child = Command::new("pgrep").args(["-P", &parent]).output().unwrap();
-    let child: i32 = String::from_utf8(child.stdout).unwrap().trim().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::Signal::SIGTERM).unwrap();
+    let group: i32 = String::from_utf8(own).unwrap().trim().parse().unwrap();
+    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGTERM).unwrap();
     screen.until(&["[exit 130]", "icanon"]);
 
     let dumb = Screen::open(&mini, &[], ["80", "24"], Some("dumb"));
