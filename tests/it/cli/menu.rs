@@ -213,8 +213,10 @@ fn a_small_terminal_a_kill_and_a_dumb_terminal_leave_nothing_behind() {
     let mini = two();
     let screen = Screen::open(&mini, &[], ["30", "6"], None);
     screen.until(&["mini"]);
-    screen.press(&["Down", "Enter", "End"]);
-    screen.until(&["verify"]);
+    screen.press(&["Down", "Enter"]);
+    screen.until(&["> [ ] load"]);
+    screen.press(&["End"]);
+    screen.until(&["> [ ] verify"]);
     screen.asked(&["resize-window", "-x", "12", "-y", "2"]);
     screen.press(&["Up", "Up"]);
     screen.asked(&["resize-window", "-x", "80", "-y", "24"]);
