@@ -14,16 +14,20 @@
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //! | [`report`] | a snapshot, the staging file, a verification | a page, and the same as JSON | what a migration came to, in one file |
 //! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
+//! | [`archive`] | a snapshot, its sources, the staging file, reports | a bucket under Object Lock | read back and hashed before it is called archived |
 //! | [`profile`] | `raw` | a report, drafts of models | what the sources hold before there is a model |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //! | [`commands`] | the staging file, PostgreSQL, a program | what the clinic says | its own steps run where they belong |
 //! | [`notify`] | what a run came to | a webhook | names and counts only, and never in the way |
 //!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
-//! `pg`, `http`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's graph.
+//! `pg`, `aws`, `http`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's
+//! graph.
 
 rust_i18n::i18n!("locales", fallback = "en");
 
+pub mod archive;
+pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod codec;

@@ -94,7 +94,7 @@ pub(super) struct Global {
     /// Threads that DuckDB may use; one a core where not given
     #[arg(long, global = true, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
-    /// How often work with PostgreSQL is done again that failed for what can pass: a lost connection, a lock
+    /// How often work with PostgreSQL or S3 is done again that failed for what can pass: a lost connection, a lock
     #[arg(long, global = true, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=1000))]
     pub(super) max_retries: u32,
 }

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 20] = [
+const OF_A_CLINIC: [&str; 21] = [
     "load",
     "transform",
     "check",
@@ -25,6 +25,7 @@ const OF_A_CLINIC: [&str; 20] = [
     "redo",
     "rehearse",
     "trace",
+    "archive",
 ];
 
 /// Commands that look at the target or write it.

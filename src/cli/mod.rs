@@ -1,6 +1,8 @@
 //! The command line: one file a command, and the only place that prints.
 
+mod archive;
 mod arguments;
+mod aws;
 mod check;
 mod completions;
 mod context;
@@ -87,6 +89,7 @@ enum Command {
     Trace(trace::Arguments),
     Report(report::Arguments),
     Signoff(signoff::Arguments),
+    Archive(archive::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Log(log::Arguments),
@@ -169,6 +172,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Trace(arguments)) => arguments.run(&context),
         Some(Command::Report(arguments)) => arguments.run(&context),
         Some(Command::Signoff(arguments)) => arguments.run(&context),
+        Some(Command::Archive(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),
         Some(Command::Log(arguments)) => arguments.run(&context),

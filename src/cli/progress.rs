@@ -81,6 +81,7 @@ impl Progress {
 
     fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
         let bar = self.bars.add(match total {
+            Some(total) if stage == Stage::Archive => ProgressBar::new(total).with_style(bytes_style()),
             Some(total) => ProgressBar::new(total).with_style(bar_style()),
             None => ProgressBar::new_spinner().with_style(spinner_style()),
         });
@@ -103,7 +104,7 @@ impl Progress {
         subject.bar.inc(amount);
         if self.bars.is_hidden() && subject.told.elapsed() >= PLAIN_INTERVAL {
             subject.told = Instant::now();
-            let line = subject.line(&self.called(Part::of(stage, name)), name);
+            let line = subject.line(&self.called(Part::of(stage, name)), stage, name);
             drop(subjects);
             self.line(&line);
         }
@@ -117,7 +118,10 @@ impl Progress {
         let took = subject.started.elapsed();
         self.note(stage, name, subject.started);
         if took >= WORTH_A_LINE || self.level >= Level::Debug {
-            let rows = t!("cli.progress.rows", count = output::count(rows));
+            let rows = match stage {
+                Stage::Archive => output::size(rows),
+                _ => t!("cli.progress.rows", count = output::count(rows)).into_owned(),
+            };
             let called = self.called(Part::of(stage, name));
             self.line(&format!(
                 "{called}  {name:<32} {rows:>18}  {:>9}",
@@ -183,17 +187,17 @@ impl Progress {
 
 impl Subject {
     /// `load  patients.csv  40%, 120,000/s, 12.0 s left`
-    fn line(&self, called: &str, name: &str) -> String {
+    fn line(&self, called: &str, stage: Stage, name: &str) -> String {
         let seconds = self.started.elapsed().as_secs().max(1);
         let rate = (self.done / seconds).max(1);
         let pace = match self.total {
             Some(total) if total > 0 => t!(
                 "cli.progress.of_total",
                 percent = self.done.min(total) * 100 / total,
-                rate = output::count(rate),
+                rate = amount(stage, rate),
                 left = output::duration(total.saturating_sub(self.done) / rate * 1000)
             ),
-            _ => t!("cli.progress.so_far", count = output::count(self.done), rate = output::count(rate)),
+            _ => t!("cli.progress.so_far", count = amount(stage, self.done), rate = amount(stage, rate)),
         };
         format!("{called}  {name:<32} {pace}")
     }
@@ -227,6 +231,11 @@ impl Observer for Both<'_> {
     }
 }
 
+/// What a stage counts: rows, or bytes.
+fn amount(stage: Stage, number: u64) -> String {
+    if stage == Stage::Archive { output::size(number) } else { output::count(number) }
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -235,6 +244,14 @@ fn bar_style() -> ProgressStyle {
     ProgressStyle::with_template("{prefix}  {msg:24!} {bar:20} {percent:>3}% {per_sec:>12} {eta:>5}")
         .expect("the template is a constant")
         .progress_chars("━╸─")
+}
+
+fn bytes_style() -> ProgressStyle {
+    ProgressStyle::with_template(
+        "{prefix}  {msg:24!} {bar:20} {binary_bytes:>10} / {binary_total_bytes} {binary_bytes_per_sec:>12} {eta:>5}",
+    )
+    .expect("the template is a constant")
+    .progress_chars("━╸─")
 }
 
 fn spinner_style() -> ProgressStyle {
@@ -249,6 +266,7 @@ mod tests {
     #[test]
     fn the_styles_are_valid() {
         bar_style();
+        bytes_style();
         spinner_style();
     }
 
@@ -261,7 +279,7 @@ mod tests {
             started: Instant::now() - Duration::from_secs(10),
             told: Instant::now(),
         };
-        let line = subject.line("load", "patients");
+        let line = subject.line("load", Stage::Load, "patients");
         assert!(line.contains("33%") && line.contains("100/s") && line.contains("20.0 s"), "{line}");
     }
 }

@@ -13,7 +13,7 @@ use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Target;
 use crate::sources::{self, SourceFile, packed};
-use crate::staging::{Access, Ended, Lock, OwnStepRow, StageRow, Staging};
+use crate::staging::{Access, Archived, Ended, Lock, OwnStepRow, StageRow, Staging};
 use crate::transform;
 
 /// Show each stage of each clinic: done, stale, pending or failed, its counts and when
@@ -208,6 +208,9 @@ impl OwnStatus {
 /// A stage's counts; of what was written or compared also where: `rehearsal: inserted 6`.
 fn told(stage: &StageStatus) -> String {
     let counts = counts_text(&stage.counts);
+    if let Some(bucket) = stage.counts["bucket"].as_str() {
+        return format!("{bucket}: {counts}");
+    }
     match stage.counts["target"].as_str().filter(|_| stage.stage >= Stage::Push) {
         Some(target) if counts.is_empty() => target.to_owned(),
         Some(target) => format!("{target}: {counts}"),
@@ -226,7 +229,8 @@ pub(super) fn look(context: &Context, project: &Project, name: &ClinicName) -> C
             next: t!("cli.init.next_edit", clinic = name).into_owned(),
         },
         Ok(Some((stages, own))) => {
-            let target = context.global.target.clone().or_else(|| target(project, name, &stages));
+            let of_a_run = &stages[..stages.len().min(Stage::ALL.len())];
+            let target = context.global.target.clone().or_else(|| target(project, name, of_a_run));
             let next = next(name, &stages, &own, target.as_deref());
             let next = hints::complete(&next, Some(name), target.as_deref());
             ClinicStatus { clinic: name.clone(), next, stages, own, problem: None }
@@ -254,7 +258,8 @@ fn stages(
     if !project.duckdb_path(name).is_file() {
         let stages = judged(&[], Moved::default());
         let own = judged_own(project, &clinic, &stages, &[]);
-        return Ok(Some((stages, own)));
+        let archive = clinic.archive.is_some().then(|| archive(None, &stages));
+        return Ok(Some((stages.into_iter().chain(archive).collect(), own)));
     }
     if let Some(process) = Lock::holder(&project.staging_dir(name)) {
         anyhow::bail!("{}", t!("cli.status.busy", process = process));
@@ -268,7 +273,33 @@ fn stages(
     };
     let stages = judged(&rows, moved);
     let own = judged_own(project, &clinic, &stages, &staging.own_steps()?);
-    Ok(Some((stages, own)))
+    let archives = staging.archives()?;
+    let shown = clinic.archive.is_some() || !archives.is_empty();
+    let output = rows.iter().find(|row| row.stage == Stage::Export).and_then(|row| row.output.as_deref());
+    let last = archives.last().map(|one| (one, Some(one.snapshot.as_str()) == output));
+    let archive = shown.then(|| archive(last, &stages));
+    Ok(Some((stages.into_iter().chain(archive).collect(), own)))
+}
+
+/// Where the archive stands: done where the last one is of the snapshot that was exported last, and nothing of it is stale.
+fn archive(last: Option<(&Archived, bool)>, stages: &[StageStatus]) -> StageStatus {
+    let Some((last, is_of_export)) = last else {
+        let (stage, state, counts) = (Stage::Archive, State::Pending, serde_json::Value::Null);
+        return StageStatus { stage, state, counts, ended_at: None, run: None };
+    };
+    let mut made = stages.iter().take_while(|one| one.stage <= Stage::Export);
+    let fresh = is_of_export && made.all(|one| one.state == State::Done);
+    StageStatus {
+        stage: Stage::Archive,
+        state: if fresh { State::Done } else { State::Stale },
+        counts: serde_json::json!({
+            "bucket": format!("s3://{}", last.bucket),
+            "objects": last.objects,
+            "bytes": last.bytes,
+        }),
+        ended_at: Some(last.at.clone()),
+        run: None,
+    }
 }
 
 /// What people have changed since it was last read.
@@ -454,6 +485,7 @@ fn next(name: &ClinicName, stages: &[StageStatus], own: &[OwnStatus], target: Op
         None => "trasvase postgres psql".to_owned(),
         Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
         Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),
+        Some(stage) if stage.stage == Stage::Archive => format!("trasvase archive {name}"),
         Some(stage) => format!("trasvase run {name} --from {}", stage.stage),
     }
 }

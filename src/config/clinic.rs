@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::own_step::{OwnStep, unique};
 use super::sql_file::mentions;
-use super::{Dedupe, Embed, Notify, Project, map_files, mistake, near, shown};
+use super::{Archive, Dedupe, Embed, Notify, Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -85,6 +85,9 @@ pub struct Clinic {
     /// The clinic's own steps, in the order in which those of one stage are taken.
     #[serde(default, deserialize_with = "unique")]
     pub commands: Vec<OwnStep>,
+    /// How long what `archive` stores cannot be deleted.
+    #[serde(default)]
+    pub archive: Option<Archive>,
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,
@@ -498,6 +501,9 @@ impl Clinic {
         }
         for (name, source) in &self.sources {
             source.validate(name)?;
+        }
+        if let Some(archive) = &self.archive {
+            archive.validate()?;
         }
         // Only a table has parents; those that have none would lose rows by nobody's wish.
         if self.load.mode == Some(LoadMode::Sync) {

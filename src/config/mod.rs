@@ -1,5 +1,6 @@
 //! The project's folders and each clinic's `clinic.toml`.
 
+mod archive;
 mod clinic;
 mod csv;
 mod dedupe;
@@ -13,6 +14,7 @@ mod project;
 pub mod sheet;
 mod sql_file;
 
+pub use archive::{Archive, LockMode};
 pub use clinic::{
     Clinic, Constraints, Empty, Ids, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans,
     Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,

@@ -2,15 +2,13 @@
 //! is written beside it, and what was read stays in `staging/<clinic>/copies` as it was.
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::Options;
 use super::survey::Asked;
-use crate::model::hex;
 use crate::sources::{SourceFile, sqlite};
 use crate::staging::private_folder;
 
@@ -54,34 +52,9 @@ impl Copies {
             return Ok(SourceFile { path: path.clone(), shown: file.shown });
         }
         let folder = self.passing.as_ref().map_or(self.folder.as_path(), TempDir::path);
-        let path = folder.join(place(&file.shown));
+        let path = folder.join(sqlite::place(&file.shown));
         sqlite::copy(&file, &path)?;
         self.done.insert(file.path, path.clone());
         Ok(SourceFile { path, shown: file.shown })
-    }
-}
-
-/// Where the copy of a file lies: as the file does in the clinic's folder, if it does.
-fn place(shown: &str) -> PathBuf {
-    let path = Path::new(shown);
-    if path.components().all(|part| matches!(part, Component::Normal(_))) {
-        return path.to_path_buf();
-    }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Path::new("elsewhere").join(&hex(Sha256::digest(shown))[..16]).join(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_lies_below_its_folder_and_no_two_in_one_place() {
-        assert_eq!(place("sources/x.db"), Path::new("sources/x.db"));
-        let places = [place("/srv/x.db"), place("../x.db"), place("sources/../../x.db"), place("/srv2/x.db")];
-        for (at, one) in places.iter().enumerate() {
-            assert!(one.is_relative() && !one.to_string_lossy().contains(".."), "{one:?}");
-            assert!(!places[..at].contains(one), "{one:?}");
-        }
     }
 }

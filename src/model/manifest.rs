@@ -47,6 +47,18 @@ pub struct Manifest {
     pub issues: Vec<IssueEntry>,
 }
 
+impl Manifest {
+    /// The snapshot's files, but for the manifest itself.
+    pub fn files(&self) -> impl Iterator<Item = SourceFile> + '_ {
+        let tables = self.tables.iter().map(|one| (&one.file, one.bytes, &one.sha256));
+        let golden = self.golden.iter().map(|one| (&one.file, one.bytes, &one.sha256));
+        let records = self.records.iter().map(|one| (&one.file, one.bytes, &one.sha256));
+        let rejects = self.rejects.iter().map(|one| (&one.file, one.bytes, &one.sha256));
+        let files = tables.chain(golden).chain(records).chain(rejects);
+        files.map(|(name, bytes, sha256)| SourceFile { name: name.clone(), bytes, sha256: sha256.clone() })
+    }
+}
+
 /// A finding, for the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IssueEntry {

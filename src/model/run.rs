@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
 
-/// The stages in the order that `run` takes them.
+/// The stages, in the order that `run` takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -18,9 +18,12 @@ pub enum Stage {
     Export,
     Push,
     Verify,
+    /// No part of a run: its own command.
+    Archive,
 }
 
 impl Stage {
+    /// Those of a run.
     pub const ALL: [Stage; 6] =
         [Stage::Load, Stage::Transform, Stage::Check, Stage::Export, Stage::Push, Stage::Verify];
 
@@ -32,6 +35,7 @@ impl Stage {
             Stage::Export => "export",
             Stage::Push => "push",
             Stage::Verify => "verify",
+            Stage::Archive => "archive",
         }
     }
 }
@@ -67,9 +71,12 @@ pub enum Part {
     Export,
     Push,
     Verify,
+    /// No part of a run.
+    Archive,
 }
 
 impl Part {
+    /// Those of a run.
     pub const ALL: [Part; 9] = [
         Part::Prepare,
         Part::Load,
@@ -102,6 +109,7 @@ impl Part {
             Part::Export => "export",
             Part::Push => "push",
             Part::Verify => "verify",
+            Part::Archive => "archive",
         }
     }
 }
@@ -115,6 +123,7 @@ impl From<Stage> for Part {
             Stage::Export => Part::Export,
             Stage::Push => Part::Push,
             Stage::Verify => Part::Verify,
+            Stage::Archive => Part::Archive,
         }
     }
 }

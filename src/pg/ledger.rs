@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::Manifest;
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 7] = [
+const MIGRATIONS: [(i32, &str, &str); 8] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i32, &str, &str); 7] = [
     (5, "signoff", include_str!("../../sql/ledger/V005__signoff.sql")),
     (6, "column digests", include_str!("../../sql/ledger/V006__column_digests.sql")),
     (7, "left behind", include_str!("../../sql/ledger/V007__left_behind.sql")),
+    (8, "archive", include_str!("../../sql/ledger/V008__archive.sql")),
 ];
 
 /// The version of the ledger that this program makes.

@@ -136,7 +136,7 @@ pub struct SnapshotFile {
 /// The staging file or the decisions cannot be read.
 pub fn run(options: Options<'_>) -> Result<Report> {
     let manifest = options.snapshot.manifest();
-    let staging = options.staging.filter(|staging| work::is_of(staging, &manifest.id).unwrap_or(false));
+    let staging = options.staging.filter(|staging| staging.holds(&manifest.id).unwrap_or(false));
     let here = Here { staging, mask: !options.show_values, most: options.examples };
     let decisions = Decisions::read(options.project, options.clinic)?;
     let issues = match staging {

@@ -57,21 +57,6 @@ pub struct Model {
     pub built_at: Option<String>,
 }
 
-/// Whether the staging file still holds what the snapshot was made of.
-pub(super) fn is_of(staging: &Staging, snapshot: &str) -> Result<bool> {
-    let stages = staging.stages()?;
-    let of = |stage: Stage| stages.iter().find(|row| row.stage == stage);
-    let Some(export) = of(Stage::Export) else { return Ok(false) };
-    let check = of(Stage::Check).and_then(|row| row.output.as_ref());
-    let transform = of(Stage::Transform).and_then(|row| row.output.as_ref());
-    let load = of(Stage::Load).and_then(|row| row.output.as_ref());
-    let read = |stage: Stage| of(stage).and_then(|row| row.input.as_ref());
-    Ok(export.output.as_deref() == Some(snapshot)
-        && export.input.as_ref() == check
-        && read(Stage::Check) == transform
-        && read(Stage::Transform) == load)
-}
-
 /// What each stage took the last time that it made this: the first ones as the staging file has them, push and verify of
 /// this snapshot on this target.
 pub(super) fn stages(staging: Option<&Staging>, manifest: &Manifest, target: &str) -> Result<Vec<StageRun>> {

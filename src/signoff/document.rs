@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::Options;
 use crate::model::hex;
 use crate::model::ident::{ClinicName, TableName};
-use crate::model::manifest::{IssueEntry, Manifest, ModelVersion, SourceFile};
+use crate::model::manifest::{IssueEntry, ModelVersion, SourceFile};
 
 /// Version of its form.
 const FORMAT: u32 = 1;
@@ -132,7 +132,7 @@ pub(super) fn of(options: &Options<'_>, accepted: Vec<Accepted>, open: Vec<Open>
         program: concat!("trasvase ", env!("CARGO_PKG_VERSION")).to_owned(),
         snapshot: manifest.id.clone(),
         catalog_hash: manifest.catalog_hash.clone(),
-        files: files(manifest),
+        files: manifest.files().collect(),
         sources: manifest
             .sources
             .iter()
@@ -156,19 +156,6 @@ pub(super) fn of(options: &Options<'_>, accepted: Vec<Accepted>, open: Vec<Open>
         report: Vec::new(),
         seal: String::new(),
     }
-}
-
-fn files(manifest: &Manifest) -> Vec<SourceFile> {
-    let tables = manifest.tables.iter().map(|one| (&one.file, one.bytes, &one.sha256));
-    let golden = manifest.golden.iter().map(|one| (&one.file, one.bytes, &one.sha256));
-    let records = manifest.records.iter().map(|one| (&one.file, one.bytes, &one.sha256));
-    let file = |(name, bytes, sha256): (&String, u64, &String)| SourceFile {
-        name: name.clone(),
-        bytes,
-        sha256: sha256.clone(),
-    };
-    let rejects = manifest.rejects.iter().map(|one| (&one.file, one.bytes, &one.sha256));
-    tables.chain(golden).chain(records).chain(rejects).map(file).collect()
 }
 
 pub(super) fn open(issue: &IssueEntry) -> Open {

@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
-use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, RejectsEntry, TableEntry};
+use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, RejectsEntry, SourceFile, TableEntry};
 use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
@@ -107,9 +107,7 @@ impl Snapshot {
             fs::rename(partial, &folder)
                 .with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
         }
-        let latest = snapshots.join("latest.partial");
-        write_synced(&latest, manifest.id.as_bytes())?;
-        fs::rename(&latest, snapshots.join("latest"))?;
+        mark_latest(snapshots, &manifest.id)?;
         Self::open(&folder)
     }
 
@@ -174,21 +172,49 @@ impl Snapshot {
     /// # Errors
     /// The first file that is missing or differs, by name.
     pub fn verify_files(&self) -> Result<()> {
-        let Manifest { tables, golden, records, rejects, .. } = &self.manifest;
-        let of_tables = tables.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        let of_golden = golden.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        let of_records = records.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        let of_rejects = rejects.iter().map(|entry| (&entry.file, &entry.sha256, entry.bytes));
-        for (file, sha256, bytes) in of_tables.chain(of_golden).chain(of_records).chain(of_rejects) {
-            let path = self.folder.join(file);
+        for SourceFile { name, bytes, sha256 } in self.manifest.files() {
+            let path = self.folder.join(name);
             let found = hash_file(&path)
                 .map_err(|error| Failure::failed(format!("{error:#}")).hint(t!("snapshot.damaged_hint")))?;
-            if found != (sha256.clone(), bytes) {
+            if found != (sha256, bytes) {
                 return Err(damaged(&path));
             }
         }
         Ok(())
     }
+}
+
+/// Takes over a folder that came from elsewhere: it gets its id as its name, and is the latest where there is none.
+///
+/// # Errors
+/// It is not the snapshot with this id, or a file is not what its manifest names.
+pub fn adopt(partial: &Path, snapshots: &Path, id: &str) -> Result<Snapshot> {
+    let found = Snapshot::open(partial)?;
+    if found.id() != id {
+        return Err(damaged(partial));
+    }
+    found.verify_files()?;
+    let folder = snapshots.join(found.id());
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::rename(partial, &folder).with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
+    if !snapshots.join("latest").is_file() {
+        mark_latest(snapshots, found.id())?;
+    }
+    Snapshot::open(&folder)
+}
+
+/// A manifest by its text; none where it is not the one that its id names.
+pub fn manifest(text: &[u8]) -> Option<Manifest> {
+    let manifest: Manifest = serde_json::from_slice(text).ok()?;
+    (manifest_id(&manifest).ok()? == manifest.id).then_some(manifest)
+}
+
+fn mark_latest(snapshots: &Path, id: &str) -> Result<()> {
+    let latest = snapshots.join("latest.partial");
+    write_synced(&latest, id.as_bytes())?;
+    Ok(fs::rename(&latest, snapshots.join("latest"))?)
 }
 
 /// Ids of the snapshots in a folder, sorted.

@@ -1,5 +1,6 @@
 //! The staging file: one DuckDB database a clinic, its lock, its limits, and the functions that models may call.
 
+mod archives;
 mod functions;
 mod local_time;
 mod lock;
@@ -20,6 +21,7 @@ use crate::config::{Clinic, Project};
 use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
 
+pub use archives::Archived;
 pub use functions::REVISION as FUNCTIONS_REVISION;
 pub use lock::Lock;
 pub use own_steps::OwnStepRow;

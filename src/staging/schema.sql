@@ -225,3 +225,21 @@ create table if not exists meta.command (
   started_at timestamptz not null,
   ended_at timestamptz,
 );
+
+-- one row an archive of a snapshot in a bucket, read back and found whole
+create table if not exists meta.archive (
+  snapshot varchar not null,
+  bucket varchar not null,
+  -- what the keys of its objects begin with
+  prefix varchar not null,
+  objects bigint not null,
+  bytes bigint not null,
+  -- SHA-256 (hex) of archive.json
+  index_sha256 varchar not null,
+  -- of the object that may be deleted first; null where only a legal hold keeps them
+  retain_until timestamptz,
+  legal_hold boolean not null,
+  who varchar not null,
+  archived_at timestamptz not null,
+  primary key (snapshot, bucket, prefix),
+);

@@ -1,5 +1,6 @@
 //! The command line as a person or a script meets it: words, exit codes, files.
 
+mod archive;
 mod canary;
 mod clinic;
 mod desk;

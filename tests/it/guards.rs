@@ -33,8 +33,8 @@ fn read(path: &Path) -> String {
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 9] =
-        ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "http", "config"];
-    const STAGES: [&str; 17] = [
+        ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "aws", "http", "config"];
+    const STAGES: [&str; 18] = [
         "load",
         "transform",
         "check",
@@ -52,6 +52,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "profile",
         "commands",
         "notify",
+        "archive",
     ];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);

@@ -123,8 +123,8 @@ async fn interruptible<T>(canceller: Canceller, work: impl Future<Output = Resul
     result
 }
 
-/// Waits for a connection; on Ctrl-C it is dropped.
-async fn droppable<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Waits for work that leaves nothing behind, such as connecting; on Ctrl-C it is dropped.
+pub(in crate::cli) async fn droppable<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::pin!(work);
     loop {
         tokio::select! {

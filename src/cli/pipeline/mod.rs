@@ -37,7 +37,7 @@ use crate::pg::Target;
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
 use books::row_of;
-pub(super) use connection::Connection;
+pub(super) use connection::{Connection, droppable};
 use phases::{PartDone, Phase};
 pub(super) use own::{OwnDone, OwnState};
 pub(super) use proof::{held, prove};

@@ -32,6 +32,7 @@ impl Pipeline<'_> {
             Stage::Export => self.export().map(Report::Export),
             Stage::Push => self.push().map(Report::Push),
             Stage::Verify => self.verify().map(Report::Verify),
+            Stage::Archive => anyhow::bail!("archive is a command of its own"),
         }
     }
 

@@ -8,16 +8,17 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 use rust_i18n::t;
+use sha2::{Digest as _, Sha256};
 
 use super::damaged;
 use crate::error::{Failure, interrupt};
-use crate::model::private;
+use crate::model::{hex, private};
 use crate::sources::SourceFile;
 
 /// What every database that is not encrypted begins with.
@@ -39,6 +40,16 @@ pub fn logs(path: &Path) -> Vec<PathBuf> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let logs = ["-wal", "-journal"].map(|end| beside(&path, end));
     logs.into_iter().filter(|log| fs::metadata(log).is_ok_and(|file| file.len() > 0)).collect()
+}
+
+/// Where the copy of a file lies: as the file does in the clinic's folder, if it does.
+pub fn place(shown: &str) -> PathBuf {
+    let path = Path::new(shown);
+    if path.components().all(|part| matches!(part, Component::Normal(_))) {
+        return path.to_path_buf();
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Path::new("elsewhere").join(&hex(Sha256::digest(shown))[..16]).join(name)
 }
 
 /// Copies a database to `to`, 0600 in a folder of 0700, written beside and renamed.
@@ -187,4 +198,19 @@ fn remove(path: &Path) -> Result<()> {
 
 fn unreadable(file: &SourceFile, error: &std::io::Error) -> Failure {
     Failure::failed(t!("load.cannot_read", path = file.shown, error = error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_lies_below_its_folder_and_no_two_in_one_place() {
+        assert_eq!(place("sources/x.db"), Path::new("sources/x.db"));
+        let places = [place("/srv/x.db"), place("../x.db"), place("sources/../../x.db"), place("/srv2/x.db")];
+        for (at, one) in places.iter().enumerate() {
+            assert!(one.is_relative() && !one.to_string_lossy().contains(".."), "{one:?}");
+            assert!(!places[..at].contains(one), "{one:?}");
+        }
+    }
 }

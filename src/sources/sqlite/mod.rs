@@ -28,7 +28,7 @@ use crate::config::{Empty, SourceConfig, nearest};
 use crate::error::{self, Failure, interrupt};
 
 pub(super) use self::copy::MAGIC;
-pub use self::copy::{copy, is_database, logs};
+pub use self::copy::{copy, is_database, logs, place};
 pub use self::unread::unread;
 
 /// Rows between two looks at the interrupt flag, and between two tellings of progress.

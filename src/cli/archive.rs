@@ -1,0 +1,464 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Subcommand;
+use rust_i18n::t;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::context::Context;
+use super::journal::Journal;
+use super::output::{self, Page, Table};
+use super::pipeline::droppable;
+use super::progress::{Both, Progress};
+use super::{aws, entity};
+use crate::archive::{self, Fault, Found, Identities, Indexed, Plan, Problem, Report, Restored};
+use crate::aws::Bucket;
+use crate::config::{Archive, Clinic, Project};
+use crate::error::Failure;
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::pg::embedded::{self, Status};
+use crate::pg::{Purpose, Session, Target};
+use crate::snapshot::Snapshot;
+use crate::staging::{Access, Archived, StageRun, Staging, private_folder};
+
+/// Store a snapshot with all that it was made of where nobody can delete it, and read it back
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// The snapshot (the beginning of its id); the latest where not given
+    #[arg(value_name = "SNAPSHOT")]
+    snapshot: Option<String>,
+    /// Only print what would be stored, and for how long
+    #[arg(long)]
+    dry_run: bool,
+    /// Who archives; git's user.name where not given, else the machine's user
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the archives of a clinic in the bucket
+    List {
+        /// The clinic
+        clinic: Option<ClinicName>,
+    },
+    /// Read every object again: it is there, it is what was stored, and it is still kept
+    Verify {
+        /// The clinic
+        clinic: Option<ClinicName>,
+        /// Only this snapshot's archive (the beginning of its id)
+        #[arg(value_name = "SNAPSHOT")]
+        snapshot: Option<String>,
+    },
+    /// Bring a snapshot back, for push and verify on this machine
+    Restore {
+        /// The clinic
+        clinic: ClinicName,
+        /// The snapshot (the beginning of its id)
+        #[arg(value_name = "SNAPSHOT")]
+        snapshot: String,
+        /// The file with the age key that opens a sealed archive
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+    },
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase archive acme --dry-run
+  trasvase archive acme --target production
+  trasvase archive list acme
+  trasvase archive verify acme
+  trasvase archive restore acme 3f2a91c0";
+
+/// The variable that names the bucket.
+const BUCKET: &str = "S3_WORM_BUCKET";
+/// So much of a snapshot's id is shown, which names it.
+const SHOWN: usize = 12;
+
+/// What was archived, and what the target's ledger says of it.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    report: Report,
+    /// Batches of the snapshot that the ledger now knows as archived.
+    batches: Vec<String>,
+    /// Why the ledger does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_noted: Option<String>,
+}
+
+/// A proven archive.
+#[derive(Debug, Serialize)]
+struct Proven {
+    #[serde(flatten)]
+    found: Found,
+    problems: Vec<Problem>,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        match &self.action {
+            None => self.archive(context),
+            Some(Action::List { clinic }) => Desk::open(context, clinic.as_ref())?.list(),
+            Some(Action::Verify { clinic, snapshot }) => {
+                Desk::open(context, clinic.as_ref())?.verify(snapshot.as_deref())
+            }
+            Some(Action::Restore { clinic, snapshot, identity }) => {
+                let identities = identity.as_deref().map(Identities::read).transpose()?;
+                Desk::open(context, Some(clinic))?.restore(snapshot, identities.as_ref())
+            }
+        }
+    }
+
+    fn archive(&self, context: &Context) -> Result<()> {
+        let desk = Desk::open(context, self.clinic.as_ref())?;
+        let (project, clinic) = (&desk.project, &desk.clinic);
+        let snapshot = Snapshot::find(&project.snapshots_dir(&clinic.name), self.snapshot.as_deref())?;
+        let access = match self.dry_run || !project.duckdb_path(&clinic.name).is_file() {
+            true => Access::ReadOnly,
+            false => Access::Write,
+        };
+        let staging = Staging::open(project, clinic, access, &context.limits())?;
+        desk.wait(desk.bucket.keeps())?;
+        let options = archive::Options {
+            project,
+            clinic,
+            settings: &desk.settings,
+            staging: &staging,
+            snapshot: &snapshot,
+            bucket: &desk.bucket,
+            who: entity::who(project, self.who.as_deref()),
+        };
+        if self.dry_run {
+            let work = tempfile::tempdir_in(project.staging_dir(&clinic.name))?;
+            let (plan, _) = archive::prepare(&options, work.path())?;
+            return output::show(context.format(), &plan, |plan| {
+                planned(plan).line(t!("archive.nothing_yet"))
+            });
+        }
+        let report = desk.journaled("archive", |observer| {
+            let work = archive::work_folder(project, &clinic.name).join(snapshot.id());
+            private_folder(&work)?;
+            let (plan, contents) = archive::prepare(&options, &work)?;
+            let report = desk.wait(archive::run(&options, plan, &contents, &work, observer))?;
+            Ok((report.archived.objects, counts(&report), report))
+        })?;
+        let noted = desk.note(&report.archived);
+        let (batches, not_noted) = match noted {
+            Ok(batches) if batches.is_empty() => (batches, Some(t!("archive.not_pushed").into_owned())),
+            Ok(batches) => (batches, None),
+            Err(error) => (Vec::new(), Some(Failure::from_anyhow(&error).message)),
+        };
+        let answer = Answer { report, batches, not_noted };
+        output::show(context.format(), &answer, |answer| answer.page(&clinic.name))
+    }
+}
+
+/// What every archive command works with.
+struct Desk<'a> {
+    context: &'a Context,
+    project: Project,
+    clinic: Clinic,
+    settings: Archive,
+    bucket: Bucket,
+    runtime: Runtime,
+}
+
+impl<'a> Desk<'a> {
+    fn open(context: &'a Context, clinic: Option<&ClinicName>) -> Result<Self> {
+        let (project, clinic) = context.clinic(clinic)?;
+        let Some(settings) = clinic.archive.clone() else {
+            return Err(Failure::usage(t!("archive.no_section", clinic = clinic.name))
+                .hint(t!("config.archive_retention_hint"))
+                .into());
+        };
+        let runtime = Runtime::new()?;
+        let bucket = aws::bucket(context, &project, &runtime, BUCKET)?;
+        Ok(Self { context, project, clinic, settings, bucket, runtime })
+    }
+
+    fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime.block_on(droppable(work))
+    }
+
+    /// Does work that the run's log tells of.
+    fn journaled<T>(
+        &self,
+        command: &str,
+        work: impl FnOnce(&Both<'_>) -> Result<(u64, serde_json::Value, T)>,
+    ) -> Result<T> {
+        let journal = Journal::begin(&self.project, &self.clinic.name, command)?;
+        let progress = Progress::new(self.context.global.log_level);
+        let begun = Instant::now();
+        journal.stage_started(Stage::Archive);
+        let done = work(&Both(&progress, &journal));
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match done {
+            Ok((objects, counts, done)) => {
+                let took = StageRun {
+                    run: journal.run(),
+                    stage: Stage::Archive.to_string(),
+                    target: Some(self.bucket.name().to_owned()),
+                    output: None,
+                    rows: objects,
+                    milliseconds,
+                    peak_bytes: None,
+                    peak_of_stage: false,
+                    ended_at: chrono::Utc::now().to_rfc3339(),
+                };
+                journal.stage_finished(Stage::Archive, &took, &counts);
+                journal.finish(0, None);
+                Ok(done)
+            }
+            Err(error) => {
+                let failure = Failure::from_anyhow(&error);
+                journal.stage_failed(Stage::Archive, milliseconds, &failure);
+                journal.finish(failure.kind.exit_code(), Some(&failure));
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes it into the target's ledger; a private server that was never started is not made for it.
+    fn note(&self, archived: &Archived) -> Result<Vec<String>> {
+        let name = self.context.global.target.as_deref();
+        let is_embedded = Target::chosen(&self.project, name)? == "embedded";
+        if is_embedded && embedded::status(&self.project.postgres_dir())? == Status::Absent {
+            return Ok(Vec::new());
+        }
+        let target = Target::resolve(&self.project, Some(&self.clinic), name)?;
+        self.wait(async {
+            let session = Session::open(&target, Purpose::Write).await?;
+            archive::ledger::note(&session.client, &self.clinic.name, archived).await
+        })
+    }
+
+    fn found(&self) -> Result<Vec<(Found, Option<Indexed>)>> {
+        self.wait(archive::list(&self.bucket, &self.settings, &self.clinic))
+    }
+
+    fn list(&self) -> Result<()> {
+        let found: Vec<Found> = self.found()?.into_iter().map(|(found, _)| found).collect();
+        output::show(self.context.format(), found.as_slice(), |found| {
+            if found.is_empty() {
+                return Page::new().line(t!("archive.none", bucket = self.bucket.name()));
+            }
+            Page::new().table(listed(found))
+        })
+    }
+
+    /// The archives whose snapshot's id begins so.
+    fn named(&self, snapshot: Option<&str>) -> Result<Vec<(Found, Option<Indexed>)>> {
+        let mut found = self.found()?;
+        found.retain(|(one, _)| snapshot.is_none_or(|id| one.snapshot.starts_with(id)));
+        if found.is_empty() {
+            let clinic = &self.clinic.name;
+            return Err(Failure::failed(t!(
+                "archive.no_archive",
+                bucket = self.bucket.name(),
+                clinic = clinic
+            ))
+            .hint(format!("trasvase archive list {clinic}"))
+            .into());
+        }
+        Ok(found)
+    }
+
+    fn verify(&self, snapshot: Option<&str>) -> Result<()> {
+        let progress = Progress::new(self.context.global.log_level);
+        let mut proven = Vec::new();
+        for (found, indexed) in self.named(snapshot)? {
+            let problems = match indexed {
+                Some(indexed) => self.wait(archive::prove(&self.bucket, &indexed, &progress))?,
+                None => vec![Problem {
+                    name: found.snapshot.clone(),
+                    key: found.snapshot.clone(),
+                    fault: Fault::Unfinished,
+                }],
+            };
+            proven.push(Proven { found, problems });
+        }
+        let problems = proven.iter().map(|one| one.problems.len()).sum::<usize>();
+        output::show(self.context.format(), proven.as_slice(), proof)?;
+        match problems {
+            0 => Ok(()),
+            count => Err(Failure::findings(t!("archive.problems", count = count)).into()),
+        }
+    }
+
+    fn restore(&self, snapshot: &str, identities: Option<&Identities>) -> Result<()> {
+        let progress = Progress::new(self.context.global.log_level);
+        let mut found = self.named(Some(snapshot))?;
+        let (one, indexed) = match (found.pop(), found.is_empty()) {
+            (Some(one), true) => one,
+            _ => return Err(Failure::usage(t!("archive.several", id = snapshot)).into()),
+        };
+        let Some(indexed) = indexed else {
+            return Err(Failure::findings(t!("archive.unfinished", snapshot = one.snapshot)).into());
+        };
+        let restored = self.wait(archive::restore(
+            &self.project,
+            &self.clinic,
+            &self.bucket,
+            &indexed,
+            identities,
+            &progress,
+        ))?;
+        output::show(self.context.format(), &restored, |restored| self.restored(restored))
+    }
+
+    fn restored(&self, restored: &Restored) -> Page {
+        let (clinic, id) = (&self.clinic.name, &restored.snapshot[..SHOWN.min(restored.snapshot.len())]);
+        let line = match restored.was_there {
+            true => t!("archive.was_there", snapshot = restored.snapshot),
+            false => t!(
+                "archive.restored",
+                snapshot = restored.snapshot,
+                files = output::count(restored.files),
+                size = output::size(restored.bytes)
+            ),
+        };
+        Page::new()
+            .line(line)
+            .line(format!("  → trasvase push {clinic} --snapshot {id}"))
+            .line(format!("  → trasvase verify {clinic} --snapshot {id}"))
+    }
+}
+
+fn counts(report: &Report) -> serde_json::Value {
+    serde_json::json!({
+        "bucket": report.archived.bucket,
+        "prefix": report.archived.prefix,
+        "objects": report.archived.objects,
+        "bytes": report.archived.bytes,
+        "sent": report.sent_objects,
+    })
+}
+
+impl Answer {
+    fn page(&self, clinic: &ClinicName) -> Page {
+        let (report, archived) = (&self.report, &self.report.archived);
+        let page = planned(&report.plan).line("").line(t!(
+            "archive.sent",
+            objects = output::count(report.sent_objects),
+            size = output::size(report.sent_bytes)
+        ));
+        let page = match report.extended {
+            0 => page,
+            count => page.line(t!("archive.extended", count = output::count(count))),
+        };
+        let page = match report.unchanged {
+            true => page.line(t!("archive.unchanged", at = output::moment(&archived.at))),
+            false => page.line(t!("archive.done", objects = output::count(archived.objects))),
+        };
+        let page = page.line(format!("SHA-256 archive.json: {}", archived.index_sha256));
+        let page = match &self.not_noted {
+            Some(why) => page.line(t!("archive.not_noted", why = why)),
+            None => page.line(t!("archive.noted", batches = self.batches.join(", "))),
+        };
+        page.line(format!("  → trasvase archive verify {clinic}"))
+    }
+}
+
+fn planned(plan: &Plan) -> Page {
+    let mut table =
+        Table::new([t!("archive.what"), t!("archive.objects"), t!("archive.size")]).right(&[1, 2]);
+    for area in &plan.areas {
+        table.row([area.area.clone(), output::count(area.objects), output::size(area.bytes)]);
+    }
+    table.row([t!("archive.all").into_owned(), output::count(plan.objects), output::size(plan.bytes)]);
+    let mut page =
+        Page::new().line(format!("s3://{}/{}", plan.bucket, plan.prefix)).table(table).line(kept(plan));
+    if plan.recipients > 0 {
+        page = page.line(t!("archive.for_recipients", count = plan.recipients));
+    }
+    page = match &plan.git {
+        Some(git) if git.dirty == 0 => page.line(t!("archive.commit", commit = git.commit)),
+        Some(git) => page.line(t!("archive.dirty", commit = git.commit, count = git.dirty)),
+        None => page.line(t!("archive.no_git")),
+    };
+    if !plan.gone.is_empty() {
+        page = page.line(t!("archive.gone", names = plan.gone.join(", ")));
+    }
+    match plan.left_out.is_empty() {
+        true => page,
+        false => page.line(t!("archive.left_out", names = plan.left_out.join(", "))),
+    }
+}
+
+/// How long it is kept, and from whom.
+fn kept(plan: &Plan) -> String {
+    let years = plan.mode.zip(plan.years).map(|(mode, years)| match mode {
+        crate::config::LockMode::Governance => t!("archive.governance", years = years),
+        crate::config::LockMode::Compliance => t!("archive.compliance", years = years),
+    });
+    let hold = plan.legal_hold.then(|| t!("archive.hold"));
+    years.into_iter().chain(hold).collect::<Vec<_>>().join("; ")
+}
+
+fn listed(found: &[Found]) -> Table {
+    let mut table = Table::new([
+        t!("archive.snapshot"),
+        t!("archive.when"),
+        t!("archive.objects"),
+        t!("archive.size"),
+        t!("archive.until"),
+    ])
+    .right(&[2, 3]);
+    for one in found {
+        table.row([
+            one.snapshot.chars().take(SHOWN).collect(),
+            one.at.as_deref().map_or_else(|| t!("archive.not_finished").into_owned(), output::moment),
+            output::count(one.objects),
+            output::size(one.bytes),
+            until(one),
+        ]);
+    }
+    table
+}
+
+fn until(one: &Found) -> String {
+    let day = one.until.as_ref().map(|until| until.chars().take(10).collect::<String>());
+    let hold = one.legal_hold.then(|| t!("archive.hold").into_owned());
+    let sealed = one.sealed.then(|| t!("archive.is_sealed").into_owned());
+    day.into_iter().chain(hold).chain(sealed).collect::<Vec<_>>().join("; ")
+}
+
+fn proof(proven: &[Proven]) -> Page {
+    proven.iter().fold(Page::new(), |page, one| {
+        let id: String = one.found.snapshot.chars().take(SHOWN).collect();
+        if one.problems.is_empty() {
+            let (objects, size) = (output::count(one.found.objects), output::size(one.found.bytes));
+            let until = until(&one.found);
+            return page.line(t!(
+                "archive.whole",
+                snapshot = id,
+                objects = objects,
+                size = size,
+                until = until
+            ));
+        }
+        let mut table = Table::new([t!("archive.object"), t!("archive.fault")]);
+        for problem in &one.problems {
+            table.row([problem.key.clone(), fault(problem.fault).into_owned()]);
+        }
+        page.line(t!("archive.broken", snapshot = id, count = one.problems.len())).table(table)
+    })
+}
+
+fn fault(fault: Fault) -> std::borrow::Cow<'static, str> {
+    match fault {
+        Fault::Missing => t!("archive.missing"),
+        Fault::Changed => t!("archive.changed"),
+        Fault::Unretained => t!("archive.unretained"),
+        Fault::Unfinished => t!("archive.not_finished"),
+    }
+}

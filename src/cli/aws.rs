@@ -1,0 +1,43 @@
+//! The way to AWS as a project has it: the environment, then `.env`, then the files of the AWS tools.
+
+use anyhow::Result;
+use rust_i18n::t;
+use tokio::runtime::Runtime;
+
+use super::context::Context;
+use super::pipeline::droppable;
+use crate::aws::{Access, Bucket, Given};
+use crate::config::Project;
+use crate::error::Failure;
+use crate::pg::variable;
+
+/// The bucket that a variable names.
+///
+/// # Errors
+/// It is not set, or nobody says who we are.
+pub(super) fn bucket(
+    context: &Context,
+    project: &Project,
+    runtime: &Runtime,
+    name: &'static str,
+) -> Result<Bucket> {
+    let Some(bucket) = variable(project, name)? else {
+        return Err(Failure::usage(t!("aws.no_variable", variable = name))
+            .hint(t!("aws.no_variable_hint", variable = name))
+            .into());
+    };
+    let access = runtime.block_on(droppable(Access::open(given(project)?, context.global.max_retries)))?;
+    Ok(Bucket::named(&access, bucket.expose()))
+}
+
+fn given(project: &Project) -> Result<Given> {
+    let of = |name| anyhow::Ok(variable(project, name)?.map(|value| value.expose().to_owned()));
+    Ok(Given {
+        profile: of("AWS_PROFILE")?,
+        region: of("AWS_REGION")?,
+        endpoint: of("AWS_ENDPOINT_URL_S3")?.or(of("AWS_ENDPOINT_URL")?),
+        key_id: of("AWS_ACCESS_KEY_ID")?,
+        secret: of("AWS_SECRET_ACCESS_KEY")?,
+        token: of("AWS_SESSION_TOKEN")?,
+    })
+}
