@@ -195,7 +195,7 @@ fn endpoint<'a>(options: &Options<'_>, embed: &'a Embed) -> Result<Endpoint<'a>>
         None => Ok(None),
     };
     let url = value(&embed.url)?.map_or_else(|| OPENAI.to_owned(), |url| url.expose().to_owned());
-    Ok(Endpoint::new(&url, value(&embed.key)?, embed, options.clinic.name.as_str()))
+    Ok(Endpoint::new(&url, value(&embed.key)?.as_ref(), embed, options.clinic.name.as_str()))
 }
 
 fn keep(staging: &Staging, embed: &Embed, batch: &[(String, String)], vectors: &[String]) -> Result<()> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::cli::status::{self, ClinicStatus, ShownStep};
+use crate::model::run::Stage;
 
 /// What whoever holds the state has to do after a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,9 @@ impl State {
 
     /// The steps of the clinic that is looked into.
     pub(super) fn steps(&self) -> Vec<ShownStep> {
-        self.clinics[self.clinic].status.as_ref().map(ClinicStatus::rows).unwrap_or_default()
+        let all = self.clinics[self.clinic].status.as_ref().map(ClinicStatus::rows).unwrap_or_default();
+        // What is no part of a run is a command of its own.
+        all.into_iter().filter(|step| step.name != Stage::Archive.as_str()).collect()
     }
 
     pub(super) fn place(&self) -> Option<&Place> {
@@ -192,7 +195,6 @@ pub(super) fn first_open(status: &ClinicStatus) -> Option<(status::State, String
 pub(super) mod tests {
     use super::*;
     use crate::config::Moment;
-    use crate::model::run::Stage;
 
     /// A clinic with two stages done, one out of date, and two own steps.
     pub(in crate::cli::menu) fn example(name: &str) -> ClinicStatus {

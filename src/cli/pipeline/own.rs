@@ -95,7 +95,7 @@ impl Pipeline<'_> {
         self.journal.own_step_ended(own, milliseconds, done.is_ok());
         match done {
             Ok(()) => {
-                self.progress.stage_done(own.stage, &text, milliseconds);
+                self.progress.done(own.stage.into(), &text, milliseconds);
                 Ok(())
             }
             Err(error) => Err(self.own_failure(own, &error, outcome).into()),
