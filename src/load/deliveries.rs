@@ -88,28 +88,29 @@ pub(super) fn all_there(clinic: &Clinic, source: &Surveyed, known: Option<&Known
         .hint(t!("load.deliveries_gone_hint", clinic = clinic.name, source = source.name)))
 }
 
-/// Takes the rows of earlier deliveries into the table that is being built.
-pub(super) fn carry_over(staging: &Staging, source: &Surveyed, new: &str) -> Result<()> {
+/// The column of a source's table that holds documents, if there is one.
+pub(super) fn document_column(staging: &Staging, source: &str) -> Result<Option<String>> {
+    let found = staging.rows(
+        &format!(
+            "select column_name from duckdb_columns() where database_name = current_database() and schema_name = 'raw' \
+             and table_name = {} and data_type = 'JSON'",
+            literal(source)
+        ),
+        |row| row.get(0),
+    )?;
+    Ok(found.into_iter().next())
+}
+
+/// Takes the rows of earlier deliveries, with these columns, into the table that is being built; it may have more.
+pub(super) fn carry_over(staging: &Staging, source: &Surveyed, new: &str, columns: &[String]) -> Result<()> {
     let (number, name) = (source.number, literal(&source.name));
     let id = format!("(_id & ((1::bigint << 50) - 1)) | ({number}::bigint << 50)");
+    let columns = columns.iter().map(|column| format!("{}, ", quoted(column))).collect::<String>();
     staging.execute(&format!(
-        "create or replace table raw.{} as select * replace ({id} as _id) from raw.{};
+        "insert into raw.{} ({columns}_id) select {columns}{id} from raw.{};
          update meta.superseded set _id = {id} where source = {name};",
         quoted(new),
         quoted(&source.name)
-    ))
-}
-
-/// Gives a table of documents the columns of fields that its earlier deliveries did not have, before the last one, which holds
-/// the whole document.
-pub(super) fn widen(staging: &Staging, table: &str, columns: &[String], added: &[String]) -> Result<()> {
-    let Some((document, before)) = columns.split_last().filter(|_| !added.is_empty()) else { return Ok(()) };
-    let kept = before.iter().map(|name| quoted(name));
-    let new = added.iter().map(|name| format!("null::varchar as {}", quoted(name)));
-    let list = kept.chain(new).chain([quoted(document)]).collect::<Vec<_>>().join(", ");
-    let table = quoted(table);
-    staging.execute(&format!(
-        "create or replace table raw.{table} as select {list}, _id, _file, _row from raw.{table}"
     ))
 }
 

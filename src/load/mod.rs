@@ -5,6 +5,7 @@
 //! read into a table beside its old one, counted a second time by other means, and swapped in, in one transaction
 //! (`table`). A source that fails leaves everything of it as it was.
 
+mod append;
 mod books;
 mod copies;
 mod deliveries;

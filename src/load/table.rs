@@ -1,12 +1,11 @@
 //! Reads one source into its raw table.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 
-use anyhow::{Result, anyhow};
-use duckdb::params;
+use anyhow::Result;
 use rust_i18n::t;
 
+use super::append;
 use super::books::{self, Known};
 use super::deliveries;
 use super::header;
@@ -14,16 +13,13 @@ use super::plan::Reason;
 use super::survey::Surveyed;
 use super::unpack;
 use super::{FileReport, Options, SourceReport};
-use crate::error::{self, Failure, interrupt};
-use crate::model::ident::quoted;
+use crate::error::Failure;
+use crate::model::ident::{literal, quoted};
 use crate::model::run::{Event, Observer, Stage};
 use crate::sources::{
-    self, Dialect, Fields, Finding, Frozen, Opened, Origin, Portion, Severity, SourceFile, Survey, Totals,
+    self, Dialect, Fields, Finding, Frozen, Opened, Origin, Severity, SourceFile, Survey, Totals,
 };
 use crate::staging::Staging;
-
-/// Batches that may wait between reading and appending; they bound the memory together with the batches' size.
-const WAITING: usize = 2;
 
 /// Builds the source's table beside the old one, checks it, and swaps it in with its books, in one transaction.
 pub(super) fn load(
@@ -44,7 +40,7 @@ pub(super) fn load(
         let mut table = Table::new(options, surveyed, observer);
         match (&new, known) {
             (Some(new), Some(known)) => {
-                table.earlier(books::report(staging, &surveyed.name)?)?;
+                table.earlier(books::report(staging, &surveyed.name)?);
                 books::forget_settings(staging, &surveyed.name)?;
                 table.read_new(known, new)?;
             }
@@ -78,6 +74,10 @@ struct Table<'a> {
     surveyed: &'a Surveyed,
     observer: &'a dyn Observer,
     columns: Vec<String>,
+    /// The column of documents that holds each as a whole.
+    document: Option<String>,
+    /// The files by their numbers, those of earlier deliveries first.
+    paths: Vec<String>,
     /// Of documents, the columns of all files.
     fields: Option<Arc<Fields>>,
     /// All names are those of the first file's header.
@@ -88,16 +88,27 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(options: &'a Options<'a>, surveyed: &'a Surveyed, observer: &'a dyn Observer) -> Self {
-        let (columns, files, findings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { options, surveyed, observer, columns, fields: None, named: false, files, findings }
+        Self {
+            options,
+            surveyed,
+            observer,
+            columns: Vec::new(),
+            document: None,
+            paths: Vec::new(),
+            fields: None,
+            named: false,
+            files: Vec::new(),
+            findings: Vec::new(),
+        }
     }
 
     fn read(&mut self, frozen: Option<&Known>) -> Result<()> {
         let surveyed = self.surveyed;
         if let (true, Some(columns)) = (surveyed.parts.is_empty(), &surveyed.config.optional_columns) {
             (self.columns, self.findings) = sources::named(columns);
-            return self.create(None);
+            return self.create();
         }
+        self.paths = surveyed.parts.iter().map(|(file, _)| file.shown.clone()).collect();
         self.fields = sources::fields(&surveyed.parts, &surveyed.config, &[])?;
         for (number, (file, survey)) in (1u64..).zip(&surveyed.parts) {
             self.read_part(number, (file, survey), frozen)?;
@@ -106,26 +117,29 @@ impl<'a> Table<'a> {
     }
 
     /// Begins with what earlier deliveries gave.
-    fn earlier(&mut self, report: SourceReport) -> Result<()> {
-        deliveries::carry_over(self.options.staging, self.surveyed, &building(&self.surveyed.name))?;
+    fn earlier(&mut self, report: SourceReport) {
         self.columns = report.columns;
         self.named = self.surveyed.config.header_row != Some(0);
         self.files = report.files;
         self.findings = report.findings;
         self.findings.retain(|finding| !deliveries::FOUND.contains(&finding.rule.as_str()));
-        Ok(())
     }
 
     /// Reads the files at these places behind those that were read before.
     fn read_new(&mut self, known: &Known, places: &[usize]) -> Result<()> {
         let surveyed = self.surveyed;
+        let staging = self.options.staging;
         let new: Vec<_> = places.iter().map(|place| surveyed.parts[*place].clone()).collect();
+        self.paths = self.files.iter().map(|file| file.path.clone()).collect();
+        self.paths.extend(new.iter().map(|(file, _)| file.shown.clone()));
         self.fields = sources::fields(&new, &surveyed.config, &self.columns)?;
+        self.document = deliveries::document_column(staging, &surveyed.name)?;
+        let earlier = self.columns.clone();
         if let Some(fields) = &self.fields {
-            let added = header::only(fields.columns(), &self.columns);
-            deliveries::widen(self.options.staging, &building(&surveyed.name), &self.columns, &added)?;
             self.columns = fields.columns().to_vec();
         }
+        self.create()?;
+        deliveries::carry_over(staging, surveyed, &building(&surveyed.name), &earlier)?;
         for place in places {
             let (file, survey) = &surveyed.parts[*place];
             self.read_part(self.files.len() as u64 + 1, (file, survey), Some(known))?;
@@ -156,7 +170,8 @@ impl<'a> Table<'a> {
             if opened.document_column().is_none() && header::is_data(expected, &self.columns) {
                 return Err(self.not_the_header(file, expected, &self.columns));
             }
-            self.create(opened.document_column())?;
+            self.document = opened.document_column().map(str::to_owned);
+            self.create()?;
             self.named = opened.is_named();
         }
         let order = self.order(file, &opened)?;
@@ -164,17 +179,16 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn create(&self, document_column: Option<&str>) -> Result<()> {
-        let kind = |name: &str| if document_column == Some(name) { "json" } else { "varchar" };
-        let columns = self
-            .columns
-            .iter()
-            .map(|name| format!("{} {}", quoted(name), kind(name)))
-            .collect::<Vec<_>>()
-            .join(", ");
+    /// `_file` and `_row` are told from `_id`, and not kept a second time.
+    fn create(&self) -> Result<()> {
+        let kind = |name: &String| if self.document.as_ref() == Some(name) { "json" } else { "varchar" };
+        let columns = self.columns.iter().map(|name| format!("{} {}, ", quoted(name), kind(name)));
         self.options.staging.execute(&format!(
-            "create or replace table raw.{} ({columns}, _id bigint not null, _file varchar not null, _row bigint not null)",
-            quoted(&building(&self.surveyed.name))
+            "create or replace table raw.{} ({}_id bigint not null, _file varchar as ({}), _row bigint as (_id & {}))",
+            quoted(&building(&self.surveyed.name)),
+            columns.collect::<String>(),
+            file_of_id(&self.paths),
+            (1u64 << 36) - 1
         ))
     }
 
@@ -250,21 +264,13 @@ impl<'a> Table<'a> {
     ) -> Result<()> {
         let origin =
             Origin { source_number: self.surveyed.number, file_number: number, shown: file.shown.clone() };
-        let (totals, (counted, fingerprint)) = std::thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(WAITING);
-            let reader = scope.spawn(|| {
-                let sender = sender;
-                opened
-                    .read(&origin, &mut |portion| sender.send(portion).map_err(|_| anyhow!("nobody appends")))
-            });
-            let counter = scope.spawn(|| opened.count());
-            let appended = self.append(&origin, order, &receiver);
-            // A reader that still sends must not wait for ever.
-            drop(receiver);
-            let (read, counted) = (joined(reader), joined(counter));
-            appended?;
-            Ok::<_, anyhow::Error>((read?, counted?))
-        })?;
+        let table = append::Table {
+            staging: self.options.staging,
+            source: &self.surveyed.name,
+            name: &building(&self.surveyed.name),
+            document: self.document.as_deref(),
+        };
+        let (totals, (counted, fingerprint)) = table.take(&origin, opened, order, self.observer)?;
         if fingerprint != survey.fingerprint || !survey.still_holds(file) {
             return Err(Failure::failed(t!("load.changed_while_read", path = file.shown))
                 .hint(t!("load.changed_hint", clinic = self.options.clinic.name))
@@ -296,47 +302,6 @@ impl<'a> Table<'a> {
         }
         let detail = finding.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
         finding.clone().detail(format!("{}{detail}", file.shown))
-    }
-
-    fn append(&self, origin: &Origin, order: Option<&[usize]>, portions: &Receiver<Portion>) -> Result<()> {
-        // What every table has besides the file's columns comes last.
-        let order =
-            order.map(|order| order.iter().copied().chain(order.len()..order.len() + 3).collect::<Vec<_>>());
-        let (connection, source) = (self.options.staging.connection(), &self.surveyed.name);
-        let mut rows = connection.appender_to_db(&building(source), "raw").map_err(error::duckdb)?;
-        let mut errors = connection.appender_to_db("load_error", "meta").map_err(error::duckdb)?;
-        for portion in portions {
-            interrupt::check()?;
-            match portion {
-                Portion::Rows(batch) => {
-                    let batch = match &order {
-                        Some(order) => batch.project(order)?,
-                        None => batch,
-                    };
-                    rows.append_record_batch(batch).map_err(error::duckdb)?;
-                }
-                Portion::Refused(refusals) => {
-                    for refusal in refusals {
-                        let row = params![
-                            source,
-                            origin.shown,
-                            origin.file_number,
-                            refusal.record,
-                            refusal.line,
-                            refusal.cell,
-                            refusal.reason,
-                            refusal.detail
-                        ];
-                        errors.append_row(row).map_err(error::duckdb)?;
-                    }
-                }
-                Portion::Progress(amount) => {
-                    self.observer.event(&Event::Advanced { stage: Stage::Load, subject: source, amount });
-                }
-            }
-        }
-        rows.flush().map_err(error::duckdb)?;
-        errors.flush().map_err(error::duckdb)
     }
 
     /// The file's rows that really are in the table.
@@ -390,8 +355,16 @@ fn columns_changed(before: &[String], now: &[String]) -> Option<Finding> {
     (count > 0).then(|| Finding::new("columns_changed", Severity::Warning, count).detail(detail()))
 }
 
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+/// SQL for the path of an `_id`'s file.
+fn file_of_id(paths: &[String]) -> String {
+    match paths {
+        [] => "null::varchar".to_owned(),
+        [path] => literal(path),
+        paths => {
+            let paths = paths.iter().map(|path| literal(path)).collect::<Vec<_>>().join(", ");
+            format!("([{paths}])[(_id >> 36) & {}]", (1u64 << 14) - 1)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! Collects records into Arrow batches: one text column a header name, then `_id`, `_file`, `_row`.
+//! Collects records into Arrow batches: one text column a header name, then `_id`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
-use duckdb::arrow::array::{ArrayRef, Int64Array, StringArray, StringBuilder};
+use duckdb::arrow::array::{ArrayRef, Int64Array, StringBuilder};
 use duckdb::arrow::datatypes::{DataType, Field, Schema};
 use duckdb::arrow::record_batch::RecordBatch;
 use rust_i18n::t;
 
 use super::census::has_surrogates;
-use super::header::OWN_COLUMNS;
+use super::header::ID_COLUMN;
 use super::parser::Record;
 use super::{Emit, Finding, Portion, Refusal, Severity, Totals};
 use crate::config::Empty;
@@ -50,9 +50,7 @@ pub(super) struct Batcher<'a> {
     schema: Arc<Schema>,
     columns: Vec<StringBuilder>,
     ids: Vec<i64>,
-    rows: Vec<i64>,
     bytes: usize,
-    files: ArrayRef,
     refusals: Vec<Refusal>,
     destroyed: Vec<Destroyed>,
     /// Records that hold a NUL, and the line of the first.
@@ -72,18 +70,15 @@ struct Destroyed {
 impl<'a> Batcher<'a> {
     pub(super) fn new(origin: &'a Origin, names: &[String], empty: Empty) -> Self {
         let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let number = |name: &str| Field::new(name, DataType::Int64, false);
-        let [id, file, row] = OWN_COLUMNS;
-        let fields = names.iter().map(|name| text(name)).chain([number(id), text(file), number(row)]);
+        let fields =
+            names.iter().map(|name| text(name)).chain([Field::new(ID_COLUMN, DataType::Int64, false)]);
         Self {
             origin,
             empty,
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             columns: names.iter().map(|_| StringBuilder::new()).collect(),
             ids: Vec::with_capacity(ROWS),
-            rows: Vec::with_capacity(ROWS),
             bytes: 0,
-            files: Arc::new(StringArray::from(vec![origin.shown.as_str(); ROWS])),
             refusals: Vec::new(),
             destroyed: vec![Destroyed::default(); names.len()],
             nuls: (0, 0),
@@ -228,7 +223,6 @@ impl<'a> Batcher<'a> {
 
     fn end_row(&mut self, bytes: usize, emit: &mut Emit<'_>) -> Result<()> {
         self.ids.push(self.origin.id(self.record)?);
-        self.rows.push(self.record as i64);
         self.totals.rows += 1;
         self.bytes += bytes;
         if self.ids.len() >= ROWS || self.bytes >= BYTES {
@@ -244,11 +238,6 @@ impl<'a> Batcher<'a> {
                 self.columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
             arrays
                 .push(Arc::new(Int64Array::from(std::mem::replace(&mut self.ids, Vec::with_capacity(ROWS)))));
-            arrays.push(self.files.slice(0, count));
-            arrays.push(Arc::new(Int64Array::from(std::mem::replace(
-                &mut self.rows,
-                Vec::with_capacity(ROWS),
-            ))));
             self.bytes = 0;
             emit(Portion::Rows(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?))?;
         }

@@ -9,7 +9,8 @@ use super::{Finding, Severity, some_of};
 use crate::error::Failure;
 
 /// The columns that every raw table has besides those of its file.
-pub(super) const OWN_COLUMNS: [&str; 3] = ["_id", "_file", "_row"];
+pub(super) const ID_COLUMN: &str = "_id";
+const OWN_COLUMNS: [&str; 3] = [ID_COLUMN, "_file", "_row"];
 
 /// A header that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod archives;
 mod functions;
+mod intake;
 mod local_time;
 mod lock;
 pub mod numbers;
@@ -23,6 +24,7 @@ use crate::model::ident::literal;
 
 pub use archives::Archived;
 pub use functions::REVISION as FUNCTIONS_REVISION;
+pub use intake::Batches;
 pub use lock::Lock;
 pub use own_steps::OwnStepRow;
 pub use runs::{StageRun, Verified};
@@ -48,6 +50,7 @@ pub struct Limits {
 /// An open staging file.
 pub struct Staging {
     connection: Connection,
+    incoming: intake::Gate,
     path: PathBuf,
     _lock: Option<Lock>,
 }
@@ -77,7 +80,8 @@ impl Staging {
         use_utc(&connection)?;
         let handle = connection.interrupt_handle();
         interrupt::on_request(move || handle.interrupt());
-        let staging = Self { connection, path, _lock: lock };
+        let incoming = intake::Gate::register(&connection)?;
+        let staging = Self { connection, incoming, path, _lock: lock };
         if access == Access::Write {
             private_file(&staging.path)?;
             staging.execute(include_str!("schema.sql"))?;
@@ -100,7 +104,8 @@ impl Staging {
             .map_err(error::duckdb)?;
         let connection = Connection::open_in_memory_with_flags(config).map_err(error::duckdb)?;
         use_utc(&connection)?;
-        let staging = Self { connection, path: PathBuf::from(":memory:"), _lock: None };
+        let incoming = intake::Gate::register(&connection)?;
+        let staging = Self { connection, incoming, path: PathBuf::from(":memory:"), _lock: None };
         staging.execute(include_str!("schema.sql"))?;
         staging.describe_clinic(clinic)?;
         functions::register(&staging.connection, clinic)?;
