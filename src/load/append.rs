@@ -10,7 +10,7 @@ use duckdb::params;
 
 use crate::error::{self, interrupt};
 use crate::model::run::{Event, Observer, Stage};
-use crate::sources::{Fingerprint, Opened, Origin, Portion, Refusal, Totals};
+use crate::sources::{Finding, Fingerprint, Opened, Origin, Portion, Refusal, Totals};
 use crate::staging::Staging;
 
 /// Batches that may wait between reading and appending; they bound the memory together with the batches' size.
@@ -25,6 +25,17 @@ pub(super) struct Table<'a> {
     pub(super) document: Option<&'a str>,
 }
 
+/// What a file came to.
+pub(super) struct Taken {
+    pub(super) totals: Totals,
+    /// Records by an independent count.
+    pub(super) counted: u64,
+    /// The file while it was counted.
+    pub(super) fingerprint: Fingerprint,
+    /// What is wrong with the file.
+    pub(super) checked: Vec<Finding>,
+}
+
 /// What is appended.
 enum Piece {
     Rows(RecordBatch),
@@ -32,15 +43,14 @@ enum Piece {
 }
 
 impl Table<'_> {
-    /// Appends what a file holds, its columns in another order where one is given. What reading it came to, then what
-    /// counting it did.
+    /// Appends what a file holds, its columns in another order where one is given.
     pub(super) fn take(
         &self,
         origin: &Origin,
         opened: &Opened,
         order: Option<&[usize]>,
         observer: &dyn Observer,
-    ) -> Result<(Totals, (u64, Fingerprint))> {
+    ) -> Result<Taken> {
         // What every table has besides the file's columns comes last.
         let order: Option<Vec<usize>> =
             order.map(|order| order.iter().copied().chain([order.len()]).collect());
@@ -62,12 +72,14 @@ impl Table<'_> {
                     }
                 })
             });
-            let counter = scope.spawn(|| opened.count());
+            let counter = scope.spawn(|| Ok((opened.count()?, opened.check()?)));
             // The receiver goes with it: a reader that still sends must not wait for ever.
             let appended = self.append(origin, receiver);
             let (read, counted) = (joined(reader), joined(counter));
             appended?;
-            Ok((read?, counted?))
+            let totals = read?;
+            let ((counted, fingerprint), checked) = counted?;
+            Ok(Taken { totals, counted, fingerprint, checked })
         })
     }
 

@@ -25,6 +25,7 @@ use serde::Serialize;
 pub use self::plan::{Plan, Reason, Step};
 
 use self::copies::Copies;
+use self::extract::Stream;
 use self::survey::Surveyed;
 use crate::config::{Clinic, Project};
 use crate::error::interrupt;
@@ -125,8 +126,7 @@ pub fn ready(project: &Project, clinic: &Clinic, only: &[String]) -> Result<()> 
 /// # Errors
 /// Options of a source that cannot be, a file that is missing, empty, a folder, or no file of a known kind.
 pub fn plan(options: &Options<'_>) -> Result<Plan> {
-    let (_, _, plan) = prepare(options, None)?;
-    Ok(plan)
+    Ok(prepare(options, None)?.plan)
 }
 
 /// Loads what the plan says.
@@ -134,14 +134,22 @@ pub fn plan(options: &Options<'_>) -> Result<Plan> {
 /// # Errors
 /// As [`plan`], then the first source that fails; those before it stay loaded, it and those after it are as they were.
 pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
-    let (surveyed, known, plan) = prepare(options, Some(observer))?;
+    let Prepared { surveyed, known, plan, mut streams } = prepare(options, Some(observer))?;
     let staging = options.staging;
     books::release_numbers(staging, &plan)?;
     for name in &plan.removed {
         books::remove(staging, name)?;
         observer.event(&Event::Note { stage: Stage::Load, text: &t!("load.note.removed", source = name) });
     }
-    let sources = read(options, &surveyed, &known, &plan, observer)?;
+    let read = read(options, &surveyed, &known, &plan, observer);
+    // Where an extract broke off, its database says why.
+    let sources = match read {
+        Ok(sources) => sources,
+        Err(error) => return Err(broken_off(&surveyed, &mut streams).unwrap_or(error)),
+    };
+    for stream in &mut streams {
+        stream.wait()?;
+    }
     Ok(Report { sources, removed: plan.removed, unnamed: plan.unnamed })
 }
 
@@ -178,14 +186,27 @@ fn read(
     Ok(sources)
 }
 
-type Prepared = (Vec<Surveyed>, BTreeMap<String, books::Known>, Plan);
+/// Why a stream ended that was to give an extract, if one did.
+fn broken_off(surveyed: &[Surveyed], streams: &mut [Stream]) -> Option<anyhow::Error> {
+    let is_broken = surveyed.iter().flat_map(|source| &source.parts).any(|(_, survey)| survey.broke_off());
+    streams.iter_mut().filter(|_| is_broken).find_map(|stream| stream.wait().err())
+}
+
+struct Prepared {
+    surveyed: Vec<Surveyed>,
+    known: BTreeMap<String, books::Known>,
+    plan: Plan,
+    /// Databases that are still asked.
+    streams: Vec<Stream>,
+}
 
 /// Live sources are asked where somebody listens.
 fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Prepared> {
     let (folder, mut asked) = survey::find(options)?;
     let known = books::known(options.staging)?;
+    let mut streams = Vec::new();
     match observer {
-        Some(observer) => extract::all(options, &mut asked, &known, observer)?,
+        Some(observer) => streams = extract::all(options, &mut asked, &known, observer)?,
         None => extract::earlier(options, &mut asked)?,
     }
     let mut copies = Copies::new(options, observer.is_some())?;
@@ -209,5 +230,5 @@ fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Pre
             step.reason = step.reason.or(Some(Reason::Live));
         }
     }
-    Ok((surveyed, known, plan))
+    Ok(Prepared { surveyed, known, plan, streams })
 }

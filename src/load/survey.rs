@@ -49,6 +49,8 @@ pub(super) struct Asked<'a> {
     pub(super) config: &'a SourceConfig,
     pub(super) options_hash: String,
     pub(super) files: Vec<SourceFile>,
+    /// The extract that was asked for just now, which nobody need read for its hash.
+    pub(super) extract: Option<(SourceFile, Survey)>,
 }
 
 /// Finds the files of the sources that are asked for, after all options were found to be possible.
@@ -68,15 +70,16 @@ pub(super) fn find<'a>(options: &Options<'a>) -> Result<(sources::Folder, Vec<As
         .map(|(number, (name, config))| {
             let is_live = config.url.is_some();
             let files = if is_live { Vec::new() } else { folder.find(name, config)? };
-            Ok(Asked { name, number, config, options_hash: options_hash(config), files })
+            Ok(Asked { name, number, config, options_hash: options_hash(config), files, extract: None })
         })
         .collect();
     Ok((folder, asked?))
 }
 
-/// Reads every file once.
+/// Reads every file once; a database also where several sources name it.
 pub(super) fn all(asked: Vec<Asked<'_>>) -> Result<Vec<Surveyed>> {
-    asked.into_iter().map(one).collect()
+    let mut databases = BTreeMap::new();
+    asked.into_iter().map(|asked| one(asked, &mut databases)).collect()
 }
 
 /// Tables that hold rows and that no source reads, each with its database.
@@ -103,12 +106,19 @@ fn unknown(clinic: &Clinic, name: &str) -> Failure {
     }
 }
 
-fn one(asked: Asked<'_>) -> Result<Surveyed> {
-    let parts = asked
-        .files
-        .into_iter()
-        .map(|file| sources::survey(&file).map(|survey| (file, survey)))
-        .collect::<Result<Vec<_>>>()?;
+fn one(asked: Asked<'_>, databases: &mut BTreeMap<SourceFile, Survey>) -> Result<Surveyed> {
+    let mut parts = Vec::new();
+    for file in asked.files {
+        let extract = asked.extract.as_ref().filter(|(one, _)| *one == file).map(|(_, survey)| survey);
+        let survey = match extract.or_else(|| databases.get(&file)) {
+            Some(survey) => survey.clone(),
+            None => sources::survey(&file)?,
+        };
+        if survey.is_database() {
+            databases.insert(file.clone(), survey.clone());
+        }
+        parts.push((file, survey));
+    }
     Ok(Surveyed {
         name: asked.name.to_owned(),
         number: asked.number,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::append;
+use super::append::{self, Taken};
 use super::books::{self, Known};
 use super::deliveries;
 use super::header;
@@ -34,7 +34,8 @@ pub(super) fn load(
         .filter(|_| options.incremental && reason != Reason::OptionsChanged);
     let unpacked = unpack::all(options, surveyed, new.as_deref())?;
     let surveyed = unpacked.as_ref().map_or(surveyed, |(unpacked, _)| unpacked);
-    observer.event(&Event::Started { stage, subject: &surveyed.name, total: Some(surveyed.bytes()) });
+    let total = Some(surveyed.bytes()).filter(|bytes| *bytes > 0);
+    observer.event(&Event::Started { stage, subject: &surveyed.name, total });
     let staging = options.staging;
     let report = staging.transaction(|| {
         let mut table = Table::new(options, surveyed, observer);
@@ -270,7 +271,9 @@ impl<'a> Table<'a> {
             name: &building(&self.surveyed.name),
             document: self.document.as_deref(),
         };
-        let (totals, (counted, fingerprint)) = table.take(&origin, opened, order, self.observer)?;
+        let Taken { totals, counted, fingerprint, checked } =
+            table.take(&origin, opened, order, self.observer)?;
+        let survey = &survey.settled(file, &fingerprint);
         if fingerprint != survey.fingerprint || !survey.still_holds(file) {
             return Err(Failure::failed(t!("load.changed_while_read", path = file.shown))
                 .hint(t!("load.changed_hint", clinic = self.options.clinic.name))
@@ -278,7 +281,7 @@ impl<'a> Table<'a> {
         }
         let loaded = self.loaded(&origin)?;
         reconcile(file, loaded, counted, &totals)?;
-        let noticed = opened.findings().iter().chain(&totals.findings);
+        let noticed = opened.findings().iter().chain(&checked).chain(&totals.findings);
         let noticed: Vec<_> = noticed.map(|finding| self.placed(finding, file)).collect();
         self.findings.extend(noticed);
         self.files.push(FileReport {

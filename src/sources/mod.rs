@@ -13,6 +13,7 @@ mod count;
 mod decode;
 mod detect;
 mod dialect;
+mod digits;
 mod documents;
 mod encoding;
 mod escaped;
@@ -311,6 +312,14 @@ impl Opened {
             Opened::Documents(documents) => documents.count(),
             Opened::Parquet(parquet) => parquet.count(),
             Opened::Folder(folder) => folder.count(),
+        }
+    }
+
+    /// What the file's own program finds wrong with it, which takes as long as reading it.
+    pub fn check(&self) -> Result<Vec<Finding>> {
+        match self {
+            Opened::Sqlite(database) => database.check(),
+            _ => Ok(Vec::new()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::copied::Flow;
 use super::documents::{self, DocumentKind};
 use super::files::SourceFile;
 use super::packed;
@@ -43,6 +45,8 @@ pub struct Survey {
     pub(super) utf8: bool,
     /// The file's first bytes.
     pub(super) sample: Vec<u8>,
+    /// Of an extract that is still written; its fingerprint is known at its end.
+    pub(super) flow: Option<Arc<Flow>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +92,25 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
     let outer = packed::archive(&file.path);
     let mut input = File::open(outer).map_err(unreadable)?;
     let modified = input.metadata().and_then(|metadata| metadata.modified()).ok();
+    let mut sample = Vec::new();
+    input.by_ref().take(SAMPLE as u64).read_to_end(&mut sample).map_err(unreadable)?;
+    let kind = match packed::is_member(&file.path) {
+        true => FileKind::Packed,
+        false => recognise(file, &sample)?,
+    };
     let mut hash = Sha256::new();
     let mut utf8 = Utf8::default();
-    let (mut bytes, mut ascii, mut sample) = (0, true, Vec::new());
+    let (mut bytes, mut ascii) = (0, true);
+    let mut see = |block: &[u8]| {
+        hash.update(block);
+        bytes += block.len() as u64;
+        // Of nothing else it is asked.
+        if kind.is_text() {
+            ascii = ascii && block.is_ascii();
+            utf8.feed(block);
+        }
+    };
+    see(&sample);
     let mut block = vec![0; BLOCK];
     loop {
         let read = input.read(&mut block).map_err(unreadable)?;
@@ -98,24 +118,52 @@ pub fn survey(file: &SourceFile) -> Result<Survey> {
             break;
         }
         interrupt::check()?;
-        let block = &block[..read];
-        hash.update(block);
-        ascii = ascii && block.is_ascii();
-        utf8.feed(block);
-        bytes += read as u64;
-        let room = SAMPLE.saturating_sub(sample.len()).min(read);
-        sample.extend_from_slice(&block[..room]);
+        see(&block[..read]);
     }
-    let kind = match packed::is_member(&file.path) {
-        true => FileKind::Packed,
-        false => recognise(file, &sample)?,
-    };
     ascii = ascii && kind == FileKind::Text;
     let fingerprint = Fingerprint { bytes, sha256: hex(hash.finalize()) };
-    Ok(Survey { fingerprint, packed: None, modified, kind, ascii, utf8: utf8.finish(), sample })
+    Ok(Survey { fingerprint, packed: None, modified, kind, ascii, utf8: utf8.finish(), sample, flow: None })
 }
 
 impl Survey {
+    /// Of an extract that was hashed while it was written.
+    pub fn of_extract(file: &SourceFile, fingerprint: Fingerprint) -> Self {
+        let modified = std::fs::metadata(&file.path).and_then(|metadata| metadata.modified()).ok();
+        Self { fingerprint, modified, ..Self::empty_extract() }
+    }
+
+    /// Of an extract that is still written.
+    pub fn flowing(flow: &Arc<Flow>) -> Self {
+        Self { flow: Some(Arc::clone(flow)), ..Self::empty_extract() }
+    }
+
+    fn empty_extract() -> Self {
+        Self {
+            fingerprint: Fingerprint { bytes: 0, sha256: String::new() },
+            packed: None,
+            modified: None,
+            kind: FileKind::Copied,
+            ascii: false,
+            utf8: false,
+            sample: Vec::new(),
+            flow: None,
+        }
+    }
+
+    /// The survey of what was an extract that was still written, once that has its place; any other is as it was.
+    #[must_use]
+    pub fn settled(&self, file: &SourceFile, fingerprint: &Fingerprint) -> Self {
+        match self.flow {
+            Some(_) => Self::of_extract(file, fingerprint.clone()),
+            None => self.clone(),
+        }
+    }
+
+    /// Whether it was to be an extract that will never be whole.
+    pub fn broke_off(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_broken())
+    }
+
     /// Whether it is a SQLite database, in which no record stands in a line or row that has a number.
     pub fn is_database(&self) -> bool {
         self.kind == FileKind::Sqlite
@@ -151,7 +199,7 @@ fn listed(folder: &SourceFile) -> Result<Survey> {
     let fingerprint = super::folder::fingerprint(folder)?;
     let kind = FileKind::Folder;
     let (ascii, utf8, sample) = (false, false, Vec::new());
-    Ok(Survey { fingerprint, packed: None, modified: None, kind, ascii, utf8, sample })
+    Ok(Survey { fingerprint, packed: None, modified: None, kind, ascii, utf8, sample, flow: None })
 }
 
 fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {

@@ -2,19 +2,26 @@
 //! any other file is.
 //!
 //! All sources of one connection string are asked at once, so that they show one moment where the server can do that. An
-//! extract takes its place only when all of them are whole. A source with a cursor has one file for each delivery: the
+//! extract takes its place only when all of them are whole. Where all of them will be read whatever they hold, they are read
+//! while they are written ([`stream`]). A source with a cursor has one file for each delivery: the
 //! first is the whole, each later one the records whose cursor had grown beyond what was loaded.
 
 mod mongodb;
 mod postgres;
+mod stream;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
+pub(super) use self::stream::Stream;
+
+use self::stream::Guard;
 use super::books::Known;
 use super::survey::Asked;
 use super::{Options, deliveries};
@@ -23,13 +30,15 @@ use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
 use crate::model::{file_name, private};
 use crate::pg::{Secret, variable};
-use crate::sources::SourceFile;
+use crate::sources::copied::Flow;
+use crate::sources::{SourceFile, Survey};
 use crate::staging::private_folder;
 
 /// A live source that is asked.
-pub(super) struct Wanted<'a> {
-    pub(super) source: &'a str,
-    pub(super) config: &'a SourceConfig,
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) source: String,
+    pub(super) config: SourceConfig,
     /// Only records whose cursor is greater than this, as the source itself writes it.
     pub(super) since: Option<String>,
     /// So many records with that very cursor, or without one, are in `raw`; of a MongoDB see `there`.
@@ -38,6 +47,10 @@ pub(super) struct Wanted<'a> {
     pub(super) there: HashSet<[u8; 32]>,
     /// The file to write, by [`create`]; it takes its place once all of its database's are whole.
     pub(super) path: PathBuf,
+    /// Of that file.
+    pub(super) flow: Arc<Flow>,
+    /// It will be read, whatever it holds.
+    is_awaited: bool,
 }
 
 /// What asking a source came to.
@@ -47,6 +60,13 @@ pub(super) enum Extracted {
     Records(u64),
     /// There is no such thing in the database, which clinic.toml allows (`optional_columns`).
     Missing,
+}
+
+/// What a database says before the first row is asked for.
+pub(super) struct Answer {
+    extracted: Vec<Extracted>,
+    /// Why one session does it all, where several would.
+    alone: Option<String>,
 }
 
 /// A database whose variable is set.
@@ -88,21 +108,9 @@ impl Kind {
             Kind::MongoDb => config.query.as_ref().map(|_| "query"),
         }
     }
-
-    fn extract(
-        self,
-        (variable, url): (&str, &Secret),
-        wanted: &[Wanted<'_>],
-        observer: &dyn Observer,
-    ) -> Result<Vec<Extracted>> {
-        match self {
-            Kind::Postgres => postgres::extract((variable, url), wanted, observer),
-            Kind::MongoDb => mongodb::extract((variable, url), wanted, observer),
-        }
-    }
 }
 
-/// Asks all live sources, and gives each its extracts as files.
+/// Asks all live sources, and gives each its extracts as files; those of the streams are still written.
 ///
 /// # Errors
 /// A variable that is not set, a source that its database cannot have, then whatever the database says. Extracts of
@@ -112,7 +120,8 @@ pub(super) fn all(
     asked: &mut [Asked<'_>],
     known: &BTreeMap<String, Known>,
     observer: &dyn Observer,
-) -> Result<()> {
+) -> Result<Vec<Stream>> {
+    let mut streams = Vec::new();
     for database in databases(options, asked)? {
         interrupt::check()?;
         let wanted = database
@@ -124,17 +133,73 @@ pub(super) fn all(
             let text = t!("load.note.extracting", source = one.source, variable = database.variable);
             observer.event(&Event::Note { stage: Stage::Load, text: &text });
         }
-        let answers = database.kind.extract((database.variable, &database.url), &wanted, observer)?;
-        let kept = wanted
-            .iter()
-            .zip(answers)
-            .map(|(one, answer)| keep(options.project, one, answer, database.kind))
-            .collect::<Result<Vec<_>>>()?;
-        for (place, files) in database.places.into_iter().zip(kept) {
-            asked[place].files = files;
+        match database.kind {
+            Kind::Postgres => streams.extend(from_postgres(options, asked, &database, (&wanted, observer))?),
+            Kind::MongoDb => {
+                let answers = mongodb::extract((database.variable, &database.url), &wanted, observer)?;
+                for ((one, answer), place) in wanted.iter().zip(answers).zip(&database.places) {
+                    keep(one, answer, database.kind)?;
+                    asked[*place].files = there(options.project, &folder(options, &one.source))?;
+                }
+            }
         }
     }
-    Ok(())
+    Ok(streams)
+}
+
+/// Asks a PostgreSQL. Where all is read anyway, only until it has said what there is.
+fn from_postgres(
+    options: &Options<'_>,
+    asked: &mut [Asked<'_>],
+    database: &Database<'_>,
+    (wanted, observer): (&[Wanted], &dyn Observer),
+) -> Result<Option<Stream>> {
+    let (variable, url, asking) = (database.variable.to_owned(), database.url.clone(), wanted.to_vec());
+    let (sender, answers) = mpsc::channel();
+    let mut stream = Stream::begin(move |stop| {
+        let guard = Guard(asking.iter().map(|one| Arc::clone(&one.flow)).collect());
+        let mut answers = Vec::new();
+        let told = |given: Answer| {
+            answers.clone_from(&given.extracted);
+            // Nobody may wait for it any more.
+            let _ = sender.send(given);
+        };
+        let fingerprints = postgres::extract((&variable, &url), &asking, &stop, told)?;
+        for (one, answer) in asking.iter().zip(&answers) {
+            keep(one, *answer, Kind::Postgres)?;
+        }
+        for (flow, fingerprint) in guard.0.iter().zip(&fingerprints) {
+            if let Some(fingerprint) = fingerprint {
+                flow.kept(fingerprint.clone());
+            }
+        }
+        Ok(fingerprints)
+    });
+    let Ok(Answer { extracted, alone }) = answers.recv() else {
+        // It ended before it could say anything.
+        return stream.wait().map(|_| None);
+    };
+    if let Some(cause) = alone {
+        let text = t!("load.pg.alone", variable = database.variable, cause = cause);
+        observer.event(&Event::Note { stage: Stage::Load, text: &text });
+    }
+    if wanted.iter().all(|one| one.is_awaited) {
+        for ((one, answer), place) in wanted.iter().zip(extracted).zip(&database.places) {
+            let file = extract_file(options.project, one.path.with_extension(Kind::Postgres.extension()));
+            let survey = Survey::flowing(&one.flow);
+            asked[*place].files = if answer == Extracted::Missing { Vec::new() } else { vec![file.clone()] };
+            asked[*place].extract = Some((file, survey));
+        }
+        return Ok(Some(stream));
+    }
+    let fingerprints = stream.wait()?;
+    for ((one, fingerprint), place) in wanted.iter().zip(fingerprints).zip(&database.places) {
+        let file = extract_file(options.project, one.path.with_extension(Kind::Postgres.extension()));
+        asked[*place].files = there(options.project, &folder(options, &one.source))?;
+        asked[*place].extract =
+            fingerprint.map(|fingerprint| (file.clone(), Survey::of_extract(&file, fingerprint)));
+    }
+    Ok(None)
 }
 
 /// The extracts that are there from earlier loads: nothing is asked.
@@ -195,12 +260,12 @@ fn databases<'a>(options: &Options<'_>, asked: &[Asked<'a>]) -> Result<Vec<Datab
     Ok(databases)
 }
 
-fn wanted<'a>(
+fn wanted(
     options: &Options<'_>,
-    asked: &Asked<'a>,
+    asked: &Asked<'_>,
     known: &BTreeMap<String, Known>,
     kind: Kind,
-) -> Result<Wanted<'a>> {
+) -> Result<Wanted> {
     let folder = folder(options, asked.name);
     private_folder(&folder)?;
     let delivered = match (known.get(asked.name), &asked.config.cursor) {
@@ -223,7 +288,18 @@ fn wanted<'a>(
             Kind::MongoDb => there = deliveries::greatest_documents(options.staging, asked.name, cursor)?,
         }
     }
-    Ok(Wanted { source: asked.name, config: asked.config, since, held, there, path })
+    let same = |known: &Known| known.has_table && known.options_hash == asked.options_hash;
+    let is_awaited = !options.incremental && (options.force || !known.get(asked.name).is_some_and(same));
+    Ok(Wanted {
+        source: asked.name.to_owned(),
+        config: asked.config.clone(),
+        since,
+        held,
+        there,
+        flow: Flow::new(&path),
+        path,
+        is_awaited,
+    })
 }
 
 /// An extract whose load failed would be loaded beside the next one, which holds its records again.
@@ -241,8 +317,8 @@ fn next_number(known: &Known) -> u64 {
     known.files.iter().filter_map(|file| number(&file.path)).max().unwrap_or(0) + 1
 }
 
-/// Puts an extract in its place, and gives the source's files as they are then.
-fn keep(project: &Project, wanted: &Wanted<'_>, answer: Extracted, kind: Kind) -> Result<Vec<SourceFile>> {
+/// Puts an extract in its place.
+fn keep(wanted: &Wanted, answer: Extracted, kind: Kind) -> Result<()> {
     let folder = wanted.path.parent().context("an extract has a folder")?;
     let place = wanted.path.with_extension(kind.extension());
     match answer {
@@ -255,13 +331,13 @@ fn keep(project: &Project, wanted: &Wanted<'_>, answer: Extracted, kind: Kind) -
         Extracted::Missing => {}
     }
     if wanted.since.is_none() {
-        for file in there(project, folder)? {
-            if answer == Extracted::Missing || file.path != place {
-                remove(&file.path)?;
+        for path in extracts(folder)? {
+            if answer == Extracted::Missing || path != place {
+                remove(&path)?;
             }
         }
     }
-    there(project, folder)
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -270,12 +346,20 @@ fn remove(path: &Path) -> Result<()> {
 
 /// A source's extracts in the order of their numbers.
 fn there(project: &Project, folder: &Path) -> Result<Vec<SourceFile>> {
+    Ok(extracts(folder)?.into_iter().map(|path| extract_file(project, path)).collect())
+}
+
+fn extract_file(project: &Project, path: PathBuf) -> SourceFile {
+    SourceFile { shown: shown(project, &path), path }
+}
+
+fn extracts(folder: &Path) -> Result<Vec<PathBuf>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|end| end != "partial") {
-            found.push(SourceFile { shown: shown(project, &path), path });
+            found.push(path);
         }
     }
     found.sort();

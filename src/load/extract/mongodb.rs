@@ -33,7 +33,7 @@ const SNAPSHOTS: i32 = 13;
 /// No connection, no such collection, whatever the server says, with the variable and what to do.
 pub(super) fn extract(
     (variable, url): (&str, &Secret),
-    wanted: &[Wanted<'_>],
+    wanted: &[Wanted],
     observer: &dyn Observer,
 ) -> Result<Vec<Extracted>> {
     Runtime::new()?.block_on(ask(variable, url, wanted, observer))
@@ -42,7 +42,7 @@ pub(super) fn extract(
 async fn ask(
     variable: &str,
     url: &Secret,
-    wanted: &[Wanted<'_>],
+    wanted: &[Wanted],
     observer: &dyn Observer,
 ) -> Result<Vec<Extracted>> {
     let told = |error: &Error| explained(variable, error);
@@ -69,7 +69,7 @@ async fn ask(
 type Raw = Collection<RawDocumentBuf>;
 
 /// The collection that clinic.toml names; none where it may be missing and is.
-async fn collection(client: &Client, variable: &str, wanted: &Wanted<'_>) -> Result<Option<Raw>> {
+async fn collection(client: &Client, variable: &str, wanted: &Wanted) -> Result<Option<Raw>> {
     let name = wanted.config.collection.as_deref().unwrap_or_default();
     let places = client.default_database().map(|database| (database, name)).into_iter();
     let split = name.split_once('.').map(|(database, name)| (client.database(database), name));
@@ -105,7 +105,7 @@ async fn has_snapshots(client: &Client) -> Result<bool, Error> {
 async fn copy(
     client: &Client,
     variable: &str,
-    wanted: &[Wanted<'_>],
+    wanted: &[Wanted],
     collections: &[Option<Raw>],
     snapshot: bool,
 ) -> Result<Result<Vec<Extracted>, Error>> {
@@ -194,13 +194,13 @@ fn later(cursor: &str, since: &str) -> Document {
 
 /// An extract that is being written.
 struct Output<'a> {
-    wanted: &'a Wanted<'a>,
+    wanted: &'a Wanted,
     file: BufWriter<File>,
     count: u64,
 }
 
 impl<'a> Output<'a> {
-    fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
+    fn new(wanted: &'a Wanted) -> Result<Self> {
         Ok(Self { wanted, file: BufWriter::with_capacity(1 << 20, create(&wanted.path)?), count: 0 })
     }
 

@@ -1,85 +1,102 @@
 //! Asks a PostgreSQL for tables and queries: `COPY ... TO STDOUT (FORMAT binary)` under one snapshot.
 //!
 //! The session only reads, waits for no lock for long and has a statement timeout, so that the old system is safe. Its
-//! snapshot is exported, where the server can, so that a second session reads pieces of large tables at the same time.
+//! snapshot is exported, where the server can, so that a second session reads pieces of large tables at the same time. What
+//! comes is hashed and written in the order of the pieces ([`write`]), and may be read behind that.
 
 mod refused;
 mod texts;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write as _};
-use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow};
 use rust_i18n::t;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CopyOutStream, Error};
 
 use self::refused::{explained, explained_at, is_undecodable};
 use self::texts::utf8;
-use super::{Extracted, Wanted, create};
+use self::write::{Block, Came};
+use super::stream::Stop;
+use super::{Answer, Extracted, Wanted};
 use crate::config::nearest;
-use crate::error::{Failure, interrupt};
+use crate::error::Failure;
 use crate::model::ident::literal;
-use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{Purpose, Secret, Session, Target};
-use crate::sources::copied::{Column, Head, SIGNATURE, TRAILER, Wire};
+use crate::sources::Fingerprint;
+use crate::sources::copied::{Column, Head, Wire};
 
 /// Sessions that read at the same time.
 const SESSIONS: usize = 2;
 /// A table is read in pieces of so many bytes.
-const PIECE: i64 = 64 << 20;
+const PIECE: i64 = 16 << 20;
+/// Bytes are handed on in blocks of so many, of which so many may wait: about one piece.
+const BLOCK: usize = 256 << 10;
+const WAITING: usize = 64;
 /// From here on a range of `ctid` is found without reading the rest of the table.
 const TID_RANGES: u32 = 140_000;
 
-/// Writes each source's extract.
+/// Writes each source's extract, and gives their hashes. `told` is called before the first row is asked for, with what the
+/// database says that there is.
 ///
 /// # Errors
 /// No connection, no such table, whatever the server says of a table or a query, with the source and what to do.
 pub(super) fn extract(
     (variable, url): (&str, &Secret),
-    wanted: &[Wanted<'_>],
-    observer: &dyn Observer,
-) -> Result<Vec<Extracted>> {
+    wanted: &[Wanted],
+    stop: &Stop,
+    told: impl FnOnce(Answer),
+) -> Result<Vec<Option<Fingerprint>>> {
     let target = Target::at(variable, url.clone());
-    // A thread of its own, because a stage may run where another runtime does.
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| Runtime::new()?.block_on(ask(&target, wanted, observer)));
-        asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    Runtime::new()?.block_on(ask(&target, wanted, stop, told))
 }
 
-async fn ask(target: &Target, wanted: &[Wanted<'_>], observer: &dyn Observer) -> Result<Vec<Extracted>> {
+async fn ask(
+    target: &Target,
+    wanted: &[Wanted],
+    stop: &Stop,
+    told: impl FnOnce(Answer),
+) -> Result<Vec<Option<Fingerprint>>> {
     let session = Session::open(target, Purpose::Ask).await?;
     begin(&session).await?;
     let snapshot = export(&session).await?;
     let mut asked = Vec::new();
     for one in wanted {
-        interrupt::check()?;
-        let described = describe(&session, one).await;
-        asked.push(described.with_context(|| place(one.source, target))?);
+        stop.check()?;
+        let described = describe(&session, one, asked.len()).await;
+        asked.push(described.with_context(|| place(&one.source, target))?);
     }
-    let pieces: VecDeque<Piece> = asked.iter().flatten().flat_map(|one| one.pieces.clone()).collect();
-    let mut sessions = vec![session];
+    let answer = |asked: &Option<Asked>| match asked {
+        Some(asked) => Extracted::Records(asked.head.count),
+        None => Extracted::Missing,
+    };
+    let extracted = asked.iter().map(answer).collect();
+    let mut outputs = Vec::new();
+    for (one, asked) in wanted.iter().zip(&asked) {
+        outputs.push(asked.as_ref().map(|asked| write::Output::begin(one, &asked.head)).transpose()?);
+    }
+    let pieces: VecDeque<Piece> = asked.into_iter().flatten().flat_map(|one| one.pieces).collect();
+    let (mut sessions, mut alone) = (vec![session], None);
     for _ in 1..SESSIONS.min(pieces.len()) {
         match another(target, snapshot.as_ref()).await {
             Ok(session) => sessions.push(session),
             // One sees the same moment as all would, and takes longer.
             Err(cause) => {
-                let text = t!("load.pg.alone", variable = target.origin, cause = format!("{cause:#}"));
-                observer.event(&Event::Note { stage: Stage::Load, text: &text });
+                alone = Some(format!("{cause:#}"));
                 break;
             }
         }
     }
-    read(sessions, pieces, target).await?;
-    wanted.iter().zip(asked).map(|(one, asked)| finish(one, asked)).collect()
+    told(Answer { extracted, alone });
+    read(sessions, pieces, outputs, target, stop).await
 }
 
 fn place(source: &str, target: &Target) -> Cow<'static, str> {
@@ -135,10 +152,10 @@ struct Asked {
 struct Piece {
     source: String,
     sql: String,
-    /// The extract itself for the first piece of a source, else a file beside it.
-    path: PathBuf,
-    /// What stands before the first piece's rows.
-    head: Option<Head>,
+    /// Which of the extracts it is a part of.
+    extract: usize,
+    is_first: bool,
+    is_last: bool,
     /// Its columns of text, and what asks for each of them alone.
     texts: Arc<Vec<(String, String)>>,
 }
@@ -152,9 +169,9 @@ struct Relation {
     bytes: Option<i64>,
 }
 
-async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked>> {
+async fn describe(session: &Session, wanted: &Wanted, extract: usize) -> Result<Option<Asked>> {
     let relation = match (&wanted.config.table, &wanted.config.query) {
-        (Some(table), _) => match relation(session, wanted.source, table).await? {
+        (Some(table), _) => match relation(session, &wanted.source, table).await? {
             Some(relation) => relation,
             None if wanted.config.optional_columns.is_some() => return Ok(None),
             None => return Err(no_table(session, table).await?.into()),
@@ -179,25 +196,20 @@ async fn describe(session: &Session, wanted: &Wanted<'_>) -> Result<Option<Asked
     };
     let texts = Arc::new(columns.iter().filter_map(alone).collect::<Vec<_>>());
     let select = columns.iter().map(|(_, expression)| expression.as_str()).collect::<Vec<_>>().join(", ");
-    let pieces = ranges(relation.bytes.unwrap_or(0))
-        .into_iter()
-        .enumerate()
-        .map(|(number, range)| Piece {
-            source: wanted.source.to_owned(),
-            sql: format!(
-                "copy (select {select} from {from}{}) to stdout (format binary)",
-                clause(&[&since, &range])
-            ),
-            path: piece_path(&wanted.path, number),
-            head: (number == 0).then(|| head.clone()),
-            texts: Arc::clone(&texts),
-        })
-        .collect();
+    let ranges = ranges(relation.bytes.unwrap_or(0));
+    let piece = |(number, range): (usize, &Option<String>)| Piece {
+        source: wanted.source.clone(),
+        sql: format!(
+            "copy (select {select} from {from}{}) to stdout (format binary)",
+            clause(&[&since, range])
+        ),
+        extract,
+        is_first: number == 0,
+        is_last: number + 1 == ranges.len(),
+        texts: Arc::clone(&texts),
+    };
+    let pieces = ranges.iter().enumerate().map(piece).collect();
     Ok(Some(Asked { head, pieces }))
-}
-
-fn piece_path(path: &Path, number: usize) -> PathBuf {
-    if number == 0 { path.to_owned() } else { path.with_extension(format!("{number}.partial")) }
 }
 
 /// A query as it is asked.
@@ -288,15 +300,11 @@ async fn no_table(session: &Session, table: &str) -> Result<Failure> {
 }
 
 /// Each column, and the expression that is asked for.
-async fn columns(
-    session: &Session,
-    wanted: &Wanted<'_>,
-    relation: &Relation,
-) -> Result<Vec<(Column, String)>> {
+async fn columns(session: &Session, wanted: &Wanted, relation: &Relation) -> Result<Vec<(Column, String)>> {
     let statement = session.client.prepare(&format!("{HEAD}{} as q", relation.from)).await;
     let statement = statement.map_err(|error| {
         let query = wanted.config.query.as_deref().map(trimmed);
-        explained_at(session, wanted.source, query, HEAD.len() + "(\n".len(), &error)
+        explained_at(session, &wanted.source, query, HEAD.len() + "(\n".len(), &error)
     })?;
     let exact_times = exact_times(session).await?;
     let encoding = texts::given(session, wanted).await?;
@@ -336,7 +344,7 @@ async fn exact_times(session: &Session) -> Result<bool> {
 }
 
 /// The place of the cursor's column and the greatest value that is loaded, in SQL.
-fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<(usize, String)>> {
+fn since(wanted: &Wanted, columns: &[(Column, String)]) -> Result<Option<(usize, String)>> {
     let Some(cursor) = &wanted.config.cursor else { return Ok(None) };
     let named = |name: &String| columns.iter().position(|(column, _)| column.name == *name);
     for name in wanted.config.key.iter().chain([cursor]) {
@@ -360,7 +368,7 @@ fn since(wanted: &Wanted<'_>, columns: &[(Column, String)]) -> Result<Option<(us
 /// were loaded, all of those are read again: a row may come late, with the cursor of others.
 async fn beyond(
     session: &Session,
-    wanted: &Wanted<'_>,
+    wanted: &Wanted,
     from: &str,
     (place, since): (usize, String),
 ) -> Result<String> {
@@ -371,9 +379,9 @@ async fn beyond(
     })
 }
 
-async fn count(session: &Session, wanted: &Wanted<'_>, sql: &str) -> Result<u64> {
+async fn count(session: &Session, wanted: &Wanted, sql: &str) -> Result<u64> {
     let row = session.client.query_one(sql, &[]).await;
-    let row = row.map_err(|error| explained(session, wanted.source, &error))?;
+    let row = row.map_err(|error| explained(session, &wanted.source, &error))?;
     Ok(u64::try_from(row.get::<_, i64>(0))?)
 }
 
@@ -391,80 +399,96 @@ fn ranges(bytes: i64) -> Vec<Option<String>> {
     starts.iter().enumerate().map(range).collect()
 }
 
-type Queue = Arc<Mutex<VecDeque<Piece>>>;
+/// Pieces that nobody has begun, and where they are told in their order once somebody has.
+struct Queue {
+    pieces: VecDeque<Piece>,
+    begun: Sender<Came>,
+}
 
-/// Lets every session take pieces until there are none.
-async fn read(sessions: Vec<Session>, pieces: VecDeque<Piece>, target: &Target) -> Result<()> {
-    let queue: Queue = Arc::new(Mutex::new(pieces));
+impl Queue {
+    /// The next piece, and where its bytes go.
+    fn take(&mut self) -> Option<(Piece, mpsc::Sender<Block>)> {
+        let piece = self.pieces.pop_front()?;
+        let (sender, blocks) = mpsc::channel(WAITING);
+        let (extract, is_first, is_last) = (piece.extract, piece.is_first, piece.is_last);
+        // Where nobody takes it, nobody takes its bytes either, which is seen then.
+        let _ = self.begun.send(Came { extract, is_first, is_last, blocks });
+        Some((piece, sender))
+    }
+}
+
+/// Lets every session take pieces until there are none, and writes what they give.
+async fn read(
+    sessions: Vec<Session>,
+    pieces: VecDeque<Piece>,
+    outputs: Vec<Option<write::Output>>,
+    target: &Target,
+    stop: &Stop,
+) -> Result<Vec<Option<Fingerprint>>> {
+    let (begun, came) = std::sync::mpsc::channel();
+    let queue = Arc::new(Mutex::new(Queue { pieces, begun }));
+    let writer = spawn_blocking(move || write::all(outputs, came));
     let mut workers = JoinSet::new();
     for session in sessions {
-        workers.spawn(work(session, Arc::clone(&queue), target.clone()));
+        workers.spawn(work(session, Arc::clone(&queue), target.clone(), stop.clone()));
     }
     let mut failed = None;
     while let Some(ended) = workers.join_next().await {
         if let Err(error) = ended? {
             // The others end after the piece that they are at.
-            queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            queue.lock().unwrap_or_else(PoisonError::into_inner).pieces.clear();
             failed = failed.or(Some(error));
         }
     }
-    failed.map_or(Ok(()), Err)
+    drop(queue);
+    let written = writer.await?;
+    // A worker that found nobody who writes did not fail: the writer did.
+    failed.map_or(written, Err)
 }
 
-async fn work(session: Session, queue: Queue, target: Target) -> Result<()> {
+async fn work(session: Session, queue: Arc<Mutex<Queue>>, target: Target, stop: Stop) -> Result<()> {
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let Some(piece) = next else { break };
-        copy(&session, &piece).await.with_context(|| place(&piece.source, &target))?;
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((piece, blocks)) = next else { break };
+        let copied = copy(&session, &piece, &blocks, &stop).await;
+        if !copied.with_context(|| place(&piece.source, &target))? {
+            return Ok(());
+        }
     }
     session.client.batch_execute("commit").await.map_err(|error| session.error(&error))?;
     session.close().await;
     Ok(())
 }
 
-async fn copy(session: &Session, piece: &Piece) -> Result<()> {
-    let unwritten = || t!("staging.cannot_write", path = piece.path.display());
-    let mut output = BufWriter::with_capacity(1 << 20, create(&piece.path)?);
-    if let Some(head) = &piece.head {
-        head.write(&mut output).with_context(unwritten)?;
-    }
+/// Hands on a piece's bytes; false where nobody takes them.
+async fn copy(session: &Session, piece: &Piece, blocks: &mpsc::Sender<Block>, stop: &Stop) -> Result<bool> {
     let stream = session.client.copy_out(&piece.sql).await;
     let mut stream = pin!(stream.map_err(|error| explained(session, &piece.source, &error))?);
-    while let Some(block) = next(&mut stream).await {
-        if let Err(stopped) = interrupt::check() {
+    let mut block = Vec::with_capacity(BLOCK);
+    while let Some(bytes) = next(&mut stream).await {
+        if let Err(stopped) = stop.check() {
             session.cancel().await;
-            return Err(stopped.into());
+            return Err(stopped);
         }
-        let block = match block {
-            Ok(block) => block,
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
             Err(error) if is_undecodable(&error) => return Err(texts::culprit(session, piece, &error).await?),
             Err(error) => return Err(explained(session, &piece.source, &error)),
         };
-        output.write_all(&block).with_context(unwritten)?;
+        block.extend_from_slice(&bytes);
+        if block.len() >= BLOCK {
+            let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK));
+            if blocks.send(Block::Bytes(full)).await.is_err() {
+                session.cancel().await;
+                return Ok(false);
+            }
+        }
     }
-    output.flush().with_context(unwritten)
+    Ok(blocks.send(Block::Bytes(block)).await.is_ok() && blocks.send(Block::End).await.is_ok())
 }
 
 async fn next(stream: &mut std::pin::Pin<&mut CopyOutStream>) -> Option<Result<bytes::Bytes, Error>> {
     std::future::poll_fn(|context| futures_util::Stream::poll_next(stream.as_mut(), context)).await
 }
 
-/// Puts a source's pieces behind its first one.
-fn finish(wanted: &Wanted<'_>, asked: Option<Asked>) -> Result<Extracted> {
-    let Some(asked) = asked else { return Ok(Extracted::Missing) };
-    let unwritten = || t!("staging.cannot_write", path = wanted.path.display());
-    if asked.pieces.len() > 1 {
-        let mut whole = fs::OpenOptions::new().append(true).open(&wanted.path).with_context(unwritten)?;
-        for piece in &asked.pieces[1..] {
-            interrupt::check()?;
-            let length = whole.metadata().with_context(unwritten)?.len();
-            whole.set_len(length - TRAILER.len() as u64).with_context(unwritten)?;
-            let mut rows = File::open(&piece.path).with_context(unwritten)?;
-            let mut signature = [0; SIGNATURE.len()];
-            rows.read_exact(&mut signature).with_context(unwritten)?;
-            io::copy(&mut rows, &mut whole).with_context(unwritten)?;
-            fs::remove_file(&piece.path).with_context(unwritten)?;
-        }
-    }
-    Ok(Extracted::Records(asked.head.count))
 }

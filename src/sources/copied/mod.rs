@@ -4,16 +4,23 @@
 //! PostgreSQL documentation, chapter "COPY", section "Binary Format". Nothing in it depends on when it was asked: the same
 //! rows make the same file.
 
+mod flow;
+mod input;
 mod value;
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{Read, Write};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
 
+pub use flow::Flow;
 pub use value::Wire;
+
+use self::flow::Following;
+use self::input::Input;
 
 use super::batch::{Batcher, Origin};
 use super::dialect::PostgresDialect;
@@ -31,7 +38,6 @@ pub const SIGNATURE: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// How it ends: a row of -1 fields.
 pub const TRAILER: &[u8; 2] = b"\xff\xff";
 
-const BLOCK: usize = 1 << 20;
 /// Progress is told, and an interrupt seen, once in so many rows.
 const STEP: u64 = 8192;
 
@@ -72,31 +78,32 @@ pub struct Copied {
     pub(super) findings: Vec<Finding>,
     head: Head,
     fingerprint: Fingerprint,
+    /// While it is written.
+    flow: Option<Arc<Flow>>,
 }
 
 impl Copied {
     pub(super) fn open(file: &SourceFile, survey: &Survey) -> Result<Self> {
-        let (head, _) = begin(file)?;
+        let flow = survey.flow.clone();
+        let (head, _) = begin(file, flow.as_ref())?;
         let names: Vec<String> = head.columns.iter().map(|column| column.name.clone()).collect();
         let (header, findings) = header::name(&names);
         let types = head.columns.iter().map(|column| column.kind.clone()).collect();
         let dialect = PostgresDialect { table: head.table.clone(), types };
         let fingerprint = survey.fingerprint.clone();
-        Ok(Self { file: file.clone(), dialect, header, findings, head, fingerprint })
+        Ok(Self { file: file.clone(), dialect, header, findings, head, fingerprint, flow })
     }
 
     pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
-        let (_, input) = begin(&self.file)?;
-        let mut input = Rows { input, file: &self.file, passed: 0 };
-        let mut signature = [0; SIGNATURE.len()];
-        input.fill(&mut signature)?;
-        if signature != *SIGNATURE {
+        let (_, mut input) = begin(&self.file, self.flow.as_ref())?;
+        if !input.passes(SIGNATURE)? {
             return Err(damaged(&self.file, "no COPY"));
         }
+        let mut rows = Rows { input, file: &self.file, passed: SIGNATURE.len() as u64 };
         let mut batcher = Batcher::new(origin, &self.header.names, Empty::Text);
         let mut row = Row::new(self.head.columns.len());
-        while input.next(&mut row)? {
-            match row.decode(&self.head.columns) {
+        while rows.next(&mut row)? {
+            match row.decode(rows.input.rest(), &self.head.columns) {
                 Ok(()) => {
                     let record = batcher.record + 1;
                     batcher.push_cells(row.cells(), |_| record.to_string(), emit)?;
@@ -112,12 +119,13 @@ impl Copied {
                     )?;
                 }
             }
+            rows.pass(&row);
             if batcher.record.is_multiple_of(STEP) {
                 interrupt::check()?;
-                emit(Portion::Progress(std::mem::take(&mut input.passed)))?;
+                emit(Portion::Progress(std::mem::take(&mut rows.passed)))?;
             }
         }
-        emit(Portion::Progress(input.passed))?;
+        emit(Portion::Progress(rows.passed))?;
         let mut totals = batcher.finish(emit)?;
         if totals.rows + totals.refused == 0 {
             let finding = Finding::new("no_records", Severity::Warning, 1);
@@ -127,23 +135,30 @@ impl Copied {
     }
 
     /// What the server counted in the snapshot from which the rows came; and the file's hash, which is not taken again: the
-    /// file is this program's own, and it is looked at whether it was written to.
+    /// file is this program's own, and it is looked at whether it was written to. One that is still written is waited for.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
-        Ok((self.head.count, self.fingerprint.clone()))
+        let fingerprint = match &self.flow {
+            Some(flow) => flow.wait()?,
+            None => self.fingerprint.clone(),
+        };
+        Ok((self.head.count, fingerprint))
     }
 }
 
 /// Opens an extract up to where its rows begin.
-fn begin(file: &SourceFile) -> Result<(Head, BufReader<File>)> {
+fn begin(file: &SourceFile, flow: Option<&Arc<Flow>>) -> Result<(Head, Input)> {
     let unreadable =
         |error: std::io::Error| Failure::failed(t!("load.cannot_read", path = file.shown, error = error));
-    let mut input = BufReader::with_capacity(BLOCK, File::open(&file.path).map_err(unreadable)?);
-    let mut line = Vec::new();
-    input.read_until(b'\n', &mut line).map_err(unreadable)?;
-    line.clear();
-    input.read_until(b'\n', &mut line).map_err(unreadable)?;
-    let head = serde_json::from_slice(&line).ok().context("no header");
-    Ok((head.map_err(|_| damaged(file, "no header"))?, input))
+    let bytes: Box<dyn Read> = match flow {
+        Some(flow) => Box::new(Following::open(flow, &file.path).map_err(unreadable)?),
+        None => Box::new(File::open(&file.path).map_err(unreadable)?),
+    };
+    let mut input = Input::new(bytes);
+    let head = match (input.line().map_err(unreadable)?, input.line().map_err(unreadable)?) {
+        (Some(_), Some(line)) => serde_json::from_slice(&line).ok(),
+        _ => None,
+    };
+    Ok((head.ok_or_else(|| damaged(file, "no header"))?, input))
 }
 
 fn damaged(file: &SourceFile, what: &str) -> anyhow::Error {
@@ -154,67 +169,61 @@ fn damaged(file: &SourceFile, what: &str) -> anyhow::Error {
 
 /// The rows' bytes.
 struct Rows<'a> {
-    input: BufReader<File>,
+    input: Input,
     file: &'a SourceFile,
     /// Bytes since progress was told last.
     passed: u64,
 }
 
 impl Rows<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.input.read_exact(bytes).map_err(|_| damaged(self.file, "it ends too early"))?;
-        self.passed += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Appends so many bytes; a damaged length must not take memory for nothing.
-    fn append(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<()> {
-        let start = bytes.len();
-        if length <= BLOCK {
-            bytes.resize(start + length, 0);
-            let read = self.input.read_exact(&mut bytes[start..]);
-            return read.map_err(|_| damaged(self.file, "it ends too early"));
-        }
-        match self.input.by_ref().take(length as u64).read_to_end(bytes)? {
-            taken if taken == length => Ok(()),
+    /// Makes sure that so many bytes are there.
+    fn need(&mut self, length: usize) -> Result<()> {
+        match self.input.need(length) {
+            Ok(true) => Ok(()),
             _ => Err(damaged(self.file, "it ends too early")),
         }
     }
 
-    /// Reads the next row; false at the end, which must be the file's.
+    /// Finds the fields of the next row; false at the end, which must be the file's.
     fn next(&mut self, row: &mut Row) -> Result<bool> {
-        let mut count = [0; 2];
-        self.fill(&mut count)?;
+        self.need(2)?;
+        let count = [self.input.rest()[0], self.input.rest()[1]];
         if count == *TRAILER {
-            let more = self.input.read(&mut [0])?;
-            return if more == 0 { Ok(false) } else { Err(damaged(self.file, "it goes on after its end")) };
+            let goes_on = self.input.need(3).map_err(|_| damaged(self.file, "it ends too early"))?;
+            return if goes_on { Err(damaged(self.file, "it goes on after its end")) } else { Ok(false) };
         }
         if usize::from(u16::from_be_bytes(count)) != row.fields.len() {
             return Err(damaged(self.file, "a row has another number of fields"));
         }
-        row.bytes.clear();
-        for place in 0..row.fields.len() {
-            let mut length = [0; 4];
-            self.fill(&mut length)?;
-            let start = row.bytes.len();
-            row.fields[place] = match i32::from_be_bytes(length) {
+        let mut at = 2;
+        for field in &mut row.fields {
+            self.need(at + 4)?;
+            let length = self.input.rest()[at..at + 4].try_into().map_or(-2, i32::from_be_bytes);
+            at += 4;
+            *field = match length {
                 -1 => None,
                 length => {
                     let length = usize::try_from(length).map_err(|_| damaged(self.file, "a bad length"))?;
-                    self.append(&mut row.bytes, length)?;
-                    self.passed += length as u64;
-                    Some((start, start + length))
+                    self.need(at + length)?;
+                    at += length;
+                    Some((at - length, at))
                 }
             };
         }
+        row.length = at;
         Ok(true)
+    }
+
+    fn pass(&mut self, row: &Row) {
+        self.input.pass(row.length);
+        self.passed += row.length as u64;
     }
 }
 
-/// One row: its bytes as they came, and its texts.
+/// One row: where its fields lie in what was read, and its texts.
 struct Row {
-    bytes: Vec<u8>,
     fields: Vec<Option<(usize, usize)>>,
+    length: usize,
     text: String,
     texts: Vec<Option<(usize, usize)>>,
 }
@@ -222,18 +231,18 @@ struct Row {
 impl Row {
     fn new(columns: usize) -> Self {
         let none = vec![None; columns];
-        Self { bytes: Vec::new(), fields: none.clone(), text: String::new(), texts: none }
+        Self { fields: none.clone(), length: 0, text: String::new(), texts: none }
     }
 
     /// Turns every field into text; the column whose bytes are none, if there is one.
-    fn decode(&mut self, columns: &[Column]) -> Result<(), usize> {
+    fn decode(&mut self, bytes: &[u8], columns: &[Column]) -> Result<(), usize> {
         self.text.clear();
         for (place, column) in columns.iter().enumerate() {
             let start = self.text.len();
             self.texts[place] = match self.fields[place] {
                 None => None,
                 Some((from, to)) => {
-                    column.wire.append(&self.bytes[from..to], &mut self.text).ok_or(place)?;
+                    column.wire.append(&bytes[from..to], &mut self.text).ok_or(place)?;
                     Some((start, self.text.len()))
                 }
             };

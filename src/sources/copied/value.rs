@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sources::digits::integer;
+
 /// What the bytes of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,10 +62,10 @@ impl Wire {
         match self {
             Wire::Text => out.push_str(std::str::from_utf8(bytes).ok()?),
             Wire::Boolean => out.push(if *only(bytes)? == 0 { 'f' } else { 't' }),
-            Wire::Int2 => write(out, i16::from_be_bytes(bytes.try_into().ok()?)),
-            Wire::Int4 => write(out, i32::from_be_bytes(bytes.try_into().ok()?)),
-            Wire::Int8 => write(out, i64::from_be_bytes(bytes.try_into().ok()?)),
-            Wire::Oid => write(out, u32::from_be_bytes(bytes.try_into().ok()?)),
+            Wire::Int2 => integer(i16::from_be_bytes(bytes.try_into().ok()?).into(), out),
+            Wire::Int4 => integer(i32::from_be_bytes(bytes.try_into().ok()?).into(), out),
+            Wire::Int8 => integer(i64::from_be_bytes(bytes.try_into().ok()?), out),
+            Wire::Oid => integer(u32::from_be_bytes(bytes.try_into().ok()?).into(), out),
             Wire::Uuid => uuid(bytes.try_into().ok()?, out),
             Wire::Bytea => {
                 out.push_str("\\x");
@@ -110,6 +112,12 @@ fn uuid(bytes: [u8; 16], out: &mut String) {
     }
 }
 
+/// Four digits, with leading zeros.
+fn four(number: u32, out: &mut String) {
+    two(number / 100, out);
+    two(number, out);
+}
+
 /// Two digits, with a leading zero.
 fn two(number: u32, out: &mut String) {
     out.push(char::from(b'0' + (number / 10 % 10) as u8));
@@ -129,7 +137,11 @@ fn day(days: i64, out: &mut String) -> bool {
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let shown = if year > 0 { year } else { 1 - year };
-    write(out, format_args!("{shown:04}-"));
+    match u32::try_from(shown) {
+        Ok(shown) if shown < 10_000 => four(shown, out),
+        _ => integer(shown, out),
+    }
+    out.push('-');
     two(month as u32, out);
     out.push('-');
     two(day as u32, out);
@@ -188,7 +200,7 @@ fn numeric(bytes: &[u8], out: &mut String) -> Option<()> {
         0xF000 => out.push_str("-Infinity"),
         0 | 0x4000 => {
             let group = |place: i64| match usize::try_from(place) {
-                Ok(place) if place < count => word(8 + 2 * place),
+                Ok(place) if place < count => word(8 + 2 * place).filter(|digits| *digits < 10_000),
                 _ => Some(0),
             };
             if sign == 0x4000 {
@@ -199,8 +211,8 @@ fn numeric(bytes: &[u8], out: &mut String) -> Option<()> {
                 let digits = group(place)?;
                 match out.len() == start {
                     true if digits == 0 && place < weight => {}
-                    true => write(out, digits),
-                    false => write(out, format_args!("{digits:04}")),
+                    true => integer(digits.into(), out),
+                    false => four(digits.into(), out),
                 }
             }
             if weight < 0 {
@@ -217,7 +229,7 @@ fn numeric(bytes: &[u8], out: &mut String) -> Option<()> {
                     place = 0;
                 }
                 while out.len() < point + scale {
-                    write(out, format_args!("{:04}", group(place)?));
+                    four(group(place)?.into(), out);
                     place += 1;
                 }
                 out.truncate(point + scale);

@@ -184,28 +184,26 @@ fn number(bytes: &[u8], mut at: usize) -> Result<usize, Stop> {
     Ok(at)
 }
 
-/// What a byte of a string means: 0 itself, 1 the end, 2 an escape, 3 a control character.
-const STRING: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = 3;
-        byte += 1;
-    }
-    table[b'"' as usize] = 1;
-    table[b'\\' as usize] = 2;
-    table
-};
+/// So many bytes of a string are looked at together.
+const BLOCK: usize = 16;
+
+/// How many bytes of a string stand for themselves: up to its end, an escape or a control character.
+fn plain(bytes: &[u8]) -> usize {
+    let means_more = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    // Without an early end the compiler compares all of a block at once.
+    let any = |block: &&[u8]| block.iter().fold(false, |any, byte| any | means_more(byte));
+    let at = bytes.chunks_exact(BLOCK).take_while(|block| !any(block)).count() * BLOCK;
+    bytes[at..].iter().position(means_more).map_or(bytes.len(), |more| at + more)
+}
 
 /// Where a string ends that begins at `at`, and whether it holds escapes.
 fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
     let (mut at, mut escaped) = (at + 1, false);
     loop {
-        let rest = bytes.get(at..).ok_or(Incomplete)?;
-        at += rest.iter().position(|byte| STRING[usize::from(*byte)] != 0).ok_or(Incomplete)?;
-        match STRING[usize::from(bytes[at])] {
-            1 => return Ok((at + 1, escaped)),
-            2 => {
+        at += plain(bytes.get(at..).ok_or(Incomplete)?);
+        match bytes.get(at).ok_or(Incomplete)? {
+            b'"' => return Ok((at + 1, escaped)),
+            b'\\' => {
                 escaped = true;
                 at = escape(bytes, at)?;
             }
@@ -337,6 +335,21 @@ mod tests {
             assert_eq!(stop(&text[..end]), Err(Incomplete), "{}", &text[..end]);
         }
         assert_eq!(stop(text), Ok(text.len()));
+    }
+
+    #[test]
+    fn a_string_ends_wherever_it_does_in_a_block() {
+        for length in 0..3 * BLOCK {
+            let text = "x".repeat(length);
+            for (end, expected) in [
+                ("\"", Ok((length + 2, false))),
+                ("\u{1f}\"", Err(Broken(Fault::Control))),
+                ("", Err(Incomplete)),
+            ] {
+                assert_eq!(string(format!("\"{text}{end}").as_bytes(), 0), expected, "{length}");
+            }
+            assert_eq!(string(format!("\"{text}\\n\"").as_bytes(), 0), Ok((length + 4, true)));
+        }
     }
 
     fn value() -> impl Strategy<Value = serde_json::Value> {

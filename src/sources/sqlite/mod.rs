@@ -22,7 +22,7 @@ use super::batch::{Batcher, Origin};
 use super::dialect::SqliteDialect;
 use super::files::SourceFile;
 use super::header::{self, Header};
-use super::survey::{Fingerprint, Survey, survey};
+use super::survey::{Fingerprint, Survey};
 use super::{Emit, Finding, Portion, Severity, Totals};
 use crate::config::{Empty, SourceConfig, nearest};
 use crate::error::{self, Failure, interrupt};
@@ -33,6 +33,8 @@ pub use self::unread::unread;
 
 /// Rows between two looks at the interrupt flag, and between two tellings of progress.
 const STEP: u64 = 8192;
+/// Bytes of a file that are mapped, at most; SQLite has a bound of its own.
+const MAPPED: i64 = 1 << 31;
 
 /// A table, view or query that is ready to be read.
 pub struct Database {
@@ -44,7 +46,7 @@ pub struct Database {
     /// Places of the columns that have a `_type_` column.
     typed: Vec<usize>,
     rows: u64,
-    bytes: u64,
+    fingerprint: Fingerprint,
 }
 
 /// What is asked of the database.
@@ -56,7 +58,7 @@ struct Select {
 }
 
 impl Database {
-    /// Looks at every row once: which kinds of values each column holds, and what is wrong with the file.
+    /// Looks at every row once: which kinds of values each column holds.
     ///
     /// # Errors
     /// Neither table nor query given, a table that is not there, a query that is none or that writes, a damaged file.
@@ -81,10 +83,9 @@ impl Database {
         let all: Vec<String> = names.iter().cloned().chain(of_types).collect();
         let (header, mut findings) = header::name(&all);
         findings.extend(census.findings(&header.names));
-        findings.extend(check::findings(&connection, select.table.as_deref())?);
         let dialect = SqliteDialect { table: config.table.clone(), encoding };
-        let (rows, bytes) = (census.rows, survey.fingerprint.bytes);
-        Ok(Self { file: file.clone(), dialect, header, findings, select, typed, rows, bytes })
+        let (rows, fingerprint) = (census.rows, survey.fingerprint.clone());
+        Ok(Self { file: file.clone(), dialect, header, findings, select, typed, rows, fingerprint })
     }
 
     pub(super) fn read(&self, origin: &Origin, emit: &mut Emit<'_>) -> Result<Totals> {
@@ -94,7 +95,8 @@ impl Database {
         let mut rows = statement.query([]).map_err(told)?;
         let mut batcher = Batcher::new(origin, &self.header.names, Empty::Null);
         let mut cells = Cells::new(self.header.names.len() - self.typed.len());
-        let (share, mut told) = (self.bytes / (self.rows / STEP + 1), 0);
+        let (bytes, mut told) = (self.fingerprint.bytes, 0);
+        let share = bytes / (self.rows / STEP + 1);
         loop {
             let done = batcher.record;
             let Some(row) = rows.next().map_err(|error| damaged(&self.file, Some(done), error))? else {
@@ -109,7 +111,7 @@ impl Database {
                 emit(Portion::Progress(share))?;
             }
         }
-        emit(Portion::Progress(self.bytes.saturating_sub(told)))?;
+        emit(Portion::Progress(bytes.saturating_sub(told)))?;
         let mut totals = batcher.finish(emit)?;
         if totals.rows == 0 {
             let finding = Finding::new("no_records", Severity::Warning, 1);
@@ -118,12 +120,21 @@ impl Database {
         Ok(totals)
     }
 
-    /// Lets SQLite count: of a table it counts the entries of its smallest index, not the rows.
+    /// Lets SQLite count: of a table it counts the entries of its smallest index, not the rows. The file's hash is not taken
+    /// again: what is read is this program's own copy, and it is looked at whether it was written to.
     pub(super) fn count(&self) -> Result<(u64, Fingerprint)> {
         let connection = connect(&self.file.path).map_err(|error| damaged(&self.file, None, error))?;
         let count = connection.query_row(&self.select.count, [], |row| row.get::<_, i64>(0));
         let count = count.map_err(|error| damaged(&self.file, None, error))?;
-        Ok((count.unsigned_abs(), survey(&self.file)?.fingerprint))
+        Ok((count.unsigned_abs(), self.fingerprint.clone()))
+    }
+
+    /// What is wrong with the file.
+    pub(super) fn check(&self) -> Result<Vec<Finding>> {
+        let connection = connect(&self.file.path).map_err(|error| damaged(&self.file, None, error))?;
+        let handle = connection.get_interrupt_handle();
+        interrupt::on_request(move || handle.interrupt());
+        check::findings(&connection, self.select.table.as_deref())
     }
 }
 
@@ -170,6 +181,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(format!("file:{}?immutable=1", escaped(path)), flags)?;
     // What a view of an unknown file calls must be harmless.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // Checks look up a row for each entry of an index: its pages are not copied one by one.
+    connection.pragma_update(None, "mmap_size", MAPPED)?;
     Ok(connection)
 }
 

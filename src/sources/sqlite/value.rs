@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use crate::sources::digits::integer;
+
 /// What a value is, whatever its column was declared as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -81,7 +83,10 @@ fn append(text: &mut String, value: &ValueRef<'_>) -> Kind {
     // Writing into a String does not fail.
     let _ = match value {
         ValueRef::Null => Ok(()),
-        ValueRef::Integer(number) => write!(text, "{number}"),
+        ValueRef::Integer(number) => {
+            integer(*number, text);
+            return Kind::Integer;
+        }
         ValueRef::Real(number) if number.is_infinite() => {
             write!(text, "{}Infinity", if *number < 0.0 { "-" } else { "" })
         }

@@ -14,7 +14,7 @@ use crate::sources;
 
 /// PostgreSQL's name of what clinic.toml says that the texts are in (`encoding`), which nobody has to say of a database that
 /// declares it.
-pub(super) async fn given(session: &Session, wanted: &Wanted<'_>) -> Result<Option<&'static str>> {
+pub(super) async fn given(session: &Session, wanted: &Wanted) -> Result<Option<&'static str>> {
     let Some(name) = &wanted.config.encoding else { return Ok(None) };
     let declared = declared(session).await?;
     if declared != UNDECLARED {
