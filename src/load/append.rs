@@ -76,6 +76,7 @@ impl Table<'_> {
             // The receiver goes with it: a reader that still sends must not wait for ever.
             let appended = self.append(origin, receiver);
             let (read, counted) = (joined(reader), joined(counter));
+            interrupt::check()?;
             appended?;
             let totals = read?;
             let ((counted, fingerprint), checked) = counted?;

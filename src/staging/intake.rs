@@ -219,3 +219,76 @@ fn mark(nulls: &NullBuffer, vector: duckdb_vector) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use duckdb::arrow::array::ArrayRef;
+    use duckdb::arrow::datatypes::Field;
+
+    use super::*;
+
+    fn staging() -> Staging {
+        let connection = Connection::open_in_memory().unwrap();
+        let incoming = Gate::register(&connection).unwrap();
+        let staging = Staging { connection, incoming, path: PathBuf::new(), _lock: None };
+        let sql = "create schema raw; create table raw.t (_id bigint not null, a varchar, d json, n bigint as (_id + 1))";
+        staging.execute(sql).unwrap();
+        staging
+    }
+
+    /// A text of that number's length, which no other has; none for every seventh.
+    fn text(number: i64) -> Option<String> {
+        (number % 7 != 3).then(|| format!("{}{number}", "ñ".repeat((number % 23) as usize)))
+    }
+
+    fn batch(numbers: std::ops::Range<i64>) -> RecordBatch {
+        let texts: StringArray = numbers.clone().map(text).collect();
+        let documents: StringArray = numbers.clone().map(|number| Some(format!("[{number}]"))).collect();
+        let ids: Int64Array = numbers.map(Some).collect();
+        let fields = [("d", DataType::Utf8), ("a", DataType::Utf8), ("_id", DataType::Int64)];
+        let fields = fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec();
+        let columns: Vec<ArrayRef> = vec![Arc::new(documents), Arc::new(texts), Arc::new(ids)];
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
+
+    fn append(staging: &Staging, sizes: &[i64]) -> Result<()> {
+        let mut batches = Vec::new();
+        let mut start = 0;
+        for size in sizes {
+            batches.push(batch(start..start + size));
+            start += size;
+        }
+        let schema = batches[0].schema();
+        let mut batches = batches.into_iter();
+        staging.append("t", &schema, Some("d"), Box::new(move || batches.next()))
+    }
+
+    #[test]
+    fn texts_and_nulls_arrive_in_their_order_whatever_the_batches() {
+        let staging = staging();
+        let sizes = [1, 0, 63, 2048, 2049, 64, 5000, 1];
+        append(&staging, &sizes).unwrap();
+        let all = sizes.iter().sum::<i64>();
+        let rows = staging
+            .rows("select _id, a, d::varchar, n from raw.t order by rowid", |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        let expected: Vec<(i64, Option<String>, String, i64)> =
+            (0..all).map(|number| (number, text(number), format!("[{number}]"), number + 1)).collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_failed_statement_leaves_nothing_for_the_next() {
+        let staging = staging();
+        staging.execute("alter table raw.t rename to other").unwrap();
+        assert!(append(&staging, &[5]).is_err());
+        assert!(staging.incoming.with(|incoming| incoming.is_none()));
+        staging.execute("alter table raw.other rename to t").unwrap();
+        append(&staging, &[3]).unwrap();
+        assert_eq!(staging.value::<i64>("select count(*) from raw.t").unwrap(), 3);
+    }
+}

@@ -163,9 +163,35 @@ fn a_large_table_is_read_in_pieces_and_whole() {
     assert_eq!((report.rows(), report.refused()), (40_000, 0));
     let sql = "select count(distinct id), sum(id::bigint), bool_and(body = repeat(md5(id), 60)) from raw.big";
     assert_eq!(desk.rows(sql), [json!(["40000", "800020000", "true"])]);
-    let files = std::fs::read_dir(desk.folder.path().join("staging/demo/extracts/big")).unwrap().count();
-    assert_eq!(files, 1);
+    let extracts = desk.folder.path().join("staging/demo/extracts/big");
+    assert_eq!(std::fs::read_dir(&extracts).unwrap().count(), 1);
+    // It was hashed while it was written.
+    let (shown, path) = (String::new(), extracts.join("0001.pgcopy"));
+    let written = trasvase::sources::survey(&trasvase::sources::SourceFile { shown, path }).unwrap();
+    let file = &report.sources[0].files[0];
+    assert_eq!((file.bytes, &file.sha256), (written.fingerprint.bytes, &written.fingerprint.sha256));
     assert!(desk.load().unwrap().unchanged());
+    assert_eq!(desk.load_with(&[], true, &Silent).unwrap().sources[0].files[0].sha256, file.sha256);
+}
+
+#[test]
+fn an_extract_that_breaks_off_leaves_nothing() {
+    let first = "[sources.a]\nurl = 'OLD_URL'\nquery = 'select n from generate_series(1, 300000) n'\n";
+    let second = "[sources.b]\nurl = 'OLD_URL'\nquery = 'select 1 / (200000 - n) as x from generate_series(1, 300000) n'";
+    let (_database, desk) = desk("create table t (id int)", &format!("{first}{second}"));
+    for _ in 0..2 {
+        let failure = desk.load().unwrap_err();
+        assert!(failure.message.contains("source b, asked of OLD_URL"), "{failure:?}");
+        assert!(failure.message.contains("division by zero"), "{failure:?}");
+        // Both show one moment, so that one of them alone shows none.
+        let tables = "select count(*) from duckdb_tables() where schema_name = 'raw'";
+        assert_eq!(desk.rows(tables), [json!(["0"])]);
+        assert_eq!(desk.rows("select count(*) from meta.source"), [json!(["0"])]);
+        let whole = desk.folder.path().join("staging/demo/extracts/a/0001.pgcopy");
+        assert!(!whole.exists());
+    }
+    desk.configure(first);
+    assert_eq!(desk.load().unwrap().rows(), 300_000);
 }
 
 #[test]
