@@ -490,5 +490,3 @@ async fn copy(session: &Session, piece: &Piece, blocks: &mpsc::Sender<Block>, st
 async fn next(stream: &mut std::pin::Pin<&mut CopyOutStream>) -> Option<Result<bytes::Bytes, Error>> {
     std::future::poll_fn(|context| futures_util::Stream::poll_next(stream.as_mut(), context)).await
 }
-
-}

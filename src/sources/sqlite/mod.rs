@@ -177,7 +177,9 @@ struct TableEntry {
 
 /// Opens a file that nobody writes: no lock is taken, and nothing is written beside it.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    // A connection is one thread's: SQLite need not lock for each row and cell.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(format!("file:{}?immutable=1", escaped(path)), flags)?;
     // What a view of an unknown file calls must be harmless.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
