@@ -432,30 +432,36 @@ async fn read(
     for session in sessions {
         workers.spawn(work(session, Arc::clone(&queue), target.clone(), stop.clone()));
     }
-    let mut failed = None;
+    let mut failed: Option<Failed> = None;
     while let Some(ended) = workers.join_next().await {
         if let Err(error) = ended? {
             // The others end after the piece that they are at.
             queue.lock().unwrap_or_else(PoisonError::into_inner).pieces.clear();
-            failed = failed.or(Some(error));
+            // Of several the first in clinic.toml is told, whoever was faster.
+            failed = failed.into_iter().chain([error]).min_by_key(|(extract, _)| *extract);
         }
     }
     drop(queue);
     let written = writer.await?;
     // A worker that found nobody who writes did not fail: the writer did.
-    failed.map_or(written, Err)
+    failed.map_or(written, |(_, error)| Err(error))
 }
 
-async fn work(session: Session, queue: Arc<Mutex<Queue>>, target: Target, stop: Stop) -> Result<()> {
+/// Which of the extracts could not be asked for, and why.
+type Failed = (usize, anyhow::Error);
+
+async fn work(session: Session, queue: Arc<Mutex<Queue>>, target: Target, stop: Stop) -> Result<(), Failed> {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((piece, blocks)) = next else { break };
         let copied = copy(&session, &piece, &blocks, &stop).await;
-        if !copied.with_context(|| place(&piece.source, &target))? {
+        let copied = copied.with_context(|| place(&piece.source, &target));
+        if !copied.map_err(|error| (piece.extract, error))? {
             return Ok(());
         }
     }
-    session.client.batch_execute("commit").await.map_err(|error| session.error(&error))?;
+    let ended = session.client.batch_execute("commit").await;
+    ended.map_err(|error| (usize::MAX, session.error(&error)))?;
     session.close().await;
     Ok(())
 }
