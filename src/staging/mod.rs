@@ -120,7 +120,7 @@ impl Staging {
         let connection = self.connection.try_clone().map_err(error::duckdb)?;
         let handle = connection.interrupt_handle();
         interrupt::on_request(move || handle.interrupt());
-        Ok(Self { connection, path: self.path.clone(), _lock: None })
+        Ok(Self { connection, incoming: self.incoming.clone(), path: self.path.clone(), _lock: None })
     }
 
     pub fn connection(&self) -> &Connection {
