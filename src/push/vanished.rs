@@ -240,7 +240,8 @@ async fn rejected(
     for rejects in manifest.rejects.iter().filter(|one| one.table == entry.table) {
         for row in context.snapshot.rejected(rejects)? {
             let row = row?;
-            let key = row.key_text(entry, codec).filter(|_| entry.keys != Keys::New);
+            let values = row.values(entry, codec.column_names()).filter(|_| entry.keys != Keys::New);
+            let key = values.map(|values| codec.key_text(&values));
             // Where it is known by its place alone, another record may stand there by now.
             let source_id = row.source_id.filter(|id| !is_place(id, row.source.as_deref()));
             if key.is_none() && source_id.is_none() {

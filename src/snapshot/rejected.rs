@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::TableCodec;
 use crate::model::manifest::TableEntry;
 
 /// One row that was rejected, as far as it is known.
@@ -17,12 +16,14 @@ pub struct RejectedRow {
 }
 
 impl RejectedRow {
-    /// Its key as the ledger has it; none where a part of it is missing.
-    pub fn key_text(&self, entry: &TableEntry, codec: &TableCodec) -> Option<String> {
+    /// The values of its key at their places among these columns; none where a part of it is missing.
+    pub fn values<'c>(
+        &self,
+        entry: &TableEntry,
+        columns: impl Iterator<Item = &'c str>,
+    ) -> Option<Vec<Option<&String>>> {
         let place = |name: &str| entry.key.iter().position(|column| column == name);
-        let values: Vec<Option<&String>> =
-            codec.column_names().map(|name| self.key.get(place(name)?)?.as_ref()).collect();
         let whole = !self.key.is_empty() && self.key.iter().all(Option::is_some);
-        whole.then(|| codec.key_text(&values))
+        whole.then(|| columns.map(|name| self.key.get(place(name)?)?.as_ref()).collect())
     }
 }

@@ -126,8 +126,9 @@ impl Refused {
             Self { keys: HashSet::new(), any: manifest.sources.iter().any(|one| one.unreadable > 0) };
         for rejects in manifest.rejects.iter().filter(|one| one.table == entry.table) {
             for row in options.snapshot.rejected(rejects)? {
-                match row?.key_text(entry, &compared.codec).filter(|_| entry.keys != Keys::New) {
-                    Some(key) => refused.keys.extend([key]),
+                let (row, codec) = (row?, &compared.codec);
+                match row.values(entry, codec.column_names()).filter(|_| entry.keys != Keys::New) {
+                    Some(values) => refused.keys.extend([codec.key_text(&values)]),
                     None => refused.any = true,
                 }
             }

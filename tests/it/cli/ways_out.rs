@@ -229,7 +229,7 @@ fn a_missing_table_is_named_with_the_line_that_makes_it() {
     }
     mini.execute("drop table person");
     let told = mini.run(&["schema", "apply", "mini"]);
-    says(&told, 1, &["schema/small.sql:1: type \"mood\" already exists"]);
+    says(&told, 1, &["schema/small.sql:1: ", "(SQLSTATE 42710)", "type \"mood\" already exists"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn what_sqlite_finds_wrong_is_a_finding() {
         update sqlite_schema set sql = 'create table sala (id integer primary key, nombre text not null)' where name = 'sala';";
     let found = |asked: &str| told(&desk(asked, sql).load().unwrap());
     let orphans = "foreign_key_check warning  2 rows of cama whose sala is not there";
-    let broken = "integrity_check critical  1 NULL value in sala.nombre";
+    let broken = "integrity_check critical  1 SQLite says: NULL value in sala.nombre";
     assert_eq!(found("table = 'cama'"), [orphans]);
     assert_eq!(found("table = 'sala'"), [broken]);
     assert_eq!(found("query = 'select id from sala'"), [broken, orphans], "a query is about all of the file");
@@ -26,7 +26,10 @@ fn a_foreign_key_that_cannot_be_checked_is_a_finding_too() {
     let sql = "pragma foreign_keys = off;
         create table a (x); create table b (y references a (x)); insert into b values (1)";
     let told = told(&desk("table = 'b'", sql).load().unwrap());
-    assert!(told[0].starts_with("foreign_key_check warning  1 foreign key mismatch"), "{told:?}");
+    assert!(
+        told[0].starts_with("foreign_key_check warning  1 SQLite says: foreign key mismatch"),
+        "{told:?}"
+    );
 }
 
 const MANY: &str = "create table t (id integer primary key, nota text);
