@@ -12,6 +12,18 @@ pub use staging::run as in_staging;
 pub use target::{note, run as in_target};
 
 use nix::sys::stat::{Mode, umask};
+use rust_i18n::t;
+
+use crate::error::Failure;
+use crate::pg::schema_file::ends_transaction;
+
+/// Refuses SQL that ends its transaction before anything of it runs: what it did until then would stay, whatever came after.
+fn of_one_transaction(sql: &str) -> Result<(), Failure> {
+    match ends_transaction(sql) {
+        true => Err(Failure::failed(t!("commands.own_end")).hint(t!("commands.own_end_before_hint"))),
+        false => Ok(()),
+    }
+}
 
 /// While it lives, new files are their owner's alone.
 struct Private(Mode);

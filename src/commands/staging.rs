@@ -27,6 +27,7 @@ const SCHEMAS: [&str; 10] =
 /// Whatever DuckDB says of it, without values; SQL that ends its transaction; a table of a stage that has other rows or
 /// columns afterwards.
 pub fn run(staging: &Staging, sql: &str) -> Result<()> {
+    super::of_one_transaction(sql)?;
     // Settings and temporary tables go with the session.
     let session = staging.apart()?;
     let _private = Private::begin();

@@ -23,6 +23,7 @@ pub fn note(step: &OwnStep, fingerprint: &str) -> String {
 /// Whatever PostgreSQL says of it, without values; SQL that ends its transaction. Then nothing of it stays, unless it
 /// committed by itself.
 pub async fn run(client: &Client, clinic: &ClinicName, sql: &str, note: Option<&str>) -> Result<()> {
+    super::of_one_transaction(sql)?;
     execute(client, "begin; savepoint trasvase_own_step").await?;
     let done = in_transaction(client, clinic, sql, note).await;
     let ended = execute(client, if done.is_ok() { "commit" } else { "rollback" }).await;

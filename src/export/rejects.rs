@@ -1,5 +1,6 @@
 //! Which rows are rejected, by their keys: a push that deletes what the source has no more must not take a rejected row for
-//! one that is gone. Only of tables whose vanished rows are deleted.
+//! one that is gone. Only of tables
+//! of which a push may delete rows.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::{Options, file_name, settle, source_names, spelled};
-use crate::config::Vanished;
+use crate::config::{LoadMode, Vanished};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::RejectsEntry;
 use crate::staging::private_folder;
@@ -19,7 +20,7 @@ pub(super) fn write(
     partial: &Path,
 ) -> Result<Vec<RejectsEntry>> {
     let mut entries = Vec::new();
-    for table in tables.iter().filter(|table| options.clinic.vanished(table) == Some(Vanished::Delete)) {
+    for table in tables.iter().filter(|table| deletes(options, table)) {
         let rows: u64 = options.staging.value(&format!("select count(*) from {}", table.staged("reject")))?;
         if rows == 0 {
             continue;
@@ -33,6 +34,12 @@ pub(super) fn write(
         entries.push(RejectsEntry { table: table.clone(), file, sha256, bytes, rows });
     }
     Ok(entries)
+}
+
+/// Whether a push may delete rows of the table that a snapshot does not have.
+fn deletes(options: &Options<'_>, table: &TableName) -> bool {
+    options.clinic.vanished(table) == Some(Vanished::Delete)
+        || options.clinic.load_mode(table) == LoadMode::Sync
 }
 
 /// One line a row, as [`RejectedRow`](crate::snapshot::RejectedRow) has it.

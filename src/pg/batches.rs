@@ -123,7 +123,8 @@ pub fn named<'b, B: Named>(batches: &'b [B], clinic: &ClinicName, name: &str) ->
         return standing().next().ok_or_else(|| none(clinic, batches.last()));
     }
     let wanted = name.to_uppercase();
-    let found: Vec<&B> = batches.iter().filter(|batch| batch.id().starts_with(&wanted)).collect();
+    let found: Vec<&B> =
+        batches.iter().filter(|batch| !wanted.is_empty() && batch.id().starts_with(&wanted)).collect();
     match found.as_slice() {
         [one] => Ok(one),
         [] if batches.is_empty() => Err(none(clinic, batches.last())),

@@ -76,6 +76,17 @@ pub fn advice(project: &Project, system: &str, live: &Catalog, table: &TableName
     Some(advice.into_owned())
 }
 
+/// Whether a statement begins or ends a transaction, or a part of one.
+pub fn ends_transaction(sql: &str) -> bool {
+    const WORDS: [&str; 8] = ["begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"];
+    statements(sql).iter().any(|statement| {
+        let mut words = statement.text.split_whitespace().map(str::to_lowercase);
+        let first = words.next().unwrap_or_default();
+        WORDS.contains(&first.as_str())
+            || (first == "prepare" && words.next().as_deref() == Some("transaction"))
+    })
+}
+
 /// Splits a file at the semicolons that are in no quotes and no comment; statements begin with their first word.
 pub(super) fn statements(sql: &str) -> Vec<Statement<'_>> {
     let mut found = Vec::new();
@@ -166,6 +177,25 @@ fn escaped(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transaction_is_ended_by_statements_only() {
+        for sql in
+            ["commit", "select 1;\n-- done\n COMMIT ;", "/* a */ begin; select 1", "Prepare  transaction 'a'"]
+        {
+            assert!(ends_transaction(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "select 'a; commit;'",
+            "do $$ begin perform 1; commit; end $$",
+            "-- commit;\nselect 1",
+            "update t set commit = 1",
+            "prepare a as select 1",
+        ] {
+            assert!(!ends_transaction(sql), "{sql}");
+        }
+    }
 
     #[test]
     fn statements_end_at_semicolons_that_are_in_nothing_else() {

@@ -35,7 +35,8 @@ pub(super) fn of_document(value: &str, guess: Guess) -> Value {
     let text = format!("mongo_text({value})");
     let read = match guess {
         Guess::Boolean => return Value { read: format!("mongo_bool({value})"), cell: None },
-        Guess::Integer => return Value { read: format!("mongo_long({value})"), cell: None },
+        // Of numbers beyond 64 bits it is null, which must not go unseen.
+        Guess::Integer => format!("mongo_long({value})"),
         Guess::Decimal => return Value { read: format!("mongo_number({value})"), cell: None },
         Guess::ObjectId => return Value { read: format!("mongo_oid({value})"), cell: None },
         Guess::Instant => format!("mongo_ts({value})"),
@@ -49,8 +50,18 @@ pub(super) fn of_document(value: &str, guess: Guess) -> Value {
     Value { read, cell: Some(text) }
 }
 
-/// A path of DuckDB's JSON functions, each name quoted.
+/// A path of DuckDB's JSON functions, each name quoted. Some names are no names there even in quotes, such as `*`, which
+/// stands for all of them: these are spelled as a JSON pointer (RFC 6901), which knows no elements.
 pub(super) fn json_path(steps: &[Step]) -> String {
+    let odd =
+        |step: &Step| matches!(step, Step::Field(name) if name.is_empty() || name.contains(['*', '"', '\\']));
+    let fields = steps.iter().map(|step| match step {
+        Step::Field(name) => Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
+        Step::Elements => None,
+    });
+    if let (true, Some(pointer)) = (steps.iter().any(odd), fields.collect::<Option<String>>()) {
+        return literal(&pointer);
+    }
     let step = |step: &Step| match step {
         Step::Field(name) => format!(".\"{}\"", name.replace('"', "\\\"")),
         Step::Elements => "[*]".to_owned(),
@@ -66,5 +77,7 @@ mod tests {
     fn names_in_a_path_are_quoted() {
         let steps = [Step::Field("a.b".to_owned()), Step::Elements, Step::Field("it's".to_owned())];
         assert_eq!(json_path(&steps), "'$.\"a.b\"[*].\"it''s\"'");
+        let odd = |name: &str| json_path(&[Step::Field("a/b".to_owned()), Step::Field(name.to_owned())]);
+        assert_eq!([odd("*"), odd(""), odd("c")], ["'/a~1b/*'", "'/a~1b/'", "'$.\"a/b\".\"c\"'"]);
     }
 }

@@ -32,6 +32,11 @@ fn rows(place: usize) -> String {
     format!("trasvase_vanished_{place}")
 }
 
+/// The keys of rows that are not among them since the source has them still, though rejected.
+fn refused(place: usize) -> String {
+    format!("trasvase_refused_{place}")
+}
+
 /// A condition on alias `t`: rows that are deleted since they vanished, in whatever mode; none where they stay.
 pub(super) async fn condition(
     context: &Context<'_>,
@@ -46,7 +51,8 @@ pub(super) async fn condition(
     Ok(Some(certain(place, codec)))
 }
 
-/// What mode `sync` deletes, but for rows that people made or changed where these are to be respected.
+/// What mode `sync` deletes, but for rows that are rejected or may be, and for those that people made or changed where these
+/// are to be respected.
 pub(super) async fn spared(
     context: &Context<'_>,
     place: usize,
@@ -54,10 +60,15 @@ pub(super) async fn spared(
     codec: &TableCodec,
     condition: String,
 ) -> Result<String> {
-    if context.clinic.on_conflict(&entry.table) == OnConflict::TakeSource {
-        return Ok(condition);
-    }
     stage(context, place, entry, codec).await?;
+    if context.clinic.on_conflict(&entry.table) == OnConflict::TakeSource {
+        return Ok(format!(
+            "({condition}) and {} not in (select key from {} union all select key from {} where unread)",
+            codec.key_sql("t"),
+            refused(place),
+            rows(place)
+        ));
+    }
     Ok(format!("({condition}) and {}", certain(place, codec)))
 }
 
@@ -65,12 +76,9 @@ pub(super) async fn spared(
 /// which, they stay: to be refused is not to be gone.
 fn deletes(context: &Context<'_>, entry: &TableEntry) -> bool {
     let (clinic, name) = (context.clinic, &entry.table);
-    let is_primary = clinic.sources.values().any(|source| source.primary.as_ref() == Some(name));
     clinic.vanished(name) == Some(Vanished::Delete)
         && !matches!(clinic.load_mode(name), LoadMode::Replace | LoadMode::Append)
-        && (entry.rejected == 0
-            || is_primary
-            || context.manifest().rejects.iter().any(|one| one.table == *name))
+        && (entry.rejected == 0 || context.manifest().rejects.iter().any(|one| one.table == *name))
 }
 
 fn certain(place: usize, codec: &TableCodec) -> String {
@@ -151,8 +159,13 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
     if context.count(&there).await? == 1 {
         return Ok(());
     }
-    let make =
-        |query: &str| format!("create temporary table {rows} on commit drop as {query}; analyze {rows}");
+    let make = |query: &str| {
+        format!(
+            "create temporary table {} (key text collate \"C\") on commit drop; \
+             create temporary table {rows} on commit drop as {query}; analyze {rows}",
+            refused(place)
+        )
+    };
     let (clinic, name) = (context.manifest().clinic.as_str(), &entry.table);
     let Some(writings) = Writings::read(context.client, clinic, name).await? else {
         let none = "select null::text collate \"C\" as key, false as edited, false as unread where false";
@@ -250,7 +263,8 @@ async fn rejected(
             }
             let out = copy.row(3);
             append_text_or_null(out, key.as_deref());
-            append_text_or_null(out, row.source.as_deref().or(Some(&entry.table.to_string())));
+            // A row of several records is known to the ledger by its first one's source, which may be another by now.
+            append_text_or_null(out, None);
             append_text_or_null(out, source_id.as_deref());
             copy.flush_if_full().await?;
         }
@@ -264,9 +278,12 @@ async fn rejected(
     );
     context
         .execute(&format!(
-            "delete from {rows} v where v.key in (select key from trasvase_rejected where key is not null) \
-             or exists (select 1 from {of} and (n.name, e.source_id) in (select source, source_id from trasvase_rejected))",
-            rows = rows(place)
+            "with gone as (delete from {rows} v where v.key in (select key from trasvase_rejected where key is not null) \
+             or exists (select 1 from {of} and exists (select 1 from trasvase_rejected r \
+             where r.source_id = e.source_id and coalesce(r.source, n.name) = n.name)) returning v.key) \
+             insert into {refused} select key from gone",
+            rows = rows(place),
+            refused = refused(place),
         ))
         .await?;
     unread.extend(manifest.sources.iter().filter(|one| one.unreadable > 0).map(|one| one.source.clone()));

@@ -243,6 +243,39 @@ async fn a_record_that_is_rejected_now_did_not_vanish_from_any_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mode_sync_leaves_rows_that_are_rejected_now() {
+    let settings = "[sources.people]\nfiles = [\"sources/people.csv\"]\nprimary = \"person\"\n\
+                    [sources.phones]\nfiles = [\"sources/phones.csv\"]\nprimary = \"phone\"\n\
+                    [tables.phone]\nmode = \"sync\"\n[limits]\n\"*\" = \"100%\"\n";
+    let tiny = Tiny::new(
+        "create table person (id text primary key, name text not null); \
+         create table phone (id text primary key, person_id text not null references person, number text check (number like '6%'))",
+        &[],
+        &format!("[load]\nmode = \"upsert\"\n{settings}"),
+    )
+    .await;
+    let write = |path: &str, text: &str| tiny.run.project.write(&format!("clinics/tiny/{path}"), text);
+    write("sources/people.csv", "id,name\na,Ana\nb,Bea\n");
+    write("sources/phones.csv", "id,person,number\n1,a,61\n2,a,62\n3,b,63\n");
+    write("sql/clean/person.sql", "-- one person\nselect id as source_id, name, _id from raw.people\n");
+    write("sql/target/person.sql", "-- one person\nselect source_id as id, name, _id from clean.person\n");
+    // The second record of a row is not the one that the ledger knows it by.
+    write(
+        "sql/target/phone.sql",
+        "-- one phone\nselect p.id, p.person as person_id, p.number, [o._id, p._id] as _ids, p.id as _source_id \
+         from raw.phones p join raw.people o on o.id = p.person\n",
+    );
+    tiny.push().await;
+    write("sources/phones.csv", "id,person,number\n1,a,01\n3,b,63\n");
+    let (check, snapshot) = tiny.export().await;
+    assert_eq!(check.tables.iter().map(|table| table.rejected).sum::<u64>(), 1);
+    let report = tiny.run.push(&snapshot).await;
+    assert_eq!(report.written["phone"].deleted, 1);
+    assert_eq!(tiny.texts(PHONES).await, ["1 61", "3 63"]);
+    assert_eq!(tiny.run.push(&snapshot).await.batch, None, "again writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_records_cannot_be_read_no_row_of_their_source_goes() {
     let tiny = with_phones().await;
     tiny.push().await;

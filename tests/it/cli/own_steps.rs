@@ -234,6 +234,10 @@ fn sql_in_the_staging_file_changes_nothing_that_stages_made() {
     }
     mini.write("clinics/mini/own.sql", "create schema own; commit; begin; select 1");
     says(&mini.run(&["run", "mini"]), 1, &["ends the transaction"]);
+    // What came before a commit would stay, whatever failed after it.
+    mini.write("clinics/mini/own.sql", "commit; delete from raw.people; begin; select 1 from nosuch");
+    says(&mini.run(&["run", "mini"]), 1, &["ends the transaction", "Nothing of it was run"]);
+    assert_eq!(people(), before);
     mini.write("clinics/mini/own.sql", "select cast(name as integer) from raw.people");
     let output = mini.run(&["run", "mini"]);
     says(&output, 1, &["own step 'own'"]);
@@ -252,6 +256,7 @@ fn sql_in_the_target_is_all_or_nothing_and_no_part_of_the_push() {
         ("create table kept (id int); select 1 / 0", "22012"),
         ("create table kept (id int); rollback; begin; select 1", "ends the transaction"),
         ("create table kept (id int); rollback", "ends the transaction"),
+        ("create table kept (id int); commit; begin; select 1 / 0", "ends the transaction"),
         ("create table kept (id int); select 'zqx'::int", "22P02"),
     ] {
         mini.write("clinics/mini/own.sql", sql);
