@@ -244,7 +244,7 @@ fn sql_in_the_staging_file_changes_nothing_that_stages_made() {
     assert!(!format!("{output:?}").contains("Ana"), "{output:?}");
     mini.write(
         "clinics/mini/own.sql",
-        "create or replace table own.a as from raw.people; set threads = 1; drop table own.a",
+        "create schema if not exists own; create table own.a as from raw.people; set threads = 1; drop table own.a",
     );
     assert_eq!(mini.run(&["run", "mini"]).status.code(), Some(0));
 }
