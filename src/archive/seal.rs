@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::contents::Item;
 use crate::error::{Failure, interrupt};
-use crate::model::hex;
+use crate::model::{hex, private};
 use crate::snapshot::hash_file;
 use crate::staging::private_folder;
 
@@ -143,11 +142,5 @@ fn copied(input: &mut impl io::Read, output: &mut impl Write) -> Result<String> 
 /// A new file that is its owner's alone.
 pub(super) fn private(path: &Path) -> Result<File> {
     let path: PathBuf = path.to_owned();
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| t!("staging.cannot_write", path = path.display()))
+    private::create(&path).with_context(|| t!("staging.cannot_write", path = path.display()))
 }

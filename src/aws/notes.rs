@@ -1,15 +1,16 @@
 //! Which parts of which upload a server has confirmed, for servers that do not list their parts' checksums.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::{Deserialize, Serialize};
+
+use crate::model::private;
 
 /// A part that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +37,8 @@ impl Notes {
         let text = if path.is_file() { std::fs::read_to_string(path)? } else { String::new() };
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         let known = lines.map(|line| ((line.upload.clone(), line.part), line)).collect();
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-        let mut file = file.with_context(|| t!("staging.cannot_write", path = path.display()))?;
+        let mut file =
+            private::append(path).with_context(|| t!("staging.cannot_write", path = path.display()))?;
         if !text.is_empty() && !text.ends_with('\n') {
             file.write_all(b"\n")?;
         }

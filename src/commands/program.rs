@@ -1,7 +1,5 @@
 //! A program, in the clinic's folder; what it prints goes into a file, since it may hold patients.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +12,7 @@ use rust_i18n::t;
 
 use super::Private;
 use crate::error::{Failure, interrupt};
+use crate::model::private;
 
 /// How often is looked whether it has ended, or Ctrl-C was pressed.
 const TICK: Duration = Duration::from_millis(50);
@@ -39,7 +38,8 @@ pub struct Surroundings {
 /// It cannot be started, ends with another code than 0 or by a signal; or a stop was asked for: then it was ended too.
 pub fn run(words: &[String], surroundings: &Surroundings) -> Result<()> {
     let (program, arguments) = words.split_first().context("a program has a name")?;
-    let log = private_log(&surroundings.log)?;
+    let log = private::append(&surroundings.log)
+        .with_context(|| t!("staging.cannot_write", path = surroundings.log.display()))?;
     let mut command = Command::new(located(program, &surroundings.folder));
     command.args(arguments).current_dir(&surroundings.folder);
     command.envs(surroundings.variables.iter().map(|(name, value)| (name, value)));
@@ -60,11 +60,6 @@ pub fn run(words: &[String], surroundings: &Surroundings) -> Result<()> {
 /// A program by its path is one of the clinic's folder.
 fn located(program: &str, folder: &Path) -> PathBuf {
     if program.contains('/') { folder.join(program) } else { PathBuf::from(program) }
-}
-
-fn private_log(path: &Path) -> Result<File> {
-    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.with_context(|| t!("staging.cannot_write", path = path.display()))
 }
 
 fn wait(child: &mut Child) -> Result<ExitStatus> {

@@ -25,6 +25,14 @@ pub fn create_new(path: &Path) -> Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(MODE).open(path)
 }
 
+/// Opens a file to write at its end, and makes it where there is none.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn append(path: &Path) -> Result<File> {
+    OpenOptions::new().append(true).create(true).mode(MODE).open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
