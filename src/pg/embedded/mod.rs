@@ -122,7 +122,7 @@ impl Server {
         if options.keep_running {
             place.open("keep")?;
         }
-        let (socket, port) = match place.settled()? {
+        let (socket, port) = match place.settled(&binaries)? {
             Some(server) => (server.socket, server.port),
             None => (place.launch(&binaries, options)?, options.loopback.unwrap_or(PORT)),
         };
@@ -249,6 +249,15 @@ pub fn stop(folder: &Path) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether it replays its log after a crash of its own: `postmaster.pid` says `ready` all the while.
+fn recovers(binaries: &Binaries, server: &postmaster::Postmaster) -> bool {
+    const REJECTS: i32 = 1;
+    let mut asks = Command::new(binaries.client("pg_isready"));
+    without_pg_variables(&mut asks);
+    asks.arg("--quiet").arg("--host").arg(&server.socket).args(["--port", &server.port.to_string()]);
+    asks.status().is_ok_and(|status| status.code() == Some(REJECTS))
+}
+
 impl Place {
     fn locate(folder: &Path) -> Result<Self> {
         let account = Account::choose()?;
@@ -301,11 +310,11 @@ impl Place {
     }
 
     /// The running server, once it has come up or gone down if it was in between.
-    fn settled(&self) -> Result<Option<postmaster::Postmaster>> {
+    fn settled(&self, binaries: &Binaries) -> Result<Option<postmaster::Postmaster>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match postmaster::running(&self.data) {
-                Some(server) if !server.ready => {}
+                Some(server) if !server.ready || recovers(binaries, &server) => {}
                 settled => return Ok(settled),
             }
             if Instant::now() > deadline {
