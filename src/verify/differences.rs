@@ -279,15 +279,15 @@ impl Search<'_, '_, '_> {
     async fn listed(&self, whole: bool, unequal: &[u8], part: Part) -> Result<Listed> {
         let Compared { entry, codec, condition, .. } = self.compared;
         let buckets = unequal.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        // The literal keeps the digest from being computed twice, and workers may help; see buckets::of_server.
+        // Rows of other buckets are not digested. The literal: see buckets::of_server.
         let sql = format!(
-            "select key, digest from (select {} as key, {} as digest from {} t where {} offset '0') rows \
-             where {} in ({buckets}) and {}",
+            "select key, digest from (select {} as key, {} as digest from {} t where {} and {} in ({buckets}) offset '0') rows \
+             where {}",
             codec.key_sql("t"),
             codec.digest_sql("t"),
             entry.table.quoted(),
             if whole { "true" } else { condition },
-            bucket_sql("digest"),
+            bucket_sql(codec, "t"),
             part.sql("key"),
         );
         let none: [&str; 0] = [];
@@ -316,7 +316,7 @@ impl Search<'_, '_, '_> {
             let mut foreign = Vec::new();
             for (key, digest) in rows {
                 if theirs.whole && !sent.contains_key(key) {
-                    theirs.buckets.remove(digest);
+                    theirs.buckets.remove(key, digest);
                     foreign.push(key.as_str());
                 } else {
                     self.add(Row { key: key.clone(), kind: Kind::Extra, expected: None }).await?;

@@ -1,7 +1,7 @@
 //! verify: proves by asking the target that it holds the snapshot, value for value, and says what differs.
 //!
 //! Each row's digest is computed twice, by the codec from the snapshot and by the server from its own bytes, and added
-//! up in 256 buckets by the digest's last byte (DESIGN §4). Equal buckets prove equal rows; only rows of unequal buckets
+//! up in 256 buckets by the end of its key (DESIGN §4). Equal buckets prove equal rows; only rows of unequal buckets
 //! are listed, and only their columns compared. Beside that, the target's own rules are asked again (`relations`).
 
 mod accounts;

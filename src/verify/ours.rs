@@ -69,15 +69,16 @@ pub(super) fn read(
             table.sample.push(Sampled { key: codec.key_text(&row.values), values });
         }
         number += 1;
-        if wanted.is_some_and(|wanted| !wanted.contains(&codec.key_text(&row.values))) {
+        let key = codec.key_text(&row.values);
+        if wanted.is_some_and(|wanted| !wanted.contains(&key)) {
             table.places.push(NOWHERE);
             continue;
         }
         let digest = codec
             .digest(&row.values, &mut buffer)
             .map_err(|refused| anyhow!("{}, {}: {}", entry.file, refused.column, refused.refusal.rule()))?;
-        table.places.push(u16::from(bucket_of(&digest)));
-        table.buckets.add(&digest);
+        table.places.push(u16::from(bucket_of(&key)));
+        table.buckets.add(&key, &digest);
         if let Some(months) = &mut table.months {
             months.add(&row.values);
         }

@@ -162,9 +162,9 @@ class Bench:
         self.bytes = sum(sources.joinpath(name).stat().st_size for name in ["citas.csv", "facturas.csv"])
         self.bytes += sum(path.stat().st_size for path in sources.glob("pacientes_*.csv"))
 
-    def trasvase(self, database, *arguments):
+    def trasvase(self, database, *arguments, **options):
         line = [self.options.trasvase, "-C", self.project, "--format", "json", "--lang", "en", "--log-level", "warn"]
-        return self.measure([*line, *arguments], {"DATABASE_URL": self.server.url(database)})
+        return self.measure([*line, *arguments], {"DATABASE_URL": self.server.url(database)}, **options)
 
     def run(self, *limits):
         """From CSV to every value verified, with nothing left over from before."""
@@ -193,6 +193,19 @@ class Bench:
 
     def rollback(self):
         return self.trasvase("bench", "rollback", "bench", "last", "--confirm", "bench")
+
+    def changed(self):
+        """Three rows that somebody changed, named by verify; and the checksums by which reladiff would ask the server whether any did."""
+        change = "update appointment set starts_at = starts_at - interval '1 microsecond' where ctid in ('(0,1)', '(100,1)', '(1000,1)') returning id"
+        told = subprocess.run(self.server.psql("bench", "\\pset format unaligned", "\\pset tuples_only on", change), capture_output=True, text=True, check=True)
+        ids = [line for line in told.stdout.split() if len(line) == 26]
+        verified = self.note("verify_changed", self.trasvase("bench", "verify", "bench", may_fail=True))
+        if len(ids) != 3 or not all(json.dumps(key) in verified.text for key in ids):
+            sys.exit(f"verify did not name the three changed rows\n{verified.text[-2000:]}{verified.errors[-2000:]}")
+        keys = ", ".join(f"'{key}'" for key in ids)
+        subprocess.run(self.server.psql("bench", f"update appointment set starts_at = starts_at + interval '1 microsecond' where id in ({keys})"), check=True)
+        checksum = "select count(*), sum(('x' || substring(md5(t::text), 18))::bit(60)::bigint) from {} t"
+        self.note("checksums", self.measure(self.server.psql("bench", *map(checksum.format, TABLES))))
 
     def export(self):
         """The very rows that were pushed, as CSV."""
@@ -242,6 +255,7 @@ class Bench:
             self.note("copy", self.copy())
             self.note("push", self.push("auto"))
             self.note("verify", self.trasvase("bench", "verify", "bench"))
+            self.changed()
             self.note("rollback", self.rollback())
             self.note("copy", self.copy())
             self.note("push_keep", self.push("keep"))
@@ -300,15 +314,19 @@ class Bench:
         self.ratio("run / dlt", "run", "dlt", 1.0)
         self.ratio("verify / push", "verify", "push", 0.5)
         self.fates_and_verify()
+        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", 1.0)
         self.ratio("rollback / push", "rollback", "push", 1.0)
         self.ratio("rollback row by row / push, kept", "rollback_rows", "push_keep", 1.0)
 
     def peak(self):
+        """Memory, fates and three changed rows, with as many rows as there are."""
         name = "run_512MB"
         self.note(name, self.run("--memory-limit", "512MB"))
         seconds, records = self.fates()
         print(f"  fates of {records:,} records: {seconds:.1f} s, ten million in a minute: {'met' if seconds / records <= 60 / 10_000_000 else 'MISSED'}")
         print(f"  peak memory at --memory-limit 512MB          {self.memory[name]:5.0f} MB at {self.patients * 5:,} rows   under 1024: {'met' if self.memory[name] < 1024 else 'MISSED'}")
+        self.changed()
+        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", 1.0)
 
 
 def with_dlt(options):
