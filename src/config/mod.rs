@@ -9,6 +9,7 @@ mod labels;
 mod mistake;
 mod near;
 mod notify;
+mod origin;
 mod own_step;
 mod project;
 pub mod sheet;

@@ -9,7 +9,7 @@ use super::Options;
 use crate::config::{SqlFile, sql_files};
 use crate::desk::{self, Decisions};
 use crate::error::Failure;
-use crate::model::manifest::{Control, Manifest, ModelVersion, TableEntry, Tenant};
+use crate::model::manifest::{Control, Manifest, ModelVersion, Origin, TableEntry, Tenant};
 use crate::snapshot::FORMAT;
 use crate::staging::Staging;
 
@@ -22,6 +22,7 @@ pub(super) fn build(options: &Options<'_>, tables: Vec<TableEntry>) -> Result<Ma
         clinic: clinic.name.clone(),
         clinic_uid: clinic.uid.clone(),
         epoch: clinic.epoch.clone(),
+        origin: Origin::Models,
         product: clinic.product.clone(),
         system: clinic.system.clone(),
         timezone: clinic.timezone.clone(),

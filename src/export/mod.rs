@@ -162,6 +162,7 @@ fn table(options: &Options<'_>, name: &TableName, partial: &Path) -> Result<Tabl
             .collect(),
         key: table.primary_key().to_vec(),
         keys: options.clinic.table(name).keys,
+        fills: false,
     })
 }
 

@@ -7,6 +7,35 @@ use serde::{Deserialize, Serialize};
 use super::ident::{ClinicName, TableName};
 use super::keys::Keys;
 
+/// What the rows of a snapshot are from, and so those of its batches. Rows, and columns of rows, are the origin's that wrote
+/// them: a push and a verification of one origin's snapshot leave the others' alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The clinic's models.
+    #[default]
+    Models,
+    /// Documents that were uploaded.
+    Files,
+    /// Logins that were made.
+    Users,
+}
+
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Models => "models",
+            Origin::Files => "files",
+            Origin::Users => "users",
+        }
+    }
+
+    /// For serde, so that a snapshot of models is written, and named, as it always was.
+    pub fn is_models(&self) -> bool {
+        *self == Origin::Models
+    }
+}
+
 /// The manifest of one snapshot. Its id is the SHA-256 (hex) over this manifest without the id, which in turn holds
 /// the hash of every file, so equal content gives an equal id. No clock is in it. [`Manifest::issues`] are beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +47,8 @@ pub struct Manifest {
     pub clinic_uid: String,
     /// RFC 3339; the time part of every id made for this clinic.
     pub epoch: String,
+    #[serde(default, skip_serializing_if = "Origin::is_models")]
+    pub origin: Origin,
     pub product: String,
     pub system: String,
     pub timezone: String,
@@ -48,6 +79,26 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The manifest of the same clinic's rows of another origin, whose tables are still missing. It counts no records of
+    /// sources and asks no questions: the models' snapshot does.
+    #[must_use]
+    pub fn of_origin(&self, origin: Origin, catalog_hash: String) -> Self {
+        Self {
+            id: String::new(),
+            origin,
+            catalog_hash,
+            sources: Vec::new(),
+            models: BTreeMap::new(),
+            tables: Vec::new(),
+            controls: Vec::new(),
+            golden: Vec::new(),
+            records: Vec::new(),
+            rejects: Vec::new(),
+            issues: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The snapshot's files, but for the manifest itself.
     pub fn files(&self) -> impl Iterator<Item = SourceFile> + '_ {
         let tables = self.tables.iter().map(|one| (&one.file, one.bytes, &one.sha256));
@@ -137,6 +188,9 @@ pub struct TableEntry {
     /// Whether that key is a placeholder until the row is pushed.
     #[serde(default, skip_serializing_if = "Keys::is_preserve")]
     pub keys: Keys,
+    /// Its columns are those of rows that are there, and no row is added: the key, and what is filled in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fills: bool,
 }
 
 /// The golden ids of one entity's source records.

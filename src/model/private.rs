@@ -1,11 +1,21 @@
 //! Files that only their owner can read: patients' data, and what is said of them.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Result;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 const MODE: u32 = 0o600;
+const FOLDER: u32 = 0o700;
+
+/// Makes a folder, and those above it; one that is there gets its rights.
+///
+/// # Errors
+/// The folder above cannot be written.
+pub fn folder(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(FOLDER))
+}
 
 /// Makes an empty file, or empties the one that is there, whose rights may have been others.
 ///

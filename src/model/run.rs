@@ -18,7 +18,9 @@ pub enum Stage {
     Export,
     Push,
     Verify,
-    /// No part of a run: its own command.
+    /// No part of a run: a command of its own, as the ones below.
+    Files,
+    Users,
     Archive,
 }
 
@@ -35,6 +37,8 @@ impl Stage {
             Stage::Export => "export",
             Stage::Push => "push",
             Stage::Verify => "verify",
+            Stage::Files => "files",
+            Stage::Users => "users",
             Stage::Archive => "archive",
         }
     }
@@ -71,7 +75,9 @@ pub enum Part {
     Export,
     Push,
     Verify,
-    /// No part of a run.
+    /// No part of a run, as the ones below.
+    Files,
+    Users,
     Archive,
 }
 
@@ -109,6 +115,8 @@ impl Part {
             Part::Export => "export",
             Part::Push => "push",
             Part::Verify => "verify",
+            Part::Files => "files",
+            Part::Users => "users",
             Part::Archive => "archive",
         }
     }
@@ -123,6 +131,8 @@ impl From<Stage> for Part {
             Stage::Export => Part::Export,
             Stage::Push => Part::Push,
             Stage::Verify => Part::Verify,
+            Stage::Files => Part::Files,
+            Stage::Users => Part::Users,
             Stage::Archive => Part::Archive,
         }
     }

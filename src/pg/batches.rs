@@ -18,6 +18,8 @@ pub struct Batch {
     /// ULID.
     pub id: String,
     pub snapshot: String,
+    /// What its rows are from: `models`, `files` or `users`.
+    pub origin: String,
     /// `running`, `completed`, `failed` or `rolled_back`.
     pub status: String,
     pub who: String,
@@ -63,7 +65,8 @@ pub async fn list(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
     let sql = format!(
         "select b.number, b.id, b.snapshot, b.status, b.who, to_char(b.started_at at time zone 'UTC', {TIME}), \
          to_char(b.ended_at at time zone 'UTC', {TIME}), b.notes, b.counts::text, (to_jsonb(b) ->> 'purged_at') is not null, {signed}, \
-         to_char((to_jsonb(b) ->> 'rolled_back_at')::timestamptz at time zone 'UTC', {FINE}) \
+         to_char((to_jsonb(b) ->> 'rolled_back_at')::timestamptz at time zone 'UTC', {FINE}), \
+         coalesce(to_jsonb(b) ->> 'origin', 'models') \
          from trasvase.batch b {join} where b.clinic = $1 order by b.number"
     );
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
@@ -73,6 +76,7 @@ pub async fn list(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             number: row.get(0),
             id: row.get(1),
             snapshot: row.get(2),
+            origin: row.get(14),
             status: row.get(3),
             who: row.get(4),
             started_at: row.get(5),

@@ -10,10 +10,10 @@ use tokio_postgres::error::SqlState;
 use super::execute;
 use crate::error::{self, Failure};
 use crate::model::ident::{ClinicName, TableName, literal};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, Origin};
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 8] = [
+const MIGRATIONS: [(i32, &str, &str); 9] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -22,6 +22,7 @@ const MIGRATIONS: [(i32, &str, &str); 8] = [
     (6, "column digests", include_str!("../../sql/ledger/V006__column_digests.sql")),
     (7, "left behind", include_str!("../../sql/ledger/V007__left_behind.sql")),
     (8, "archive", include_str!("../../sql/ledger/V008__archive.sql")),
+    (9, "origin", include_str!("../../sql/ledger/V009__origin.sql")),
 ];
 
 /// The version of the ledger that this program makes.
@@ -145,8 +146,8 @@ pub async fn begin(client: &Client, manifest: &Manifest, notes: &str) -> Result<
     let row = client
         .query_one(
             "with batch as (insert into trasvase.batch \
-             (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program, notes) \
-             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $10) returning number) \
+             (id, clinic, clinic_uid, product, system, snapshot, catalog_hash, status, program, notes, origin) \
+             values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $10, $11) returning number) \
              select number, pg_advisory_lock($9, number) from batch",
             &[
                 &id,
@@ -159,6 +160,7 @@ pub async fn begin(client: &Client, manifest: &Manifest, notes: &str) -> Result<
                 &concat!("trasvase ", env!("CARGO_PKG_VERSION")),
                 &LOCK_CLASS,
                 &notes,
+                &manifest.origin.as_str(),
             ],
         )
         .await
@@ -217,6 +219,9 @@ pub struct Shape {
     /// Of the columns, those whose values were sent, in the order of the ledger's digests of columns; none where it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent: Vec<String>,
+    /// Of rows of another origin, `sent` was filled in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fills: bool,
     /// Its triggers did not run.
     pub triggers_disabled: bool,
 }
@@ -280,18 +285,26 @@ pub async fn status(client: &Client, id: &str) -> Result<Option<String>> {
     Ok(row.map(|row| row.get(0)))
 }
 
-/// A condition on alias `d` of `trasvase.row_digest`: rows of a table that the clinic's completed batches wrote. None where
-/// there is no such batch, or no ledger.
-pub async fn written(client: &Client, clinic: &str, table: &TableName) -> Result<Option<String>> {
+/// SQL of what a batch's rows are from. A ledger of before there were origins knows batches of models only.
+pub const ORIGIN: &str = "coalesce(to_jsonb(batch) ->> 'origin', 'models')";
+
+/// A condition on alias `d` of `trasvase.row_digest`: rows of a table that the clinic's completed batches of an origin, or of
+/// any, wrote. None where there is no such batch, or no ledger.
+pub async fn written(
+    client: &Client,
+    clinic: &str,
+    origin: Option<Origin>,
+    table: &TableName,
+) -> Result<Option<String>> {
     if !exists(client).await? {
         return Ok(None);
     }
+    let sql = format!(
+        "select (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed' \
+         and coalesce({ORIGIN} = $3, true)), (select code from trasvase.name where name = $2)"
+    );
     let row = client
-        .query_one(
-            "select (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed'), \
-             (select code from trasvase.name where name = $2)",
-            &[&clinic, &table.to_string()],
-        )
+        .query_one(&sql, &[&clinic, &table.to_string(), &origin.map(Origin::as_str)])
         .await
         .map_err(|error| error::postgres(&error))?;
     let (batches, code): (Option<Vec<i32>>, Option<i32>) = (row.get(0), row.get(1));

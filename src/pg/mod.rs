@@ -8,6 +8,7 @@ pub mod crossed;
 pub mod embedded;
 pub mod ledger;
 pub mod numbers;
+pub mod origins;
 mod parameters;
 pub mod privileges;
 mod read_only;

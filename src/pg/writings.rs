@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
-use super::ledger;
+use super::ledger::{self, ORIGIN};
 use crate::error;
 use crate::model::ident::{TableName, literal};
+use crate::model::manifest::Manifest;
 
 /// The version of the ledger from which on it has digests of columns.
 const SINCE: i32 = 6;
@@ -15,7 +16,7 @@ const SINCE: i32 = 6;
 /// SQL of the digest of a column of which nobody knows what was pushed.
 pub const UNKNOWN: &str = r"'\x0000000000000000'::bytea";
 
-/// The completed batches of a clinic, of which at least one may have written the table.
+/// The completed batches of a clinic and an origin, of which at least one may have written the table.
 #[derive(Debug, Clone)]
 pub struct Writings {
     /// The table's code in the ledger.
@@ -24,11 +25,13 @@ pub struct Writings {
     table: String,
     /// Oldest first, each with the columns that its digests of columns are of.
     batches: Vec<(i32, Vec<String>)>,
+    /// Batches of other origins that wrote the table.
+    others: Vec<i32>,
 }
 
 impl Writings {
     /// Reads them; none where no batch wrote the table, or there is no ledger.
-    pub async fn read(client: &Client, clinic: &str, table: &TableName) -> Result<Option<Self>> {
+    pub async fn read(client: &Client, manifest: &Manifest, table: &TableName) -> Result<Option<Self>> {
         if !ledger::exists(client).await? {
             return Ok(None);
         }
@@ -38,15 +41,20 @@ impl Writings {
         let shape = ledger::version(client).await? >= SINCE;
         let sent = if shape { "(shape -> $2::text -> 'sent')::text" } else { "left($2::text, 0)" };
         let sql = format!(
-            "select number, {sent} from trasvase.batch where clinic = $1 and status = 'completed' order by number"
+            "select number, {sent}, {ORIGIN} = $3, counts -> $2 is not null from trasvase.batch \
+             where clinic = $1 and status = 'completed' order by number"
         );
-        let rows = client.query(&sql, &[&clinic, &name]).await.map_err(|error| error::postgres(&error))?;
-        let batch = |row: &tokio_postgres::Row| {
+        let (clinic, origin) = (manifest.clinic.as_str(), manifest.origin.as_str());
+        let rows = client.query(&sql, &[&clinic, &name, &origin]).await;
+        let rows = rows.map_err(|error| error::postgres(&error))?;
+        let (ours, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get(2));
+        let others = others.into_iter().filter(|row| row.get(3)).map(|row| row.get(0)).collect();
+        let batch = |row: &Row| {
             let sent = row.get::<_, Option<&str>>(1).filter(|sent| !sent.is_empty());
             Ok((row.get(0), sent.map(serde_json::from_str).transpose()?.unwrap_or_default()))
         };
-        let batches = rows.iter().map(batch).collect::<Result<Vec<(i32, Vec<String>)>>>()?;
-        Ok(code.filter(|_| !batches.is_empty()).map(|code| Self { code, table: name, batches }))
+        let batches = ours.into_iter().map(batch).collect::<Result<Vec<(i32, Vec<String>)>>>()?;
+        Ok(code.filter(|_| !batches.is_empty()).map(|code| Self { code, table: name, batches, others }))
     }
 
     /// The numbers of the batches, for a list in SQL.
@@ -58,6 +66,24 @@ impl Writings {
     pub fn condition(&self) -> String {
         let numbers: Vec<i32> = self.batches.iter().map(|(number, _)| *number).collect();
         ledger::written_by(&numbers, self.code)
+    }
+
+    /// The ledger's rows `d`, for a FROM clause, beside which [`Self::whole_sql`] stands.
+    pub fn digests_sql(&self) -> String {
+        if self.others.is_empty() {
+            return "trasvase.row_digest d".to_owned();
+        }
+        format!(
+            "trasvase.row_digest d left join (select distinct on (d.key) d.key, d.batch, d.stored from trasvase.row_digest d \
+             where {} order by d.key, d.batch desc) later on later.key = d.key and later.batch > d.batch",
+            ledger::written_by(&self.others, self.code)
+        )
+    }
+
+    /// SQL of the digest of the whole row `d` as the last batch left it, of whatever origin: one that filled in a column
+    /// did not edit the row.
+    pub fn whole_sql(&self) -> &'static str {
+        if self.others.is_empty() { "d.stored" } else { "coalesce(later.stored, d.stored)" }
     }
 
     /// A query of those keys, among the ones that a query of one column gives, whose row the batches wrote and did not take

@@ -48,7 +48,7 @@ pub(super) async fn possible(context: &Context<'_>, entry: &TableEntry) -> Resul
     if matches!(context.clinic.load_mode(&entry.table), LoadMode::Append | LoadMode::Replace) {
         return Ok(false);
     }
-    let writings = Writings::read(context.client, context.manifest().clinic.as_str(), &entry.table).await?;
+    let writings = Writings::read(context.client, context.manifest(), &entry.table).await?;
     let Some(writings) = writings else { return Ok(false) };
     let any = format!(
         "select exists (select 1 from trasvase.row_digest d where {})::int::bigint",
@@ -91,8 +91,8 @@ async fn deleted(
     codec: &TableCodec,
     absent: &mut Absent,
 ) -> Result<()> {
-    let (clinic, name) = (context.manifest().clinic.as_str(), &entry.table);
-    let Some(writings) = Writings::read(context.client, clinic, name).await? else { return Ok(()) };
+    let name = &entry.table;
+    let Some(writings) = Writings::read(context.client, context.manifest(), name).await? else { return Ok(()) };
     // An id that another one becomes now has that one's rows: it is wanted whatever became of it.
     let wanted = match context.manifest().golden.is_empty() {
         true => String::new(),

@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{golden, left_behind, merge, numbers, record, rows, unknown};
+use super::{filled, golden, left_behind, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -291,6 +291,9 @@ async fn load_table(
         adopted += adopt(context, place, entry, codec, ledger, &rows).await?;
     }
     let inserted = insert(context, place, entry, plan, codec).await?;
+    if deleted > 0 {
+        filled::give_back(context, place, entry, codec).await?;
+    }
     if inserted + updated + adopted > 0 {
         ledger.rows(context, entry, codec, place).await?;
     }
@@ -327,6 +330,7 @@ async fn delete(
     ledger: &record::Ledger<'_>,
 ) -> Result<u64> {
     let Some(condition) = delete_condition(context, place, entry, codec).await? else { return Ok(0) };
+    filled::keep(context, place, entry, codec, &condition).await?;
     ledger
         .before_images(
             context,

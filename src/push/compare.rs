@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use super::absent::{self, Absent};
+use super::filled;
 use super::golden;
 use super::left_behind;
 use super::merge;
@@ -23,7 +24,7 @@ use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::merge::{Conflict, Fate};
 use crate::model::run::Observer;
-use crate::pg::{execute, ledger};
+use crate::pg::{execute, ledger, origins};
 use crate::snapshot::Snapshot;
 
 /// So many keys of rows that the source has no more are listed for a table.
@@ -90,6 +91,7 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
             staged.insert(place);
             compare_filled(context, place, entry, &mut deletions).await?
         };
+        filled::refuse_new(context, entry, comparison.inserts)?;
         tables.insert(entry.table.clone(), comparison);
     }
     let referrers = referrers::find(context, &deletions).await?;
@@ -257,12 +259,29 @@ pub(super) async fn delete_condition(
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Sync => {
             let condition = sync_condition(context, place, entry, codec).await?;
+            let condition = spare_others(context, entry, codec, condition).await?;
             let spared = vanished::spared(context, place, entry, codec, condition).await?;
             Ok(Some(vanished.map_or(spared.clone(), |vanished| format!("(({spared}) or {vanished})"))))
         }
-        LoadMode::Replace => replace_condition(context, entry, codec).await.map(Some),
+        LoadMode::Replace => {
+            let condition = replace_condition(context, entry, codec).await?;
+            spare_others(context, entry, codec, condition).await.map(Some)
+        }
         _ => Ok(vanished),
     }
+}
+
+/// A condition of deletion, but for rows that only batches of another origin wrote.
+async fn spare_others(
+    context: &Context<'_>,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    condition: String,
+) -> Result<String> {
+    let (clinic, origin) = (context.manifest().clinic.as_str(), context.manifest().origin);
+    let others = origins::keys_of_others(context.client, clinic, origin, &entry.table).await?;
+    let key = codec.key_sql("t");
+    Ok(others.map_or(condition.clone(), |others| format!("({condition}) and ({key}) collate \"C\" not in ({others})")))
 }
 
 async fn sync_condition(
@@ -333,10 +352,11 @@ async fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &Ta
         None => format!(
             "{} in (select d.key from trasvase.row_digest d join trasvase.batch b on b.number = d.batch \
              join trasvase.name n on n.code = d.target_table \
-             where n.name = {} and b.clinic = {} and b.status = 'completed')",
+             where n.name = {} and b.clinic = {} and b.status = 'completed' and {})",
             codec.key_sql("t"),
             literal(&entry.table.to_string()),
-            literal(context.manifest().clinic.as_str())
+            literal(context.manifest().clinic.as_str()),
+            origins::is_sql("b", context.manifest().origin),
         ),
     })
 }

@@ -23,7 +23,9 @@ pub(super) async fn gather(
     if !clinic.updates(name) || !fires {
         return Ok(0);
     }
-    let written = ledger::written(context.client, context.manifest().clinic.as_str(), name).await?;
+    let manifest = context.manifest();
+    let written =
+        ledger::written(context.client, manifest.clinic.as_str(), Some(manifest.origin), name).await?;
     let Some((written, stored)) = written.zip(TableCodec::of_table(table, &entry.key).ok()) else {
         return Ok(0);
     };

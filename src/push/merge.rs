@@ -46,8 +46,8 @@ pub(super) async fn stage(
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<u64> {
-    let (clinic, rows) = (context.manifest().clinic.as_str(), rows(place));
-    let writings = Writings::read(context.client, clinic, &entry.table).await?;
+    let rows = rows(place);
+    let writings = Writings::read(context.client, context.manifest(), &entry.table).await?;
     let lost = absent::lost_columns(context, entry, codec).await?;
     context
         .execute(&format!(
@@ -86,9 +86,11 @@ fn compared(
         Some(writings) => {
             let (base, stored) = writings.columns_sql(&names);
             format!(
-                "select distinct on (d.key) d.key, d.stored as whole, {} as known, {base} as base, {stored} as stored \
-                 from trasvase.row_digest d where {} and d.key in (select key from pairs) order by d.key, d.batch desc",
+                "select distinct on (d.key) d.key, {} as whole, {} as known, {base} as base, {stored} as stored \
+                 from {} where {} and d.key in (select key from pairs) order by d.key, d.batch desc",
+                writings.whole_sql(),
                 writings.has_columns_sql(),
+                writings.digests_sql(),
                 writings.condition()
             )
         }

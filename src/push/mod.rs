@@ -8,6 +8,7 @@ mod absent;
 mod apply;
 mod compare;
 mod counts;
+mod filled;
 mod golden;
 mod guard;
 mod left;
@@ -114,6 +115,13 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     if !options.dry_run && !options.allow_pending {
         pending(options.clinic, options.snapshot)?;
     }
+    let clinic = options.clinic.for_rows_of(options.snapshot.manifest());
+    let options = &Options {
+        clinic: &clinic,
+        expected_plan: options.expected_plan.clone(),
+        notes: options.notes.clone(),
+        ..*options
+    };
     let snapshot = options.snapshot.clone();
     let files = tokio::task::spawn_blocking(move || snapshot.verify_files());
     let context = Context {
@@ -198,7 +206,7 @@ async fn prepare(context: &Context<'_>, options: &Options<'_>) -> Result<(Plan, 
 async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     context.execute("begin").await?;
     let compared = async {
-        let snapshot = numbers::known(context).await?;
+        let snapshot = filled::without(context, numbers::known(context).await?).await?;
         let context = &Context { snapshot: &snapshot, ..*context };
         let compared = compare::compare(context).await?;
         let empty = compare::empty_tables(context, &compared.tables).await?;
@@ -228,7 +236,7 @@ async fn in_transaction(context: &Context<'_>, plan: &Plan, batch: &ledger::Batc
     let lock_timeout = lock_timeout(context);
     let locked = Instant::now();
     guard::lock(context, plan, lock_timeout).await?;
-    let snapshot = numbers::reserved(context).await?;
+    let snapshot = filled::without(context, numbers::reserved(context).await?).await?;
     let context = &Context { snapshot: &snapshot, ..*context };
     // What goes into an empty table goes there by itself: rows that clash there clash in the end too.
     let changed: Vec<&TableName> =
@@ -252,9 +260,10 @@ fn shape(context: &Context<'_>, plan: &Plan) -> BTreeMap<String, Shape> {
     let shape = |(name, triggers_disabled): (&TableName, bool)| {
         let table = &context.catalog.tables[name];
         let sent = entry(name).into_iter().flat_map(|entry| &entry.columns).map(|column| column.name.clone());
+        let fills = context.snapshot.entry(name).is_some_and(|entry| entry.fills);
         let key = table.primary_key().to_vec();
         let columns = table.columns.iter().map(|column| column.name.clone()).collect();
-        (name.to_string(), Shape { key, columns, sent: sent.collect(), triggers_disabled })
+        (name.to_string(), Shape { key, columns, sent: sent.collect(), fills, triggers_disabled })
     };
     golden.chain(written).map(shape).collect()
 }

@@ -49,7 +49,7 @@ fn table<'a>(context: &Context<'a>, entry: &'a TableEntry) -> Result<(Table<'a>,
 /// what is written.
 pub(super) fn moved<'a>(table: &'a catalog::Table, entry: &TableEntry) -> Vec<(&'a str, &'a str)> {
     let came_from_it = |name: &str| entry.keys == Keys::New && entry.key == [name];
-    let written = |name: &str| entry.columns.iter().any(|written| written.name == name);
+    let written = |name: &str| !entry.fills && entry.columns.iter().any(|written| written.name == name);
     let columns = table.columns.iter().filter(|column| written(&column.name) && !came_from_it(&column.name));
     columns.filter_map(|column| Some((column.name.as_str(), column.sequence.as_deref()?))).collect()
 }

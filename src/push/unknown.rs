@@ -53,8 +53,8 @@ pub(super) async fn pairs(
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<String> {
-    let clinic = context.manifest().clinic.as_str();
-    let written = ledger::written(context.client, clinic, &entry.table).await?;
+    let (clinic, origin) = (context.manifest().clinic.as_str(), context.manifest().origin);
+    let written = ledger::written(context.client, clinic, Some(origin), &entry.table).await?;
     let merges = context.clinic.updates(&entry.table)
         && context.clinic.on_conflict(&entry.table) != OnConflict::TakeSource;
     let known = written.map_or_else(String::new, |written| {

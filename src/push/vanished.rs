@@ -166,8 +166,8 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
             refused(place)
         )
     };
-    let (clinic, name) = (context.manifest().clinic.as_str(), &entry.table);
-    let Some(writings) = Writings::read(context.client, clinic, name).await? else {
+    let name = &entry.table;
+    let Some(writings) = Writings::read(context.client, context.manifest(), name).await? else {
         let none = "select null::text collate \"C\" as key, false as edited, false as unread where false";
         return context.execute(&make(none)).await;
     };
@@ -178,10 +178,12 @@ async fn stage(context: &Context<'_>, place: usize, entry: &TableEntry, codec: &
         false => format!(" and not exists (select 1 from trasvase_retired r where r.was = {key})"),
     };
     let known = format!(
-        "select distinct on (d.key) d.key, d.stored as whole, {} as known, {} as stored from trasvase.row_digest d where {} \
+        "select distinct on (d.key) d.key, {} as whole, {} as known, {} as stored from {} where {} \
          order by d.key, d.batch desc",
+        writings.whole_sql(),
         writings.has_columns_sql(),
         writings.columns_sql(&codec.column_names().collect::<Vec<_>>()).1,
+        writings.digests_sql(),
         writings.condition()
     );
     let gone = format!(

@@ -8,10 +8,12 @@
 //! rows, where a push has to tell them from rows that are gone.
 
 mod golden;
+mod left_out;
 mod numbers;
 mod rejected;
 mod rows;
 mod source_record;
+mod writer;
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -24,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
-use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, RejectsEntry, SourceFile, TableEntry};
+use crate::model::manifest::{GoldenEntry, Manifest, Origin, RecordsEntry, RejectsEntry, SourceFile, TableEntry};
 use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
@@ -32,6 +34,7 @@ pub use numbers::Records;
 pub use rejected::RejectedRow;
 pub use rows::{Row, RowReader};
 pub use source_record::SourceRecord;
+pub use writer::Writer;
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 2;
@@ -42,6 +45,7 @@ pub struct Snapshot {
     folder: PathBuf,
     manifest: Manifest,
     numbered: Arc<numbers::Numbered>,
+    left_out: Arc<left_out::LeftOut>,
 }
 
 impl Snapshot {
@@ -66,10 +70,10 @@ impl Snapshot {
             return Err(damaged(path));
         }
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { folder, manifest, numbered: Arc::default() })
+        Ok(Self { folder, manifest, numbered: Arc::default(), left_out: Arc::default() })
     }
 
-    /// Opens the snapshot whose id begins with `id`, or the latest one (by its `latest` file) where none is given.
+    /// Opens the snapshot whose id begins with `id`, or the latest one of models (by its `latest` file) where none is given.
     pub fn find(snapshots: &Path, id: Option<&str>) -> Result<Self> {
         let none = || {
             Failure::failed(t!("snapshot.none", path = snapshots.display())).hint(t!("snapshot.none_hint"))
@@ -87,7 +91,8 @@ impl Snapshot {
         }
     }
 
-    /// Gives a finished folder its id: writes the manifest, renames the folder to its id and marks it as the latest.
+    /// Gives a finished folder its id: writes the manifest, renames the folder to its id and marks it as the latest of its
+    /// origin.
     /// Where the same content is there already, the new folder is removed; where that was damaged since, it is replaced.
     pub fn seal(partial: &Path, snapshots: &Path, mut manifest: Manifest) -> Result<Self> {
         manifest.id = manifest_id(&manifest)?;
@@ -107,8 +112,18 @@ impl Snapshot {
             fs::rename(partial, &folder)
                 .with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
         }
-        mark_latest(snapshots, &manifest.id)?;
+        mark_latest(snapshots, &manifest)?;
         Self::open(&folder)
+    }
+
+    /// The latest snapshot of an origin, if there is one.
+    ///
+    /// # Errors
+    /// It is named, but is not what it was.
+    pub fn latest(snapshots: &Path, origin: Origin) -> Result<Option<Self>> {
+        let Ok(id) = fs::read_to_string(snapshots.join(latest_file(origin))) else { return Ok(None) };
+        let folder = snapshots.join(id.trim());
+        folder.join("manifest.json").is_file().then(|| Self::open(&folder)).transpose()
     }
 
     pub fn id(&self) -> &str {
@@ -129,7 +144,8 @@ impl Snapshot {
 
     /// Reads a table's rows in file order, with the numbers that [`Snapshot::numbered`] gave it.
     pub fn rows(&self, entry: &TableEntry) -> Result<RowReader> {
-        RowReader::open(&self.folder.join(&entry.file), entry, self.numbered.get(&entry.table))
+        let left_out = self.left_out.get(&entry.table);
+        RowReader::open(&self.folder.join(&entry.file), entry, self.numbered.get(&entry.table), left_out)
     }
 
     /// Bytes of a table's longest line.
@@ -199,8 +215,8 @@ pub fn adopt(partial: &Path, snapshots: &Path, id: &str) -> Result<Snapshot> {
         fs::remove_dir_all(&folder)?;
     }
     fs::rename(partial, &folder).with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
-    if !snapshots.join("latest").is_file() {
-        mark_latest(snapshots, found.id())?;
+    if !snapshots.join(latest_file(found.manifest.origin)).is_file() {
+        mark_latest(snapshots, &found.manifest)?;
     }
     Snapshot::open(&folder)
 }
@@ -211,10 +227,19 @@ pub fn manifest(text: &[u8]) -> Option<Manifest> {
     (manifest_id(&manifest).ok()? == manifest.id).then_some(manifest)
 }
 
-fn mark_latest(snapshots: &Path, id: &str) -> Result<()> {
-    let latest = snapshots.join("latest.partial");
-    write_synced(&latest, id.as_bytes())?;
-    Ok(fs::rename(&latest, snapshots.join("latest"))?)
+/// The file that names the latest snapshot of an origin.
+fn latest_file(origin: Origin) -> String {
+    match origin {
+        Origin::Models => "latest".to_owned(),
+        Origin::Files | Origin::Users => format!("latest.{}", origin.as_str()),
+    }
+}
+
+fn mark_latest(snapshots: &Path, manifest: &Manifest) -> Result<()> {
+    let name = latest_file(manifest.origin);
+    let latest = snapshots.join(format!("{name}.partial"));
+    write_synced(&latest, manifest.id.as_bytes())?;
+    Ok(fs::rename(&latest, snapshots.join(name))?)
 }
 
 /// Ids of the snapshots in a folder, sorted.

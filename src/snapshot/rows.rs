@@ -51,6 +51,8 @@ struct Column {
     key: String,
     /// The numbers of the placeholders that it holds.
     numbers: Option<Arc<Numbers>>,
+    /// Its values are gone past.
+    left_out: bool,
 }
 
 impl RowReader {
@@ -58,17 +60,20 @@ impl RowReader {
         path: &Path,
         entry: &TableEntry,
         numbered: Option<&BTreeMap<String, (TableName, Arc<Numbers>)>>,
+        all: Option<&Vec<String>>,
     ) -> Result<Self> {
         let file = File::open(path).with_context(|| t!("snapshot.cannot_read", path = path.display()))?;
-        let columns = entry
-            .columns
-            .iter()
-            .map(|column| Column {
-                name: column.name.clone(),
-                key: format!("{}:", Value::from(column.name.as_str())),
-                numbers: numbered.and_then(|columns| Some(Arc::clone(&columns.get(&column.name)?.1))),
-            })
-            .collect();
+        let wanted = || entry.columns.iter().map(|column| &column.name);
+        let column = |name: &String| Column {
+            name: name.clone(),
+            key: format!("{}:", Value::from(name.as_str())),
+            numbers: numbered.and_then(|columns| Some(Arc::clone(&columns.get(name)?.1))),
+            left_out: all.is_some() && !wanted().any(|one| one == name),
+        };
+        let columns = match all {
+            Some(all) => all.iter().map(column).collect(),
+            None => wanted().map(column).collect(),
+        };
         Ok(Self {
             lines: BufReader::with_capacity(1 << 18, file),
             path: path.to_owned(),
@@ -115,6 +120,10 @@ impl RowReader {
                     .hint(t!("snapshot.no_placeholder_hint"))
             })?;
             *value = Some(Cow::Owned(number.to_string()));
+        }
+        if self.columns.iter().any(|column| column.left_out) {
+            let mut columns = self.columns.iter();
+            row.values.retain(|_| columns.next().is_some_and(|column| !column.left_out));
         }
         Ok(Some(row))
     }
@@ -239,6 +248,7 @@ mod tests {
             ],
             key: vec!["id".into()],
             keys: crate::model::keys::Keys::Preserve,
+            fills: false,
         }
     }
 
@@ -246,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.ndjson");
         File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
-        let reader = RowReader::open(&path, &entry(), None).unwrap();
+        let reader = RowReader::open(&path, &entry(), None, None).unwrap();
         (folder, reader)
     }
 

@@ -21,6 +21,7 @@ use rust_i18n::t;
 use crate::config::{Clinic, Project};
 use crate::error::{self, Failure, interrupt};
 use crate::model::ident::literal;
+use crate::model::private;
 
 pub use archives::Archived;
 pub use functions::REVISION as FUNCTIONS_REVISION;
@@ -299,14 +300,7 @@ fn use_utc(connection: &Connection) -> Result<()> {
 
 /// Makes a folder that only its owner can enter, with the folders above it that are missing.
 pub fn private_folder(path: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| t!("staging.cannot_write", path = path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-        .with_context(|| t!("staging.cannot_write", path = path.display()))
+    private::folder(path).with_context(|| t!("staging.cannot_write", path = path.display()))
 }
 
 /// Makes a file readable by its owner only.

@@ -32,9 +32,17 @@ pub(super) type Answer = (SqlFile, Vec<String>);
 /// take gigabytes.
 const OBJECT: u64 = 16 << 20;
 
+/// The questions are about the models' rows.
+fn files(options: &Options<'_>) -> Result<Vec<SqlFile>> {
+    match options.snapshot.manifest().origin.is_models() {
+        true => sql_files(options.project, options.clinic, "verify"),
+        false => Ok(Vec::new()),
+    }
+}
+
 /// What DuckDB answers to every query over the snapshot.
 pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
-    let files = sql_files(options.project, options.clinic, "verify")?;
+    let files = files(options)?;
     let connection = if files.is_empty() { return Ok(Vec::new()) } else { snapshot_views(options)? };
     let answer = |file: SqlFile| {
         error::interrupt::check()?;
@@ -47,7 +55,7 @@ pub(super) fn ask_snapshot(options: &Options<'_>) -> Result<Vec<Answer>> {
 /// What PostgreSQL answers to the same queries over the clinic's rows.
 pub(super) async fn ask_target(options: &Options<'_>, with_tables: &str) -> Result<Vec<Answer>> {
     let mut answers = Vec::new();
-    for file in sql_files(options.project, options.clinic, "verify")? {
+    for file in files(options)? {
         error::interrupt::check()?;
         let rows = in_postgres(options, with_tables, file.query())
             .await

@@ -34,7 +34,7 @@ use crate::model::ident::TableName;
 use crate::model::manifest::TableEntry;
 use crate::model::proof::Held;
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{Lag, execute, ledger, numbers};
+use crate::pg::{Lag, execute, ledger, numbers, origins};
 use crate::snapshot::Snapshot;
 use crate::staging::Limits;
 use buckets::Buckets;
@@ -202,6 +202,8 @@ pub async fn run(options: &Options<'_>, mut books: Books<'_>, observer: &dyn Obs
             .into());
     }
     let (begin, end) = if options.within { (BEGIN_WITHIN, END_WITHIN) } else { (BEGIN, "rollback") };
+    let clinic = options.clinic.for_rows_of(options.snapshot.manifest());
+    let options = &Options { clinic: &clinic, replica: options.replica.clone(), ..*options };
     execute(options.client, begin).await?;
     let report = in_transaction(options, &mut books, observer).await;
     execute(options.client, end).await?;
@@ -224,7 +226,8 @@ pub async fn held(options: &Options<'_>) -> Result<Vec<Held>> {
 }
 
 async fn held_in_transaction(options: &Options<'_>) -> Result<Vec<Held>> {
-    let manifest = options.snapshot.manifest();
+    let snapshot = options.snapshot.without(&origins::filled(options.client, options.snapshot.manifest()).await?);
+    let manifest = snapshot.manifest();
     let population = Population::read(options.client, manifest, None).await?;
     let mut held = Vec::new();
     for entry in &manifest.tables {
@@ -357,7 +360,7 @@ fn asked<'a>(
     tables.iter().zip(sides).map(asked).collect()
 }
 
-/// The snapshot with the numbers that the ledger knows for its new keys.
+/// The snapshot with the numbers that the ledger knows for its new keys, and without columns that another origin filled in.
 async fn numbered(options: &Options<'_>) -> Result<Snapshot> {
     let (snapshot, mut numbers) = (options.snapshot, BTreeMap::new());
     let (clinic, product) = (snapshot.manifest().clinic.as_str(), snapshot.manifest().product.as_str());
@@ -366,7 +369,9 @@ async fn numbered(options: &Options<'_>) -> Result<Snapshot> {
         let table = numbers::Table { client: options.client, clinic, product, name: &entry.table, key };
         numbers.insert(entry.table.clone(), table.known(snapshot.records(entry)?).await?);
     }
-    Ok(snapshot.numbered(options.catalog, numbers))
+    let filled = origins::filled(options.client, snapshot.manifest()).await?;
+    let numbered = snapshot.numbered(options.catalog, numbers);
+    Ok(if filled.is_empty() { numbered } else { numbered.without(&filled) })
 }
 
 /// Reads the snapshot while the server reads its tables.
@@ -431,7 +436,7 @@ async fn their_table(
     population: &Population,
     compared: &Compared<'_>,
 ) -> Result<TheirTable> {
-    let Compared { entry, table, codec, condition, .. } = compared;
+    let Compared { entry, codec, condition, .. } = compared;
     let tenanted = compared.tenanted.as_deref();
     let buckets =
         |condition| buckets::of_server(options, entry, codec, condition, tenanted.unwrap_or("false"));
@@ -444,7 +449,7 @@ async fn their_table(
             }
             (buckets.count(), tenanted.map(|_| with_tenant))
         }
-        false => population.count(options.client, table, entry).await?,
+        false => population.count(options.client, entry, tenanted).await?,
     };
     let (buckets, of_tenant) = buckets(condition).await?;
     let foreign = with_tenant.map(|rows| rows - of_tenant);
@@ -485,7 +490,7 @@ async fn compared<'a>(
         None => None,
     };
     let condition = population.condition(entry, &codec);
-    let (written, tenanted) = (population.written(entry), population.tenanted(table));
+    let (written, tenanted) = (population.written(entry), population.tenanted(entry, table, &codec));
     let references = relations::references(options, entry, table)?;
     Ok(Compared { entry, table, codec, written, condition, tenanted, wanted, references })
 }

@@ -12,7 +12,7 @@ use crate::error;
 use crate::model::catalog::Table;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry, Tenant};
-use crate::pg::{batches, ledger};
+use crate::pg::{batches, ledger, origins};
 
 /// So many rows of others are sooner told apart one by one than by a join of all.
 const FEW: u64 = 20;
@@ -20,6 +20,8 @@ const FEW: u64 = 20;
 /// The clinic's completed batches.
 pub(super) struct Population {
     batches: Vec<i32>,
+    /// By table, a query of the keys of rows that only batches of other origins wrote, where there are some.
+    others: BTreeMap<TableName, String>,
     /// The ledger's codes of table names.
     codes: BTreeMap<String, i32>,
     /// Tables into which a batch inserted every row of this very snapshot.
@@ -39,15 +41,20 @@ impl Population {
             }
             None => 0,
         };
-        let rows = client
-            .query(
-                "select number, case when snapshot = $2 then counts::text end, started_at::date::text, \
-                 coalesce(ended_at, started_at)::date::text from trasvase.batch \
-                 where clinic = $1 and status = 'completed' and number > $3 order by number",
-                &[&manifest.clinic.as_str(), &manifest.id, &after],
-            )
-            .await
-            .map_err(|error| error::postgres(&error))?;
+        let (clinic, origin) = (manifest.clinic.as_str(), manifest.origin);
+        let sql = format!(
+            "select number, case when snapshot = $2 then counts::text end, started_at::date::text, \
+             coalesce(ended_at, started_at)::date::text from trasvase.batch \
+             where clinic = $1 and status = 'completed' and {} and number > $3 order by number",
+            origins::is_sql("batch", origin)
+        );
+        let rows = client.query(&sql, &[&clinic, &manifest.id, &after]).await;
+        let rows = rows.map_err(|error| error::postgres(&error))?;
+        let mut others = BTreeMap::new();
+        for entry in &manifest.tables {
+            let keys = origins::keys_of_others(client, clinic, origin, &entry.table).await?;
+            others.extend(keys.map(|keys| (entry.table.clone(), keys)));
+        }
         // What an earlier batch wrote is none of a later one's.
         let counts = rows.iter().filter(|_| since.is_none()).filter_map(|row| row.get::<_, Option<&str>>(1));
         let counts = counts.map(serde_json::from_str);
@@ -62,6 +69,7 @@ impl Population {
             .map_err(|error| error::postgres(&error))?;
         Ok(Self {
             batches: rows.iter().map(|row| row.get(0)).collect(),
+            others,
             codes: codes.iter().map(|row| (row.get(0), row.get(1))).collect(),
             inserted: manifest.tables.iter().filter(inserted).map(|entry| entry.table.clone()).collect(),
             tenant: manifest.tenant.clone(),
@@ -111,23 +119,27 @@ impl Population {
         self.written(entry).map_or_else(|| "false".to_owned(), exists)
     }
 
-    /// A condition on alias `t` that holds for rows with the clinic's value in the tenant column, if there is one.
-    pub(super) fn tenanted(&self, table: &Table) -> Option<String> {
+    /// A condition on alias `t` that holds for rows with the clinic's value in the tenant column, if there is one; but for those
+    /// that other origins' batches wrote, which are the clinic's and accounted for elsewhere.
+    pub(super) fn tenanted(&self, entry: &TableEntry, table: &Table, codec: &TableCodec) -> Option<String> {
         let tenant = self.tenant.as_ref().filter(|tenant| table.column(&tenant.column).is_some())?;
-        Some(format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value)))
+        let ours = format!("t.{}::text = {}", quoted(&tenant.column), literal(&tenant.value));
+        Some(match self.others.get(&entry.table) {
+            None => ours,
+            Some(others) => format!("({ours} and ({}) collate \"C\" not in ({others}))", codec.key_sql("t")),
+        })
     }
 
     /// How many rows the table has, and how many of them have the clinic's value in the tenant column, if there is one.
     pub(super) async fn count(
         &self,
         client: &Client,
-        table: &Table,
         entry: &TableEntry,
+        tenanted: Option<&str>,
     ) -> Result<(u64, Option<u64>)> {
-        let tenanted = self.tenanted(table);
         let sql = format!(
             "select count(*), count(*) filter (where {}) from {} t",
-            tenanted.as_deref().unwrap_or("false"),
+            tenanted.unwrap_or("false"),
             entry.table.quoted()
         );
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;

@@ -36,15 +36,17 @@ pub(super) async fn pushed(
     if clinic.on_conflict(name) == OnConflict::TakeSource {
         return Ok(HashMap::new());
     }
-    let Some(writings) = Writings::read(options.client, clinic.name.as_str(), name).await? else {
+    let Some(writings) = Writings::read(options.client, options.snapshot.manifest(), name).await? else {
         return Ok(HashMap::new());
     };
     let names: Vec<&str> = compared.codec.column_names().collect();
     let (sent, stored) = writings.columns_sql(&names);
     let sql = format!(
-        "select distinct on (d.key) d.key, d.stored, {}, {sent}, {stored} from trasvase.row_digest d \
+        "select distinct on (d.key) d.key, {}, {}, {sent}, {stored} from {} \
          where {} and d.key = any($1) order by d.key, d.batch desc",
+        writings.whole_sql(),
         writings.has_columns_sql(),
+        writings.digests_sql(),
         writings.condition()
     );
     let rows = options.client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
@@ -177,7 +179,7 @@ pub(super) async fn deleted(
     if keys.is_empty() || !leaves {
         return Ok(HashSet::new());
     }
-    let Some(writings) = Writings::read(options.client, clinic.name.as_str(), name).await? else {
+    let Some(writings) = Writings::read(options.client, options.snapshot.manifest(), name).await? else {
         return Ok(HashSet::new());
     };
     let sql = writings.standing_sql("select unnest($1::text[])");

@@ -2,6 +2,7 @@
 
 mod golden;
 mod one_to_one;
+mod origins;
 mod plan;
 mod triggers;
 

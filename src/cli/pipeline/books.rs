@@ -57,7 +57,8 @@ impl Pipeline<'_> {
     }
 
     pub(super) fn keeps_books(&self, stage: Stage) -> bool {
-        !(stage >= Stage::Push && (self.wanted.dry_run || self.wanted.rehearsing.is_some()))
+        !(stage >= Stage::Push
+            && (self.wanted.dry_run || self.wanted.rehearsing.is_some() || !self.is_of_models()))
     }
 
     /// What a stage took; the staging file keeps it too.

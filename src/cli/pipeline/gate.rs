@@ -17,6 +17,10 @@ impl Pipeline<'_> {
     /// # Errors
     /// It had none, and no reason was given.
     pub(super) fn unrehearsed(&self, snapshot: &Snapshot) -> Result<Option<String>> {
+        // What another stage writes is written once it is there: nothing of it could be rehearsed.
+        if !snapshot.manifest().origin.is_models() {
+            return Ok(None);
+        }
         let Some(missing) = self.unclean(snapshot)? else { return Ok(None) };
         let reason = self.wanted.without_rehearsal.as_deref().map(str::trim).filter(|why| !why.is_empty());
         let Some(reason) = reason else { return Err(missing.into()) };

@@ -32,7 +32,7 @@ impl Pipeline<'_> {
             Stage::Export => self.export().map(Report::Export),
             Stage::Push => self.push().map(Report::Push),
             Stage::Verify => self.verify().map(Report::Verify),
-            Stage::Archive => anyhow::bail!("archive is a command of its own"),
+            Stage::Files | Stage::Users | Stage::Archive => anyhow::bail!("{stage} is a command of its own"),
         }
     }
 
@@ -304,7 +304,9 @@ impl Pipeline<'_> {
             replica: replica.as_ref().map(|(_, lag)| lag.clone()),
             within: self.stage_set.open,
         };
-        let books = verify::Books::open(self.staging.as_ref(), &self.journal.run(), self.fixes()?)?;
+        let of_models = snapshot.manifest().origin.is_models();
+        let staging = self.staging.as_ref().filter(|_| of_models);
+        let books = verify::Books::open(staging, &self.journal.run(), self.fixes()?)?;
         let observer = Both(&self.progress, &self.journal);
         let work = verify::run(&options, books, &observer);
         let report = match &replica {
@@ -431,6 +433,13 @@ impl Pipeline<'_> {
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::find(&self.project.snapshots_dir(&self.clinic.name), self.wanted.snapshot.as_deref())
+    }
+
+    /// Whether what is pushed and verified are the models' rows: the staging file's books are about these. What a snapshot
+    /// that cannot be read is of, its stage will say.
+    pub(super) fn is_of_models(&self) -> bool {
+        self.wanted.snapshot.is_none()
+            || self.snapshot().map_or(true, |snapshot| snapshot.manifest().origin.is_models())
     }
 
     pub(super) fn open(&self) -> Result<&Staging> {

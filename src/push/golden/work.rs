@@ -173,8 +173,9 @@ fn told(table: &TableName, error: &tokio_postgres::Error) -> anyhow::Error {
 /// Of columns that hold golden ids the digests are those of the row as it is now; of the others, of the last push.
 async fn digests(context: &Context<'_>, batch: &Batch, place: usize, golden: &[&str]) -> Result<()> {
     let entry = &context.manifest().tables[place];
-    let clinic = context.manifest().clinic.as_str();
-    let Some(writings) = Writings::read(context.client, clinic, &entry.table).await? else { return Ok(()) };
+    let Some(writings) = Writings::read(context.client, context.manifest(), &entry.table).await? else {
+        return Ok(());
+    };
     let table = &context.catalog.tables[&entry.table];
     let codec = rows::codec(entry, table)?;
     let stored = TableCodec::of_table(table, &entry.key)

@@ -1,0 +1,29 @@
+//! How rows that are not the models' meet rows that are there.
+
+use std::borrow::Cow;
+
+use super::{Clinic, LoadMode, Vanished};
+use crate::model::manifest::Manifest;
+use crate::model::merge::OnConflict;
+
+impl Clinic {
+    /// The clinic as it is for the rows of a snapshot: those of another origin than models are new or changed, and never gone,
+    /// whatever the table's mode is for the models' rows. A value that is filled in is its origin's; of whole rows the table
+    /// says whose value wins.
+    pub fn for_rows_of(&self, manifest: &Manifest) -> Cow<'_, Clinic> {
+        if manifest.origin.is_models() {
+            return Cow::Borrowed(self);
+        }
+        let mut clinic = self.clone();
+        for entry in &manifest.tables {
+            let on_conflict =
+                if entry.fills { OnConflict::TakeSource } else { self.on_conflict(&entry.table) };
+            let settings = clinic.tables.entry(entry.table.clone()).or_default();
+            settings.mode = Some(LoadMode::Upsert);
+            settings.vanished = Some(Vanished::Keep);
+            settings.on_conflict = Some(on_conflict);
+            settings.sync_by = None;
+        }
+        Cow::Owned(clinic)
+    }
+}
