@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::convert::numeric_modifier;
-use super::probe::matching;
 use crate::model::catalog::{DataType, Table};
+use crate::model::exclusion::matching;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 

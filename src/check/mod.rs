@@ -13,6 +13,7 @@ mod retired;
 mod rules;
 mod settings;
 mod shape;
+mod standing;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::SourceCount;
+use crate::model::merge::OnConflict;
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{crossed, schema_file};
 use crate::staging::Staging;
@@ -292,7 +294,7 @@ async fn ask(
     if questions.is_empty() {
         return Ok(());
     }
-    probe::ask(options.staging, options.client, options.oids, shape, questions, &retired.ids).await?;
+    probe::ask(options, shape, questions, &retired.ids).await?;
     retired.add_rejected(options, shape).await
 }
 
@@ -349,6 +351,7 @@ fn simple_rules<'c>(staging: &Staging, shape: &TableShape<'c>) -> Result<Questio
         match constraint::decidable(staging, shape.table, &check.expression)? {
             Some(decided) if !of_placeholders(shape, &check) => {
                 check_fault(staging, shape, &check, &decided)?;
+                questions.decided.push(check);
             }
             _ => questions.checks.push(check),
         }
@@ -435,6 +438,9 @@ async fn keys<'c>(
     let mode = options.clinic.load_mode(&shape.name);
     questions.overwrites = matches!(mode, LoadMode::Upsert | LoadMode::Sync | LoadMode::Replace);
     questions.crosses = crossed::is_possible(options.catalog, &shape.name);
+    let policy = options.clinic.on_conflict(&shape.name);
+    let stands = filled && options.clinic.updates(&shape.name) && policy != OnConflict::TakeSource;
+    questions.stands = stands.then_some(policy);
     Ok(questions)
 }
 

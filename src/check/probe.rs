@@ -10,10 +10,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::shape::TableShape;
+use super::{Options, standing};
 use crate::codec::LiveOids;
 use crate::error;
 use crate::model::catalog::{Column, Constraint, ConstraintKind, Index, TypeKind};
+use crate::model::exclusion::{Element, exclusion};
 use crate::model::ident::{literal, quoted};
+use crate::model::merge::OnConflict;
 use crate::pg::copy::Copy;
 use crate::pg::execute;
 use crate::staging::{Staging, numbers};
@@ -28,6 +31,10 @@ pub(super) struct Questions<'c> {
     pub(super) overwrites: bool,
     /// The push may let rows take values from each other that stay.
     pub(super) crosses: bool,
+    /// How the push decides of values that people changed, where that may let them stand.
+    pub(super) stands: Option<OnConflict>,
+    /// CHECKs that the batch's own rows meet: with values that stand they may not.
+    pub(super) decided: Vec<Check>,
 }
 
 /// A CHECK of the table, or of a domain with `VALUE` replaced by the column.
@@ -39,34 +46,32 @@ pub(super) struct Check {
 
 impl Questions<'_> {
     pub(super) fn is_empty(&self) -> bool {
-        self.checks.is_empty() && self.unique.is_empty() && self.exclude.is_empty()
+        let decided = self.stands.is_none() || self.decided.is_empty();
+        decided && self.checks.is_empty() && self.unique.is_empty() && self.exclude.is_empty()
     }
 }
 
 /// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`. `retired` are keys of
 /// rows of the target that the push will delete: nothing meets them.
 pub(super) async fn ask(
-    staging: &Staging,
-    client: &Client,
-    oids: &LiveOids,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
     retired: &BTreeSet<String>,
 ) -> Result<()> {
-    execute(client, "begin").await?;
-    let answered = ask_in_transaction(staging, client, oids, shape, questions, retired).await;
-    execute(client, "rollback").await?;
+    execute(options.client, "begin").await?;
+    let answered = ask_in_transaction(options, shape, questions, retired).await;
+    execute(options.client, "rollback").await?;
     answered
 }
 
 async fn ask_in_transaction(
-    staging: &Staging,
-    client: &Client,
-    oids: &LiveOids,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
     retired: &BTreeSet<String>,
 ) -> Result<()> {
+    let Options { staging, client, oids, clinic, .. } = *options;
     execute(
         client,
         &format!(
@@ -78,10 +83,19 @@ async fn ask_in_transaction(
     )
     .await?;
     fill(staging, client, oids, shape).await?;
-    let Questions { overwrites, crosses, .. } = *questions;
+    let Questions { overwrites, crosses, stands, .. } = *questions;
     let probe = Probe { staging, client, shape, retired, overwrites, crosses };
     for check in &questions.checks {
         probe.record_check(check).await?;
+    }
+    probe.drop_fallen().await?;
+    if let Some(policy) = stands
+        && standing::keep(client, clinic.name.as_str(), shape, ("trasvase_probe", policy)).await?
+    {
+        for check in questions.checks.iter().chain(&questions.decided) {
+            probe.record_check(check).await?;
+        }
+        probe.drop_fallen().await?;
     }
     probe.all_keys(questions).await
 }
@@ -158,9 +172,6 @@ fn is_of_values(state: &SqlState) -> bool {
     ["21", "22", "23", "38", "39", "P0"].contains(&&state.code()[..2])
 }
 
-/// What two rows must not share: an expression, and the operator that compares it.
-type Element = (String, String);
-
 /// The filled copy of a table, and where its answers go.
 struct Probe<'a> {
     staging: &'a Staging,
@@ -189,11 +200,19 @@ impl Probe<'_> {
             if !self.overwrites || now.len() == fallen.len() {
                 return Ok(());
             }
-            let places: Vec<i64> = now.iter().copied().collect();
+            fallen = self.drop_fallen().await?;
+        }
+    }
+
+    /// Takes the rows that are refused out of the copy: they overwrite nothing.
+    async fn drop_fallen(&self) -> Result<HashSet<i64>> {
+        let fallen = self.fallen()?;
+        if !fallen.is_empty() {
+            let places: Vec<i64> = fallen.iter().copied().collect();
             let sql = "delete from trasvase_probe where trasvase_place = any($1)";
             self.client.execute(sql, &[&places]).await.map_err(|error| error::postgres(&error))?;
-            fallen = now;
         }
+        Ok(fallen)
     }
 
     /// Unique keys and exclusions.
@@ -451,75 +470,7 @@ fn islands(rows: &str, elements: &[Element], range: Option<usize>) -> String {
     )
 }
 
-/// Elements and predicate of `EXCLUDE USING gist (room_id WITH =, tstzrange(a, b) WITH &&) WHERE (p)`.
-fn exclusion(definition: &str) -> Option<(Vec<Element>, Option<String>)> {
-    let open = definition.find('(')?;
-    let close = matching(definition, open)?;
-    let elements = split_elements(&definition[open + 1..close])
-        .into_iter()
-        .map(|element| {
-            element.rsplit_once(" WITH ").map(|(sql, op)| (sql.trim().to_owned(), op.trim().to_owned()))
-        })
-        .collect::<Option<Vec<_>>>()?;
-    let predicate = definition[close + 1..].trim().strip_prefix("WHERE ").and_then(|rest| {
-        let end = matching(rest, rest.find('(')?)?;
-        Some(rest[..=end].to_owned())
-    });
-    Some((elements, predicate))
-}
-
-/// The position of the parenthesis that closes the one at `open`; quotes are stepped over.
-pub(super) fn matching(text: &str, open: usize) -> Option<usize> {
-    let (mut depth, mut quote) = (0, None);
-    for (position, c) in text.char_indices().skip_while(|(position, _)| *position < open) {
-        match (quote, c) {
-            (Some(q), c) if q == c => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') if depth == 1 => return Some(position),
-            (None, ')') => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
-fn split_elements(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start, mut quote) = (Vec::new(), 0, 0, None);
-    for (position, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(q), c) if q == c => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') => depth -= 1,
-            (None, ',') if depth == 0 => {
-                parts.push(&text[start..position]);
-                start = position + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
 /// The EXCLUDE constraints of a table.
 pub(super) fn exclusions<'c>(shape: &TableShape<'c>) -> Vec<&'c Constraint> {
     shape.table.constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::Exclude).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exclusion_is_taken_apart() {
-        let (elements, predicate) = exclusion(
-            "EXCLUDE USING gist (room_id WITH =, tstzrange(starts_at, ends_at, '[)'::text) WITH &&) WHERE ((status <> 'a,(b'::text))",
-        )
-        .unwrap();
-        assert_eq!(elements[0], ("room_id".into(), "=".into()));
-        assert_eq!(elements[1], ("tstzrange(starts_at, ends_at, '[)'::text)".into(), "&&".into()));
-        assert_eq!(predicate.as_deref(), Some("((status <> 'a,(b'::text))"));
-    }
 }

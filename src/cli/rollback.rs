@@ -221,7 +221,7 @@ fn conflicts(plan: &Plan) -> Table {
             table.row([
                 one.table.to_string(),
                 output::count(conflict.rows),
-                rollback::told(conflict.kind).into_owned(),
+                rollback::told(conflict).into_owned(),
                 conflict.keys.join(", ") + &more,
             ]);
         }

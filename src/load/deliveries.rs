@@ -12,6 +12,7 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 
 use super::books::Known;
+use super::cursor;
 use super::plan::{Reason, Step};
 use super::survey::Surveyed;
 use crate::config::{Clinic, SourceConfig};
@@ -19,20 +20,6 @@ use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
 use crate::sources::{Finding, Severity};
 use crate::staging::Staging;
-
-/// How cursors may be written: tried in this order, the first one that reads all of them is taken. A struct, ordered by
-/// its fields: the cursor as far as DuckDB reads it, then the digits that stand behind that, of which a negative number has
-/// the more the smaller it is.
-const READINGS: [&str; 3] = [
-    "case when try_cast(cursor as decimal(38, 9)) is not null then \
-     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{9})\\d+', '\\1') as decimal(38, 9)), \
-     'more': (case when starts_with(trim(cursor), '-') then -1 else 1 end) \
-       * coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{9}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
-    "case when try_cast(cursor as timestamptz) is not null then \
-     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{6})\\d+', '\\1') as timestamptz), \
-     'more': coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{6}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
-    "try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])",
-];
 
 /// The files of a source that were not loaded yet, by their place; none where a source has no cursor, or was never loaded.
 pub(super) fn new_files(source: &Surveyed, known: Option<&Known>) -> Option<Vec<usize>> {
@@ -140,7 +127,7 @@ pub(super) fn lay(
     }
     let (table, name) = (quoted(new), literal(source));
     let rows = format!("(select {} as cursor, * from raw.{table})", quoted(cursor));
-    let reading = reading(staging, source, cursor, &rows)?;
+    let reading = cursor::reading(staging, source, cursor, &rows)?;
     let key = config.key.iter().map(|name| quoted(name)).collect::<Vec<_>>();
     let whole = key.iter().map(|name| format!("{name} is not null")).collect::<Vec<_>>().join(" and ");
     let without = |what: &str| staging.value(&format!("select count(*) from {rows} where {what}"));
@@ -165,7 +152,7 @@ pub(super) fn lay(
 /// Cursors that cannot be compared.
 pub(super) fn greatest(staging: &Staging, source: &str, cursor: &str) -> Result<Option<String>> {
     let rows = format!("(select {} as cursor from raw.{})", quoted(cursor), quoted(source));
-    let reading = reading(staging, source, cursor, &rows)?;
+    let reading = cursor::reading(staging, source, cursor, &rows)?;
     staging.value(&format!("select arg_max(cursor, {reading}) from {rows} where cursor is not null"))
 }
 
@@ -178,13 +165,22 @@ pub(super) fn held_at(staging: &Staging, source: &str, cursor: &str, at: &str) -
     ))
 }
 
-/// Digests of the documents in `raw` that have the greatest cursor, however it is written, or none.
-pub(super) fn greatest_documents(staging: &Staging, source: &str, cursor: &str) -> Result<HashSet<[u8; 32]>> {
+/// Digests of the documents in `raw` that have the greatest cursor, however it is written, or none, or as a text one from
+/// `text_from` on.
+pub(super) fn greatest_documents(
+    staging: &Staging,
+    source: &str,
+    cursor: &str,
+    text_from: Option<&str>,
+) -> Result<HashSet<[u8; 32]>> {
     let rows =
         format!("(select {} as cursor, _doc::varchar as text from raw.{})", quoted(cursor), quoted(source));
-    let reading = reading(staging, source, cursor, &rows)?;
+    let reading = cursor::reading(staging, source, cursor, &rows)?;
+    let texts = text_from
+        .map(|from| format!(" or {} and cursor >= {}", cursor::is_text("text", cursor), literal(from)));
     let sql = format!(
-        "select text from {rows} where cursor is null or {reading} = (select max({reading}) from {rows})"
+        "select text from {rows} where cursor is null or {reading} = (select max({reading}) from {rows}){}",
+        texts.unwrap_or_default()
     );
     let mut digests = HashSet::new();
     staging.batches(&sql, |batch| {
@@ -193,18 +189,6 @@ pub(super) fn greatest_documents(staging: &Staging, source: &str, cursor: &str) 
         Ok(())
     })?;
     Ok(digests)
-}
-
-fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<&'static str> {
-    for reading in READINGS {
-        let unread = format!("select count(*) from {rows} where cursor is not null and {reading} is null");
-        if staging.value::<u64>(&unread)? == 0 {
-            return Ok(reading);
-        }
-    }
-    Err(Failure::failed(t!("load.bad_cursor", source = source, column = cursor))
-        .hint(t!("load.bad_cursor_hint"))
-        .into())
 }
 
 /// How many rows of a source others superseded.

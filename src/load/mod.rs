@@ -8,6 +8,7 @@
 mod append;
 mod books;
 mod copies;
+mod cursor;
 mod deliveries;
 mod extract;
 mod header;

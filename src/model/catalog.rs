@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ident::TableName;
+use super::ident::{TableName, quoted};
 
 /// The tables of a target database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -304,6 +304,18 @@ impl Table {
     }
 }
 
+impl Constraint {
+    /// SQL that takes it from its table.
+    pub fn drop_sql(&self, table: &TableName) -> String {
+        format!("alter table {} drop constraint {}", table.quoted(), quoted(&self.name))
+    }
+
+    /// SQL that makes it again from its definition.
+    pub fn add_sql(&self, table: &TableName) -> String {
+        format!("alter table {} add constraint {} {}", table.quoted(), quoted(&self.name), self.definition)
+    }
+}
+
 #[cfg(test)]
 impl Constraint {
     /// A foreign key of `<parent>_id` to the parent's `id`.
@@ -358,6 +370,11 @@ impl Column {
 }
 
 impl Index {
+    /// SQL that drops it; it is in its table's schema.
+    pub fn drop_sql(&self, table: &TableName) -> String {
+        format!("drop index {}.{}", quoted(table.schema()), quoted(&self.name))
+    }
+
     /// Column names of an index without expressions.
     pub fn plain_columns(&self) -> Option<Vec<String>> {
         self.columns.iter().cloned().collect()

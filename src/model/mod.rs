@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod document;
+pub mod exclusion;
 mod file_name;
 mod hex;
 pub mod ident;

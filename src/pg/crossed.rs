@@ -17,10 +17,10 @@ use tokio_postgres::Client;
 use super::execute;
 use crate::error::{self, Failure, KeyClash};
 use crate::model::catalog::{Catalog, ConstraintKind, Table};
-use crate::model::ident::{TableName, quoted};
+use crate::model::ident::TableName;
 
 /// A key that is dropped while rows are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Crossed {
     pub table: TableName,
     pub name: String,
@@ -56,22 +56,41 @@ impl Crossed {
             };
             if references == name && index.unique && index.columns.iter().all(rests) {
                 may &= may_be_anew(catalog, child, &foreign.definition);
-                crossed.drop.push(drop_constraint(child, &foreign.name));
+                crossed.drop.push(foreign.drop_sql(child));
                 crossed.references.push((child.clone(), foreign.name.clone()));
-                crossed.create.push(add_constraint(child, &foreign.name, &foreign.definition));
+                crossed.create.push(foreign.add_sql(child));
             }
         }
         match constraint {
             Some(one) => {
-                crossed.drop.push(drop_constraint(name, &one.name));
-                crossed.create.insert(0, add_constraint(name, &one.name, &one.definition));
+                crossed.drop.push(one.drop_sql(name));
+                crossed.create.insert(0, one.add_sql(name));
             }
             None => {
-                crossed.drop.push(format!("drop index {}.{}", quoted(name.schema()), quoted(&index.name)));
+                crossed.drop.push(index.drop_sql(name));
                 crossed.create.insert(0, index.definition.clone());
             }
         }
         Some((crossed, may))
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (&self.table, &self.name) == (&other.table, &other.name)
+    }
+
+    /// Adds what is said of the foreign keys, while they are there: it goes with them. Tables with something said of a key of
+    /// their own are none whose keys may be dropped.
+    async fn with_comments(mut self, client: &Client) -> Result<Self> {
+        let of =
+            |part: fn(&(TableName, String)) -> &str| self.references.iter().map(part).collect::<Vec<_>>();
+        let schemas = of(|(table, _)| table.schema());
+        let tables = of(|(table, _)| table.name());
+        let names = of(|(_, name)| name);
+        let rows = client.query(COMMENTS, &[&schemas, &tables, &names]).await;
+        let comments: Vec<String> =
+            rows.map_err(|error| error::postgres(&error))?.iter().map(|row| row.get(0)).collect();
+        self.create.extend(comments);
+        Ok(self)
     }
 
     /// Drops the key; before rows of its table are touched, since what a constraint still waits for cannot be altered.
@@ -88,13 +107,15 @@ impl Crossed {
     }
 }
 
-fn drop_constraint(table: &TableName, name: &str) -> String {
-    format!("alter table {} drop constraint {}", table.quoted(), quoted(name))
-}
-
-fn add_constraint(table: &TableName, name: &str, definition: &str) -> String {
-    format!("alter table {} add constraint {} {definition}", table.quoted(), quoted(name))
-}
+/// What is said of these foreign keys (`comment on constraint`), as SQL that says it again.
+const COMMENTS: &str = "\
+select format('comment on constraint %I on %I.%I is %L', k.conname, n.nspname, c.relname, d.description)
+from unnest($1::text[], $2::text[], $3::text[]) w (nspname, relname, conname)
+join pg_namespace n on n.nspname = w.nspname
+join pg_class c on c.relnamespace = n.oid and c.relname = w.relname
+join pg_constraint k on k.conrelid = c.oid and k.conname = w.conname
+join pg_description d on d.classoid = 'pg_constraint'::regclass and d.objoid = k.oid
+order by 1";
 
 /// Whether a foreign key can be made again as it was, by this role. What one says of a changed key would not happen while it
 /// is not there.
@@ -143,7 +164,9 @@ pub async fn despite<T>(
             Err(error) => error,
         };
         let crossed = error::clash(&error).and_then(|clash| Crossed::of(catalog, clash));
-        match crossed.filter(|(one, _)| tables.contains(&&one.table) && !all.contains(one)) {
+        match crossed
+            .filter(|(one, _)| tables.contains(&&one.table) && !all.iter().any(|other| other.is(one)))
+        {
             None => return Err(error),
             Some((one, false)) => {
                 let failure = Failure::from_anyhow(&error);
@@ -154,7 +177,7 @@ pub async fn despite<T>(
             Some((one, true)) => {
                 tracing::info!(table = %one.table, key = %one.name, "rows cross a key: it is made anew");
                 execute(client, "rollback to savepoint trasvase_crossed").await?;
-                all.push(one);
+                all.push(one.with_comments(client).await?);
             }
         }
     }

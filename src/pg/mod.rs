@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod copy;
 pub mod crossed;
 pub mod embedded;
+pub mod fates;
 pub mod ledger;
 pub mod numbers;
 pub mod origins;

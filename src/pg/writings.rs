@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row};
 use super::ledger::{self, ORIGIN};
 use crate::error;
 use crate::model::ident::{TableName, literal};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, Origin};
 
 /// The version of the ledger from which on it has digests of columns.
 const SINCE: i32 = 6;
@@ -30,8 +30,17 @@ pub struct Writings {
 }
 
 impl Writings {
-    /// Reads them; none where no batch wrote the table, or there is no ledger.
+    /// Reads them as of a snapshot; none where no batch wrote the table, or there is no ledger.
     pub async fn read(client: &Client, manifest: &Manifest, table: &TableName) -> Result<Option<Self>> {
+        Self::of(client, (manifest.clinic.as_str(), manifest.origin), table).await
+    }
+
+    /// Reads those of a clinic and an origin, before there is a snapshot.
+    pub async fn of(
+        client: &Client,
+        (clinic, origin): (&str, Origin),
+        table: &TableName,
+    ) -> Result<Option<Self>> {
         if !ledger::exists(client).await? {
             return Ok(None);
         }
@@ -44,8 +53,7 @@ impl Writings {
             "select number, {sent}, {ORIGIN} = $3, counts -> $2 is not null from trasvase.batch \
              where clinic = $1 and status = 'completed' order by number"
         );
-        let (clinic, origin) = (manifest.clinic.as_str(), manifest.origin.as_str());
-        let rows = client.query(&sql, &[&clinic, &name, &origin]).await;
+        let rows = client.query(&sql, &[&clinic, &name, &origin.as_str()]).await;
         let rows = rows.map_err(|error| error::postgres(&error))?;
         let (ours, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get(2));
         let others = others.into_iter().filter(|row| row.get(3)).map(|row| row.get(0)).collect();

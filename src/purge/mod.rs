@@ -17,8 +17,8 @@ use crate::config::{Clinic, Project, sheet, shown};
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::pg::batches;
-use crate::staging::{Access, Ended, Limits, Staging};
+use crate::pg::batches::{self, Batch};
+use crate::staging::{Access, Ended, Limits, StageRow, Staging};
 
 /// What to destroy.
 pub struct Options<'a> {
@@ -166,11 +166,10 @@ async fn signed_off(options: &Options<'_>) -> Result<String> {
     // A purge may have taken it already.
     if options.project.duckdb_path(clinic).is_file() {
         let staging = Staging::open(options.project, options.clinic, Access::ReadOnly, options.limits)?;
-        // What a later batch was made of that was taken back since is wanted by nobody.
-        let back = batches.iter().filter(|one| one.number > batch.number);
-        let back = back.filter_map(|one| one.rolled_back_at.as_deref()).max();
-        let until = back.filter(|back| moment(back) > moment(&signed.at)).unwrap_or(&signed.at);
-        if !is_later(until, &staging)? {
+        let back: Vec<&Batch> =
+            batches.iter().filter(|one| one.number > batch.number && one.status == "rolled_back").collect();
+        let stages = staging.stages()?;
+        if !is_later(&signed.at, &stages)? && !is_of_batches(&back, &stages)? {
             return Err(not(&t!("purge.gone_on", batch = batch.id))
                 .hint(t!("purge.gone_on_hint", clinic = clinic))
                 .into());
@@ -179,15 +178,29 @@ async fn signed_off(options: &Options<'_>) -> Result<String> {
     Ok(batch.id.clone())
 }
 
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
-}
-
 /// Whether a moment is after every stage that made something.
-fn is_later(at: &str, staging: &Staging) -> Result<bool> {
+fn is_later(at: &str, stages: &[StageRow]) -> Result<bool> {
     let at = DateTime::parse_from_rfc3339(at)?;
     let before = |time: &str| DateTime::parse_from_rfc3339(time).is_ok_and(|time| time <= at);
-    let stages = staging.stages()?;
     let mut made = stages.iter().filter(|row| row.stage < Stage::Verify);
     Ok(made.all(|row| row.ended == Ended::Done && row.ended_at.as_deref().is_some_and(before)))
+}
+
+/// Whether all that is staged became the snapshot of one of these batches, which were taken back: nobody wants it any more.
+/// What was loaded after that snapshot is of none of them, also where the batch was taken back later.
+fn is_of_batches(back: &[&Batch], stages: &[StageRow]) -> Result<bool> {
+    let Some(export) = stages.iter().find(|row| row.stage == Stage::Export) else { return Ok(false) };
+    let is_theirs = back.iter().any(|one| export.output.as_deref() == Some(one.snapshot.as_str()));
+    let pushed = stages.iter().filter(|row| row.stage == Stage::Push);
+    let mut pushed = pushed.map(|row| row.counts["batch"].as_str().unwrap_or_default());
+    let made: Vec<StageRow> = stages.iter().filter(|row| row.stage <= Stage::Export).cloned().collect();
+    match export.ended_at.as_deref() {
+        Some(at)
+            if is_theirs
+                && pushed.all(|batch| batch.is_empty() || back.iter().any(|one| one.id == batch)) =>
+        {
+            is_later(at, &made)
+        }
+        _ => Ok(false),
+    }
 }

@@ -2,15 +2,15 @@
 //! they come back, they stay deleted, or they wait for a decision. New rows that refer to one that is not written go unwritten
 //! with it, since no foreign key would let them in.
 //!
-//! Such rows are taken out of the table's incoming rows, so that nothing that comes later sees them. Parents are looked at
-//! before their children; where two tables refer to each other, the one that is loaded first does not know yet what the other
-//! leaves out, and PostgreSQL's foreign key has the last word.
+//! Such rows are taken out of the table's incoming rows, so that nothing that comes later sees them. What is left out with them
+//! is looked for once all tables are staged, again and again until nothing more falls: tables may refer to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use super::compare::{Context, incoming, same_key};
+use super::rows;
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -36,15 +36,17 @@ pub(super) struct Absent {
 const PREFIX: &str = "trasvase_absent_";
 
 /// The temporary table of the rows that are left out; there only where some are.
-fn rows(place: usize) -> String {
+fn left_out(place: usize) -> String {
     format!("pg_temp.{PREFIX}{place}")
 }
 
-/// Whether some may be: then a table without rows is looked at like one with rows.
+/// Whether the table has foreign keys to tables some of whose rows are left out.
+pub(super) async fn refers(context: &Context<'_>, entry: &TableEntry) -> Result<bool> {
+    Ok(!parents(context, entry, &places(context).await?).is_empty())
+}
+
+/// Whether people may have deleted some: then a table without rows is looked at like one with rows.
 pub(super) async fn possible(context: &Context<'_>, entry: &TableEntry) -> Result<bool> {
-    if !parents(context, entry, &places(context).await?).is_empty() {
-        return Ok(true);
-    }
     if matches!(context.clinic.load_mode(&entry.table), LoadMode::Append | LoadMode::Replace) {
         return Ok(false);
     }
@@ -57,7 +59,7 @@ pub(super) async fn possible(context: &Context<'_>, entry: &TableEntry) -> Resul
     Ok(context.count(&any).await? == 1)
 }
 
-/// Takes them out of the table's incoming rows.
+/// Takes those that people deleted out of the table's incoming rows.
 pub(super) async fn withhold(
     context: &Context<'_>,
     place: usize,
@@ -69,8 +71,32 @@ pub(super) async fn withhold(
     if !matches!(mode, LoadMode::Append | LoadMode::Replace) {
         deleted(context, place, entry, codec, &mut absent).await?;
     }
-    absent.orphaned = orphaned(context, place, entry, codec).await?;
     Ok(absent)
+}
+
+/// Takes out of the incoming rows of these tables, which are staged, what refers to a row that is left out; returns how many
+/// by table.
+pub(super) async fn settle(
+    context: &Context<'_>,
+    staged: impl IntoIterator<Item = usize> + Clone,
+) -> Result<BTreeMap<usize, u64>> {
+    let mut all = BTreeMap::new();
+    if places(context).await?.is_empty() {
+        return Ok(all);
+    }
+    loop {
+        let mut fell = 0;
+        for place in staged.clone() {
+            let entry = &context.manifest().tables[place];
+            let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+            let rows = orphaned(context, place, entry, &codec).await?;
+            *all.entry(place).or_default() += rows;
+            fell += rows;
+        }
+        if fell == 0 {
+            return Ok(all);
+        }
+    }
 }
 
 /// The incoming rows that the target does not have, with their keys.
@@ -92,7 +118,9 @@ async fn deleted(
     absent: &mut Absent,
 ) -> Result<()> {
     let name = &entry.table;
-    let Some(writings) = Writings::read(context.client, context.manifest(), name).await? else { return Ok(()) };
+    let Some(writings) = Writings::read(context.client, context.manifest(), name).await? else {
+        return Ok(());
+    };
     // An id that another one becomes now has that one's rows: it is wanted whatever became of it.
     let wanted = match context.manifest().golden.is_empty() {
         true => String::new(),
@@ -118,7 +146,8 @@ async fn deleted(
     let which = format!("using deleted d where d.key = ({}) collate \"C\"", codec.key_sql("i"));
     take_out(context, place, &with, &which).await?;
     if policy == OnConflict::Report {
-        let sql = format!("select {}, {} from {} i", codec.key_sql("i"), codec.digest_sql("i"), rows(place));
+        let sql =
+            format!("select {}, {} from {} i", codec.key_sql("i"), codec.digest_sql("i"), left_out(place));
         let rows = context.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         let told = rows.iter().map(|row| Conflict::row(row.get(0), row.get(1)));
         absent.conflict = Some(Conflict::new("missing_conflict", told.collect()));
@@ -140,12 +169,12 @@ async fn take_out(context: &Context<'_>, place: usize, with: &str, which: &str) 
     let sql = format!(
         "{with} gone as (delete from {} i {which} returning i.*) insert into {} select * from gone",
         incoming(place),
-        rows(place)
+        left_out(place)
     );
     context.client.execute(&sql, &[]).await.map_err(|error| error::postgres(&error))
 }
 
-/// Takes out the new rows that refer to rows which were taken out, in tables before this one or in itself.
+/// Takes out the new rows that refer to rows which were taken out, in other tables or in this one.
 async fn orphaned(
     context: &Context<'_>,
     place: usize,
@@ -230,7 +259,7 @@ fn lost(parent: usize, constraint: &Constraint) -> String {
     format!(
         "(exists (select 1 from {} a where {}) and not exists (select 1 from {} p where {}) \
          and not exists (select 1 from {} n where {}))",
-        rows(parent),
+        left_out(parent),
         same("a"),
         references.quoted(),
         same("p"),

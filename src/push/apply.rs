@@ -8,7 +8,7 @@ use rust_i18n::t;
 use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{filled, golden, left_behind, merge, numbers, record, rows, unknown};
+use super::{absent, filled, golden, left_behind, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -198,6 +198,7 @@ async fn delete_first(
         stage(context, place, entry, &codec).await.with_context(|| at_table(plan, place, 0))?;
         deleted.insert(place, 0);
     }
+    absent::settle(context, deleted.keys().copied()).await?;
     for (place, (entry, _)) in tables().rev().filter(|(_, (_, table))| table.deletes > 0) {
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
         let rows = delete(context, place, entry, &codec, ledger).await;
@@ -206,25 +207,28 @@ async fn delete_first(
     Ok(deleted)
 }
 
-/// Stages what else is not sent straight into its table, where golden ids changed: rows of any table may then be looked
-/// at before the first is loaded. Returns the places that are ready.
+/// Stages what else is not sent straight into its table, where golden ids changed or rows are left out: rows of any table
+/// may then be looked at before the first is loaded. Returns the places that are ready.
 async fn stage_rest(
     context: &Context<'_>,
     plan: &Plan,
     deleted: &BTreeMap<usize, u64>,
 ) -> Result<BTreeSet<usize>> {
-    let mut ready = BTreeSet::new();
-    let all = golden::any(context).await?;
-    for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
-        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        if deleted.contains_key(&place) {
-            make_touched(context, place, entry, &codec).await?;
-        } else if all && !table.direct {
-            make_ready(context, place, entry, &codec).await?;
-        } else {
-            continue;
+    let mut ready: BTreeSet<usize> = deleted.keys().copied().collect();
+    let leaves_out = plan.tables.iter().any(|table| table.deleted_kept + table.deleted_conflicts > 0);
+    let tables = || context.manifest().tables.iter().zip(&plan.tables).enumerate();
+    if leaves_out || golden::any(context).await? {
+        for (place, (entry, _)) in tables().filter(|(_, (_, table))| !table.direct) {
+            if ready.insert(place) {
+                let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+                stage(context, place, entry, &codec).await.with_context(|| at_table(plan, place, 0))?;
+            }
         }
-        ready.insert(place);
+        absent::settle(context, ready.iter().copied()).await?;
+    }
+    for (place, (entry, _)) in tables().filter(|(place, _)| ready.contains(place)) {
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        make_touched(context, place, entry, &codec).await?;
     }
     Ok(ready)
 }
@@ -237,6 +241,7 @@ async fn make_ready(
     codec: &TableCodec,
 ) -> Result<()> {
     stage(context, place, entry, codec).await?;
+    absent::settle(context, [place]).await?;
     make_touched(context, place, entry, codec).await
 }
 

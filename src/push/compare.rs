@@ -13,6 +13,7 @@ use super::merge;
 use super::plan::Comparison;
 use super::referrers::{self, Deletions, Referrer};
 use super::rows;
+use super::shared;
 use super::unknown;
 use super::vanished;
 use crate::codec::{LiveOids, TableCodec};
@@ -78,18 +79,16 @@ pub(super) struct Compared {
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
 pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     let (mut tables, mut deletions) = (BTreeMap::new(), Deletions::new());
-    let mut staged = BTreeSet::new();
     if !context.manifest().golden.is_empty() {
         golden::stage(context).await?;
     }
+    let mut absent = stage_filled(context).await?;
+    let staged: BTreeSet<usize> = absent.keys().copied().collect();
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
-        let bare = context.is_empty(&entry.table).await? && !absent::possible(context, entry).await?;
-        let comparison = if bare {
-            Comparison { empty: true, inserts: entry.rows, ..Comparison::default() }
-        } else {
-            staged.insert(place);
-            compare_filled(context, place, entry, &mut deletions).await?
+        let comparison = match absent.remove(&place) {
+            None => Comparison { empty: true, inserts: entry.rows, ..Comparison::default() },
+            Some(absent) => compare_filled(context, place, entry, absent, &mut deletions).await?,
         };
         filled::refuse_new(context, entry, comparison.inserts)?;
         tables.insert(entry.table.clone(), comparison);
@@ -100,6 +99,35 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
         false => golden::compare(context, &staged).await?,
     };
     Ok(Compared { tables, referrers, golden })
+}
+
+/// Stages the tables that have rows, or had rows that people deleted, and those that refer to rows which are left out; says
+/// by place what is left out of each.
+async fn stage_filled(context: &Context<'_>) -> Result<BTreeMap<usize, Absent>> {
+    let mut absent = BTreeMap::new();
+    let tables = &context.manifest().tables;
+    for (place, entry) in tables.iter().enumerate() {
+        error::interrupt::check()?;
+        if !context.is_empty(&entry.table).await? || absent::possible(context, entry).await? {
+            let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+            absent.insert(place, stage(context, place, entry, &codec).await?);
+        }
+    }
+    loop {
+        for (place, rows) in absent::settle(context, absent.keys().copied()).await? {
+            absent.entry(place).or_default().orphaned += rows;
+        }
+        let known = absent.len();
+        for (place, entry) in tables.iter().enumerate() {
+            if !absent.contains_key(&place) && absent::refers(context, entry).await? {
+                let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+                absent.insert(place, stage(context, place, entry, &codec).await?);
+            }
+        }
+        if absent.len() == known {
+            return Ok(absent);
+        }
+    }
 }
 
 /// The tables without rows: of the batch, and those outside it that reference one of its tables.
@@ -122,10 +150,10 @@ async fn compare_filled(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
+    absent: Absent,
     deletions: &mut Deletions,
 ) -> Result<Comparison> {
     let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-    let absent = stage(context, place, entry, &codec).await?;
     let deleted = delete_condition(context, place, entry, &codec).await?;
     let mut comparison = counted(context, place, entry, &codec, deleted.as_deref()).await?;
     comparison.absent = absent;
@@ -142,6 +170,8 @@ async fn compare_filled(
         _ => {}
     }
     let deleted = deleted.filter(|_| comparison.deletes > 0);
+    comparison.shared =
+        shared::find(context, place, entry, &codec, (&comparison, deleted.as_deref())).await?;
     comparison.vanished = vanished::count(context, place, entry, &codec, deleted.as_deref()).await?;
     if comparison.vanished.rows > 0 && context.clinic.vanished(&entry.table) != Some(Vanished::Keep) {
         comparison.vanished_keys = vanished::keys(context, place, VANISHED).await?;
@@ -214,8 +244,8 @@ async fn counted(
     Ok(Comparison { inserts: all - stays, deletes, ..comparison })
 }
 
-/// Fills the temporary table of a table's incoming rows, but for those that are left out since people deleted them: these
-/// are known once the table's parents are staged.
+/// Fills the temporary table of a table's incoming rows, but for those that are left out since people deleted them; what is
+/// left out with these is known once all tables are staged ([`absent::settle`]).
 pub(super) async fn stage(
     context: &Context<'_>,
     place: usize,
@@ -281,7 +311,9 @@ async fn spare_others(
     let (clinic, origin) = (context.manifest().clinic.as_str(), context.manifest().origin);
     let others = origins::keys_of_others(context.client, clinic, origin, &entry.table).await?;
     let key = codec.key_sql("t");
-    Ok(others.map_or(condition.clone(), |others| format!("({condition}) and ({key}) collate \"C\" not in ({others})")))
+    Ok(others.map_or(condition.clone(), |others| {
+        format!("({condition}) and ({key}) collate \"C\" not in ({others})")
+    }))
 }
 
 async fn sync_condition(

@@ -18,7 +18,8 @@ use crate::model::hex;
 use crate::model::ident::quoted;
 use crate::model::manifest::TableEntry;
 use crate::model::merge::{Conflict, Fate, OnConflict};
-use crate::pg::{UNKNOWN, Writings};
+use crate::pg::Writings;
+use crate::pg::fates::{Sides, digest, fates_sql, stands};
 
 /// How many values of each column have which fate; those of rows that triggers left so are not among them.
 pub(super) type Fates = BTreeMap<Fate, BTreeMap<String, u64>>;
@@ -52,7 +53,7 @@ pub(super) async fn stage(
     context
         .execute(&format!(
             "create temporary table {rows} on commit drop as {}; analyze {rows}",
-            compared(context, place, entry, codec, (writings.as_ref(), &lost))
+            compared(context, place, entry, codec, (writings.as_ref(), lost))
         ))
         .await?;
     if left::gather(context, place, entry, codec).await? == 0 {
@@ -72,69 +73,22 @@ fn compared(
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
-    (writings, lost): (Option<&Writings>, &[Option<String>]),
+    (writings, lost): (Option<&Writings>, Vec<Option<String>>),
 ) -> String {
-    let table = &context.catalog.tables[&entry.table];
-    let whole = TableCodec::of_table(table, &entry.key);
-    let whole = whole.map_or_else(|_| "null::bytea".to_owned(), |whole| whole.digest_sql("t"));
-    let names: Vec<&str> = codec.column_names().collect();
-    let unknown = vec![UNKNOWN; names.len()].join(" || ");
-    let known = match writings {
-        None => format!(
-            "select null::text collate \"C\" as key, null::bytea as whole, false as known, {unknown} as base, {unknown} as stored where false"
-        ),
-        Some(writings) => {
-            let (base, stored) = writings.columns_sql(&names);
-            format!(
-                "select distinct on (d.key) d.key, {} as whole, {} as known, {base} as base, {stored} as stored \
-                 from {} where {} and d.key in (select key from pairs) order by d.key, d.batch desc",
-                writings.whole_sql(),
-                writings.has_columns_sql(),
-                writings.digests_sql(),
-                writings.condition()
-            )
-        }
+    let whole = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key);
+    let sides = Sides {
+        incoming: &incoming(place),
+        table: entry.table.quoted(),
+        key: codec.key_sql("i"),
+        same: same_key(codec),
+        differs: differs(codec),
+        ours: codec.column_digests_sql("i"),
+        theirs: codec.column_digests_sql("t"),
+        whole: whole.map_or_else(|_| "null::bytea".to_owned(), |whole| whole.digest_sql("t")),
+        columns: codec.column_names().collect(),
+        lost,
     };
-    let policy = context.clinic.on_conflict(&entry.table);
-    let fate = |place: usize| {
-        let of = |name: &str| digest(name, place);
-        let same = format!("{} = {}", of("ours"), of("theirs"));
-        let fate = policy.fate_sql(
-            &same,
-            &format!("{} <> {}", of("base"), of("ours")),
-            &format!("{} <> {}", of("stored"), of("theirs")),
-        );
-        match lost[place] {
-            None => fate,
-            // What it would refer to is left out.
-            Some(_) => format!("case when lost_{place} and not ({same}) then 'k' else {fate} end"),
-        }
-    };
-    let losing = || lost.iter().enumerate().filter_map(|(place, one)| Some((place, one.as_ref()?)));
-    let lost_sql: String = losing().map(|(place, one)| format!(", ({one}) as lost_{place}")).collect();
-    let lost_names: String = losing().map(|(place, _)| format!(", lost_{place}")).collect();
-    let both_sides = if policy == OnConflict::Report { ", ours, theirs" } else { "" };
-    let fates = (0..names.len()).map(fate).collect::<Vec<_>>().join(" || ");
-    format!(
-        "with pairs as materialized (select ({key}) collate \"C\" as key, {ours} as ours, {theirs} as theirs, {whole} as whole{lost_sql} \
-         from {incoming} i join {table} t on {same} where {differs}), known as materialized ({known}) \
-         select key, base, stored, {fates} as fates{both_sides} from (select pairs.key, ours, theirs{lost_names}, \
-         case when known then base else {unknown} end as base, \
-         case when known then stored when known.whole = pairs.whole then theirs else {unknown} end as stored \
-         from pairs left join known on known.key = pairs.key offset 0) rows",
-        key = codec.key_sql("i"),
-        ours = codec.column_digests_sql("i"),
-        theirs = codec.column_digests_sql("t"),
-        incoming = incoming(place),
-        table = entry.table.quoted(),
-        same = same_key(codec),
-        differs = differs(codec),
-    )
-}
-
-/// SQL of one column's digest within those of all.
-pub(super) fn digest(all: &str, place: usize) -> String {
-    format!("substring({all} from {} for 8)", place * 8 + 1)
+    fates_sql(&sides, context.clinic.on_conflict(&entry.table), writings)
 }
 
 /// Counts what [`stage`] gathered.
@@ -208,22 +162,22 @@ pub(super) fn to_update(place: usize, codec: &TableCodec) -> String {
 /// one.
 pub(super) fn assignments<'n>(codec: &'n TableCodec, wanted: impl Fn(&str) -> bool) -> String {
     let one = |(place, name): (usize, &'n str)| {
-        let (name, stands) = (quoted(name), stands(place));
+        let (name, stands) = (quoted(name), stands("m.fates", place));
         format!("{name} = case when {stands} then t.{name} else i.{name} end")
     };
     let names = codec.column_names().enumerate().filter(|(_, name)| wanted(name));
     names.map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// SQL of whether a value of the row `m` stands.
-fn stands(place: usize) -> String {
-    format!("substr(m.fates, {}, 1) in ('s', 'k', 'c')", place + 1)
-}
-
 /// SQL of a written row's digests of columns: those of `m` where a value stands, else those of `written`.
 pub(super) fn carried(codec: &TableCodec, of: &str, written: &str) -> String {
     let one = |place| {
-        format!("case when {} then {} else {} end", stands(place), digest(of, place), digest(written, place))
+        format!(
+            "case when {} then {} else {} end",
+            stands("m.fates", place),
+            digest(of, place),
+            digest(written, place)
+        )
     };
     (0..codec.column_names().count()).map(one).collect::<Vec<_>>().join(" || ")
 }

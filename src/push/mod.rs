@@ -24,6 +24,7 @@ mod refusal;
 mod rehearsal;
 mod rows;
 mod settle;
+mod shared;
 mod spool;
 mod unknown;
 mod vanished;

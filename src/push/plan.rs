@@ -14,6 +14,7 @@ use super::golden::GoldenPlan;
 use super::left_behind::Left;
 use super::merge::Merged;
 use super::rebuild::{self, Rebuild};
+use super::shared::Shared;
 use super::unknown;
 use super::vanished::Gone;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
@@ -180,6 +181,8 @@ pub(super) struct Comparison {
     pub(super) absent: Absent,
     /// What waits for a decision.
     pub(super) undecided: Vec<Conflict>,
+    /// Unique keys of which rows would share a value.
+    pub(super) shared: Vec<Shared>,
 }
 
 /// Makes the plan from what is known; pure. `empty` names the tables without rows, of the batch and those that

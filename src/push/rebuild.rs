@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Index, Table};
-use crate::model::ident::{TableName, quoted};
+use crate::model::catalog::{Catalog, Constraint, ConstraintKind, Table};
+use crate::model::ident::TableName;
 
 /// What is dropped and rebuilt; statements are in order.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -25,6 +25,12 @@ pub struct Statement {
     pub table: TableName,
     pub name: String,
     pub sql: String,
+}
+
+impl Statement {
+    fn new(table: &TableName, name: &str, sql: String) -> Self {
+        Self { table: table.clone(), name: name.to_owned(), sql }
+    }
 }
 
 /// Plans the rebuild for these tables; `empty` are those without rows, of the batch and around it.
@@ -51,7 +57,7 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
         })
         .collect();
     for (child, constraint) in &foreign {
-        rebuild.drop.push(drop_constraint(child, constraint));
+        rebuild.drop.push(Statement::new(child, &constraint.name, constraint.drop_sql(child)));
     }
     let mut plain = Vec::new();
     for name in &eligible {
@@ -67,7 +73,7 @@ pub(super) fn plan(catalog: &Catalog, tables: &[TableName], empty: &BTreeSet<Tab
         plain.extend(keys_and_indexes(name, table, referenced.is_empty(), &mut rebuild));
     }
     for (child, constraint) in &foreign {
-        rebuild.create.push(add_constraint(child, constraint));
+        rebuild.create.push(Statement::new(child, &constraint.name, constraint.add_sql(child)));
     }
     // Indexes come last: PostgreSQL makes them with several processes, while one alone proves the keys and the ledger is
     // written beside it.
@@ -117,16 +123,15 @@ fn keys_and_indexes(
     };
     for constraint in table.constraints.iter().filter(key) {
         if unreferenced || constraint.kind == ConstraintKind::Exclude {
-            rebuild.drop.push(drop_constraint(name, constraint));
-            rebuild.create.push(add_constraint(name, constraint));
+            rebuild.drop.push(Statement::new(name, &constraint.name, constraint.drop_sql(name)));
+            rebuild.create.push(Statement::new(name, &constraint.name, constraint.add_sql(name)));
         }
     }
     let mut plain = Vec::new();
     for index in table.indexes.iter().filter(|index| index.constraint.is_none() && index.valid) {
         if unreferenced || !index.unique {
-            rebuild.drop.push(drop_index(name, index));
-            let sql = index.definition.clone();
-            let create = Statement { table: name.clone(), name: index.name.clone(), sql };
+            rebuild.drop.push(Statement::new(name, &index.name, index.drop_sql(name)));
+            let create = Statement::new(name, &index.name, index.definition.clone());
             if index.unique { rebuild.create.push(create) } else { plain.push(create) }
         }
     }
@@ -139,24 +144,4 @@ pub(super) fn parent(constraint: &Constraint) -> &TableName {
         ConstraintKind::ForeignKey { references, .. } => references,
         _ => unreachable!("only foreign keys are asked for their parent"),
     }
-}
-
-fn drop_constraint(table: &TableName, constraint: &Constraint) -> Statement {
-    let sql = format!("alter table {} drop constraint {}", table.quoted(), quoted(&constraint.name));
-    Statement { table: table.clone(), name: constraint.name.clone(), sql }
-}
-
-fn add_constraint(table: &TableName, constraint: &Constraint) -> Statement {
-    let sql = format!(
-        "alter table {} add constraint {} {}",
-        table.quoted(),
-        quoted(&constraint.name),
-        constraint.definition
-    );
-    Statement { table: table.clone(), name: constraint.name.clone(), sql }
-}
-
-fn drop_index(table: &TableName, index: &Index) -> Statement {
-    let sql = format!("drop index {}.{}", quoted(table.schema()), quoted(&index.name));
-    Statement { table: table.clone(), name: index.name.clone(), sql }
 }

@@ -5,6 +5,7 @@ use rust_i18n::t;
 use super::compare::Compared;
 use super::golden;
 use super::referrers::Referrer;
+use super::shared::{self, Shared};
 use crate::config::{Clinic, LoadMode};
 use crate::error::Failure;
 use crate::model::ident::TableName;
@@ -26,7 +27,11 @@ pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure
         return Err(referred_to(clinic, &referrers));
     }
     let collisions = &compared.golden.collisions;
-    if collisions.is_empty() { Ok(()) } else { Err(golden::failure(collisions)) }
+    if !collisions.is_empty() {
+        return Err(golden::failure(collisions));
+    }
+    let shared: Vec<&Shared> = compared.tables.values().flat_map(|one| &one.shared).collect();
+    if shared.is_empty() { Ok(()) } else { Err(shared::failure(clinic.name.as_str(), &shared)) }
 }
 
 fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::compare::{Context, incoming, same_key};
-use super::merge;
 use crate::codec::TableCodec;
 use crate::config::{LoadMode, Vanished};
 use crate::model::ident::literal;
@@ -14,6 +13,7 @@ use crate::model::keys::Keys;
 use crate::model::manifest::TableEntry;
 use crate::model::merge::{Conflict, OnConflict};
 use crate::pg::copy::{Copy, append_text, append_text_or_null};
+use crate::pg::fates::digest;
 use crate::pg::{UNKNOWN, Writings};
 
 /// What there is of them in one table.
@@ -209,7 +209,7 @@ fn edited(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Stri
         whole.map_or_else(|_| "true".to_owned(), |whole| format!("known.whole <> {}", whole.digest_sql("t")));
     let places = 0..codec.column_names().count();
     let changed = places.map(|place| {
-        let one = merge::digest("known.stored", place);
+        let one = digest("known.stored", place);
         let now = codec.column_digest_sql("t", place);
         format!("({one} <> {UNKNOWN} and {one} <> substring(sha256({now}) for 8))")
     });

@@ -1,11 +1,12 @@
-//! What speaks against taking rows back: people's edits, others' rows that point at ours, parents that are gone.
+//! What speaks against taking rows back: people's edits, others' rows that point at ours, parents that are gone, unique values
+//! that others have now.
 
 use anyhow::Result;
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::Edited;
 use super::work::Work;
+use super::{Edited, shared};
 use crate::error;
 use crate::model::catalog::{Catalog, Constraint, ConstraintKind};
 use crate::model::ident::{TableName, quoted};
@@ -15,6 +16,9 @@ use crate::model::ident::{TableName, quoted};
 pub struct Conflict {
     pub kind: ConflictKind,
     pub rows: u64,
+    /// The unique keys of which they would share a value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<String>,
     /// Keys of the first of them.
     pub keys: Vec<String>,
     /// They are left as they are.
@@ -34,10 +38,13 @@ pub enum ConflictKind {
     Referred,
     /// It would point at a row that is not there any more.
     Parent,
+    /// A row that stays has a unique value that it had.
+    Shared,
 }
 
 impl ConflictKind {
-    const ALL: [Self; 5] = [Self::Edited, Self::Deleted, Self::Occupied, Self::Referred, Self::Parent];
+    const ALL: [Self; 6] =
+        [Self::Edited, Self::Deleted, Self::Occupied, Self::Referred, Self::Parent, Self::Shared];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +53,7 @@ impl ConflictKind {
             Self::Occupied => "occupied",
             Self::Referred => "referred",
             Self::Parent => "parent",
+            Self::Shared => "shared",
         }
     }
 }
@@ -53,12 +61,13 @@ impl ConflictKind {
 /// Marks the rows that cannot be taken back, and where that is wanted leaves them and what they need.
 ///
 /// Each round leaves more rows and none fewer, so it ends. Without a choice by people one round names what is in the way,
-/// as if all the rest were done.
+/// as if all the rest were done. `several` batches may be taken back at once.
 pub(super) async fn mark(
     client: &Client,
     catalog: &Catalog,
     works: &[Work<'_>],
     edited: Edited,
+    several: bool,
 ) -> Result<()> {
     for work in works.iter().filter(|work| !work.whole) {
         let left = match edited {
@@ -74,8 +83,10 @@ pub(super) async fn mark(
         let mut marked = 0;
         for (child, constraint) in catalog.foreign_keys() {
             marked += referred(client, works, edited, child, constraint).await?;
+            marked += renamed(client, works, edited, child, constraint).await?;
             marked += parents(client, works, edited, child, constraint).await?;
         }
+        marked += shared::mark(client, works, edited, several).await?;
         if marked == 0 || edited == Edited::Refuse {
             return Ok(());
         }
@@ -87,10 +98,18 @@ fn work_of<'w, 'a>(works: &'w [Work<'a>], table: &TableName) -> Option<&'w Work<
 }
 
 /// What is done to a row that is marked.
-fn marking(edited: Edited) -> &'static str {
+pub(super) fn marking(edited: Edited) -> &'static str {
     match edited {
         Edited::Refuse => "",
         Edited::Keep | Edited::Force => "act = null, ",
+    }
+}
+
+/// A condition on rows that may be marked: without a choice by people each has one conflict, the first.
+pub(super) fn unmarked(edited: Edited) -> &'static str {
+    match edited {
+        Edited::Refuse => " and b.conflict is null",
+        Edited::Keep | Edited::Force => "",
     }
 }
 
@@ -111,17 +130,62 @@ async fn referred(
         return Ok(0);
     };
     let rows = afterwards(works, child, &constraint.columns);
-    let unmarked = if edited == Edited::Refuse { " and b.conflict is null" } else { "" };
     change(
         client,
         &format!(
             "update {} b set {}conflict = coalesce(b.conflict, 'referred') from {} t \
-             where b.act = 'delete'{unmarked} and {} and ({}) in ({rows})",
+             where b.act = 'delete'{} and {} and ({}) in ({rows})",
             parent.back(),
             marking(edited),
             references.quoted(),
+            unmarked(edited),
             parent.same_key(),
             list("t", referenced_columns),
+        ),
+    )
+    .await
+}
+
+/// Rows that would get another of their unique values back than the one by which rows that stay refer to them.
+async fn renamed(
+    client: &Client,
+    works: &[Work<'_>],
+    edited: Edited,
+    child: &TableName,
+    constraint: &Constraint,
+) -> Result<u64> {
+    let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+        return Ok(0);
+    };
+    let Some(parent) = work_of(works, references).filter(|work| !work.whole && constraint.validated) else {
+        return Ok(0);
+    };
+    let known = referenced_columns.iter().all(|column| parent.columns.contains(column));
+    if !known
+        || parent.live.primary_key() == referenced_columns
+        || constraint.definition.contains(" ON UPDATE ")
+    {
+        return Ok(0);
+    }
+    let children = afterwards(works, child, &constraint.columns);
+    let parents = afterwards(works, references, referenced_columns);
+    let names: Vec<String> = (0..referenced_columns.len()).map(|place| format!("c{place}")).collect();
+    let pairs = referenced_columns.iter().zip(&names);
+    let same: Vec<String> = pairs.map(|(column, name)| format!("p.{name} = t.{}", quoted(column))).collect();
+    change(
+        client,
+        &format!(
+            "update {} b set {}conflict = coalesce(b.conflict, 'referred') from {} t \
+             where b.act = 'update'{} and {} and ({}) in ({children}) \
+             and not exists (select 1 from ({parents}) p({}) where {})",
+            parent.back(),
+            marking(edited),
+            references.quoted(),
+            unmarked(edited),
+            parent.same_key(),
+            list("t", referenced_columns),
+            names.join(", "),
+            same.join(" and "),
         ),
     )
     .await
@@ -150,16 +214,16 @@ async fn parents(
     let names: Vec<String> = (0..referenced_columns.len()).map(|place| format!("c{place}")).collect();
     let pairs = constraint.columns.iter().zip(&names);
     let same: Vec<String> = pairs.map(|(column, name)| format!("p.{name} = i.{}", quoted(column))).collect();
-    let unmarked = if edited == Edited::Refuse { " and b.conflict is null" } else { "" };
     change(
         client,
         &format!(
             "update {} b set {}conflict = coalesce(b.conflict, 'parent') from {} i \
-             where i.trasvase_key = b.key and b.act in ('update', 'insert'){unmarked} and {} \
+             where i.trasvase_key = b.key and b.act in ('update', 'insert'){} and {} \
              and not exists (select 1 from ({parents}) p({}) where {})",
             work.back(),
             marking(edited),
             work.image(),
+            unmarked(edited),
             given.join(" and "),
             names.join(", "),
             same.join(" and "),
@@ -195,7 +259,7 @@ fn list(alias: &str, columns: &[String]) -> String {
     columns.iter().map(|name| format!("{alias}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
 }
 
-async fn change(client: &Client, sql: &str) -> Result<u64> {
+pub(super) async fn change(client: &Client, sql: &str) -> Result<u64> {
     client.execute(sql, &[]).await.map_err(|error| error::postgres(&error))
 }
 
@@ -206,7 +270,8 @@ pub(super) async fn list_of(client: &Client, work: &Work<'_>, most: usize) -> Re
     }
     let sql = format!(
         "select conflict, count(*), count(*) filter (where act is null), \
-         (array_agg(key order by key))[1:{most}] from {} where conflict is not null group by conflict",
+         (array_agg(key order by key))[1:{most}], \
+         coalesce(array_agg(distinct shared) filter (where shared is not null), '{{}}') from {} where conflict is not null group by conflict",
         work.back()
     );
     let rows = client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
@@ -214,7 +279,7 @@ pub(super) async fn list_of(client: &Client, work: &Work<'_>, most: usize) -> Re
     for kind in ConflictKind::ALL {
         let Some(row) = rows.iter().find(|row| row.get::<_, &str>(0) == kind.as_str()) else { continue };
         let (rows, left) = (u64::try_from(row.get::<_, i64>(1))?, u64::try_from(row.get::<_, i64>(2))?);
-        conflicts.push(Conflict { kind, rows, left, keys: row.get(3) });
+        conflicts.push(Conflict { kind, rows, left, keys: row.get(3), constraints: row.get(4) });
     }
     Ok(conflicts)
 }

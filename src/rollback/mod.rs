@@ -9,6 +9,7 @@ mod batch;
 mod conflict;
 mod others;
 mod plan;
+mod shared;
 mod trigger;
 mod work;
 
@@ -189,7 +190,7 @@ async fn compare(options: &Options<'_>, batches: &[Batch], works: &mut [Work<'_>
         error::interrupt::check()?;
         work.stage(client, batches, version).await?;
     }
-    conflict::mark(client, options.catalog, works, options.edited).await?;
+    conflict::mark(client, options.catalog, works, options.edited, batches.len() > 1).await?;
     for work in works {
         work.count(client).await?;
     }
@@ -281,7 +282,7 @@ pub fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
     let lines = plan.tables.iter().flat_map(|table| table.conflicts.iter().map(move |one| (table, one)));
     let lines = lines.map(|(table, one)| {
         let keys = one.keys.join(", ");
-        let (kind, table) = (told(one.kind), &table.table);
+        let (kind, table) = (told(one), &table.table);
         t!("rollback.conflict", table = table, rows = one.rows, kind = kind, keys = keys).into_owned()
     });
     let lines = lines.collect::<Vec<_>>().join("; ");
@@ -292,13 +293,16 @@ pub fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
 }
 
 /// What a conflict is, in words.
-pub fn told(kind: ConflictKind) -> std::borrow::Cow<'static, str> {
-    match kind {
+pub fn told(conflict: &Conflict) -> std::borrow::Cow<'static, str> {
+    match conflict.kind {
         ConflictKind::Edited => t!("rollback.edited"),
         ConflictKind::Deleted => t!("rollback.deleted"),
         ConflictKind::Occupied => t!("rollback.occupied"),
         ConflictKind::Referred => t!("rollback.referred"),
         ConflictKind::Parent => t!("rollback.parent"),
+        ConflictKind::Shared => {
+            t!("rollback.shared", constraints = conflict.constraints.join(", "))
+        }
     }
 }
 

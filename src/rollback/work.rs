@@ -207,7 +207,7 @@ impl<'a> Work<'a> {
              when expected and there and not same then 'edited' \
              when expected and not there then 'deleted' \
              when there and not expected then 'occupied' end as conflict, \
-             before is null and expected and not there as gone from states",
+             before is null and expected and not there as gone, null::text as shared from states",
             known = self.known(batches, version),
             digest = self.digest,
             table = self.table.quoted(),

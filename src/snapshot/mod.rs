@@ -26,7 +26,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
-use crate::model::manifest::{GoldenEntry, Manifest, Origin, RecordsEntry, RejectsEntry, SourceFile, TableEntry};
+use crate::model::manifest::{
+    GoldenEntry, Manifest, Origin, RecordsEntry, RejectsEntry, SourceFile, TableEntry,
+};
 use crate::model::{hex, private};
 
 pub use golden::GoldenRow;

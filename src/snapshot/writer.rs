@@ -47,7 +47,9 @@ impl Writer {
         if partial.exists() {
             fs::remove_dir_all(&partial).with_context(cannot)?;
         }
-        private::folder(&partial).and_then(|()| private::folder(&partial.join("data"))).with_context(cannot)?;
+        private::folder(&partial)
+            .and_then(|()| private::folder(&partial.join("data")))
+            .with_context(cannot)?;
         let file = format!("data/{}.ndjson", file_name(&name.to_string()));
         let path = partial.join(&file);
         let out =

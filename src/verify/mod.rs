@@ -11,6 +11,7 @@ mod buckets;
 mod control;
 mod differences;
 mod fixes;
+mod foreseen;
 mod months;
 mod ours;
 mod population;
@@ -226,7 +227,8 @@ pub async fn held(options: &Options<'_>) -> Result<Vec<Held>> {
 }
 
 async fn held_in_transaction(options: &Options<'_>) -> Result<Vec<Held>> {
-    let snapshot = options.snapshot.without(&origins::filled(options.client, options.snapshot.manifest()).await?);
+    let snapshot =
+        options.snapshot.without(&origins::filled(options.client, options.snapshot.manifest()).await?);
     let manifest = snapshot.manifest();
     let population = Population::read(options.client, manifest, None).await?;
     let mut held = Vec::new();
@@ -322,7 +324,7 @@ async fn in_transaction(
         sources: accounts::sources(options).await?,
         ..Report::default()
     };
-    let mut left_out = standing::LeftOut::default();
+    let mut left_out = foreseen::left_out(options, &tables).await?;
     for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
         let all_ours = theirs.all_ours;
         report.tables.push(table_report(options, compared, (ours, theirs), books, &mut left_out).await?);

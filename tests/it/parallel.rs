@@ -1,8 +1,10 @@
 //! Both systems at once: what people change in PostgreSQL between pushes, and what becomes of it.
 
+mod cycles;
 mod deleted;
 mod deliveries;
 mod property;
+mod unique;
 
 use trasvase::verify::Cause;
 

@@ -3,6 +3,7 @@
 mod conflicts;
 mod crossed;
 mod property;
+mod shared;
 
 use trasvase::error::{Failure, Kind};
 use trasvase::rollback::Edited;

@@ -24,7 +24,7 @@ pub(super) use self::stream::Stream;
 use self::stream::Guard;
 use super::books::Known;
 use super::survey::Asked;
-use super::{Options, deliveries};
+use super::{Options, cursor, deliveries};
 use crate::config::{Clinic, Project, SourceConfig, shown};
 use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
@@ -43,8 +43,11 @@ pub(super) struct Wanted {
     pub(super) since: Option<String>,
     /// So many records with that very cursor, or without one, are in `raw`; of a MongoDB see `there`.
     pub(super) held: u64,
-    /// Digests of the documents with that very cursor, or without one, that are in `raw`: a MongoDB is asked for all with it.
+    /// Digests of the documents with that very cursor, or without one, that are in `raw`, and of those with texts from
+    /// `text_from` on: a MongoDB is asked for all with it.
     pub(super) there: HashSet<[u8; 32]>,
+    /// Of documents whose cursor is a text those from this one on are asked for; all, where there are none in `raw`.
+    pub(super) text_from: Option<String>,
     /// The file to write, by [`create`]; it takes its place once all of its database's are whole.
     pub(super) path: PathBuf,
     /// Of that file.
@@ -281,11 +284,15 @@ fn wanted(
     let number = delivered.as_ref().map_or(1, |(_, known)| next_number(known));
     let path = folder.join(format!("{number:04}.partial"));
     let since = delivered.map(|(since, _)| since);
-    let (mut held, mut there) = (0, HashSet::new());
+    let (mut held, mut there, mut text_from) = (0, HashSet::new(), None);
     if let (Some(since), Some(cursor)) = (&since, &asked.config.cursor) {
         match kind {
             Kind::Postgres => held = deliveries::held_at(options.staging, asked.name, cursor, since)?,
-            Kind::MongoDb => there = deliveries::greatest_documents(options.staging, asked.name, cursor)?,
+            Kind::MongoDb => {
+                text_from = cursor::text_from(options.staging, asked.name, cursor)?;
+                let from = text_from.as_deref();
+                there = deliveries::greatest_documents(options.staging, asked.name, cursor, from)?;
+            }
         }
     }
     let same = |known: &Known| known.has_table && known.options_hash == asked.options_hash;
@@ -296,6 +303,7 @@ fn wanted(
         since,
         held,
         there,
+        text_from,
         flow: Flow::new(&path),
         path,
         is_awaited,

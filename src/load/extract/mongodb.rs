@@ -16,7 +16,7 @@ use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
-use super::{Extracted, Wanted, create};
+use super::{Extracted, Wanted, create, cursor};
 use crate::error::{Cause, Failure, interrupt};
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::Secret;
@@ -124,7 +124,9 @@ async fn copy(
         };
         let mut output = Output::new(one)?;
         let filter = one.config.cursor.as_deref().zip(one.since.as_deref());
-        let filter = filter.map(|(cursor, since)| later(cursor, since)).unwrap_or_default();
+        let text_from = one.text_from.as_deref().unwrap_or_default();
+        let filter = filter.map(|(column, since)| later(cursor::field(column), since, text_from));
+        let filter = filter.unwrap_or_default();
         match documents(collection, filter, session.as_mut(), &mut output).await {
             Ok(Ok(())) => counts.push(Extracted::Records(output.finish()?)),
             Ok(Err(error)) => return Ok(Err(error)),
@@ -174,9 +176,9 @@ async fn documents(
 }
 
 /// Documents whose cursor is the text that `raw` holds of it or greater, or that have none: one may come late, with the cursor
-/// of others. A comparison meets values of its own type only.
-fn later(cursor: &str, since: &str) -> Document {
-    let mut values = vec![Bson::String(since.to_owned())];
+/// of others. A comparison meets values of its own type only; texts are asked for from `text_from` on.
+fn later(cursor: &str, since: &str, text_from: &str) -> Document {
+    let mut values = vec![Bson::String(text_from.to_owned())];
     values.extend(DateTime::parse_rfc3339_str(since).ok().map(Bson::DateTime));
     values.extend(ObjectId::parse_str(since).ok().map(Bson::ObjectId));
     match since.parse::<i64>() {
@@ -269,10 +271,10 @@ mod tests {
 
     #[test]
     fn a_cursor_is_compared_with_all_that_its_text_can_be() {
-        let given = |since: &str| later("at", since).to_string();
+        let given = |since: &str| later("at", since, "").to_string();
         assert!(given("5").contains("5") && given("2014-12-05T20:06:15.000Z").contains("DateTime"));
-        assert_eq!(later("at", "x"), doc! { "$or": [{ "at": { "$gte": "x" } }, { "at": null }] });
-        let kinds = |since: &str| later("at", since).get_array("$or").unwrap().len();
+        assert_eq!(later("at", "x", "x"), doc! { "$or": [{ "at": { "$gte": "x" } }, { "at": null }] });
+        let kinds = |since: &str| later("at", since, "").get_array("$or").unwrap().len();
         assert_eq!((kinds("546651e74bf6e4cb017c5312"), kinds("1.10")), (3, 4));
     }
 }

@@ -43,7 +43,8 @@ pub(super) async fn reached(context: &Context<'_>, staged: &BTreeSet<usize>) -> 
             continue;
         }
         let own_key = holders.iter().find(|(holder, _)| *holder == table).map(|(_, key)| key.clone());
-        let written = ledger::written(context.client, context.manifest().clinic.as_str(), None, &table).await?;
+        let written =
+            ledger::written(context.client, context.manifest().clinic.as_str(), None, &table).await?;
         let scopes = columns.values().map(|holders| scope(context, holders)).collect();
         let columns = columns.into_keys().collect();
         affected.push(Affected { place, columns, scopes, own_key, written, table });

@@ -7,7 +7,7 @@ use rust_i18n::t;
 use tokio_postgres::error::SqlState;
 
 use super::super::compare::Context;
-use super::super::{merge, rows};
+use super::super::rows;
 use super::changes::{any, records};
 use super::collision::{Collision, failure};
 use super::reach::{holders, reached};
@@ -17,6 +17,7 @@ use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::pg::Writings;
+use crate::pg::fates::digest;
 use crate::pg::ledger::{self, Batch};
 
 /// Rows that were re-pointed and retired, by table.
@@ -183,9 +184,8 @@ async fn digests(context: &Context<'_>, batch: &Batch, place: usize, golden: &[&
     let names: Vec<&str> = codec.column_names().collect();
     let (base, kept) = writings.columns_sql(&names);
     let columns = |of: &str| {
-        let one = |(place, name): (usize, &&str)| {
-            merge::digest(if golden.contains(name) { "theirs" } else { of }, place)
-        };
+        let one =
+            |(place, name): (usize, &&str)| digest(if golden.contains(name) { "theirs" } else { of }, place);
         names.iter().enumerate().map(one).collect::<Vec<_>>().join(" || ")
     };
     context

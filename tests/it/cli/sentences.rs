@@ -120,6 +120,18 @@ fn what_was_taken_back_keeps_nobody_from_a_purge() {
 }
 
 #[test]
+fn what_was_loaded_between_a_push_and_its_rollback_is_not_purged_with_it() {
+    let mini = ran();
+    says(&mini.run(&["signoff", "mini", "last", "--by", "Eva"]), 0, &[]);
+    mini.edit("clinics/mini/sources/people.csv", "Ana", "Anabel");
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.edit("clinics/mini/sources/people.csv", "Anabel", "Anita");
+    says(&mini.run(&["load", "mini"]), 0, &[]);
+    says(&mini.run(&["rollback", "mini", "last", "--confirm", "mini"]), 0, &[]);
+    says(&mini.run(&["purge", "mini", "--dry-run"]), 2, &["taken back", "trasvase run mini"]);
+}
+
+#[test]
 fn a_checks_severity_counts_on_whichever_line_it_stands() {
     let mini = ran();
     let check = "clinics/mini/sql/checks/nobody.sql";

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mongodb::Client;
 use mongodb::bson::{DateTime, Decimal128, Document, doc};
 use serde_json::json;
-use trasvase::error::Kind;
+use trasvase::error::{Failure, Kind};
 use trasvase::load;
 use trasvase::model::run::Silent;
 
@@ -173,6 +173,61 @@ fn no_document_that_comes_late_is_lost() {
     server.fill("patients", vec![doc! { "_id": 2, "at": at, "name": "y" }]);
     load_new(&desk);
     assert_eq!(desk.rows("select name from raw.s where _doc_id = '2'"), [json!(["y"])]);
+}
+
+#[test]
+fn texts_are_cursors_where_their_letters_say_which_is_later() {
+    let server = Server::start(&[]);
+    let files = "select _file[-9:], string_agg(_doc_id, ',' order by _id) from raw.s group by all order by 1";
+    let ulids = ["01HQ0000000000000000000000", "01HQ0000000000000000000001", "01HQ0000000000000000000002"];
+    // The second of each is later, though its letters come before those of the first: by its offset, or by its fraction.
+    for (name, texts, key) in [
+        ("offsets", ["2024-05-31T10:15:00+02:00", "2024-05-31T09:15:00Z", "2024-06-01T00:00:00Z"], "at"),
+        ("fractions", ["2024-05-31T10:15:00Z", "2024-05-31T10:15:00.5Z", "2024-06-01T00:00:00Z"], "at"),
+        ("ulids", ulids, "at"),
+        ("ids", ulids, "_doc_id"),
+    ] {
+        let document = |place: usize| match key {
+            "at" => doc! { "_id": place as i64 + 1, "at": texts[place] },
+            _ => doc! { "_id": texts[place] },
+        };
+        server.fill(name, vec![document(0)]);
+        let desk = desk(
+            &server,
+            &format!(
+                "[sources.s]\nurl = 'OLD_URL'\ncollection = '{name}'\nkey = ['_doc_id']\ncursor = '{key}'"
+            ),
+        );
+        desk.load().unwrap();
+        server.fill(name, vec![document(1)]);
+        load_new(&desk);
+        load_new(&desk);
+        server.fill(name, vec![document(2)]);
+        load_new(&desk);
+        let id = |place: usize| if key == "at" { (place + 1).to_string() } else { texts[place].to_owned() };
+        let expected = |place: usize| json!([format!("000{}.bson", place + 1), id(place)]);
+        assert_eq!(desk.rows(files), [expected(0), expected(1), expected(2)], "{name}");
+        assert_eq!(desk.rows("select count(*) from meta.superseded"), [json!(["0"])], "{name}");
+    }
+}
+
+#[test]
+fn texts_whose_letters_do_not_say_which_is_later_are_refused_as_cursors() {
+    let server = Server::start(&[]);
+    for (name, texts) in [("numbers", ["9", "10"]), ("days", ["30/05/2024", "01/06/2024"])] {
+        server.fill(name, texts.iter().map(|text| doc! { "at": *text }).collect());
+        let sources =
+            format!("[sources.s]\nurl = 'OLD_URL'\ncollection = '{name}'\nkey = ['_doc_id']\ncursor = 'at'");
+        let desk = desk(&server, &sources);
+        desk.load().unwrap();
+        let failure = desk.staging(|project, clinic, staging| {
+            let options =
+                load::Options { project, clinic, staging, only: Vec::new(), force: false, incremental: true };
+            Failure::from_anyhow(&load::run(&options, &Silent).unwrap_err())
+        });
+        assert!(failure.message.contains("the cursor at of source s holds texts"), "{failure:?}");
+        assert!(failure.hints[0].contains("2024-05-31T10:15:00Z"), "{failure:?}");
+    }
 }
 
 #[test]

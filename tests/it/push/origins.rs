@@ -105,7 +105,8 @@ async fn a_column_that_is_filled_in_is_neither_compared_nor_taken_back_by_the_mo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_change_is_told_apart_from_what_was_filled_in() {
-    let tiny = tiny(PEOPLE, "[load]\nmode = \"upsert\"\non_conflict = \"report\"\nvanished = \"delete\"\n").await;
+    let tiny =
+        tiny(PEOPLE, "[load]\nmode = \"upsert\"\non_conflict = \"report\"\nvanished = \"delete\"\n").await;
     tiny.push().await;
     let (_, main) = tiny.export().await;
     let own = subs(&tiny, &main).await;

@@ -1,6 +1,6 @@
 //! Rows that take unique values from each other, in a push and back.
 
-use trasvase::error::Failure;
+use trasvase::error::{Failure, Kind};
 use trasvase::rollback::Edited;
 
 use super::rows;
@@ -102,6 +102,87 @@ async fn somebody_elses_row_with_the_value_is_told_and_nothing_is_touched() {
     let before = rows(&tiny, "thing").await;
     let error = tiny.run.try_rollback("last", Edited::Refuse).await.unwrap_err();
     let failure = Failure::from_anyhow(&error);
-    assert!(failure.message.contains("thing_code_key") && !failure.hints.is_empty(), "{failure:?}");
+    assert_eq!(failure.kind, Kind::Findings, "{failure:?}");
+    assert!(
+        failure.message.contains("thing 1 whose value of thing_code_key a row that stays has (1)"),
+        "{failure:?}"
+    );
     assert_eq!(rows(&tiny, "thing").await, before);
+    tiny.run.try_rollback("last", Edited::Keep).await.unwrap();
+    assert_eq!(rows(&tiny, "thing").await, ["(1,20,a)", "(2,30,b)", "(9,10,z)"], "2 cannot have the 20 of 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_foreign_key_to_a_crossed_key_stays_and_a_key_of_which_something_is_said_is_not_dropped()
+ {
+    let schema = "create table thing (id int primary key, code int not null unique, name text); \
+         create table note (id int primary key, code int constraint \"of \"\"it\"\"\" references thing (code)); \
+         comment on constraint \"of \"\"it\"\"\" on note is 'it''s what the note is about';";
+    let states = ["(1, 10, 'a'), (2, 20, 'b')", "(1, 20, 'a'), (2, 10, 'b')"];
+    let mut tiny = there_and_back(schema, &states, &["thing"]).await;
+    let said = "select conname || ': ' || description from pg_description d join pg_constraint k on k.oid = objoid \
+                where classoid = 'pg_constraint'::regclass and conrelid in ('note'::regclass, 'thing'::regclass)";
+    assert_eq!(tiny.texts(said).await, ["of \"it\": it's what the note is about"]);
+
+    tiny.sql("comment on constraint thing_code_key on thing is 'as on the label'").await;
+    tiny.run.refresh().await;
+    tiny.model("thing", &things(states[1]));
+    let (check, _) = tiny.export().await;
+    assert_eq!(check.tables[0].rejected, 2, "neither can be written, and both are told");
+    assert_eq!(tiny.texts(said).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_only_write_rows_is_told_what_it_wants() {
+    let schema = "create table thing (id int primary key, code int not null unique, name text);";
+    let mut tiny = Tiny::new(schema, &[("thing", &things("(1, 10, 'a'), (2, 20, 'b')"))], UPSERT).await;
+    tiny.push().await;
+    tiny.model("thing", &things("(1, 20, 'a'), (2, 10, 'b')"));
+    // As the owner sees it the rows may cross.
+    let (check, snapshot) = tiny.export().await;
+    assert_eq!(check.tables[0].rejected, 0);
+    let before = rows(&tiny, "thing").await;
+    tiny.sql(
+        "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+         execute format('create role %I', clerk); \
+         execute format('grant usage on schema public to %I', clerk); \
+         execute format('grant select, insert, update, delete on all tables in schema public to %I', clerk); \
+         execute format('grant all on schema trasvase to %I', clerk); \
+         execute format('grant all on all tables in schema trasvase to %I', clerk); \
+         execute format('grant all on all sequences in schema trasvase to %I', clerk); \
+         execute format('grant %I to current_user', clerk); \
+         execute format('alter table trasvase.external_id owner to %I', clerk); \
+         execute format('set role %I', clerk); end $$",
+    )
+    .await;
+    tiny.run.refresh().await;
+    let error = tiny.run.try_push(&snapshot).await.unwrap_err();
+    let failure = Failure::from_anyhow(&error);
+    assert!(
+        failure
+            .hints
+            .iter()
+            .any(|hint| hint.contains("as the owner of the table") && hint.contains("thing_code_key")),
+        "{failure:?}"
+    );
+    // Checked by that role both are rejected, and nothing is tried.
+    let (check, _) = tiny.export().await;
+    assert_eq!(check.tables[0].rejected, 2);
+    tiny.sql("reset role").await;
+    assert_eq!(rows(&tiny, "thing").await, before);
+    tiny.run.refresh().await;
+    tiny.run.push(&snapshot).await;
+    let crossed = rows(&tiny, "thing").await;
+    tiny.sql("do $$ begin execute format('set role %I', 'clerk_' || current_database()); end $$").await;
+    tiny.run.refresh().await;
+    let failure = Failure::from_anyhow(&tiny.run.try_rollback("last", Edited::Refuse).await.unwrap_err());
+    assert!(failure.hints.iter().any(|hint| hint.contains("as the owner of the table")), "{failure:?}");
+    tiny.sql("reset role").await;
+    assert_eq!(rows(&tiny, "thing").await, crossed);
+    tiny.sql(
+        "do $$ declare clerk text := 'clerk_' || current_database(); begin \
+         execute format('reassign owned by %I to current_user', clerk); \
+         execute format('drop owned by %I', clerk); execute format('drop role %I', clerk); end $$",
+    )
+    .await;
 }

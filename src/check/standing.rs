@@ -1,0 +1,66 @@
+//! Values of the target that the push will leave as people made them (`on_conflict`): the copy of the batch gets them, so that
+//! PostgreSQL decides of the rows as they will be. A row that stands keeps its unique values from others.
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use super::shape::TableShape;
+use crate::codec::TableCodec;
+use crate::error;
+use crate::model::ident::quoted;
+use crate::model::manifest::Origin;
+use crate::model::merge::OnConflict;
+use crate::pg::fates::{self, Sides};
+use crate::pg::{Writings, execute};
+
+/// Gives the rows of `probe` the values that stand; returns whether there are any.
+pub(super) async fn keep(
+    client: &Client,
+    clinic: &str,
+    shape: &TableShape<'_>,
+    (probe, policy): (&str, OnConflict),
+) -> Result<bool> {
+    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
+    let key = shape.table.primary_key();
+    // Without a key no row is one that is there; what cannot be compared was refused before.
+    let Ok(codec) = TableCodec::of_columns(shape.table, &names, key) else { return Ok(false) };
+    if key.is_empty() {
+        return Ok(false);
+    }
+    let whole = TableCodec::of_table(shape.table, key);
+    let same: Vec<String> = key.iter().map(|name| format!("t.{0} = i.{0}", quoted(name))).collect();
+    let same = same.join(" and ");
+    let sides = Sides {
+        incoming: probe,
+        table: shape.name.quoted(),
+        key: codec.key_sql("i"),
+        same: same.clone(),
+        differs: format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t")),
+        ours: codec.column_digests_sql("i"),
+        theirs: codec.column_digests_sql("t"),
+        whole: whole.map_or_else(|_| "null::bytea".to_owned(), |whole| whole.digest_sql("t")),
+        columns: codec.column_names().collect(),
+        lost: vec![None; names.len()],
+    };
+    let writings = Writings::of(client, (clinic, Origin::Models), &shape.name).await?;
+    let differing = fates::fates_sql(&sides, policy, writings.as_ref());
+    let table = "trasvase_standing";
+    execute(client, &format!("create temporary table {table} on commit drop as {differing}")).await?;
+    let values = names.iter().enumerate().filter(|(_, name)| !key.contains(name)).map(|(place, name)| {
+        format!(
+            "{0} = case when {1} then t.{0} else i.{0} end",
+            quoted(name),
+            fates::stands("m.fates", place)
+        )
+    });
+    let values = values.collect::<Vec<_>>().join(", ");
+    if values.is_empty() {
+        return Ok(false);
+    }
+    let sql = format!(
+        "update {probe} i set {values} from {table} m, {} t where {same} and m.key = {} and m.fates ~ '[skc]'",
+        shape.name.quoted(),
+        codec.key_sql("t")
+    );
+    Ok(client.execute(&sql, &[]).await.map_err(|error| error::postgres(&error))? > 0)
+}

@@ -1,0 +1,192 @@
+//! Rows that would come to share a unique value with a row that stays: somebody took it since the snapshot was checked, or
+//! people's value stands where the source's would have given way. Told before anything is written, with both rows' keys.
+//!
+//! What triggers make of a value, and what EXCLUDE constraints say, is PostgreSQL's to decide while it writes; so is what changed
+//! golden ids do to rows.
+
+use anyhow::Result;
+use rust_i18n::t;
+
+use super::compare::{Context, incoming, same_key};
+use super::golden;
+use super::merge;
+use super::plan::Comparison;
+use crate::codec::TableCodec;
+use crate::error::{self, Failure};
+use crate::model::catalog::Index;
+use crate::model::ident::{TableName, quoted};
+use crate::model::manifest::TableEntry;
+use crate::pg::fates;
+
+/// So many pairs are named for a key.
+const NAMED: usize = 5;
+
+/// A unique key of which rows would share a value.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    table: TableName,
+    constraint: String,
+    rows: u64,
+    /// Of the first of them: the key of the row that comes, and of the one that has the value.
+    pairs: Vec<(String, String)>,
+}
+
+/// Asks each unique index of a table that is staged; `gone` is a condition on the rows `t` that are deleted first.
+pub(super) async fn find(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+    (comparison, gone): (&Comparison, Option<&str>),
+) -> Result<Vec<Shared>> {
+    let mut found = Vec::new();
+    if comparison.inserts + comparison.merged.updates == 0 || golden::any(context).await? {
+        return Ok(found);
+    }
+    let written = |index: &&Index| {
+        let columns = index.plain_columns().unwrap_or_default();
+        columns.iter().all(|name| codec.column_names().any(|column| column == name))
+    };
+    let indexes = context.catalog.tables[&entry.table].indexes.iter();
+    for index in indexes.filter(|index| index.unique && index.valid && !index.primary).filter(written) {
+        let rows = Rows { context, place, entry, codec, gone: gone.unwrap_or("false"), comparison };
+        let pairs = format!("select c.key, min(h.key) from {}", rows.meeting(index));
+        let rows = context.client.query(&format!("{pairs} group by c.key order by c.key"), &[]).await;
+        let rows = rows.map_err(|error| error::postgres(&error))?;
+        if !rows.is_empty() {
+            found.push(Shared {
+                table: entry.table.clone(),
+                constraint: index.constraint.clone().unwrap_or_else(|| index.name.clone()),
+                rows: rows.len() as u64,
+                pairs: rows.iter().take(NAMED).map(|row| (row.get(0), row.get(1))).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A table's rows as they will be.
+struct Rows<'a> {
+    context: &'a Context<'a>,
+    place: usize,
+    entry: &'a TableEntry,
+    codec: &'a TableCodec,
+    gone: &'a str,
+    comparison: &'a Comparison,
+}
+
+impl Rows<'_> {
+    /// The rows that are written as `c`, each with one that has the same value in the end as `h`.
+    fn meeting(&self, index: &Index) -> String {
+        let operator = if index.nulls_not_distinct { "is not distinct from" } else { "=" };
+        let values = index.expressions.iter().enumerate().map(|(n, sql)| format!(", {sql} as e{n}"));
+        let values = values.collect::<String>();
+        let of = |rows: &str| {
+            let filter = index.predicate.as_deref().unwrap_or("true");
+            format!("(select trasvase_key as key{values} from ({rows}) rows where {filter})")
+        };
+        let same = (0..index.expressions.len()).map(|n| format!("c.e{n} {operator} h.e{n}"));
+        let same = same.collect::<Vec<_>>().join(" and ");
+        let written = self.written();
+        format!(
+            "{} c join {} h on {same} and c.key <> h.key",
+            of(&written),
+            of(&format!("{written} union all {}", self.staying()))
+        )
+    }
+
+    /// Those that are inserted or updated, with what stands in them.
+    fn written(&self) -> String {
+        let new = self.new();
+        match self.comparison.merged.updates {
+            0 => new,
+            _ => format!("{new} union all {}", self.updated()),
+        }
+    }
+
+    fn new(&self) -> String {
+        let columns = self.columns(|column, place| match place {
+            Some(_) => format!("i.{}", quoted(&column.name)),
+            None => format!("null::{}", column.data_type.undomained().name),
+        });
+        format!(
+            "select {} as trasvase_key, {columns} from {} i where not exists (select 1 from {} t where {} and ({}) is not true)",
+            self.codec.key_sql("i"),
+            incoming(self.place),
+            self.entry.table.quoted(),
+            same_key(self.codec),
+            self.gone
+        )
+    }
+
+    fn updated(&self) -> String {
+        let columns = self.columns(|column, place| {
+            let name = quoted(&column.name);
+            match place {
+                None => format!("t.{name}"),
+                Some(place) => {
+                    format!("case when {} then t.{name} else i.{name} end", fates::stands("m.fates", place))
+                }
+            }
+        });
+        format!(
+            "select m.key as trasvase_key, {columns} from {} i join {} t on {} join {} m on m.key = {} \
+             where m.fates ~ '[to]' and ({}) is not true",
+            incoming(self.place),
+            self.entry.table.quoted(),
+            same_key(self.codec),
+            merge::rows(self.place),
+            self.codec.key_sql("i"),
+            self.gone
+        )
+    }
+
+    /// Those that nobody touches.
+    fn staying(&self) -> String {
+        let columns = self.columns(|column, _| format!("t.{}", quoted(&column.name)));
+        let touched = match self.comparison.merged.updates {
+            0 => String::new(),
+            _ => format!(
+                " and not exists (select 1 from {} m where m.fates ~ '[to]' and m.key = {})",
+                merge::rows(self.place),
+                self.codec.key_sql("t")
+            ),
+        };
+        format!(
+            "select {} as trasvase_key, {columns} from {} t where ({}) is not true{touched}",
+            self.codec.key_sql("t"),
+            self.entry.table.quoted(),
+            self.gone
+        )
+    }
+
+    /// Every column of the table; of a generated one nobody knows yet what it will be.
+    fn columns(&self, of: impl Fn(&crate::model::catalog::Column, Option<usize>) -> String) -> String {
+        let place = |name: &str| self.codec.column_names().position(|column| column == name);
+        let table = &self.context.catalog.tables[&self.entry.table];
+        let columns = table.columns.iter().map(|column| {
+            let value = match column.generated {
+                true => format!("null::{}", column.data_type.undomained().name),
+                false => of(column, place(&column.name)),
+            };
+            format!("{value} as {}", quoted(&column.name))
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Tells them as a whole.
+pub(super) fn failure(clinic: &str, shared: &[&Shared]) -> Failure {
+    let told = shared.iter().map(|one| {
+        let mut pairs: Vec<String> = one.pairs.iter().map(|(row, has)| format!("{row} → {has}")).collect();
+        if one.rows > pairs.len() as u64 {
+            pairs.push("…".to_owned());
+        }
+        let (table, constraint, rows) = (&one.table, &one.constraint, one.rows);
+        t!("push.shared_by", table = table, constraint = constraint, rows = rows, pairs = pairs.join(", "))
+            .into_owned()
+    });
+    Failure::findings(t!("push.shared", rows = told.collect::<Vec<_>>().join("; ")))
+        .hint(t!("push.shared_hint", clinic = clinic))
+        .hint(t!("push.shared_otherwise"))
+}
