@@ -108,7 +108,11 @@ pub async fn bring_up(client: &Client) -> Result<()> {
     let create = "create schema if not exists trasvase; \
                   create table if not exists trasvase.migration (version integer primary key, name text not null, \
                   applied_at timestamptz not null default clock_timestamp())";
-    execute(client, create).await.with_context(|| t!("ledger.cannot_create"))?;
+    // A role that may write the ledger need not be able to make it.
+    let begun = client.query_one("select to_regclass('trasvase.migration') is not null", &[]).await;
+    if !begun.map_err(|error| error::postgres(&error))?.get::<_, bool>(0) {
+        execute(client, create).await.with_context(|| t!("ledger.cannot_create"))?;
+    }
     let row = client
         .query_one("select coalesce(max(version), 0) from trasvase.migration", &[])
         .await

@@ -76,7 +76,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The rows that are written as `c`, each with one that has the same value in the end as `h`.
+    /// The rows that get another value as `c`, each with one that has the same in the end as `h`.
     fn meeting(&self, index: &Index) -> String {
         let operator = if index.nulls_not_distinct { "is not distinct from" } else { "=" };
         let values = index.expressions.iter().enumerate().map(|(n, sql)| format!(", {sql} as e{n}"));
@@ -87,11 +87,14 @@ impl Rows<'_> {
         };
         let same = (0..index.expressions.len()).map(|n| format!("c.e{n} {operator} h.e{n}"));
         let same = same.collect::<Vec<_>>().join(" and ");
+        let had = same.replace("h.e", "o.e");
         let written = self.written();
         format!(
-            "{} c join {} h on {same} and c.key <> h.key",
+            "{} c join {} h on {same} and c.key <> h.key \
+             where not exists (select 1 from {} o where o.key = c.key and {had})",
             of(&written),
-            of(&format!("{written} union all {}", self.staying()))
+            of(&format!("{written} union all {}", self.staying())),
+            of(&self.now()),
         )
     }
 
@@ -141,9 +144,15 @@ impl Rows<'_> {
         )
     }
 
-    /// Those that nobody touches.
-    fn staying(&self) -> String {
+    /// The rows of the table.
+    fn now(&self) -> String {
         let columns = self.columns(|column, _| format!("t.{}", quoted(&column.name)));
+        let (key, table) = (self.codec.key_sql("t"), self.entry.table.quoted());
+        format!("select {key} as trasvase_key, {columns} from {table} t")
+    }
+
+    /// Those of them that nobody touches.
+    fn staying(&self) -> String {
         let touched = match self.comparison.merged.updates {
             0 => String::new(),
             _ => format!(
@@ -152,12 +161,7 @@ impl Rows<'_> {
                 self.codec.key_sql("t")
             ),
         };
-        format!(
-            "select {} as trasvase_key, {columns} from {} t where ({}) is not true{touched}",
-            self.codec.key_sql("t"),
-            self.entry.table.quoted(),
-            self.gone
-        )
+        format!("{} where ({}) is not true{touched}", self.now(), self.gone)
     }
 
     /// Every column of the table; of a generated one nobody knows yet what it will be.

@@ -66,7 +66,7 @@ async fn a_row_that_no_push_wrote_stands_as_a_whole() {
     let tiny = pushed("keep_target", SCHEMA).await;
     tiny.sql("insert into thing values (5, 50, 'theirs')").await;
     tiny.model("thing", &things("(1, 50, 'a'), (2, 20, 'b'), (5, 55, 'ours')"));
-    tiny.push().await;
+    tiny.run.push(&tiny.export().await.1).await;
     assert_eq!(rejects(&tiny), ["1 duplicate_key thing_code_key kept: 5 of the target"]);
     assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 20 b", "5 50 theirs"]);
 }
@@ -77,13 +77,13 @@ async fn a_row_that_a_check_refuses_overwrites_nothing() {
          create function fine(name text) returns boolean language plpgsql immutable as $$ begin return name <> 'x'; end $$; \
          alter table thing add check (fine(name));";
     let tiny = pushed("take_source", schema).await;
-    tiny.model("thing", &things("(1, 15, 'x'), (2, 10, 'b')"));
-    tiny.push().await;
+    tiny.model("thing", &things("(1, 15, 'x'), (2, 10, 'b'), (3, 30, 'c')"));
+    tiny.run.push(&tiny.export().await.1).await;
     assert_eq!(
         rejects(&tiny),
         ["1 check thing_name_check", "2 duplicate_key thing_code_key kept: 1 of the target"]
     );
-    assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 20 b"]);
+    assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 20 b", "3 30 c"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
