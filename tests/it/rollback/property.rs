@@ -105,6 +105,15 @@ async fn all(tiny: &Tiny) -> Rows {
     all
 }
 
+/// The mail addresses of all persons.
+fn emails(rows: &Rows) -> BTreeSet<&str> {
+    rows["person"]
+        .values()
+        .filter_map(|row| row.split(',').nth(2))
+        .filter(|email| !email.is_empty())
+        .collect()
+}
+
 /// Keys of rows that are not the same in both, as `table key`.
 fn differing(a: &Rows, b: &Rows) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -178,6 +187,11 @@ async fn there_and_back(tiny: &mut Tiny, random: &mut Random, first: bool, tally
 async fn with_edits(tiny: &Tiny, random: &mut Random, (batch, before): (&str, &Rows), tally: &mut Tally) {
     let pushed = all(tiny).await;
     edit(tiny, random, 4).await;
+    // Somebody else gets a mail address that a person lost by the push.
+    for email in emails(before).difference(&emails(&pushed)) {
+        let sql = format!("update person set email = '{email}' where id = {}", random.below(8));
+        let _ = tiny.run.session.client.batch_execute(&sql).await;
+    }
     let edited = all(tiny).await;
     let theirs = differing(&edited, &pushed);
     let plan = tiny.run.rollback_plan(batch, Edited::Keep).await;
