@@ -4,8 +4,8 @@
 //! make and cannot contradict them. Only what is found by looking for absence is stored, in `meta.filtered`: the records
 //! of a model's inputs that are not in its output.
 //!
-//! No line says `skipped`: whether a row is unchanged is between a snapshot and one target, and the same snapshot goes to
-//! several. A push knows it, and its batch says it (`trasvase.batch.counts`, `trasvase.verdict`).
+//! No line says `skipped` or `left_out`: whether a row is unchanged, or people deleted it, is between a snapshot and one target,
+//! and the same snapshot goes to several. A push knows it, and its batch says it (`trasvase.batch.counts`, `trasvase.verdict`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

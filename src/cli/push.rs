@@ -78,6 +78,7 @@ pub(super) fn counts(report: &Report) -> Value {
         "adopted": sum(|written| written.adopted),
         "repointed": sum(|written| written.repointed),
         "retired": sum(|written| written.retired),
+        "left_out": report.plan.tables.iter().map(TablePlan::left_out).sum::<u64>(),
         "unchanged": report.plan.tables.iter().map(|table| table.unchanged).sum::<u64>(),
         "batch": report.batch,
     })
@@ -101,8 +102,7 @@ pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -
 /// How many rows are there that the snapshot does not make its own: with other values, or unknown to the ledger; or not there,
 /// since people deleted them.
 pub(super) fn stands(plan: &Plan) -> u64 {
-    let left_out = |one: &TablePlan| one.deleted_kept + one.deleted_conflicts + one.without_parent;
-    plan.tables.iter().map(|one| other_values(one) + left_unknown(one) + left_out(one)).sum()
+    plan.tables.iter().map(|one| other_values(one) + left_unknown(one) + one.left_out()).sum()
 }
 
 /// Rows that the mode leaves with other values.
@@ -199,11 +199,12 @@ fn both_sides(plan: &Plan) -> Page {
             let columns = columns.collect::<Vec<_>>().join(", ");
             page = page.line(t!(*key, table = one.table, columns = columns));
         }
-        let rows: [(&str, u64); 8] = [
+        let rows: [(&str, u64); 9] = [
             ("push.deleted_returned", one.deleted_returned),
             ("push.deleted_kept", one.deleted_kept),
             ("push.deleted_conflicts", one.deleted_conflicts),
             ("push.without_parent", one.without_parent),
+            ("push.without_parent_conflicts", one.without_parent_conflicts),
             ("push.vanished", one.vanished),
             ("push.vanished_kept", one.vanished_kept),
             ("push.vanished_conflicts", one.vanished_conflicts),

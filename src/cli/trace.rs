@@ -265,6 +265,9 @@ fn cells(step: &Step) -> Table {
 
 fn stored_text(stored: &Stored) -> String {
     let (table, id) = (&stored.table, &stored.id);
+    if let Some(why) = &stored.left_out {
+        return t!("trace.left_out", table = table, id = id, why = why).into_owned();
+    }
     let text = match (&stored.batch, stored.there, stored.as_loaded) {
         (Some(batch), true, Some(true)) => t!("trace.as_loaded", table = table, id = id, batch = batch),
         (Some(batch), true, Some(false)) => t!("trace.edited", table = table, id = id, batch = batch),

@@ -149,8 +149,9 @@ fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, _) => t!("verify.way_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
-        (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
-        (_, Some(Cause::Conflict)) => t!("verify.kind_conflict"),
+        (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
+        (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.way_stands"),
+        (_, Some(Cause::Conflict)) => t!("verify.way_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
         (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("verify.way_rewritten"),
         (DifferenceKind::Different, Some(Cause::Edited)) => t!("verify.way_edited"),
@@ -168,6 +169,7 @@ fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
+        (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
         (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
         (_, Some(Cause::Conflict)) => t!("verify.kind_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
@@ -209,14 +211,22 @@ fn sources(report: &Report) -> Table {
         t!("cli.verify.imported"),
         t!("cli.verify.skipped"),
         t!("cli.verify.filtered"),
+        t!("verify.left_out"),
         t!("cli.verify.complete"),
     ])
-    .right(&[1, 2, 3, 4, 5, 6])
-    .optional(&[5, 3, 6]);
+    .right(&[1, 2, 3, 4, 5, 6, 7])
+    .optional(&[7, 5, 3, 6]);
     for one in &report.sources {
         let count = &one.count;
-        let counts =
-            [count.read, count.rejected, count.merged, count.imported, count.skipped, count.filtered];
+        let counts = [
+            count.read,
+            count.rejected,
+            count.merged,
+            count.imported,
+            count.skipped,
+            count.filtered,
+            one.left_out,
+        ];
         let name = [count.source.clone()].into_iter();
         table.row(name.chain(counts.map(output::count)).chain([whole(one)]));
     }

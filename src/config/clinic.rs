@@ -14,6 +14,7 @@ use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::keys::Keys;
 use crate::model::merge::OnConflict;
+use crate::model::vanished::{self, Vanished};
 
 /// A parsed and validated `clinic.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -238,18 +239,6 @@ pub enum LoadMode {
     Append,
 }
 
-/// What becomes of rows that a push wrote and that the source does not have any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Vanished {
-    /// They stay, and are counted.
-    Keep,
-    /// They stay, and their keys are listed.
-    Flag,
-    /// They are deleted, with before-images.
-    Delete,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Orphans {
@@ -465,6 +454,13 @@ impl Clinic {
     /// but nobody has said yet that this is right.
     pub fn vanished(&self, name: &TableName) -> Option<Vanished> {
         self.table(name).vanished.or(self.load.vanished)
+    }
+
+    /// By what a push and a verification decide of such rows. The modes `append` and `replace` delete none of them one by one.
+    pub fn vanished_rule(&self, name: &TableName) -> vanished::Rule {
+        let one_by_one = !matches!(self.load_mode(name), LoadMode::Append | LoadMode::Replace);
+        let vanished = self.vanished(name).filter(|one| one_by_one || *one != Vanished::Delete);
+        vanished::Rule { vanished, on_conflict: self.on_conflict(name) }
     }
 
     /// Whether a push changes rows of a table that are there, value by value.

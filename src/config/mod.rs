@@ -18,7 +18,7 @@ mod sql_file;
 pub use archive::{Archive, LockMode};
 pub use clinic::{
     Clinic, Constraints, Empty, Ids, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans,
-    Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers, Vanished,
+    Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub use embed::Embed;

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Clinic, LoadMode, Vanished};
+use super::{Clinic, LoadMode};
 use crate::model::manifest::Manifest;
 use crate::model::merge::OnConflict;
+use crate::model::vanished::Vanished;
 
 impl Clinic {
     /// The clinic as it is for the rows of a snapshot: those of another origin than models are new or changed, and never gone,

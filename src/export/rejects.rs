@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
 use super::{Options, file_name, settle, source_names, spelled};
-use crate::config::{LoadMode, Vanished};
+use crate::config::LoadMode;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::RejectsEntry;
+use crate::model::vanished::Vanished;
 use crate::staging::private_folder;
 
 /// Writes the file of every such table.

@@ -58,6 +58,15 @@ impl Fate {
     }
 }
 
+/// Why a row that differs is no fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excuse {
+    /// The clinic's settings want it so.
+    Stands,
+    /// People are to decide.
+    Waits,
+}
+
 /// How a value stands on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
@@ -112,6 +121,15 @@ impl OnConflict {
             _ if !change.source => Fate::Stands,
             Self::KeepTarget => Fate::Kept,
             Self::Report => Fate::Conflict,
+        }
+    }
+
+    /// Why a row that people deleted and that the source has is left out; none where it comes back.
+    pub fn of_deleted(self) -> Option<Excuse> {
+        match self.fate(Change { same: false, source: true, target: true }) {
+            Fate::Conflict => Some(Excuse::Waits),
+            Fate::Kept | Fate::Stands => Some(Excuse::Stands),
+            Fate::Same | Fate::Taken | Fate::Overwritten => None,
         }
     }
 

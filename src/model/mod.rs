@@ -7,6 +7,7 @@ mod file_name;
 mod hex;
 pub mod ident;
 pub mod keys;
+pub mod left_out;
 pub mod lock;
 pub mod manifest;
 pub mod masked;
@@ -15,6 +16,7 @@ pub mod private;
 pub mod profile;
 pub mod proof;
 pub mod run;
+pub mod vanished;
 
 pub use file_name::file_name;
 pub use hex::hex;

@@ -96,11 +96,19 @@ pub struct ProvenSource {
     #[serde(flatten)]
     pub count: SourceCount,
     pub complete: bool,
+    /// Records of which no row is in the target, since people deleted it or one that it refers to.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left_out: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<String>,
     /// The ledger says the same; none where no batch pushed this snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<bool>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(records: &u64) -> bool {
+    *records == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -269,7 +277,8 @@ impl ProvenSource {
     /// Records whose fate is not known; or too many fates.
     fn unaccounted(&self) -> u64 {
         let one = &self.count;
-        one.read.abs_diff(one.rejected + one.merged + one.imported + one.skipped + one.filtered)
+        let known = one.rejected + one.merged + one.imported + one.skipped + one.filtered + self.left_out;
+        one.read.abs_diff(known)
     }
 }
 

@@ -32,4 +32,4 @@ pub use secret::Secret;
 pub use session::{Canceller, Purpose, Session, execute};
 pub use stalled::watched;
 pub use target::{Target, variable};
-pub use writings::{UNKNOWN, Writings};
+pub use writings::{Asked, Digests, RecordsOf, UNKNOWN, Writings};

@@ -1,6 +1,6 @@
 //! What the ledger knows of the rows that a clinic's batches wrote into one table, down to each column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 use tokio_postgres::{Client, Row};
@@ -15,6 +15,26 @@ const SINCE: i32 = 6;
 
 /// SQL of the digest of a column of which nobody knows what was pushed.
 pub const UNKNOWN: &str = r"'\x0000000000000000'::bytea";
+
+/// By key of a row, what the ledger knows the records by that it was made of: the names of their sources, and their ids there.
+pub type RecordsOf = HashMap<String, Vec<(String, String)>>;
+
+/// Rows of a table on alias `t`, of which it is asked whether people changed them.
+pub struct Asked<'n> {
+    pub table: &'n TableName,
+    /// SQL of the row's key as text.
+    pub key: String,
+    /// None where it is no matter whether people changed them.
+    pub digests: Option<Digests<'n>>,
+}
+
+/// SQL of a row's digests as it is now.
+pub struct Digests<'n> {
+    /// Of the whole row, where its columns can all be compared.
+    pub whole: Option<String>,
+    /// The name of each written column, and the bytes that its digest is of.
+    pub columns: Vec<(&'n str, String)>,
+}
 
 /// The completed batches of a clinic and an origin, of which at least one may have written the table.
 #[derive(Debug, Clone)]
@@ -117,6 +137,65 @@ impl Writings {
         )
     }
 
+    /// A query of rows that meet a condition on `t` and that the batches wrote, or that `reached` holds for: `key`, `known`
+    /// (a batch wrote it), `reached`, `edited`. `narrow` narrows the digests `d` down that are looked at.
+    pub fn gone_sql(
+        written: Option<&Self>,
+        asked: &Asked<'_>,
+        (which, reached): (&str, &str),
+        narrow: &str,
+    ) -> String {
+        let names = asked.digests.iter().flat_map(|digests| digests.columns.iter().map(|(name, _)| *name));
+        let names: Vec<&str> = names.collect();
+        let known = match written {
+            None => "select null::text collate \"C\" as key, null::bytea as whole, false as columns, null::bytea as stored \
+                 where false"
+                .to_owned(),
+            Some(written) => format!(
+                "select distinct on (d.key) d.key, {} as whole, {} as columns, {} as stored from {} where {}{narrow} \
+                 order by d.key, d.batch desc",
+                written.whole_sql(),
+                written.has_columns_sql(),
+                if names.is_empty() { "null::bytea".to_owned() } else { written.columns_sql(&names).1 },
+                written.digests_sql(),
+                written.condition()
+            ),
+        };
+        format!(
+            "with known as materialized ({known}) select {key} as key, known.key is not null as known, ({reached}) is true as reached, \
+             {edited} as edited from {table} t left join known on known.key = ({key}) collate \"C\" \
+             where ({which}) and (known.key is not null or ({reached}))",
+            key = asked.key,
+            edited = asked.digests.as_ref().map_or_else(|| "false".to_owned(), Digests::edited_sql),
+            table = asked.table.quoted(),
+        )
+    }
+
+    /// A query of what the ledger knows the records by that rows with the keys of another query were made of: `key`, `sources`
+    /// and `ids`, two arrays side by side.
+    pub fn records_sql(&self, keys: &str) -> String {
+        format!(
+            "select e.target_key as key, array_agg(n.name) as sources, array_agg(e.source_id) as ids from \
+             (select distinct e.type, e.source_id, e.target_key from trasvase.external_id e where e.batch in ({}) \
+             and e.target_table = {} and e.target_key in ({keys})) e join trasvase.name n on n.code = e.type group by 1",
+            self.numbers(),
+            self.code
+        )
+    }
+
+    /// Which of these keys are of rows that the batches wrote.
+    pub async fn known(&self, client: &Client, keys: &[&str]) -> Result<HashSet<String>> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let sql = format!(
+            "select distinct d.key from trasvase.row_digest d where {} and d.key = any($1)",
+            self.condition()
+        );
+        let rows = client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// SQL of whether row `d` has digests of columns.
     pub fn has_columns_sql(&self) -> &'static str {
         if self.has_columns() { "(d.columns is not null)" } else { "false" }
@@ -153,5 +232,20 @@ impl Writings {
             .map(|(place, numbers)| format!("when d.batch in ({}) then {place}", numbers.join(", ")))
             .collect();
         (!cases.is_empty()).then(|| format!("(case {} end)", cases.join(" ")))
+    }
+}
+
+impl Digests<'_> {
+    /// SQL of whether people changed the row since the push that `known` tells of: the whole row is another than the one that
+    /// was stored, or a column is that no later push wrote.
+    fn edited_sql(&self) -> String {
+        let whole =
+            self.whole.as_ref().map_or_else(|| "true".to_owned(), |now| format!("known.whole <> {now}"));
+        let changed = self.columns.iter().enumerate().map(|(place, (_, now))| {
+            let stored = format!("substring(known.stored from {} for 8)", place * 8 + 1);
+            format!("({stored} <> {UNKNOWN} and {stored} <> substring(sha256({now}) for 8))")
+        });
+        let changed = changed.collect::<Vec<_>>().join(" or ");
+        format!("(known.key is not null and ({whole} or (known.columns and ({changed})))) is true")
     }
 }

@@ -17,7 +17,7 @@ use super::shared;
 use super::unknown;
 use super::vanished;
 use crate::codec::{LiveOids, TableCodec};
-use crate::config::{Clinic, LoadMode, Project, Vanished};
+use crate::config::{Clinic, LoadMode, Project};
 use crate::desk::{self, Decisions};
 use crate::error;
 use crate::model::catalog::Catalog;
@@ -25,6 +25,7 @@ use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{Manifest, TableEntry};
 use crate::model::merge::{Conflict, Fate};
 use crate::model::run::Observer;
+use crate::model::vanished::Vanished;
 use crate::pg::{execute, ledger, origins};
 use crate::snapshot::Snapshot;
 
@@ -114,9 +115,7 @@ async fn stage_filled(context: &Context<'_>) -> Result<BTreeMap<usize, Absent>> 
         }
     }
     loop {
-        for (place, rows) in absent::settle(context, absent.keys().copied()).await? {
-            absent.entry(place).or_default().orphaned += rows;
-        }
+        absent::settle(context, absent.keys().copied()).await?;
         let known = absent.len();
         for (place, entry) in tables.iter().enumerate() {
             if !absent.contains_key(&place) && absent::refers(context, entry).await? {
@@ -125,9 +124,13 @@ async fn stage_filled(context: &Context<'_>) -> Result<BTreeMap<usize, Absent>> 
             }
         }
         if absent.len() == known {
-            return Ok(absent);
+            break;
         }
     }
+    for (place, one) in &mut absent {
+        *one = std::mem::take(one).settled(context, *place).await?;
+    }
+    Ok(absent)
 }
 
 /// The tables without rows: of the batch, and those outside it that reference one of its tables.
@@ -161,7 +164,9 @@ async fn compare_filled(
         LoadMode::Append => {
             let present = comparison.different + comparison.unchanged;
             let inserts = comparison.inserts + present;
-            return Ok(Comparison { inserts, present, absent: comparison.absent, ..Comparison::default() });
+            let undecided = undecided(context, place, entry, &codec, &comparison).await?;
+            let absent = comparison.absent;
+            return Ok(Comparison { inserts, present, absent, undecided, ..Comparison::default() });
         }
         LoadMode::Upsert | LoadMode::Sync if comparison.different > 0 => {
             let left = merge::stage(context, place, entry, &codec).await?;
@@ -172,7 +177,7 @@ async fn compare_filled(
     let deleted = deleted.filter(|_| comparison.deletes > 0);
     comparison.shared =
         shared::find(context, place, entry, &codec, (&comparison, deleted.as_deref())).await?;
-    comparison.vanished = vanished::count(context, place, entry, &codec, deleted.as_deref()).await?;
+    comparison.vanished = vanished::count(context, place, entry, &codec).await?;
     if comparison.vanished.rows > 0 && context.clinic.vanished(&entry.table) != Some(Vanished::Keep) {
         comparison.vanished_keys = vanished::keys(context, place, VANISHED).await?;
     }
@@ -277,32 +282,28 @@ pub(super) fn differs(codec: &TableCodec) -> String {
 
 /// Which rows are deleted, by `sync`, `replace` or since they vanished: a condition on alias `t`, or none.
 ///
-/// `sync` deletes rows whose parent is in the snapshot and whose key is not; `replace` all rows of the clinic (by its
-/// tenant column where the table has it, else all that the ledger says the clinic wrote).
+/// `sync` deletes rows whose parent is in the snapshot and whose key is not, but for those that are spared; `replace` all rows
+/// of the clinic (by its tenant column where the table has it, else all that the ledger says the clinic wrote).
 pub(super) async fn delete_condition(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
 ) -> Result<Option<String>> {
-    let vanished = vanished::condition(context, place, entry, codec).await?;
     match context.clinic.load_mode(&entry.table) {
-        LoadMode::Sync => {
-            let condition = sync_condition(context, place, entry, codec).await?;
-            let condition = spare_others(context, entry, codec, condition).await?;
-            let spared = vanished::spared(context, place, entry, codec, condition).await?;
-            Ok(Some(vanished.map_or(spared.clone(), |vanished| format!("(({spared}) or {vanished})"))))
-        }
+        LoadMode::Append => Ok(None),
         LoadMode::Replace => {
             let condition = replace_condition(context, entry, codec).await?;
             spare_others(context, entry, codec, condition).await.map(Some)
         }
-        _ => Ok(vanished),
+        LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync => {
+            vanished::condition(context, place, entry, codec).await
+        }
     }
 }
 
 /// A condition of deletion, but for rows that only batches of another origin wrote.
-async fn spare_others(
+pub(super) async fn spare_others(
     context: &Context<'_>,
     entry: &TableEntry,
     codec: &TableCodec,
@@ -316,11 +317,11 @@ async fn spare_others(
     }))
 }
 
-async fn sync_condition(
+/// A condition on alias `t`: rows whose parent is in the snapshot.
+pub(super) async fn sync_condition(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
-    codec: &TableCodec,
 ) -> Result<String> {
     let found = context.clinic.sync_parent(context.catalog, &entry.table);
     let parent = found.and_then(|(column, parent)| Some((column, context.snapshot.entry(&parent)?)));
@@ -331,20 +332,13 @@ async fn sync_condition(
             .into());
     };
     let keys = parent_keys(context, place, parent).await?;
-    Ok(format!(
-        "t.{}::text in (select key from {keys}) and not exists (select 1 from {} i where {})",
-        quoted(&column),
-        incoming(place),
-        same_key(codec)
-    ))
+    Ok(format!("t.{}::text in (select key from {keys})", quoted(&column)))
 }
 
 /// The keys of the snapshot's parents in a temporary table of their own.
 async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -> Result<String> {
     let name = format!("trasvase_parents_{place}");
-    context
-        .execute(&format!("create temporary table if not exists {name} (key text primary key) on commit drop; truncate {name}"))
-        .await?;
+    context.execute(&format!("create temporary table {name} (key text primary key) on commit drop")).await?;
     let codec = rows::codec(parent, &context.catalog.tables[&parent.table])?;
     let mut copy = crate::pg::copy::Copy::start(
         context.client,

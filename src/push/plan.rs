@@ -16,7 +16,7 @@ use super::merge::Merged;
 use super::rebuild::{self, Rebuild};
 use super::shared::Shared;
 use super::unknown;
-use super::vanished::Gone;
+use super::vanished::Counts;
 use crate::config::{Clinic, Constraints, LoadMode, Triggers};
 use crate::error::{Failure, Kind};
 use crate::model::catalog::{Catalog, ConstraintKind, Trigger};
@@ -97,9 +97,12 @@ pub struct TablePlan {
     /// Such rows that wait for a decision; they stay deleted until then.
     #[serde(skip_serializing_if = "is_none")]
     pub deleted_conflicts: u64,
-    /// New rows that refer to one of those, and are left out with it.
+    /// New rows that refer to one that stays deleted, and are left out with it.
     #[serde(skip_serializing_if = "is_none")]
     pub without_parent: u64,
+    /// New rows that refer to one that waits for a decision, and wait with it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub without_parent_conflicts: u64,
     /// All that waits for a decision, by what it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<Conflict>,
@@ -121,11 +124,21 @@ pub struct TablePlan {
     pub new_keys: bool,
 }
 
+impl TablePlan {
+    /// Rows of the snapshot that are left out, since people deleted them or one that they refer to.
+    pub fn left_out(&self) -> u64 {
+        self.deleted_kept + self.deleted_conflicts + self.without_parent + self.without_parent_conflicts
+    }
+}
+
 impl Plan {
     /// Values and rows that people and the source changed, and that wait for a decision.
     pub fn conflicts(&self) -> u64 {
         let of = |table: &TablePlan| {
-            table.conflicts.values().sum::<u64>() + table.vanished_conflicts + table.deleted_conflicts
+            table.conflicts.values().sum::<u64>()
+                + table.vanished_conflicts
+                + table.deleted_conflicts
+                + table.without_parent_conflicts
         };
         self.tables.iter().map(of).sum()
     }
@@ -174,7 +187,7 @@ pub(super) struct Comparison {
     /// Of those that differ, where the mode changes rows: what becomes of their values.
     pub(super) merged: Merged,
     /// Rows of earlier pushes that the snapshot does not hold.
-    pub(super) vanished: Gone,
+    pub(super) vanished: Counts,
     /// The keys of the first of them.
     pub(super) vanished_keys: Vec<String>,
     /// Rows that people deleted.
@@ -294,8 +307,9 @@ fn table_plan(
         vanished_unread: comparison.vanished.unread,
         deleted_returned: comparison.absent.returned,
         deleted_kept: comparison.absent.kept,
-        deleted_conflicts: comparison.absent.conflict.as_ref().map_or(0, |one| one.rows),
+        deleted_conflicts: comparison.absent.deleted,
         without_parent: comparison.absent.orphaned,
+        without_parent_conflicts: comparison.absent.waiting,
         undecided: comparison.undecided.clone(),
         lock: if rebuilt {
             "ACCESS EXCLUSIVE"

@@ -13,18 +13,21 @@ use anyhow::Result;
 use serde_json::value::RawValue;
 use tokio_postgres::Client;
 
+use super::absent;
 use super::compare::Context;
 use super::merge;
 use super::rows;
 use super::spool::Spool;
 use crate::codec::{TableCodec, column_digests};
 use crate::model::ident::literal;
+use crate::model::left_out;
 use crate::model::manifest::TableEntry;
 use crate::pg::copy::{
     Copy, append_bytes, append_integer, append_jsonb, append_text, append_text_or_null, append_texts,
 };
 use crate::pg::execute;
 use crate::pg::ledger::{self, Batch};
+use crate::snapshot::Row;
 
 /// The partitions of a batch, and their indexes: records are looked up one by one, digests read a table at a time (a join
 /// hashes them, so a btree over their keys would cost a second for 1,000,000 rows and be used by nothing).
@@ -155,6 +158,47 @@ impl<'a> Ledger<'a> {
             }
         }
         copy.finish().await.map(drop)
+    }
+
+    /// Says of the records whose rows are left out that they are, and why.
+    async fn left_out(&self, context: &Context<'_>) -> Result<()> {
+        let rows = absent::all(context).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let primary = |source: &str| context.clinic.sources.get(source)?.primary.as_ref();
+        let key = |entry: &TableEntry, row: &Row<'_>| {
+            let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+            Ok(codec.key_text(&row.values))
+        };
+        let found = context.snapshot.records_left_out(&rows, primary, key)?;
+        context
+            .execute(
+                "create temporary table trasvase_left_out (source integer, record text collate \"C\", source_id text, why text) \
+                 on commit drop",
+            )
+            .await?;
+        let mut copy =
+            Copy::start(context.client, "copy trasvase_left_out from stdin (format binary)").await?;
+        for one in found.iter().filter(|one| self.codes.contains_key(&one.source)) {
+            let out = copy.row(4);
+            append_integer(out, Some(self.codes[&one.source]));
+            append_text(out, &one.record);
+            append_text_or_null(out, one.source_id.as_deref());
+            append_text(out, &one.why);
+            copy.flush_if_full().await?;
+        }
+        copy.finish().await?;
+        let (batch, verdict) = (self.batch, literal(left_out::VERDICT));
+        context
+            .execute(&format!(
+                "update trasvase.record_{batch} r set verdict = {verdict}, errors = array[l.why] from trasvase_left_out l \
+                 where r.source = l.source and r.record = l.record and r.verdict = 'imported'; \
+                 insert into trasvase.record_{batch} (batch, source, record, source_id, verdict, errors) \
+                 select {batch}, l.source, l.record, l.source_id, {verdict}, array[l.why] from trasvase_left_out l \
+                 where not exists (select from trasvase.record_{batch} r where r.source = l.source and r.record = l.record)"
+            ))
+            .await
     }
 
     /// Calls those records skipped of which this batch wrote no row: they are unchanged.
@@ -330,6 +374,7 @@ impl<'a> Ledger<'a> {
     pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
         if self.aside.is_none() {
             self.verdicts(context).await?;
+            self.left_out(context).await?;
             self.skipped(context).await?;
             self.index(context.client).await?;
         }

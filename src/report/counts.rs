@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::Here;
 use crate::config::{Clinic, Labels};
 use crate::model::ident::TableName;
+use crate::model::left_out::VERDICT;
 use crate::model::manifest::{Manifest, SourceCount};
+use crate::model::proof::Proof;
 
 /// One source.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +23,9 @@ pub struct SourceCounts {
     pub label: Option<String>,
     /// `imported - read`
     pub difference: i64,
+    /// Records of which no row is in the target, since people deleted it or one that it refers to; none of the imported ones.
+    #[serde(skip_serializing_if = "is_none")]
+    pub left_out: u64,
     /// The verdicts add up to what was read.
     pub complete: bool,
     /// Why no model reads it, where that is meant.
@@ -28,10 +33,15 @@ pub struct SourceCounts {
     pub notes: Vec<Note>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(records: &u64) -> bool {
+    *records == 0
+}
+
 /// Why records are not imported as rows of their own. A record may have several reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// `unreadable`, `rejected`, `merged`, `filtered`.
+    /// `unreadable`, `rejected`, `merged`, `filtered`, `left_out`.
     pub verdict: String,
     /// A rule with column and constraint, or a model.
     pub reason: Option<String>,
@@ -58,6 +68,7 @@ pub(super) fn of(
             primary,
             difference: i64::try_from(imported).unwrap_or(i64::MAX)
                 - i64::try_from(count.read).unwrap_or(i64::MAX),
+            left_out: 0,
             complete: known == count.read,
             unused: settings.filter(|_| count.unread).and_then(|source| source.unused.clone()),
             notes: notes.remove(&count.source).unwrap_or_else(|| plain(count)),
@@ -68,6 +79,20 @@ pub(super) fn of(
     let place = |one: &SourceCounts| one.primary.as_ref().map(|table| labels.place(&table.to_string()));
     sources.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
     Ok(sources)
+}
+
+/// Takes records that a push left out from the imported ones, as the target's verification found them.
+pub(super) fn leave_out(sources: &mut [SourceCounts], proof: &Proof) {
+    for source in sources {
+        let proven = proof.sources.iter().find(|one| one.count.source == source.count.source);
+        let left_out = proven.map_or(0, |one| one.left_out).min(source.count.imported);
+        if left_out > 0 {
+            source.left_out = left_out;
+            source.count.imported -= left_out;
+            source.difference -= i64::try_from(left_out).unwrap_or(i64::MAX);
+            source.notes.push(Note { verdict: VERDICT.to_owned(), reason: None, records: left_out });
+        }
+    }
 }
 
 /// What the verdicts alone say, where nothing more is known.

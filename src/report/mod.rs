@@ -149,7 +149,10 @@ pub fn run(options: Options<'_>) -> Result<Report> {
     });
     let findings = findings::all(&here, manifest, &issues)?;
     let labels = Labels::read(options.project, options.clinic)?;
-    let sources = counts::of(&here, options.clinic, manifest, &labels)?;
+    let mut sources = counts::of(&here, options.clinic, manifest, &labels)?;
+    if let Some(verification) = &verification {
+        counts::leave_out(&mut sources, &verification.proof);
+    }
     let signed = options.batch.as_ref().and_then(|batch| batch.signed.clone());
     let mut report = Report {
         format: FORMAT,

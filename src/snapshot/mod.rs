@@ -10,6 +10,8 @@
 mod golden;
 mod left_out;
 mod numbers;
+mod records_left_out;
+mod refusals;
 mod rejected;
 mod rows;
 mod source_record;
@@ -33,6 +35,8 @@ use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
 pub use numbers::Records;
+pub use records_left_out::LeftOutRows;
+pub use refusals::Refusals;
 pub use rejected::RejectedRow;
 pub use rows::{Row, RowReader};
 pub use source_record::SourceRecord;
@@ -178,10 +182,7 @@ impl Snapshot {
     }
 
     /// Reads what is known of a table's rejected rows, in file order.
-    pub fn rejected(
-        &self,
-        entry: &RejectsEntry,
-    ) -> Result<impl Iterator<Item = Result<RejectedRow>> + use<>> {
+    fn rejected(&self, entry: &RejectsEntry) -> Result<impl Iterator<Item = Result<RejectedRow>> + use<>> {
         golden::read(&self.folder.join(&entry.file))
     }
 

@@ -7,6 +7,7 @@ use super::{Fate, Journey, Options, Stored};
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::{TableName, literal};
+use crate::model::left_out::VERDICT;
 use crate::pg::ledger;
 
 /// The rows that a record is in.
@@ -45,6 +46,7 @@ pub(super) async fn row(
             there: batch.is_some(),
             batch,
             as_loaded: None,
+            left_out: None,
         }));
     };
     let digest = match batch {
@@ -60,7 +62,22 @@ pub(super) async fn row(
     let sql = format!("select {digest} from {} t where {} = $1", table.quoted(), codec.key_sql("t"));
     let found = client.query_opt(&sql, &[&key]).await.map_err(|error| error::postgres(&error))?;
     let as_loaded = found.as_ref().and_then(|row| row.get(0));
-    Ok(Some(Stored { table: table.clone(), id: key, batch, there: found.is_some(), as_loaded }))
+    let left_out = match (record, &found) {
+        (Some(record), None) => left_out(options, client, record).await?,
+        _ => None,
+    };
+    Ok(Some(Stored { table: table.clone(), id: key, batch, there: found.is_some(), as_loaded, left_out }))
+}
+
+/// Why the clinic's last completed batch left the row of a record out, if it did.
+async fn left_out(options: &Options<'_>, client: &Client, record: &str) -> Result<Option<String>> {
+    if !ledger::has_records(client).await? {
+        return Ok(None);
+    }
+    let sql = "select array_to_string(r.errors, ', ') from trasvase.record r where r.record = $2 and r.verdict = $3 \
+               and r.batch = (select max(number) from trasvase.batch where clinic = $1 and status = 'completed')";
+    let row = client.query_opt(sql, &[&options.clinic.name.as_str(), &record, &VERDICT]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.and_then(|row| row.get(0)))
 }
 
 /// The last completed batch of the clinic that wrote a row, and the row's key.

@@ -148,6 +148,9 @@ pub struct Stored {
     pub there: bool,
     /// The row is bit for bit what that batch left; none where that cannot be told.
     pub as_loaded: Option<bool>,
+    /// Why the clinic's last batch left it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 /// Follows records, or a row back to its records.

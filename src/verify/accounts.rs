@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Options;
 use crate::config::Clinic;
 use crate::error;
+use crate::model::left_out::VERDICT;
 use crate::model::manifest::SourceCount;
 use crate::pg::ledger;
 
@@ -19,12 +20,20 @@ pub struct SourceReport {
     pub count: SourceCount,
     /// The sum of its verdicts is the number of its records.
     pub complete: bool,
+    /// Records of which no row is in the target, since people deleted it or one that it refers to; none of the imported ones.
+    #[serde(skip_serializing_if = "is_none")]
+    pub left_out: u64,
     /// The ledger's counts and records say the same; none where no batch pushed this very snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ledger: Option<bool>,
     /// Of a source that no model reads: why that is meant, as clinic.toml says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unused: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(records: &u64) -> bool {
+    *records == 0
 }
 
 impl SourceReport {
@@ -42,11 +51,21 @@ pub(super) async fn sources(options: &Options<'_>) -> Result<Vec<SourceReport>> 
     let told = |count: &SourceCount| manifest.records.iter().any(|entry| entry.source == count.source);
     let report = |count: &SourceCount| SourceReport {
         complete: complete(count),
+        left_out: 0,
         ledger: (!batches.is_empty()).then(|| batches.iter().all(|batch| batch.agrees(count, told(count)))),
         unused: unused(options.clinic, count),
         count: count.clone(),
     };
     Ok(manifest.sources.iter().map(report).collect())
+}
+
+/// Takes records that are left out from the imported ones.
+pub(super) fn leave_out(sources: &mut [SourceReport], left_out: &BTreeMap<String, u64>) {
+    for source in sources {
+        let records = left_out.get(&source.count.source).copied().unwrap_or_default();
+        source.left_out = records.min(source.count.imported);
+        source.count.imported -= source.left_out;
+    }
 }
 
 /// read = rejected + merged + imported + skipped + filtered (DESIGN §1).
@@ -102,7 +121,8 @@ impl Batch {
         let number = |name: &str| counts[name].as_u64();
         let Some(total) = number("total") else { return true };
         let parts = ["imported", "skipped", "errors", "duplicates", "filtered"];
-        let sum = parts.iter().map(|name| number(name)).sum::<Option<u64>>();
+        let left_out = number(VERDICT).unwrap_or_default();
+        let sum = parts.iter().map(|name| number(name)).sum::<Option<u64>>().map(|sum| sum + left_out);
         let recorded = |verdict: &str| {
             let key = (source.source.clone(), verdict.to_owned());
             self.records.get(&key).copied().unwrap_or_default()
@@ -115,5 +135,6 @@ impl Batch {
             && recorded("rejected") == expected(source.rejected)
             && recorded("merged") == expected(source.merged)
             && recorded("filtered") == expected(source.filtered)
+            && recorded(VERDICT) == left_out
     }
 }

@@ -1,6 +1,6 @@
 //! The rows of unequal buckets: what each is, how it came to be so, and the columns in which it differs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Result, anyhow};
 use futures_util::TryStreamExt as _;
@@ -10,14 +10,15 @@ use sha2::{Digest as _, Sha256};
 use super::books::Books;
 use super::buckets::bucket_sql;
 use super::ours::OurTable;
-use super::standing::{self, LeftOut, Pushed, Refused, Standing};
+use super::standing::{self, LeftOut, Pushed, Standing};
 use super::target_rows::{Asked, TargetRow, target_rows};
-use super::{Compared, Options, TheirTable};
+use super::{Compared, Options, TheirTable, vanished};
 use crate::codec::RowHash;
 use crate::desk::{self, Decisions};
 use crate::error;
 use crate::model::ident::TableName;
-use crate::model::merge::Conflict;
+use crate::model::merge::{Conflict, Excuse};
+use crate::snapshot::Refusals;
 
 /// One row that is not the same on both sides.
 #[derive(Debug, Clone, Serialize)]
@@ -197,8 +198,8 @@ pub(super) async fn find(
     for part in 0..parts {
         let part = Part { number: part, of: parts };
         let found = &mut found;
-        let (waiting, refused) = (Vec::new(), None);
-        let mut search = Search { options, compared, books, found, left_out, refused, waiting };
+        let (waiting, refusals) = (Vec::new(), None);
+        let mut search = Search { options, compared, books, found, left_out, refusals, waiting };
         search.part(ours, theirs, &unequal, part).await?;
     }
     Ok(found)
@@ -232,7 +233,7 @@ struct Search<'s, 'b, 'o> {
     /// Rows of this table and of those before it.
     left_out: &'s mut LeftOut,
     /// Read with the first row that the snapshot does not have.
-    refused: Option<Refused>,
+    refusals: Option<Refusals>,
     /// Differing rows whose columns are not asked for yet.
     waiting: Vec<Row>,
 }
@@ -337,13 +338,20 @@ impl Search<'_, '_, '_> {
         let sent = sent(self.options, self.compared, &keys).await?;
         let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
         let pushed = standing::pushed(self.options, self.compared, &keys).await?;
-        let deleted = self.leave_out(&waiting, &there).await?;
-        if self.refused.is_none() && waiting.iter().any(|row| row.kind == Kind::Extra) {
-            self.refused = Some(Refused::read(self.options, self.compared)?);
-        }
+        let left_out = self.leave_out(&waiting, &there).await?;
+        let extra = waiting.iter().filter(|row| row.kind == Kind::Extra);
+        let extra: Vec<(&str, &TargetRow)> =
+            extra.filter_map(|row| Some((row.key.as_str(), there.get(&row.key)?))).collect();
+        let mut left = match extra.is_empty() {
+            true => HashMap::new(),
+            false => vanished::left(self.options, self.compared, &extra, &mut self.refusals).await?,
+        };
         for row in &waiting {
             let (there, pushed) = (there.get(&row.key), pushed.get(&row.key));
-            let standing = self.standing(row, there, pushed, &deleted)?;
+            let standing = match row.kind {
+                Kind::Extra => left.remove(&row.key),
+                _ => self.standing(row, there, (pushed, left_out.get(&row.key)))?,
+            };
             let cause = standing.as_ref().map(|one| one.cause);
             let difference = self.told(row, &sent, there, cause)?;
             if let Some(told) = standing.and_then(|one| one.told) {
@@ -359,29 +367,31 @@ impl Search<'_, '_, '_> {
         self.books.flush()
     }
 
-    /// Notes rows that people deleted and that are left so, and those that refer to one; returns the keys of the former.
+    /// Notes rows that people deleted and that are left so, and those that refer to one; says why each is left out.
     async fn leave_out(
         &mut self,
         waiting: &[Row],
         there: &HashMap<String, TargetRow>,
-    ) -> Result<HashSet<String>> {
+    ) -> Result<HashMap<String, Excuse>> {
         let missing = waiting.iter().filter(|row| row.kind == Kind::Missing && !there.contains_key(&row.key));
         let missing: Vec<(&str, &[Option<String>])> =
             missing.filter_map(|row| Some((row.key.as_str(), row.expected.as_ref()?.1.as_slice()))).collect();
         let keys: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
         let (options, compared) = (self.options, self.compared);
         let deleted = standing::deleted(options, compared, &keys).await?;
-        let mut noted: HashSet<&str> = HashSet::new();
+        let policy = options.clinic.on_conflict(&compared.entry.table).of_deleted();
+        let mut left_out: HashMap<String, Excuse> = HashMap::new();
         loop {
-            let before = noted.len();
+            let before = left_out.len();
             for (key, values) in &missing {
-                let out = deleted.contains(*key) || !self.left_out.lost(compared, values).is_empty();
-                if out && noted.insert(key) {
-                    self.left_out.note(options.catalog, compared, values);
-                }
+                let of_deleted = policy.filter(|_| deleted.contains(*key));
+                let excuse = of_deleted.or_else(|| self.left_out.orphaned(compared, values));
+                let Some(excuse) = excuse.filter(|_| !left_out.contains_key(*key)) else { continue };
+                self.left_out.note(options.catalog, compared, (key, values), excuse);
+                left_out.insert((*key).to_owned(), excuse);
             }
-            if noted.len() == before {
-                return Ok(deleted);
+            if left_out.len() == before {
+                return Ok(left_out);
             }
         }
     }
@@ -391,27 +401,16 @@ impl Search<'_, '_, '_> {
         &self,
         row: &Row,
         there: Option<&TargetRow>,
-        pushed: Option<&Pushed>,
-        deleted: &HashSet<String>,
+        (pushed, left_out): (Option<&Pushed>, Option<&Excuse>),
     ) -> Result<Option<Standing>> {
         let (options, compared, key) = (self.options, self.compared, row.key.as_str());
         Ok(match (&row.expected, there) {
-            (Some((_, values)), Some(there)) if row.kind == Kind::Different => {
+            (Some((_, values)), Some(there)) => {
                 let lost = self.left_out.lost(compared, values);
                 standing::edited(options, compared, (key, values), there, (pushed, &lost))?
             }
-            (Some((digest, _)), None) if deleted.contains(key) => {
-                Some(standing::absent(options, compared, key, digest))
-            }
-            (Some((_, values)), None) => {
-                let lost = !self.left_out.lost(compared, values).is_empty();
-                lost.then_some(Standing { cause: Cause::Stands, told: None })
-            }
-            (None, Some(there)) => self
-                .refused
-                .as_ref()
-                .and_then(|refused| standing::vanished(options, compared, key, there, (pushed, refused))),
-            _ => None,
+            (Some((digest, _)), None) => left_out.map(|excuse| standing::absent(*excuse, key, digest)),
+            (None, _) => None,
         })
     }
 

@@ -19,6 +19,7 @@ mod relations;
 mod sample;
 mod standing;
 mod target_rows;
+mod vanished;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -334,6 +335,10 @@ async fn in_transaction(
     }
     if theirs.tables.iter().any(|table| !table.figures_stand) {
         theirs.figures = figures(options, &tables, &theirs.tables).await?;
+    }
+    // Of a part of the rows nobody knows whether a record's others are left out too.
+    if options.since.is_none() {
+        accounts::leave_out(&mut report.sources, &left_out.records(options, &tables)?);
     }
     report.relations =
         relations::compare(options, &population, &asked(&tables, &ours, &theirs, &report)).await?;

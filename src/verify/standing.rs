@@ -1,5 +1,5 @@
-//! Rows that differ because the clinic wants it so: people's values and deletions that stand (`on_conflict`), rows that the
-//! source has no more and that stay (`vanished`). A push of the same snapshot would leave them as they are.
+//! Rows that differ because the clinic wants it so: people's values and deletions that stand (`on_conflict`). A push of the same
+//! snapshot would leave them as they are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -9,14 +9,15 @@ use sha2::{Digest as _, Sha256};
 use super::differences::Cause;
 use super::target_rows::TargetRow;
 use super::{Compared, Options};
-use crate::config::{LoadMode, Vanished};
+use crate::config::LoadMode;
 use crate::error;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::hex;
 use crate::model::ident::TableName;
-use crate::model::keys::Keys;
-use crate::model::merge::{Change, Conflict, Fate, OnConflict};
+use crate::model::manifest::TableEntry;
+use crate::model::merge::{Change, Conflict, Excuse, Fate, OnConflict};
 use crate::pg::Writings;
+use crate::snapshot::{LeftOutRows, Row};
 
 /// What the last push of a row noted of it.
 pub(super) struct Pushed {
@@ -65,11 +66,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    fn stands() -> Self {
+    pub(super) fn stands() -> Self {
         Self { cause: Cause::Stands, told: None }
     }
 
-    fn conflict(told: String) -> Self {
+    pub(super) fn conflict(told: String) -> Self {
         Self { cause: Cause::Conflict, told: Some(told) }
     }
 }
@@ -97,8 +98,8 @@ pub(super) fn edited(
         let (source, target) = match pushed.map(|pushed| (pushed, &pushed.columns)) {
             Some((_, Some((sent, stored)))) => (at(sent, place) != ours, at(stored, place) != theirs),
             Some((pushed, None)) => (true, there.stored.as_ref() != Some(&pushed.whole)),
-            // Nothing speaks for a value of people's.
-            None => (true, false),
+            // Rows that no push wrote count as people's, where rows are changed at all.
+            None => (true, options.clinic.updates(&compared.entry.table)),
         };
         match policy.fate(Change { same: ours == theirs, source, target }) {
             Fate::Same => {}
@@ -113,60 +114,6 @@ pub(super) fn edited(
     })
 }
 
-/// What keeps rows that the snapshot does not have from being deleted: rows of the table are rejected.
-pub(super) struct Refused {
-    keys: HashSet<String>,
-    /// Records could not be read, or have no key: any row may be one of theirs.
-    any: bool,
-}
-
-impl Refused {
-    /// Reads what the snapshot says of the table's rejected rows.
-    pub(super) fn read(options: &Options<'_>, compared: &Compared<'_>) -> Result<Self> {
-        let (manifest, entry) = (options.snapshot.manifest(), compared.entry);
-        let mut refused =
-            Self { keys: HashSet::new(), any: manifest.sources.iter().any(|one| one.unreadable > 0) };
-        for rejects in manifest.rejects.iter().filter(|one| one.table == entry.table) {
-            for row in options.snapshot.rejected(rejects)? {
-                let (row, codec) = (row?, &compared.codec);
-                match row.values(entry, codec.column_names()).filter(|_| entry.keys != Keys::New) {
-                    Some(values) => refused.keys.extend([codec.key_text(&values)]),
-                    None => refused.any = true,
-                }
-            }
-        }
-        Ok(refused)
-    }
-
-    fn holds(&self, key: &str) -> bool {
-        self.any || self.keys.contains(key)
-    }
-}
-
-/// Why a row that the snapshot does not have is left, if clinic.toml says so, or its record is rejected.
-pub(super) fn vanished(
-    options: &Options<'_>,
-    compared: &Compared<'_>,
-    key: &str,
-    there: &TargetRow,
-    (pushed, refused): (Option<&Pushed>, &Refused),
-) -> Option<Standing> {
-    let name = &compared.entry.table;
-    match options.clinic.vanished(name) {
-        Some(Vanished::Keep | Vanished::Flag) => return Some(Standing::stands()),
-        Some(Vanished::Delete) if refused.holds(key) => return Some(Standing::stands()),
-        _ => {}
-    }
-    let edited = pushed.is_some_and(|pushed| there.stored.as_ref() != Some(&pushed.whole));
-    match options.clinic.on_conflict(name) {
-        OnConflict::KeepTarget if edited => Some(Standing::stands()),
-        OnConflict::Report if edited => {
-            Some(Standing::conflict(Conflict::row(key, there.stored.as_deref().unwrap_or_default())))
-        }
-        _ => None,
-    }
-}
-
 /// Which of these keys, whose rows the target does not have, are of rows that people deleted and that a push leaves so.
 pub(super) async fn deleted(
     options: &Options<'_>,
@@ -175,7 +122,7 @@ pub(super) async fn deleted(
 ) -> Result<HashSet<String>> {
     let (clinic, name) = (options.clinic, &compared.entry.table);
     let leaves = !matches!(clinic.load_mode(name), LoadMode::Append | LoadMode::Replace)
-        && clinic.on_conflict(name) != OnConflict::TakeSource;
+        && clinic.on_conflict(name).of_deleted().is_some();
     if keys.is_empty() || !leaves {
         return Ok(HashSet::new());
     }
@@ -187,45 +134,90 @@ pub(super) async fn deleted(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Why a row that people deleted is left so.
-pub(super) fn absent(options: &Options<'_>, compared: &Compared<'_>, key: &str, digest: &[u8]) -> Standing {
-    match options.clinic.on_conflict(&compared.entry.table) {
-        OnConflict::Report => Standing::conflict(Conflict::row(key, digest)),
-        OnConflict::KeepTarget | OnConflict::TakeSource => Standing::stands(),
+/// Why a row that the target does not have is left out, and what both sides say where it waits for a decision.
+pub(super) fn absent(excuse: Excuse, key: &str, digest: &[u8]) -> Standing {
+    match excuse {
+        Excuse::Waits => Standing::conflict(Conflict::row(key, digest)),
+        Excuse::Stands => Standing::stands(),
     }
 }
 
 /// Rows of the snapshot that are left out of the target, as other rows refer to them.
 #[derive(Default)]
-pub(super) struct LeftOut(BTreeMap<(TableName, Vec<String>), HashSet<Vec<String>>>);
+pub(super) struct LeftOut {
+    referred_to: BTreeMap<(TableName, Vec<String>), HashMap<Vec<String>, Excuse>>,
+    rows: LeftOutRows,
+}
 
 impl LeftOut {
     /// Notes one of them.
-    pub(super) fn note(&mut self, catalog: &Catalog, compared: &Compared<'_>, values: &[Option<String>]) {
+    pub(super) fn note(
+        &mut self,
+        catalog: &Catalog,
+        compared: &Compared<'_>,
+        (key, values): (&str, &[Option<String>]),
+        excuse: Excuse,
+    ) {
         let name = &compared.entry.table;
+        self.rows.entry(name.clone()).or_default().insert(key.to_owned(), String::new());
         for (_, constraint) in catalog.foreign_keys() {
             if let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind
                 && references == name
                 && let Some((_, key)) = at_columns(compared, values, referenced_columns)
             {
-                self.0.entry((name.clone(), referenced_columns.clone())).or_default().insert(key);
+                let of = (name.clone(), referenced_columns.clone());
+                self.referred_to.entry(of).or_default().insert(key, excuse);
             }
         }
     }
 
     /// The places of the columns by which a row refers to one of them.
     pub(super) fn lost(&self, compared: &Compared<'_>, values: &[Option<String>]) -> BTreeSet<usize> {
-        let mut lost = BTreeSet::new();
-        for constraint in compared.table.foreign_keys().filter(|_| !self.0.is_empty()) {
-            if let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind
-                && let Some(keys) = self.0.get(&(references.clone(), referenced_columns.clone()))
-                && let Some((places, key)) = at_columns(compared, values, &constraint.columns)
-                && keys.contains(&key)
-            {
-                lost.extend(places);
-            }
+        self.references(compared, values).flat_map(|(places, _)| places).collect()
+    }
+
+    /// Why a new row that refers to one of them is left out with it: it waits where one of them does.
+    pub(super) fn orphaned(&self, compared: &Compared<'_>, values: &[Option<String>]) -> Option<Excuse> {
+        let excuses: Vec<Excuse> = self.references(compared, values).map(|(_, excuse)| excuse).collect();
+        excuses.iter().copied().find(|one| *one == Excuse::Waits).or(excuses.first().copied())
+    }
+
+    /// The records all of whose rows are left out, by source.
+    pub(super) fn records(
+        &self,
+        options: &Options<'_>,
+        tables: &[Compared<'_>],
+    ) -> Result<BTreeMap<String, u64>> {
+        let mut records = BTreeMap::new();
+        if self.rows.is_empty() {
+            return Ok(records);
         }
-        lost
+        let primary = |source: &str| options.clinic.sources.get(source)?.primary.as_ref();
+        let key = |entry: &TableEntry, row: &Row<'_>| {
+            let compared = tables.iter().find(|one| one.entry.table == entry.table);
+            let compared = compared.ok_or_else(|| anyhow!("{} is not compared", entry.table))?;
+            Ok(compared.codec.key_text(&row.values))
+        };
+        for one in options.snapshot.records_left_out(&self.rows, primary, key)? {
+            *records.entry(one.source).or_default() += 1;
+        }
+        Ok(records)
+    }
+
+    /// Its references to such rows: their columns' places, and why such a row is left out.
+    fn references<'l>(
+        &'l self,
+        compared: &'l Compared<'_>,
+        values: &'l [Option<String>],
+    ) -> impl Iterator<Item = (Vec<usize>, Excuse)> + 'l {
+        compared.table.foreign_keys().filter(|_| !self.referred_to.is_empty()).filter_map(move |constraint| {
+            let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+                return None;
+            };
+            let keys = self.referred_to.get(&(references.clone(), referenced_columns.clone()))?;
+            let (places, key) = at_columns(compared, values, &constraint.columns)?;
+            Some((places, *keys.get(&key)?))
+        })
     }
 }
 

@@ -81,6 +81,11 @@ impl TargetRow {
         &self.bytes[place]
     }
 
+    /// A column's text.
+    pub(super) fn text(&self, place: usize) -> Option<&str> {
+        self.texts[place].as_deref()
+    }
+
     /// Both sides' values, for a terminal.
     pub(super) fn values(&self, expected: &[Option<String>], place: usize) -> Values {
         Values { expected: expected[place].clone(), found: self.texts[place].clone() }

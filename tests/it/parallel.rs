@@ -3,6 +3,7 @@
 mod cycles;
 mod deleted;
 mod deliveries;
+mod excused;
 mod property;
 mod unique;
 
@@ -274,6 +275,8 @@ async fn mode_sync_leaves_rows_that_are_rejected_now() {
     let report = tiny.run.push(&snapshot).await;
     assert_eq!(report.written["phone"].deleted, 1);
     assert_eq!(tiny.texts(PHONES).await, ["1 61", "3 63"]);
+    let verified = tiny.run.verify(&snapshot).await;
+    assert!(verified.is_clean(), "{verified:#?}");
     assert_eq!(tiny.run.push(&snapshot).await.batch, None, "again writes nothing");
 }
 

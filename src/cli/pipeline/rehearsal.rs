@@ -361,7 +361,8 @@ impl Counted {
                     let count = &source.count;
                     let counts = [
                         ("read", count.read),
-                        ("imported", count.imported),
+                        // What people deleted says nothing of the load.
+                        ("imported", count.imported + source.left_out),
                         ("merged", count.merged),
                         ("rejected", count.rejected),
                         ("skipped", count.skipped),

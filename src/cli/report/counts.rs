@@ -74,11 +74,17 @@ fn text(note: &Note) -> Markup {
 
 fn picture(report: &Report) -> Markup {
     let end = |name: &str, class| End { label: words::verdict(name), class };
-    let ends =
-        [end("imported", "for"), end("merged", "mark"), end("filtered", "idle"), end("rejected", "against")];
+    let ends = [
+        end("imported", "for"),
+        end("merged", "mark"),
+        end("filtered", "idle"),
+        end("left_out", "idle"),
+        end("rejected", "against"),
+    ];
     let parts = |source: &SourceCounts| {
         let one = &source.count;
-        (one.source.clone(), vec![one.imported + one.skipped, one.merged, one.filtered, one.rejected])
+        let imported = one.imported + one.skipped;
+        (one.source.clone(), vec![imported, one.merged, one.filtered, source.left_out, one.rejected])
     };
     let mut starts: Vec<(String, Vec<u64>)> = report.sources.iter().map(parts).collect();
     starts.sort_by_key(|(_, parts)| std::cmp::Reverse(parts.iter().sum::<u64>()));

@@ -30,6 +30,7 @@ pub(super) fn verdict(name: &str) -> String {
         "merged" => t!("report.merged"),
         "filtered" => t!("report.filtered"),
         "imported" => t!("report.imported"),
+        "left_out" => t!("report.left_out"),
         other => return other.to_owned(),
     }
     .into_owned()

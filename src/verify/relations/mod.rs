@@ -100,10 +100,10 @@ pub(super) async fn compare(
 }
 
 impl Rows<'_> {
-    /// How many rows have no parent, where equal rows of both tables prove it.
-    fn orphans(&self, reference: &str) -> Option<u64> {
-        let (parent, orphans) = self.proven?.orphans.get(reference)?;
-        self.equal.contains(&parent).then_some(*orphans)
+    /// Whether equal rows of both tables prove that each has its parent. Where one has none among them, others may have made it.
+    fn all_have_parents(&self, reference: &str) -> bool {
+        let proven = self.proven.and_then(|proven| proven.orphans.get(reference));
+        proven.is_some_and(|(parent, orphans)| *orphans == 0 && self.equal.contains(&parent))
     }
 
     /// Whether no two rows share a key of this index: no two of ours, and there are no others.

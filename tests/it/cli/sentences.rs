@@ -205,3 +205,19 @@ fn a_conflict_that_people_accepted_stops_nothing_until_one_side_says_something_e
     mini.edit("clinics/mini/sources/people.csv", "Anabel", "Anita");
     says(&mini.run(&["run", "mini"]), 3, &["wait for a decision"]);
 }
+
+#[test]
+fn a_row_that_the_source_has_no_more_and_that_people_changed_is_told_as_that() {
+    let mini = Mini::new();
+    let settings = "mode = \"upsert\"\non_conflict = \"report\"\nvanished = \"delete\"";
+    mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", settings);
+    mini.edit("clinics/mini/clinic.toml", "\"\" = \"3\"", "");
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("update person set name = 'Evita' where name = 'Eva'");
+    mini.edit("clinics/mini/sources/people.csv", "3;Eva;\n", "");
+    says(&mini.run(&["run", "mini"]), 3, &["wait for a decision"]);
+    let en = "is not at the source any more, but people changed it in PostgreSQL: waits for a decision";
+    says(&mini.run(&["verify", "mini"]), 3, &[en]);
+    let es = "ya no está en el origen, pero alguien la cambió en PostgreSQL: espera una decisión";
+    says(&mini.run(&["--lang", "es", "verify", "mini"]), 3, &[es]);
+}
