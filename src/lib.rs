@@ -14,6 +14,7 @@
 //! | [`trace`] | the staging file, the ledger, PostgreSQL | a report | where a record went, where a row is from |
 //! | [`report`] | a snapshot, the staging file, a verification | a page, and the same as JSON | what a migration came to, in one file |
 //! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
+//! | [`files`] | documents and photos, who they belong to | buckets, rows that tell of them | the same bytes go up once |
 //! | [`archive`] | a snapshot, its sources, the staging file, reports | a bucket under Object Lock | read back and hashed before it is called archived |
 //! | [`profile`] | `raw` | a report, drafts of models | what the sources hold before there is a model |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
@@ -38,6 +39,7 @@ pub mod desk;
 pub mod embed;
 pub mod error;
 pub mod export;
+pub mod files;
 pub mod http;
 pub mod load;
 pub mod model;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use rust_i18n::t;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,6 @@ use crate::snapshot::hash_file;
 
 /// Objects that are worked on at once; how much of them is in memory, [`Lanes`] says.
 pub(super) const AT_ONCE: usize = 16;
-const DAY: i64 = 86_400;
 /// Metadata of what is sealed.
 const PLAIN: &str = "plain-sha256";
 const RECIPIENTS: &str = "recipients";
@@ -107,7 +106,8 @@ impl Sender<'_> {
             && let Some(stored) = self.options.bucket.head(&key, None).await?
             && self.is_of(&stored, item)
         {
-            let (stored, extended) = self.kept(&key, stored).await?;
+            let Options { bucket, settings, .. } = self.options;
+            let (stored, extended) = bucket.keep(&key, stored, settings, self.now).await?;
             advanced(item.bytes);
             let sha256 = stored.metadata.get("sha256").cloned().unwrap_or_default();
             return Ok(Done { entry: self.entry(name, key, &stored, sha256, item), sent: false, extended });
@@ -120,7 +120,11 @@ impl Sender<'_> {
                 (seal.sealed(item, self.work).await?, about)
             }
         };
-        let about = About { retention: self.wanted(self.now), metadata, content_type: None };
+        let about = About {
+            retention: Retention::asked(self.options.settings, self.now),
+            metadata,
+            content_type: None,
+        };
         let Item { path, bytes, sha256, .. } = &outgoing;
         let file = Outgoing { key: &key, path, bytes: *bytes, sha256, about };
         let stored = self.options.bucket.send(&file, &self.lanes, &self.notes, &advanced).await?;
@@ -152,33 +156,6 @@ impl Sender<'_> {
             None => is("sha256", &item.sha256) && stored.bytes == item.bytes,
             Some(seal) => is(PLAIN, &item.sha256) && is(RECIPIENTS, &seal.id),
         }
-    }
-
-    /// The retention that is asked for of something stored at a moment.
-    fn wanted(&self, at: DateTime<Utc>) -> Retention {
-        let settings = self.options.settings;
-        let until = settings.years.and_then(|years| at.checked_add_months(Months::new(12 * years)));
-        Retention {
-            mode: settings.mode,
-            until: until.map(|until| until.timestamp()),
-            legal_hold: settings.legal_hold,
-        }
-    }
-
-    /// Keeps an object for longer that is kept for less than is asked for. The years count from the day it was stored.
-    async fn kept(&self, key: &str, mut stored: Stored) -> Result<(Stored, bool)> {
-        let at = stored.at.and_then(|at| DateTime::from_timestamp(at, 0)).unwrap_or(self.now);
-        let mut enough = self.wanted(at.min(self.now));
-        enough.until = enough.until.map(|until| until - DAY);
-        if stored.retention.covers(&enough) {
-            return Ok((stored, false));
-        }
-        let mut wanted = self.wanted(self.now);
-        wanted.mode = wanted.mode.max(stored.retention.mode);
-        wanted.until = wanted.until.max(stored.retention.until);
-        self.options.bucket.retain(key, stored.version.as_deref(), &wanted).await?;
-        stored.retention = wanted;
-        Ok((stored, true))
     }
 
     /// A name as the bucket may see it.
@@ -253,7 +230,11 @@ impl Sender<'_> {
         let (sha256, bytes) = hash_file(&path)?;
         let key = format!("{}{NAME}", self.folder);
         let json = Some("application/json".to_owned());
-        let about = About { retention: self.wanted(self.now), content_type: json, ..About::default() };
+        let about = About {
+            retention: Retention::asked(self.options.settings, self.now),
+            content_type: json,
+            ..About::default()
+        };
         let file = Outgoing { key: &key, path: &path, bytes, sha256: &sha256, about };
         let stored = self.options.bucket.send(&file, &self.lanes, &self.notes, &|_| {}).await?;
         Ok((Indexed { index, key, version: stored.version, bytes, sha256 }, false))

@@ -1,9 +1,15 @@
 //! Object Lock: until when an object cannot be deleted.
 
+use anyhow::Result;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 
-use crate::config::LockMode;
+use chrono::{Months, Utc};
+
+use super::{Bucket, Stored};
+use crate::config::{Archive, LockMode};
+
+const DAY: i64 = 86_400;
 
 /// How an object is kept; the default is not at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +21,16 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// What the clinic asks for of something stored at a moment.
+    pub fn asked(settings: &Archive, at: chrono::DateTime<Utc>) -> Self {
+        let until = settings.years.and_then(|years| at.checked_add_months(Months::new(12 * years)));
+        Self {
+            mode: settings.mode,
+            until: until.map(|until| until.timestamp()),
+            legal_hold: settings.legal_hold,
+        }
+    }
+
     /// Whether this keeps an object at least as well.
     pub fn covers(&self, wanted: &Self) -> bool {
         self.mode >= wanted.mode && self.until >= wanted.until && (self.legal_hold || !wanted.legal_hold)
@@ -61,6 +77,34 @@ impl Retention {
 
     pub(super) fn lock_hold(&self) -> Option<ObjectLockLegalHoldStatus> {
         self.legal_hold.then_some(ObjectLockLegalHoldStatus::On)
+    }
+}
+
+impl Bucket {
+    /// Keeps an object for longer that is kept for less than is asked for, and tells whether it had to. The years count from
+    /// the day it was stored.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn keep(
+        &self,
+        key: &str,
+        mut stored: Stored,
+        settings: &Archive,
+        now: chrono::DateTime<Utc>,
+    ) -> Result<(Stored, bool)> {
+        let at = stored.at.and_then(|at| chrono::DateTime::from_timestamp(at, 0)).unwrap_or(now);
+        let mut enough = Retention::asked(settings, at.min(now));
+        enough.until = enough.until.map(|until| until - DAY);
+        if stored.retention.covers(&enough) {
+            return Ok((stored, false));
+        }
+        let mut wanted = Retention::asked(settings, now);
+        wanted.mode = wanted.mode.max(stored.retention.mode);
+        wanted.until = wanted.until.max(stored.retention.until);
+        self.retain(key, stored.version.as_deref(), &wanted).await?;
+        stored.retention = wanted;
+        Ok((stored, true))
     }
 }
 

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -8,7 +7,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::context::Context;
-use super::journal::Journal;
+use super::journal;
 use super::output::{self, Page, Table};
 use super::pipeline::droppable;
 use super::progress::{Both, Progress};
@@ -22,7 +21,7 @@ use crate::model::run::Stage;
 use crate::pg::embedded::{self, Status};
 use crate::pg::{Purpose, Session, Target};
 use crate::snapshot::Snapshot;
-use crate::staging::{Access, Archived, StageRun, Staging, private_folder};
+use crate::staging::{Access, Archived, Staging, private_folder};
 
 /// Store a snapshot with all that it was made of where nobody can delete it, and read it back
 #[derive(Debug, clap::Args)]
@@ -195,36 +194,9 @@ impl<'a> Desk<'a> {
         command: &str,
         work: impl FnOnce(&Both<'_>) -> Result<(u64, serde_json::Value, T)>,
     ) -> Result<T> {
-        let journal = Journal::begin(&self.project, &self.clinic.name, command)?;
-        let progress = Progress::new(self.context.global.log_level);
-        let begun = Instant::now();
-        journal.stage_started(Stage::Archive);
-        let done = work(&Both(&progress, &journal));
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match done {
-            Ok((objects, counts, done)) => {
-                let took = StageRun {
-                    run: journal.run(),
-                    stage: Stage::Archive.to_string(),
-                    target: Some(self.bucket.name().to_owned()),
-                    output: None,
-                    rows: objects,
-                    milliseconds,
-                    peak_bytes: None,
-                    peak_of_stage: false,
-                    ended_at: chrono::Utc::now().to_rfc3339(),
-                };
-                journal.stage_finished(Stage::Archive, &took, &counts);
-                journal.finish(0, None);
-                Ok(done)
-            }
-            Err(error) => {
-                let failure = Failure::from_anyhow(&error);
-                journal.stage_failed(Stage::Archive, milliseconds, &failure);
-                journal.finish(failure.kind.exit_code(), Some(&failure));
-                Err(error)
-            }
-        }
+        let bucket = Some(self.bucket.name().to_owned());
+        let level = self.context.global.log_level;
+        journal::of_stage((&self.project, &self.clinic.name), level, (command, Stage::Archive), bucket, work)
     }
 
     /// Writes it into the target's ledger; a private server that was never started is not made for it.

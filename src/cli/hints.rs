@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 21] = [
+const OF_A_CLINIC: [&str; 22] = [
     "load",
     "transform",
     "check",
@@ -26,11 +26,14 @@ const OF_A_CLINIC: [&str; 21] = [
     "rehearse",
     "trace",
     "archive",
+    "files",
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 11] =
-    ["check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "rehearse", "purge"];
+const OF_A_TARGET: [&str; 12] = [
+    "check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "rehearse", "purge",
+    "files",
+];
 
 /// The failure with each command in its hints made whole.
 pub(super) fn completed(

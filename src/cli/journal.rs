@@ -13,6 +13,8 @@ use rust_i18n::t;
 use serde::Serialize;
 use ulid::Ulid;
 
+use super::arguments::Level;
+use super::progress::{Both, Progress};
 use crate::config::{OwnStep, Project};
 use crate::error::{Cause, Failure};
 use crate::model::ident::ClinicName;
@@ -75,6 +77,46 @@ struct Line<'a, T> {
     at: String,
     #[serde(flatten)]
     entry: &'a T,
+}
+
+/// Does the work of a stage that is a command of its own, with its log; `target` is where it puts things.
+pub(super) fn of_stage<T>(
+    (project, clinic): (&Project, &ClinicName),
+    level: Level,
+    (command, stage): (&str, Stage),
+    target: Option<String>,
+    work: impl FnOnce(&Both<'_>) -> Result<(u64, serde_json::Value, T)>,
+) -> Result<T> {
+    let journal = Journal::begin(project, clinic, command)?;
+    let progress = Progress::new(level);
+    let begun = Instant::now();
+    journal.stage_started(stage);
+    let done = work(&Both(&progress, &journal));
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match done {
+        Ok((rows, counts, done)) => {
+            let took = StageRun {
+                run: journal.run(),
+                stage: stage.to_string(),
+                target,
+                output: None,
+                rows,
+                milliseconds,
+                peak_bytes: None,
+                peak_of_stage: false,
+                ended_at: chrono::Utc::now().to_rfc3339(),
+            };
+            journal.stage_finished(stage, &took, &counts);
+            journal.finish(0, None);
+            Ok(done)
+        }
+        Err(error) => {
+            let failure = Failure::from_anyhow(&error);
+            journal.stage_failed(stage, milliseconds, &failure);
+            journal.finish(failure.kind.exit_code(), Some(&failure));
+            Err(error)
+        }
+    }
 }
 
 /// The open log of a run.

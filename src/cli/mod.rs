@@ -13,6 +13,7 @@ mod entity;
 mod evaluate;
 mod every_clinic;
 mod export;
+mod files;
 mod hints;
 mod html;
 mod init;
@@ -89,6 +90,7 @@ enum Command {
     Trace(trace::Arguments),
     Report(report::Arguments),
     Signoff(signoff::Arguments),
+    Files(files::Arguments),
     Archive(archive::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
@@ -172,6 +174,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Trace(arguments)) => arguments.run(&context),
         Some(Command::Report(arguments)) => arguments.run(&context),
         Some(Command::Signoff(arguments)) => arguments.run(&context),
+        Some(Command::Files(arguments)) => arguments.run(&context),
         Some(Command::Archive(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),

@@ -81,7 +81,7 @@ impl Progress {
 
     fn start(&self, stage: Stage, name: &str, total: Option<u64>) {
         let bar = self.bars.add(match total {
-            Some(total) if stage == Stage::Archive => ProgressBar::new(total).with_style(bytes_style()),
+            Some(total) if stage.counts_bytes() => ProgressBar::new(total).with_style(bytes_style()),
             Some(total) => ProgressBar::new(total).with_style(bar_style()),
             None => ProgressBar::new_spinner().with_style(spinner_style()),
         });
@@ -119,7 +119,7 @@ impl Progress {
         self.note(stage, name, subject.started);
         if took >= WORTH_A_LINE || self.level >= Level::Debug {
             let rows = match stage {
-                Stage::Archive => output::size(rows),
+                _ if stage.counts_bytes() => output::size(rows),
                 _ => t!("cli.progress.rows", count = output::count(rows)).into_owned(),
             };
             let called = self.called(Part::of(stage, name));
@@ -233,7 +233,7 @@ impl Observer for Both<'_> {
 
 /// What a stage counts: rows, or bytes.
 fn amount(stage: Stage, number: u64) -> String {
-    if stage == Stage::Archive { output::size(number) } else { output::count(number) }
+    if stage.counts_bytes() { output::size(number) } else { output::count(number) }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::own_step::{OwnStep, unique};
 use super::sql_file::mentions;
-use super::{Archive, Dedupe, Embed, Notify, Project, map_files, mistake, near, shown};
+use super::{Archive, Dedupe, Embed, Files, Notify, Project, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -89,6 +89,9 @@ pub struct Clinic {
     /// How long what `archive` stores cannot be deleted.
     #[serde(default)]
     pub archive: Option<Archive>,
+    /// Documents and photos that go into a bucket.
+    #[serde(default)]
+    pub files: Vec<Files>,
     /// Tables that this run is not about: `checks`, `control` and `verify` SQL that reads one is left out.
     #[serde(skip)]
     pub left_out: BTreeSet<TableName>,
@@ -501,6 +504,7 @@ impl Clinic {
         if let Some(archive) = &self.archive {
             archive.validate()?;
         }
+        self.files.iter().try_for_each(Files::validate)?;
         // Only a table has parents; those that have none would lose rows by nobody's wish.
         if self.load.mode == Some(LoadMode::Sync) {
             return Err(Failure::usage(t!("config.sync_for_all"))

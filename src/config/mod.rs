@@ -5,6 +5,7 @@ mod clinic;
 mod csv;
 mod dedupe;
 mod embed;
+mod files;
 mod labels;
 mod mistake;
 mod near;
@@ -22,6 +23,7 @@ pub use clinic::{
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub use embed::Embed;
+pub use files::{Consent, FileColumn, Files};
 pub use labels::Labels;
 pub(crate) use near::{near, nearest};
 pub use notify::{Format, Notify, Occasion};

@@ -29,6 +29,11 @@ impl Stage {
     pub const ALL: [Stage; 6] =
         [Stage::Load, Stage::Transform, Stage::Check, Stage::Export, Stage::Push, Stage::Verify];
 
+    /// Whether its progress is told in bytes, not in rows.
+    pub fn counts_bytes(self) -> bool {
+        matches!(self, Stage::Files | Stage::Archive)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Stage::Load => "load",

@@ -22,7 +22,7 @@ const COLUMNS: [&str; 6] = ["path", "name", "size", "sha256", "type", "modified"
 /// So many hidden names are told.
 const SHOWN: usize = 5;
 /// So much of a file tells its type.
-const START: usize = 8192;
+pub const START: usize = 8192;
 
 /// A folder whose files are listed.
 pub struct Folder {
@@ -237,7 +237,7 @@ fn inside(folder: &SourceFile, path: &Path) -> String {
 }
 
 /// By what the file holds; its name says nothing.
-fn media_type(start: &[u8]) -> &'static str {
+pub fn media_type(start: &[u8]) -> &'static str {
     match infer::get(start) {
         Some(kind) => kind.mime_type(),
         None if is_text(start) => "text/plain",

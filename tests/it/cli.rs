@@ -5,6 +5,7 @@ mod canary;
 mod clinic;
 mod desk;
 mod every_clinic;
+mod files;
 mod full_refresh;
 mod loading;
 mod menu;

@@ -90,6 +90,11 @@ impl Connection {
         self.runtime.block_on(interruptible(canceller, watched(&self.session, work)))
     }
 
+    /// What drives work on the network.
+    pub(in crate::cli) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Another session of the same target; none where the server, or a pooler before it, lets us have only one.
     pub(super) fn second(&self) -> Option<Session> {
         let opened =

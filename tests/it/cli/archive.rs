@@ -1,7 +1,7 @@
 //! Archives: what is in them, what is proven of them, what breaks on the way, and the way back.
 
-mod moto;
-mod proxy;
+pub(super) mod moto;
+pub(super) mod proxy;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -130,7 +130,7 @@ impl Vault {
 }
 
 /// A bucket of one test.
-fn bucket(locked: bool) -> String {
+pub(super) fn bucket(locked: bool) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let name = format!("worm-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
@@ -145,7 +145,7 @@ fn runtime() -> tokio::runtime::Runtime {
     support::runtime()
 }
 
-fn way<'a>(endpoint: &'a str, bucket: &'a str) -> [(&'static str, &'a str); 8] {
+pub(super) fn way<'a>(endpoint: &'a str, bucket: &'a str) -> [(&'static str, &'a str); 8] {
     [
         ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", SECRET),

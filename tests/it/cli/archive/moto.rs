@@ -18,7 +18,7 @@ struct Server {
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 
-pub(super) fn port() -> u16 {
+pub(in crate::cli) fn port() -> u16 {
     SERVER.get_or_init(start).port
 }
 
@@ -54,7 +54,7 @@ fn program() -> PathBuf {
 }
 
 /// The SDK's own client, for what trasvase does not do: making buckets, breaking archives.
-pub(super) fn client() -> Client {
+pub(in crate::cli) fn client() -> Client {
     use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
     let http = aws_smithy_http_client::Builder::new();
     let config = Config::builder()

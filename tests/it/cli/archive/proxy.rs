@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum What {
+pub(in crate::cli) enum What {
     /// After 4 MiB of its body and so many other parts nothing goes through any more, also later.
     Cut { parts: usize },
     /// It is answered here with a status and a code of S3.
@@ -22,19 +22,19 @@ pub(super) enum What {
 
 /// Requests of a method whose path holds a text, so many times.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) what: What,
-    pub(super) times: u32,
+pub(in crate::cli) struct Rule {
+    pub(in crate::cli) method: &'static str,
+    pub(in crate::cli) path: &'static str,
+    pub(in crate::cli) what: What,
+    pub(in crate::cli) times: u32,
 }
 
 /// A request that went through, and the answer's status; 0 where there was none.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) status: u16,
+pub(in crate::cli) struct Seen {
+    pub(in crate::cli) method: String,
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) status: u16,
 }
 
 #[derive(Default)]
@@ -44,8 +44,8 @@ struct State {
     dead: bool,
 }
 
-pub(super) struct Proxy {
-    pub(super) port: u16,
+pub(in crate::cli) struct Proxy {
+    pub(in crate::cli) port: u16,
     state: Arc<Mutex<State>>,
     runtime: Option<Runtime>,
 }
@@ -59,7 +59,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    pub(super) fn start(server: u16) -> Self {
+    pub(in crate::cli) fn start(server: u16) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -78,12 +78,12 @@ impl Proxy {
     }
 
     /// From now on these rules hold, and nothing was seen yet.
-    pub(super) fn rules(&self, rules: &[Rule]) {
+    pub(in crate::cli) fn rules(&self, rules: &[Rule]) {
         *self.state.lock().unwrap() = State { rules: rules.to_vec(), ..State::default() };
     }
 
     /// The requests of a method whose path holds a text.
-    pub(super) fn seen(&self, method: &str, path: &str) -> Vec<Seen> {
+    pub(in crate::cli) fn seen(&self, method: &str, path: &str) -> Vec<Seen> {
         let state = self.state.lock().unwrap();
         state.seen.iter().filter(|one| one.method == method && one.path.contains(path)).cloned().collect()
     }

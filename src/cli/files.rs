@@ -1,0 +1,276 @@
+use anyhow::Result;
+use rust_i18n::t;
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{self, Page, Table};
+use super::pipeline::{self, Connection, Outcome, Wanted};
+use super::progress::Progress;
+use super::{aws, journal};
+use crate::config::{Clinic, Project};
+use crate::desk::Decisions;
+use crate::error::Failure;
+use crate::files::{self, Buckets, Finding, Plan, Report, Shelf};
+use crate::model::ident::ClinicName;
+use crate::model::run::Stage;
+use crate::pg::Purpose;
+use crate::snapshot::Snapshot;
+use crate::staging::{Access, Staging};
+
+/// Upload documents and photos, and write the rows that tell of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The clinic
+    clinic: Option<ClinicName>,
+    /// Only print what would be uploaded and what speaks against it
+    #[arg(long)]
+    dry_run: bool,
+    /// The clinic's name, in place of typing it: production wants it, and --yes is not enough there
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+const EXAMPLES: &str = "Examples:
+  trasvase files acme --dry-run
+  trasvase files acme --target production --confirm acme";
+
+/// The variables that name the buckets.
+const GENERAL: &str = "S3_GENERAL_BUCKET";
+const WORM: &str = "S3_WORM_BUCKET";
+/// So many files are named for a finding.
+const SHOWN: usize = 5;
+
+/// What was planned, or done.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    work: Work,
+    /// The pushes and verifications of the rows, a table each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rows_pushed: Vec<Outcome>,
+    /// Findings that nobody accepted.
+    open_findings: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Work {
+    Planned(Plan),
+    Done(Report),
+}
+
+impl Arguments {
+    pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let (project, clinic) = context.clinic(self.clinic.as_ref())?;
+        if clinic.files.is_empty() {
+            return Err(Failure::usage(t!("files.no_section", clinic = clinic.name))
+                .hint(t!("files.no_section_hint"))
+                .into());
+        }
+        let access = if self.dry_run { Access::ReadOnly } else { Access::Write };
+        let (work, open) = {
+            let staging = Staging::open(&project, &clinic, access, &context.limits())?;
+            let work = self.work(context, (&project, &clinic), &staging)?;
+            let open = open_findings(&project, &clinic, work.findings())?;
+            (work, open)
+        };
+        // The staging file is closed: the push opens it anew.
+        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings: open };
+        if let Work::Done(report) = &answer.work {
+            for snapshot in &report.snapshots {
+                let wanted = Wanted {
+                    command: "files".to_owned(),
+                    last: Stage::Verify,
+                    until: Stage::Verify,
+                    snapshot: Some(snapshot.clone()),
+                    // Whoever was asked was asked before anything was uploaded.
+                    confirm: Some(clinic.name.to_string()),
+                    ..Wanted::stage(Stage::Push)
+                };
+                let outcome = pipeline::run(context, &project, &clinic, &wanted)?;
+                let failed = outcome.failure.is_some();
+                answer.rows_pushed.push(outcome);
+                if failed {
+                    break;
+                }
+            }
+        }
+        output::show(context.format(), &answer, |answer| answer.page(&clinic.name))?;
+        match answer.rows_pushed.into_iter().find_map(|outcome| outcome.failure) {
+            Some(failure) => Err(failure),
+            None if answer.open_findings > 0 => {
+                Err(Failure::findings(t!("files.findings", count = answer.open_findings))
+                    .hint(format!("trasvase issues {}", clinic.name))
+                    .into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn work(
+        &self,
+        context: &Context,
+        (project, clinic): (&Project, &Clinic),
+        staging: &Staging,
+    ) -> Result<Work> {
+        let main = Snapshot::find(&project.snapshots_dir(&clinic.name), None)?;
+        let target = context.global.target.as_deref();
+        let (level, place) = (context.global.log_level, (project, &clinic.name));
+        let progress = Progress::new(level);
+        let open = || Connection::open(project, clinic, target, Purpose::Read, Stage::Files, &progress);
+        let connection = context.patiently(open)?;
+        let (general, worm) = files::shelves(clinic, staging)?;
+        let bucket = |wanted: bool, name| {
+            wanted.then(|| aws::bucket(context, project, connection.runtime(), name)).transpose()
+        };
+        let buckets = Buckets { general: bucket(general, GENERAL)?, worm: bucket(worm, WORM)? };
+        let options = files::Options {
+            project,
+            clinic,
+            staging,
+            main: &main,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            buckets: &buckets,
+        };
+        if self.dry_run {
+            return connection.block_on(files::plan(&options, &progress)).map(Work::Planned);
+        }
+        let names: Vec<&str> =
+            [&buckets.general, &buckets.worm].into_iter().flatten().map(|bucket| bucket.name()).collect();
+        let named = Some(names.join(", "));
+        let report = journal::of_stage(place, level, ("files", Stage::Files), named, |observer| {
+            let plan = connection.block_on(files::plan(&options, observer))?;
+            self.confirmed(&plan, &connection, clinic)?;
+            let report = connection.block_on(files::run(&options, plan, observer))?;
+            Ok((report.plan.rows.values().sum(), counts(&report), report))
+        })?;
+        Ok(Work::Done(report))
+    }
+
+    /// Asks before anything goes up that production's rows will tell of.
+    fn confirmed(&self, plan: &Plan, connection: &Connection, clinic: &Clinic) -> Result<()> {
+        if !connection.target.production {
+            return Ok(());
+        }
+        output::status(&planned(plan).text());
+        let question = t!(
+            "files.question",
+            objects = output::count(plan.shelves.iter().map(|shelf| shelf.new_objects).sum()),
+            rows = output::count(plan.rows.values().sum()),
+            target = connection.target.name
+        );
+        output::confirm_named(&question, clinic.name.as_str(), self.confirm.as_deref())
+    }
+}
+
+/// How many findings nobody accepted.
+fn open_findings(project: &Project, clinic: &Clinic, findings: &[Finding]) -> Result<u64> {
+    let decisions = Decisions::read(project, clinic)?;
+    let accepted = |one: &&Finding| decisions.accept(&one.id, one.count);
+    Ok(findings.iter().filter(|one| !accepted(one)).map(|one| one.count).sum())
+}
+
+/// Counts only.
+fn counts(report: &Report) -> serde_json::Value {
+    serde_json::json!({
+        "rows": report.plan.rows.values().sum::<u64>(),
+        "objects": report.plan.shelves.iter().map(|shelf| shelf.objects).sum::<u64>(),
+        "bytes": report.plan.shelves.iter().map(|shelf| shelf.bytes).sum::<u64>(),
+        "sent": report.sent_objects,
+        "findings": report.plan.findings.iter().map(|one| one.count).sum::<u64>(),
+    })
+}
+
+impl Work {
+    fn findings(&self) -> &[Finding] {
+        match self {
+            Work::Planned(plan) => &plan.findings,
+            Work::Done(report) => &report.plan.findings,
+        }
+    }
+}
+
+impl Answer {
+    fn page(&self, clinic: &ClinicName) -> Page {
+        let page = match &self.work {
+            Work::Planned(plan) => planned(plan).line(t!("files.nothing_yet")),
+            Work::Done(report) => {
+                let (objects, size) = (output::count(report.sent_objects), output::size(report.sent_bytes));
+                let page = planned(&report.plan).line(t!("archive.sent", objects = objects, size = size));
+                match report.extended {
+                    0 => page,
+                    count => page.line(t!("archive.extended", count = output::count(count))),
+                }
+            }
+        };
+        let page = self.rows_pushed.iter().fold(page, |page, outcome| page.line("").add(outcome.page(true)));
+        match self.open_findings {
+            0 => page,
+            _ => page.line(format!("  → trasvase issues {clinic}")),
+        }
+    }
+}
+
+fn planned(plan: &Plan) -> Page {
+    let mut table = Table::new([
+        t!("files.bucket"),
+        t!("archive.objects"),
+        t!("archive.size"),
+        t!("files.new_objects"),
+        t!("files.new_size"),
+    ])
+    .right(&[1, 2, 3, 4]);
+    for one in &plan.shelves {
+        let what = match one.shelf {
+            Shelf::General => t!("files.general"),
+            Shelf::Worm => t!("files.consents"),
+        };
+        table.row([
+            format!("{} ({what})", one.bucket),
+            output::count(one.objects),
+            output::size(one.bytes),
+            output::count(one.new_objects),
+            output::size(one.new_bytes),
+        ]);
+    }
+    let page = if plan.shelves.is_empty() { Page::new() } else { Page::new().table(table) };
+    let page = plan.rows.iter().fold(page, |page, (table, rows)| {
+        page.line(t!("files.rows", table = table, count = output::count(*rows)))
+    });
+    if plan.findings.is_empty() {
+        return page;
+    }
+    let mut table = Table::new([t!("cli.finding"), t!("cli.check.subject"), t!("cli.count")]).right(&[2]);
+    for one in &plan.findings {
+        table.row([one.rule.to_owned(), one.subject.clone(), output::count(one.count)]);
+    }
+    plan.findings.iter().fold(page.line("").table(table), |page, one| {
+        let place = |place: &files::Place| match (&place.record, place.path.is_empty()) {
+            (Some(record), true) => record.clone(),
+            (Some(record), false) => format!("{} ({record})", place.path),
+            (None, _) => place.path.clone(),
+        };
+        let mut named: Vec<String> = one.places.iter().take(SHOWN).map(place).collect();
+        if one.places.len() > SHOWN {
+            named.push("…".to_owned());
+        }
+        page.line(format!("{}: {}", explained(one.rule), named.join(", ")))
+    })
+}
+
+/// What a rule means, in words.
+fn explained(rule: &str) -> std::borrow::Cow<'static, str> {
+    match rule {
+        "file_missing" => t!("files.missing"),
+        "file_empty" => t!("files.empty"),
+        "file_unreadable" => t!("files.unreadable"),
+        "file_outside" => t!("files.outside"),
+        "file_unreferenced" => t!("files.unreferenced"),
+        "file_no_path" => t!("files.no_path"),
+        "file_no_owner" => t!("files.no_owner"),
+        "file_owner_not_pushed" => t!("files.owner_not_pushed"),
+        _ => t!("files.consent_unclear"),
+    }
+}

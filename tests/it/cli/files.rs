@@ -1,0 +1,289 @@
+//! Documents and photos: objects in buckets, rows that tell of them, and what speaks against a file.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::archive::proxy::{Proxy, Rule, What};
+use super::archive::{bucket, moto, way};
+use super::clinic::Mini;
+use super::safety::says;
+use crate::support;
+
+const DOCUMENT: &str = "create table document (id text primary key, person_id text not null references person, bucket text, \
+     object_key text not null, content_type text, size bigint, sha256 text not null, original_name text, kind text)";
+const LISTED: &str = "[sources.papers]\nfiles = [\"sources/papers.csv\"]\nunused = \"lists files\"\n\n\
+     [[files]]\nfolder = \"sources/docs\"\nlist = \"raw.papers\"\npath = \"file\"\nowner = \"person\"\nname = \"title\"\n\
+     kind = \"kind\"\nconsent = \"signed\"\nof = \"person\"\n\n[archive]\nmode = \"governance\"\nyears = 5\n";
+const PAPERS: &str = "file;person;title;kind;signed\n1/scan.pdf;1;Scan of Ana.pdf;scan;no\n1\\photo.jpg;1;;photo;\n\
+     2/consent.pdf;2;Consent of Luis;consent;sí\n2/copy.pdf;2;Copy;scan;0\n";
+const PDF: &[u8] = b"%PDF-1.7\nAna's scan";
+const CONSENT: &[u8] = b"%PDF-1.7\nLuis agrees";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\nphoto";
+
+/// A clinic that ran, its files, two buckets and a proxy on the way to them.
+struct Desk {
+    mini: Mini,
+    general: String,
+    worm: String,
+    proxy: Proxy,
+}
+
+impl Desk {
+    fn new(table: &str, settings: &str, papers: &str) -> Self {
+        let desk = Self {
+            mini: Mini::new(),
+            general: bucket(false),
+            worm: bucket(true),
+            proxy: Proxy::start(moto::port()),
+        };
+        desk.mini.execute(table);
+        let path = "clinics/mini/clinic.toml";
+        let text = std::fs::read_to_string(desk.mini.path().join(path)).unwrap();
+        desk.mini.write(path, &format!("{text}\n{settings}"));
+        desk.mini.write("clinics/mini/sources/papers.csv", papers);
+        for (name, bytes) in
+            [("1/scan.pdf", PDF), ("1/photo.jpg", PNG), ("2/consent.pdf", CONSENT), ("2/copy.pdf", PDF)]
+        {
+            desk.put(name, bytes);
+        }
+        says(&desk.run("run mini"), 0, &[]);
+        desk
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        let path = self.mini.path().join("clinics/mini/sources/docs").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[track_caller]
+    fn run(&self, line: &str) -> Output {
+        let mut command = self.mini.command(&line.split(' ').collect::<Vec<_>>());
+        let endpoint = format!("http://127.0.0.1:{}", self.proxy.port);
+        command.envs(way(&endpoint, &self.worm)).env("S3_GENERAL_BUCKET", &self.general);
+        command.output().unwrap()
+    }
+
+    #[track_caller]
+    fn json(&self, line: &str, code: i32) -> Value {
+        let output = self.run(&format!("{line} --format json"));
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    }
+
+    fn rows(&self, sql: &str) -> Vec<String> {
+        support::runtime().block_on(async {
+            let session = self.mini.database.client().await;
+            session.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+        })
+    }
+
+    /// Keys of a bucket, with their sizes.
+    fn keys(&self, bucket: &str) -> BTreeMap<String, i64> {
+        let found =
+            support::runtime().block_on(moto::client().list_objects_v2().bucket(bucket).send()).unwrap();
+        let key = |one: &aws_sdk_s3::types::Object| (one.key().unwrap().to_owned(), one.size().unwrap());
+        found.contents().iter().map(key).collect()
+    }
+
+    fn batches(&self) -> Vec<String> {
+        self.rows("select origin || ' ' || status from trasvase.batch order by number")
+    }
+}
+
+/// Rule and paths of what was found.
+fn found(answer: &Value) -> Vec<String> {
+    let paths = |one: &Value| {
+        let places = one["places"].as_array().unwrap().iter();
+        places.map(|place| place["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let one = |one: &Value| format!("{} {}", one["rule"].as_str().unwrap(), paths(one));
+    answer["findings"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    says(&desk.run("files mini --dry-run"), 0, &["nothing was uploaded", "4 rows of document"]);
+    assert!(desk.keys(&desk.general).is_empty() && desk.rows("select id from document").is_empty());
+    let done = desk.run("files mini");
+    says(&done, 0, &["sent: 3 objects"]);
+
+    let rows = desk.rows(
+        "select concat_ws('|', p.name, d.original_name, d.content_type, d.size::text, d.kind, \
+         d.bucket = (select max(bucket) from document where kind = 'consent')) \
+         from document d join person p on p.id = d.person_id order by p.name, d.original_name",
+    );
+    assert_eq!(
+        rows,
+        [
+            "Ana|Scan of Ana.pdf|application/pdf|19|scan|f",
+            "Ana|photo.jpg|image/png|13|photo|f",
+            "Luis|Consent of Luis|application/pdf|20|consent|t",
+            "Luis|Copy|application/pdf|19|scan|f",
+        ]
+    );
+    // The same bytes are one object of two rows; no name of anybody is in a key.
+    let keys = desk.keys(&desk.general);
+    let worm = desk.keys(&desk.worm);
+    assert_eq!((keys.len(), worm.len()), (2, 1), "{keys:?}");
+    let named = desk.rows("select distinct object_key from document order by 1");
+    let mut all: Vec<String> = keys.into_keys().chain(worm.clone().into_keys()).collect();
+    all.sort();
+    assert_eq!(all, named);
+    assert!(
+        all.iter().all(|key| key.starts_with("mini/person/") && key.len() == 12 + 26 + 1 + 64),
+        "{all:?}"
+    );
+    let head = moto::client().head_object().bucket(&desk.worm).key(worm.keys().next().unwrap());
+    let head = support::runtime().block_on(head.send()).unwrap();
+    assert_eq!(head.content_type(), Some("application/pdf"));
+    let until = head.object_lock_retain_until_date().unwrap().secs();
+    assert!(until > chrono::Utc::now().timestamp() + 5 * 365 * 86_400 - 86_400);
+
+    // Verified, by itself and with the rest; again nothing is sent and nothing written.
+    says(&desk.run("verify mini"), 0, &[]);
+    desk.proxy.rules(&[]);
+    let again = desk.json("files mini", 0);
+    assert_eq!((&again["sent_objects"], desk.proxy.seen("PUT", "/").len()), (&0.into(), 0));
+    assert_eq!(again["rows_pushed"][0]["stages"][0]["report"]["batch"], Value::Null);
+    says(&desk.run("run mini"), 0, &[]);
+    assert_eq!(desk.batches(), ["models completed", "files completed"]);
+
+    // A file that changed is another object, and its row is another.
+    desk.put("1/scan.pdf", b"%PDF-1.7\nAna's other scan");
+    let changed = desk.json("files mini", 0);
+    assert_eq!(changed["sent_objects"], 1);
+    assert_eq!(desk.rows("select size::text from document where original_name like 'Scan%'"), ["25"]);
+    assert_eq!(desk.keys(&desk.general).len(), 3);
+    says(&desk.run("rollback mini last --confirm mini"), 0, &[]);
+    assert_eq!(desk.rows("select size::text from document where original_name like 'Scan%'"), ["19"]);
+
+    // What its rows stand on stays where it is, unless they go too; objects stay.
+    let first = &desk.rows("select id from trasvase.batch order by number limit 1")[0];
+    says(&desk.run(&format!("rollback mini {first} --confirm mini")), 1, &["--cascade"]);
+    says(&desk.run("rollback mini last --confirm mini"), 0, &[]);
+    assert!(desk.rows("select id from document").is_empty());
+    assert_eq!(desk.keys(&desk.general).len(), 3);
+    says(&desk.run("verify mini"), 0, &[]);
+    says(&desk.run("redo mini last"), 0, &[]);
+    assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
+
+    let logs = desk.mini.path().join("staging/mini/logs");
+    for file in std::fs::read_dir(logs).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("Ana") && !text.contains("scan.pdf") && !text.contains("Luis"), "{text}");
+    }
+}
+
+#[test]
+fn what_speaks_against_a_file_is_a_finding_and_the_rest_goes_up() {
+    let papers = format!(
+        "{PAPERS}1/gone.pdf;1;;;\n1/empty.pdf;1;;;\n../clinic.toml;1;;;\n1/out.pdf;1;;;\n1/folder;1;;;\n3/nobody.pdf;99;;;\n;1;;;\n2/maybe.pdf;2;;;perhaps\n"
+    );
+    let desk = Desk::new(DOCUMENT, LISTED, &papers);
+    for (name, bytes) in
+        [("1/empty.pdf", &b""[..]), ("3/nobody.pdf", PDF), ("2/maybe.pdf", PDF), ("4/left.pdf", PDF)]
+    {
+        desk.put(name, bytes);
+    }
+    let docs = desk.mini.path().join("clinics/mini/sources/docs");
+    std::fs::create_dir(docs.join("1/folder")).unwrap();
+    symlink("../../../clinic.toml", docs.join("1/out.pdf")).unwrap();
+    symlink("/etc", docs.join("etc")).unwrap();
+    let planned = desk.json("files mini --dry-run", 3);
+    let expected = [
+        "file_missing 1/gone.pdf",
+        "file_empty 1/empty.pdf",
+        "file_unreadable 1/folder",
+        "file_outside ../clinic.toml 1/out.pdf etc",
+        "file_unreferenced 4/left.pdf",
+        "file_no_path ",
+        "file_no_owner 3/nobody.pdf",
+        "file_consent_unclear 2/maybe.pdf",
+    ];
+    assert_eq!(found(&planned), expected);
+    assert_eq!(planned["findings"][0]["places"][0]["record"], "papers:1:5");
+    let done = desk.run("files mini");
+    says(&done, 3, &["lead out of the folder", "etc", "trasvase issues mini"]);
+    assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
+    says(&desk.run("files mini --dry-run --lang es"), 3, &["salen de la carpeta"]);
+    // What people accepted stops nobody.
+    let issues = desk.json("issues mini", 0);
+    let ids = issues["issues"].as_array().unwrap().iter().filter(|one| one["stage"] == "files");
+    let ids: Vec<String> = ids.map(|one| format!("--accept {}", one["id"].as_str().unwrap())).collect();
+    assert_eq!(ids.len(), 8);
+    says(&desk.run(&format!("issues mini {} --reason known", ids.join(" "))), 0, &[]);
+    says(&desk.run("files mini"), 0, &[]);
+}
+
+#[test]
+fn an_upload_that_was_cut_is_gone_on_with() {
+    let desk = Desk::new(DOCUMENT, LISTED, &format!("{PAPERS}1/film.mp4;1;;film;\n"));
+    let mut film = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2".to_vec();
+    film.resize(36 << 20, 7);
+    desk.put("1/film.mp4", &film);
+    desk.proxy.rules(&[Rule { method: "PUT", path: "partNumber=3", what: What::Cut { parts: 2 }, times: 1 }]);
+    let cut = desk.run("files mini --max-retries 0");
+    assert_eq!(cut.status.code(), Some(1), "{cut:?}");
+    assert!(desk.rows("select id from document").is_empty());
+    let before = desk.keys(&desk.general).len() + desk.keys(&desk.worm).len();
+    desk.proxy.rules(&[]);
+    let done = desk.json("files mini", 0);
+    assert_eq!(done["sent_objects"], 4 - before);
+    let parts = desk.proxy.seen("PUT", "partNumber=").len();
+    assert!((1..=3).contains(&parts), "{parts} parts of five were sent again");
+    assert_eq!(desk.rows("select content_type from document where kind = 'film'"), ["video/mp4"]);
+    assert_eq!(desk.rows("select count(*)::text from document"), ["5"]);
+}
+
+#[test]
+fn a_folder_is_a_list_too_and_the_target_may_number_the_rows() {
+    let table = "create table paper (number bigint generated by default as identity primary key, person_id text not null references person, \
+                 place text not null, hash text not null, shape text not null)";
+    let settings = "[[files]]\nfolder = \"sources/docs\"\nonly = \"*.pdf\"\nof = \"person\"\ntable = \"paper\"\nvalues = { shape = \"paper\" }\n\
+         columns = { object_key = \"place\", sha256 = \"hash\", bucket = \"\", content_type = \"\", size = \"\", original_name = \"\" }\n\n\
+         [tables.paper]\nkeys = \"new\"\n";
+    let desk = Desk::new(table, settings, "");
+    desk.put("9/nobody.pdf", PDF);
+    desk.put("loose.pdf", PDF);
+    let done = desk.json("files mini", 3);
+    assert_eq!(found(&done), ["file_no_owner 9/nobody.pdf loose.pdf"]);
+    let rows = "select concat_ws(' ', number, p.name, shape) from paper join person p on p.id = person_id order by 1";
+    assert_eq!(desk.rows(rows), ["1 Ana paper", "2 Luis paper", "3 Luis paper"]);
+    assert_eq!(desk.keys(&desk.general).len(), 2);
+    assert_eq!(desk.json("files mini", 3)["rows_pushed"][0]["stages"][0]["report"]["batch"], Value::Null);
+    assert_eq!(desk.rows(rows).len(), 3);
+}
+
+#[test]
+fn what_cannot_come_to_anything_is_said_before_anything_is_sent() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    let path = "clinics/mini/clinic.toml";
+    for (from, to, sentence) in [
+        ("path = \"file\"", "path = \"fiel\"", "raw.papers has no column fiel: did you mean file?"),
+        ("list = \"raw.papers\"", "list = \"raw.paperz\"", "no such table"),
+        ("of = \"person\"", "of = \"persona\"", "no column persona_id for the file's owner"),
+        ("folder = \"sources/docs\"", "folder = \"sources/dcos\"", "is not there"),
+        ("[archive]\nmode = \"governance\"\nyears = 5\n", "", "does not say how long they are kept"),
+        (
+            "of = \"person\"",
+            "of = \"person\"\ncolumns = { size = \"bytes\" }",
+            "no column bytes for the file's size",
+        ),
+    ] {
+        desk.mini.edit(path, from, to);
+        says(&desk.run("files mini"), 2, &[sentence]);
+        let text = std::fs::read_to_string(desk.mini.path().join(path)).unwrap();
+        match to.is_empty() {
+            true => desk.mini.write(path, &format!("{text}{from}")),
+            false => desk.mini.edit(path, to, from),
+        }
+    }
+    assert!(desk.keys(&desk.general).is_empty());
+    desk.mini.execute("drop table document");
+    says(&desk.run("files mini"), 2, &["the target has no such table"]);
+}
