@@ -61,7 +61,7 @@ pub async fn keys_of_others(
     // Only what wrote the table: where nobody else did, nothing is asked of any row.
     let sql = format!(
         "select (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed' \
-         and {ORIGIN} <> $2 and counts -> $3 is not null), \
+         and {ORIGIN} <> $2 and counts -> $3::text is not null), \
          (select array_agg(number) from trasvase.batch where clinic = $1 and status = 'completed' and {ORIGIN} = $2), \
          (select code from trasvase.name where name = $3)"
     );

@@ -70,7 +70,7 @@ impl Writings {
         let shape = ledger::version(client).await? >= SINCE;
         let sent = if shape { "(shape -> $2::text -> 'sent')::text" } else { "left($2::text, 0)" };
         let sql = format!(
-            "select number, {sent}, {ORIGIN} = $3, counts -> $2 is not null from trasvase.batch \
+            "select number, {sent}, {ORIGIN} = $3, counts -> $2::text is not null from trasvase.batch \
              where clinic = $1 and status = 'completed' order by number"
         );
         let rows = client.query(&sql, &[&clinic, &name, &origin.as_str()]).await;

@@ -165,6 +165,6 @@ fn prepare(options: &Options<'_>) -> Result<Prepared> {
     };
     let built = build::last_builds(options.staging)?;
     let plan = plan::plan(&graph, &macros, &engine, &built, &options.select)?;
-    let ghosts = unread::read_by_ghosts(options.project, options.clinic, &workbench)?;
+    let ghosts = unread::read_elsewhere(options.project, options.clinic, &workbench)?;
     Ok(Prepared { graph, macros, plan, map_uses, ghosts })
 }

@@ -12,7 +12,7 @@ use super::name::Name;
 use super::problem::Problem;
 use super::tree::TableUse;
 use super::workbench::Workbench;
-use crate::config::{Clinic, Orphans, Project, sql_files};
+use crate::config::{Clinic, Files, Orphans, Project, sql_files};
 use crate::error;
 use crate::model::ident::literal;
 use crate::staging::Staging;
@@ -35,13 +35,14 @@ impl Unread {
     }
 }
 
-/// What the ghosts of the target's tables are made of, where any table has some.
-pub(super) fn read_by_ghosts(
+/// What the ghosts of the target's tables are made of, where any table has some, and what lists files that go up later.
+pub(super) fn read_elsewhere(
     project: &Project,
     clinic: &Clinic,
     workbench: &Workbench,
 ) -> Result<BTreeSet<Name>> {
-    let mut names = BTreeSet::new();
+    let lists = clinic.files.iter().filter_map(Files::listed);
+    let mut names: BTreeSet<Name> = lists.map(|(schema, name)| Name::new(schema, name)).collect();
     if clinic.tables.values().any(|table| table.orphans == Orphans::Ghost) {
         for file in sql_files(project, clinic, "ghosts")? {
             // A file that is no SELECT is told by check, which runs it.
@@ -53,7 +54,7 @@ pub(super) fn read_by_ghosts(
     Ok(names)
 }
 
-/// The sources with records that neither a target reads, directly or through other models, nor the ghosts.
+/// The sources with records that neither a target reads, directly or through other models, nor the ghosts or a list of files.
 pub(super) fn find(graph: &Graph, ghosts: &BTreeSet<Name>, options: &Options<'_>) -> Result<Vec<Unread>> {
     let (clinic, staging) = (options.clinic, options.staging);
     let read = arriving(graph, ghosts);

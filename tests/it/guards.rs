@@ -34,7 +34,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 10] =
         ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "aws", "http", "config"];
-    const STAGES: [&str; 18] = [
+    const STAGES: [&str; 19] = [
         "load",
         "transform",
         "check",
@@ -52,6 +52,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "profile",
         "commands",
         "notify",
+        "files",
         "archive",
     ];
     let mut allowed = BTreeSet::from([leak(module)]);

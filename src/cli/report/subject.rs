@@ -9,6 +9,7 @@ use crate::cli::progress::Progress;
 use crate::config::{Clinic, Project};
 use crate::desk::{Decisions, decided};
 use crate::error::Failure;
+use crate::model::manifest::Origin;
 use crate::model::proof::Proof;
 use crate::model::run::Stage;
 use crate::pg::batches::{self, Batch};
@@ -60,6 +61,9 @@ impl Subject {
         let folder = project.snapshots_dir(&clinic.name);
         let (snapshot, batch) = match &named.batch {
             Some(wanted) => {
+                // What later stages wrote is reported and signed with nobody's records: `last` is the models' last one.
+                let of_models = |batch: &&Batch| wanted != "last" || batch.origin == Origin::Models.as_str();
+                let batches: Vec<Batch> = batches.iter().filter(of_models).cloned().collect();
                 let batch = batches::named(&batches, &clinic.name, wanted)?;
                 (Snapshot::find(&folder, Some(&batch.snapshot))?, Some(batch.clone()))
             }

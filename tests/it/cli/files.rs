@@ -14,7 +14,7 @@ use crate::support;
 
 const DOCUMENT: &str = "create table document (id text primary key, person_id text not null references person, bucket text, \
      object_key text not null, content_type text, size bigint, sha256 text not null, original_name text, kind text)";
-const LISTED: &str = "[sources.papers]\nfiles = [\"sources/papers.csv\"]\nunused = \"lists files\"\n\n\
+const LISTED: &str = "[sources.papers]\nfiles = [\"sources/papers.csv\"]\n\n\
      [[files]]\nfolder = \"sources/docs\"\nlist = \"raw.papers\"\npath = \"file\"\nowner = \"person\"\nname = \"title\"\n\
      kind = \"kind\"\nconsent = \"signed\"\nof = \"person\"\n\n[archive]\nmode = \"governance\"\nyears = 5\n";
 const PAPERS: &str = "file;person;title;kind;signed\n1/scan.pdf;1;Scan of Ana.pdf;scan;no\n1\\photo.jpg;1;;photo;\n\
