@@ -142,7 +142,8 @@ impl Bucket {
         let end = self.client.complete_multipart_upload().bucket(self.name()).key(file.key);
         let ended = end.upload_id(&upload).multipart_upload(whole).send().await;
         let version = match ended {
-            Ok(ended) => ended.version_id().map(str::to_owned),
+            // Some servers call what has no versions so, and do not know it by that name.
+            Ok(ended) => ended.version_id().filter(|version| *version != "null").map(str::to_owned),
             // The answer to an attempt before this one was lost.
             Err(error) if is_code(&error, &["NoSuchUpload"]) => None,
             Err(error) => return Err(self.refused(&error, "s3:PutObject")).context(file.key.to_owned()),

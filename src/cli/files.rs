@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::files::{self, Buckets, Finding, Plan, Report, Shelf};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::pg::Purpose;
+use crate::pg::{Purpose, Target};
 use crate::snapshot::Snapshot;
 use crate::staging::{Access, Staging};
 
@@ -69,32 +69,22 @@ impl Arguments {
                 .into());
         }
         let access = if self.dry_run { Access::ReadOnly } else { Access::Write };
-        let (work, open) = {
+        let work = {
             let staging = Staging::open(&project, &clinic, access, &context.limits())?;
-            let work = self.work(context, (&project, &clinic), &staging)?;
-            let open = open_findings(&project, &clinic, work.findings())?;
-            (work, open)
+            self.work(context, (&project, &clinic), &staging)?
         };
-        // The staging file is closed: the push opens it anew.
-        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings: open };
+        let open_findings = open_findings(&project, &clinic, work.findings())?;
+        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings };
         if let Work::Done(report) = &answer.work {
+            // The staging file is closed: each push opens it anew.
             for snapshot in &report.snapshots {
-                let wanted = Wanted {
-                    command: "files".to_owned(),
-                    last: Stage::Verify,
-                    until: Stage::Verify,
-                    snapshot: Some(snapshot.clone()),
-                    // Whoever was asked was asked before anything was uploaded.
-                    confirm: Some(clinic.name.to_string()),
-                    ..Wanted::stage(Stage::Push)
-                };
-                let outcome = pipeline::run(context, &project, &clinic, &wanted)?;
-                let failed = outcome.failure.is_some();
+                let outcome = pipeline::run(context, &project, &clinic, &pushing(&clinic, snapshot))?;
                 answer.rows_pushed.push(outcome);
-                if failed {
+                if answer.failed() {
                     break;
                 }
             }
+            answer.note(context, &project, &clinic, report)?;
         }
         output::show(context.format(), &answer, |answer| answer.page(&clinic.name))?;
         match answer.rows_pushed.into_iter().find_map(|outcome| outcome.failure) {
@@ -165,6 +155,19 @@ impl Arguments {
     }
 }
 
+/// The push of a snapshot of rows, and its verification.
+fn pushing(clinic: &Clinic, snapshot: &str) -> Wanted {
+    Wanted {
+        command: "files".to_owned(),
+        last: Stage::Verify,
+        until: Stage::Verify,
+        snapshot: Some(snapshot.to_owned()),
+        // Whoever was to be asked was asked before anything was uploaded.
+        confirm: Some(clinic.name.to_string()),
+        ..Wanted::stage(Stage::Push)
+    }
+}
+
 /// How many findings nobody accepted.
 fn open_findings(project: &Project, clinic: &Clinic, findings: &[Finding]) -> Result<u64> {
     let decisions = Decisions::read(project, clinic)?;
@@ -193,6 +196,28 @@ impl Work {
 }
 
 impl Answer {
+    fn failed(&self) -> bool {
+        self.rows_pushed.iter().any(|outcome| outcome.failure.is_some())
+    }
+
+    /// Writes down how it ended, for `status`.
+    fn note(&self, context: &Context, project: &Project, clinic: &Clinic, report: &Report) -> Result<()> {
+        let staging = Staging::open(project, clinic, Access::Write, &context.limits())?;
+        let rows = staging.stages()?;
+        let row = |stage| rows.iter().find(|row| row.stage == stage);
+        let exported = row(Stage::Export).and_then(|row| row.output.clone());
+        let before = row(Stage::Files).and_then(|row| row.counts["batches"].as_array().cloned());
+        let new = self.rows_pushed.iter().filter_map(|outcome| outcome.batch()).map(serde_json::Value::from);
+        let batches: Vec<serde_json::Value> = before.into_iter().flatten().chain(new).collect();
+        let mut counts = counts(report);
+        let target = Target::chosen(project, context.global.target.as_deref())?;
+        (counts["batches"], counts["target"]) = (batches.into(), target.as_str().into());
+        let run = self.rows_pushed.last().map_or("", |outcome| outcome.run.as_str());
+        staging.begin_stage(Stage::Files, run, exported.as_deref(), Some(&target))?;
+        let clean = !self.failed() && self.open_findings == 0;
+        staging.finish_stage(Stage::Files, clean, &report.snapshots.join(" "), &counts)
+    }
+
     fn page(&self, clinic: &ClinicName) -> Page {
         let page = match &self.work {
             Work::Planned(plan) => planned(plan).line(t!("files.nothing_yet")),

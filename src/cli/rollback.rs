@@ -146,7 +146,8 @@ fn forget(project: &Project, clinic: &Clinic, context: &Context, report: &Report
     }
 }
 
-/// Takes stages back in the books of the staging file, if the last push there is one that was taken back.
+/// Takes stages back in the books of the staging file, if the last push there is one that was taken back; so with commands
+/// whose rows were.
 pub(super) fn forget_stages(staging: &Staging, report: &Report, stages: &[Stage]) -> Result<()> {
     let rows = staging.stages()?;
     let pushed = rows.iter().find(|row| row.stage == Stage::Push);
@@ -154,6 +155,15 @@ pub(super) fn forget_stages(staging: &Staging, report: &Report, stages: &[Stage]
     if batch.is_some_and(|batch| report.rolled_back.iter().any(|one| one == batch)) {
         for stage in stages {
             staging.restore_stage(*stage, None)?;
+        }
+    }
+    for row in rows.iter().filter(|row| Stage::BESIDE.contains(&row.stage)) {
+        let batches = row.counts["batches"].as_array().into_iter().flatten();
+        if batches
+            .flat_map(|batch| batch.as_str())
+            .any(|batch| report.rolled_back.iter().any(|one| one == batch))
+        {
+            staging.restore_stage(row.stage, None)?;
         }
     }
     Ok(())

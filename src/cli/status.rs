@@ -258,8 +258,9 @@ fn stages(
     if !project.duckdb_path(name).is_file() {
         let stages = judged(&[], Moved::default());
         let own = judged_own(project, &clinic, &stages, &[]);
+        let files = (!clinic.files.is_empty()).then(|| beside(Stage::Files, &[]));
         let archive = clinic.archive.is_some().then(|| archive(None, &stages));
-        return Ok(Some((stages.into_iter().chain(archive).collect(), own)));
+        return Ok(Some((stages.into_iter().chain(files).chain(archive).collect(), own)));
     }
     if let Some(process) = Lock::holder(&project.staging_dir(name)) {
         anyhow::bail!("{}", t!("cli.status.busy", process = process));
@@ -278,7 +279,28 @@ fn stages(
     let output = rows.iter().find(|row| row.stage == Stage::Export).and_then(|row| row.output.as_deref());
     let last = archives.last().map(|one| (one, Some(one.snapshot.as_str()) == output));
     let archive = shown.then(|| archive(last, &stages));
-    Ok(Some((stages.into_iter().chain(archive).collect(), own)))
+    let there = |stage| rows.iter().any(|row: &StageRow| row.stage == stage);
+    let files = (!clinic.files.is_empty() || there(Stage::Files)).then(|| beside(Stage::Files, &rows));
+    Ok(Some((stages.into_iter().chain(files).chain(archive).collect(), own)))
+}
+
+/// Where a command stands that follows a run: stale once the rows that it added to were exported anew.
+fn beside(stage: Stage, rows: &[StageRow]) -> StageStatus {
+    let row = |stage: Stage| rows.iter().find(|row| row.stage == stage);
+    let exported = row(Stage::Export).and_then(|row| row.output.as_deref());
+    let (state, own) = match row(stage) {
+        None => (State::Pending, None),
+        Some(own) if own.ended != Ended::Done => (State::Failed, Some(own)),
+        Some(own) if own.input.as_deref() != exported => (State::Stale, Some(own)),
+        Some(own) => (State::Done, Some(own)),
+    };
+    StageStatus {
+        stage,
+        state,
+        counts: own.map_or(serde_json::Value::Null, |row| row.counts.clone()),
+        ended_at: own.and_then(|row| row.ended_at.clone()),
+        run: own.and_then(|row| row.run.clone()),
+    }
 }
 
 /// Where the archive stands: done where the last one is of the snapshot that was exported last, and nothing of it is stale.
@@ -483,6 +505,7 @@ fn next(name: &ClinicName, stages: &[StageStatus], own: &[OwnStatus], target: Op
             format!("trasvase verify {name}")
         }
         None => "trasvase postgres psql".to_owned(),
+        Some(stage) if stage.stage == Stage::Files => format!("trasvase files {name}"),
         Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
         Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),
         Some(stage) if stage.stage == Stage::Archive => format!("trasvase archive {name}"),

@@ -55,7 +55,8 @@ impl Row {
     /// What the ledger knows it by: nobody reads a file's name out of it.
     pub(super) fn source_id(&self, section: &Files) -> String {
         let Listed { path, owner, .. } = &self.file;
-        hex(Sha256::digest([section.folder.as_str(), path.as_str(), owner.as_str()].join("\0")))[..32].to_owned()
+        hex(Sha256::digest([section.folder.as_str(), path.as_str(), owner.as_str()].join("\0")))[..32]
+            .to_owned()
     }
 }
 

@@ -29,6 +29,14 @@ impl Stage {
     pub const ALL: [Stage; 6] =
         [Stage::Load, Stage::Transform, Stage::Check, Stage::Export, Stage::Push, Stage::Verify];
 
+    /// Commands of their own, which come after a run.
+    pub const BESIDE: [Stage; 3] = [Stage::Files, Stage::Users, Stage::Archive];
+
+    /// The stage or command of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Stage::ALL.into_iter().chain(Stage::BESIDE).find(|stage| stage.as_str() == name)
+    }
+
     /// Whether its progress is told in bytes, not in rows.
     pub fn counts_bytes(self) -> bool {
         matches!(self, Stage::Files | Stage::Archive)

@@ -28,9 +28,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Failure;
 use crate::model::ident::TableName;
-use crate::model::manifest::{
-    GoldenEntry, Manifest, Origin, RecordsEntry, RejectsEntry, SourceFile, TableEntry,
-};
+use crate::model::manifest::{GoldenEntry, Manifest, RecordsEntry, RejectsEntry, SourceFile, TableEntry};
 use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
@@ -97,8 +95,7 @@ impl Snapshot {
         }
     }
 
-    /// Gives a finished folder its id: writes the manifest, renames the folder to its id and marks it as the latest of its
-    /// origin.
+    /// Gives a finished folder its id: writes the manifest, renames the folder to its id and, of models, marks it as the latest.
     /// Where the same content is there already, the new folder is removed; where that was damaged since, it is replaced.
     pub fn seal(partial: &Path, snapshots: &Path, mut manifest: Manifest) -> Result<Self> {
         manifest.id = manifest_id(&manifest)?;
@@ -120,16 +117,6 @@ impl Snapshot {
         }
         mark_latest(snapshots, &manifest)?;
         Self::open(&folder)
-    }
-
-    /// The latest snapshot of an origin, if there is one.
-    ///
-    /// # Errors
-    /// It is named, but is not what it was.
-    pub fn latest(snapshots: &Path, origin: Origin) -> Result<Option<Self>> {
-        let Ok(id) = fs::read_to_string(snapshots.join(latest_file(origin))) else { return Ok(None) };
-        let folder = snapshots.join(id.trim());
-        folder.join("manifest.json").is_file().then(|| Self::open(&folder)).transpose()
     }
 
     pub fn id(&self) -> &str {
@@ -218,7 +205,7 @@ pub fn adopt(partial: &Path, snapshots: &Path, id: &str) -> Result<Snapshot> {
         fs::remove_dir_all(&folder)?;
     }
     fs::rename(partial, &folder).with_context(|| t!("snapshot.cannot_write", path = folder.display()))?;
-    if !snapshots.join(latest_file(found.manifest.origin)).is_file() {
+    if !snapshots.join("latest").is_file() {
         mark_latest(snapshots, &found.manifest)?;
     }
     Snapshot::open(&folder)
@@ -230,19 +217,14 @@ pub fn manifest(text: &[u8]) -> Option<Manifest> {
     (manifest_id(&manifest).ok()? == manifest.id).then_some(manifest)
 }
 
-/// The file that names the latest snapshot of an origin.
-fn latest_file(origin: Origin) -> String {
-    match origin {
-        Origin::Models => "latest".to_owned(),
-        Origin::Files | Origin::Users => format!("latest.{}", origin.as_str()),
-    }
-}
-
+/// Of models only: whatever other stages had to push beside them, they are what `push` and `verify` are about.
 fn mark_latest(snapshots: &Path, manifest: &Manifest) -> Result<()> {
-    let name = latest_file(manifest.origin);
-    let latest = snapshots.join(format!("{name}.partial"));
+    if !manifest.origin.is_models() {
+        return Ok(());
+    }
+    let latest = snapshots.join("latest.partial");
     write_synced(&latest, manifest.id.as_bytes())?;
-    Ok(fs::rename(&latest, snapshots.join(name))?)
+    Ok(fs::rename(&latest, snapshots.join("latest"))?)
 }
 
 /// Ids of the snapshots in a folder, sorted.

@@ -139,7 +139,7 @@ impl Staging {
                 let counts =
                     counts.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
                 Ok(StageRow {
-                    stage: stage.parse()?,
+                    stage: Stage::named(&stage).map_or_else(|| stage.parse(), Ok)?,
                     ended,
                     input,
                     output,

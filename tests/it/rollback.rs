@@ -241,7 +241,7 @@ async fn a_batch_of_the_first_ledger_is_planned_without_writing_and_taken_back()
     tiny.model("person", "select * from (values ('a', 'ANA'), ('b', 'Bea'), ('c', 'Cid')) t(id, name)");
     tiny.push().await;
     tiny.sql("drop view trasvase.verdict; drop table trasvase.record, trasvase.issue, trasvase.signoff; \
-              alter table trasvase.external_id drop column record; alter table trasvase.batch drop column purged_at; \
+              alter table trasvase.external_id drop column record; alter table trasvase.batch drop column purged_at, drop column origin; \
               alter table trasvase.batch drop column shape, drop column rolled_back_at, drop column rolled_back_by, drop column rolled_back; \
               alter table trasvase.change drop column key_after, drop column after; \
               alter table trasvase.row_digest drop column columns, drop column stored_columns; \

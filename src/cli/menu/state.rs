@@ -76,7 +76,8 @@ impl State {
     pub(super) fn steps(&self) -> Vec<ShownStep> {
         let all = self.clinics[self.clinic].status.as_ref().map(ClinicStatus::rows).unwrap_or_default();
         // What is no part of a run is a command of its own.
-        all.into_iter().filter(|step| step.name != Stage::Archive.as_str()).collect()
+        let beside = |step: &ShownStep| Stage::BESIDE.iter().any(|stage| stage.as_str() == step.name);
+        all.into_iter().filter(|step| !beside(step)).collect()
     }
 
     pub(super) fn place(&self) -> Option<&Place> {

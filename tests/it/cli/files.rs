@@ -89,6 +89,13 @@ impl Desk {
         found.contents().iter().map(key).collect()
     }
 
+    fn state(&self) -> String {
+        let status = self.json("status mini", 0);
+        let stages = status[0]["stages"].as_array().unwrap();
+        let files = stages.iter().find(|one| one["stage"] == "files").unwrap();
+        files["state"].as_str().unwrap().to_owned()
+    }
+
     fn batches(&self) -> Vec<String> {
         self.rows("select origin || ' ' || status from trasvase.batch order by number")
     }
@@ -107,6 +114,7 @@ fn found(answer: &Value) -> Vec<String> {
 #[test]
 fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
     let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    assert_eq!(desk.state(), "pending");
     says(&desk.run("files mini --dry-run"), 0, &["nothing was uploaded", "4 rows of document"]);
     assert!(desk.keys(&desk.general).is_empty() && desk.rows("select id from document").is_empty());
     let done = desk.run("files mini");
@@ -152,6 +160,7 @@ fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
     assert_eq!(again["rows_pushed"][0]["stages"][0]["report"]["batch"], Value::Null);
     says(&desk.run("run mini"), 0, &[]);
     assert_eq!(desk.batches(), ["models completed", "files completed"]);
+    assert_eq!(desk.state(), "done");
 
     // A file that changed is another object, and its row is another.
     desk.put("1/scan.pdf", b"%PDF-1.7\nAna's other scan");
@@ -167,6 +176,7 @@ fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
     says(&desk.run(&format!("rollback mini {first} --confirm mini")), 1, &["--cascade"]);
     says(&desk.run("rollback mini last --confirm mini"), 0, &[]);
     assert!(desk.rows("select id from document").is_empty());
+    assert_eq!(desk.state(), "pending");
     assert_eq!(desk.keys(&desk.general).len(), 3);
     says(&desk.run("verify mini"), 0, &[]);
     says(&desk.run("redo mini last"), 0, &[]);
@@ -264,7 +274,7 @@ fn what_cannot_come_to_anything_is_said_before_anything_is_sent() {
     let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
     let path = "clinics/mini/clinic.toml";
     for (from, to, sentence) in [
-        ("path = \"file\"", "path = \"fiel\"", "raw.papers has no column fiel: did you mean file?"),
+        ("path = \"file\"", "path = \"fiel\"", "raw.papers has no column fiel: did you mean file"),
         ("list = \"raw.papers\"", "list = \"raw.paperz\"", "no such table"),
         ("of = \"person\"", "of = \"persona\"", "no column persona_id for the file's owner"),
         ("folder = \"sources/docs\"", "folder = \"sources/dcos\"", "is not there"),

@@ -147,6 +147,7 @@ async fn rows_that_are_emptied_and_loaded_anew_keep_what_was_filled_in() {
     let own = subs(&tiny, &main).await;
     tiny.run.push(&own).await;
     tiny.model("person", &PEOPLE.replace("'Ana'", "'ANA'"));
+    tiny.model("visit", &VISITS.replace("'y'", "'z'"));
     let (_, later) = tiny.export().await;
     let report = tiny.run.push(&later).await;
     assert_eq!((report.written["person"].deleted, report.written["person"].inserted), (2, 2));
