@@ -312,9 +312,10 @@ pub(super) async fn spare_others(
     let (clinic, origin) = (context.manifest().clinic.as_str(), context.manifest().origin);
     let others = origins::keys_of_others(context.client, clinic, origin, &entry.table).await?;
     let key = codec.key_sql("t");
-    Ok(others.map_or(condition.clone(), |others| {
-        format!("({condition}) and ({key}) collate \"C\" not in ({others})")
-    }))
+    Ok(match others {
+        None => condition,
+        Some(others) => format!("({condition}) and ({key}) collate \"C\" not in ({others})"),
+    })
 }
 
 /// A condition on alias `t`: rows whose parent is in the snapshot.

@@ -51,16 +51,13 @@ async fn documents(tiny: &Tiny, main: &Snapshot) -> Snapshot {
 }
 
 /// Both verify, and pushed again neither writes anything.
-#[track_caller]
-fn still(tiny: &Tiny, snapshots: &[&Snapshot]) -> impl Future<Output = ()> {
-    async move {
-        for snapshot in snapshots {
-            let verified = tiny.run.verify(snapshot).await;
-            assert!(verified.is_clean(), "{:?}: {verified:#?}", snapshot.manifest().origin);
-            assert!(verified.tables.iter().all(|table| table.equal && table.foreign == Some(0)));
-            let again = tiny.run.push(snapshot).await;
-            assert_eq!(again.batch, None, "{:?}: {:#?}", snapshot.manifest().origin, again.plan);
-        }
+async fn still(tiny: &Tiny, snapshots: &[&Snapshot]) {
+    for snapshot in snapshots {
+        let verified = tiny.run.verify(snapshot).await;
+        assert!(verified.is_clean(), "{:?}: {verified:#?}", snapshot.manifest().origin);
+        assert!(verified.tables.iter().all(|table| table.equal && table.foreign == Some(0)));
+        let again = tiny.run.push(snapshot).await;
+        assert_eq!(again.batch, None, "{:?}: {:#?}", snapshot.manifest().origin, again.plan);
     }
 }
 
