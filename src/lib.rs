@@ -16,6 +16,7 @@
 //! | [`signoff`] | a snapshot, the ledger, a verification | `signoff.json` and the ledger | what was signed is what is there |
 //! | [`files`] | documents and photos, who they belong to | buckets, rows that tell of them | the same bytes go up once |
 //! | [`archive`] | a snapshot, its sources, the staging file, reports | a bucket under Object Lock | read back and hashed before it is called archived |
+//! | [`users`] | `clean.app_user`, a service's accounts | accounts, their ids in PostgreSQL | nobody twice, and nobody unnamed who has none |
 //! | [`profile`] | `raw` | a report, drafts of models | what the sources hold before there is a model |
 //! | [`purge`] | staging, the ledger | a list of what it destroyed | nothing is kept longer than it is needed |
 //! | [`commands`] | the staging file, PostgreSQL, a program | what the clinic says | its own steps run where they belong |
@@ -58,6 +59,7 @@ pub mod sources;
 pub mod staging;
 pub mod trace;
 pub mod transform;
+pub mod users;
 pub mod verify;
 
 pub use cli::run;

@@ -85,7 +85,12 @@ impl Access {
 
     /// Where requests go, without what may be secret in an address.
     pub fn host(&self) -> String {
-        let amazon = || format!("s3.{}.amazonaws.com", self.region().unwrap_or("aws-global"));
+        self.host_of("s3", self.region().unwrap_or("aws-global"))
+    }
+
+    /// The same of another service, in a region.
+    pub(super) fn host_of(&self, service: &str, region: &str) -> String {
+        let amazon = || format!("{service}.{region}.amazonaws.com");
         self.endpoint.as_deref().map_or_else(amazon, |endpoint| authority(endpoint).to_owned())
     }
 
@@ -122,7 +127,10 @@ fn nobody() -> Failure {
 }
 
 /// Patients' data goes over TLS, or stays on this machine.
-fn private_way(endpoint: &str) -> Result<()> {
+///
+/// # Errors
+/// An address without TLS on the network, or none.
+pub fn private_way(endpoint: &str) -> Result<()> {
     let host = host(authority(endpoint));
     let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     match endpoint.split_once("://") {

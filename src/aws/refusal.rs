@@ -16,7 +16,7 @@ pub(super) struct Place {
 }
 
 /// Codes of a key that is unknown, wrong, old, or of a clock that is wrong.
-const CREDENTIALS: [&str; 7] = [
+pub(super) const CREDENTIALS: [&str; 7] = [
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
     "ExpiredToken",

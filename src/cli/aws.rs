@@ -26,16 +26,21 @@ pub(super) fn bucket(
             .hint(t!("aws.no_variable_hint", variable = name))
             .into());
     };
-    let access = runtime.block_on(droppable(Access::open(given(project)?, context.global.max_retries)))?;
+    let access =
+        runtime.block_on(droppable(Access::open(given(project, "S3")?, context.global.max_retries)))?;
     Ok(Bucket::named(&access, bucket.expose()))
 }
 
-fn given(project: &Project) -> Result<Given> {
-    let of = |name| anyhow::Ok(variable(project, name)?.map(|value| value.expose().to_owned()));
+/// What the project says of AWS, and where a service of it is.
+///
+/// # Errors
+/// `.env` cannot be read.
+pub(super) fn given(project: &Project, service: &str) -> Result<Given> {
+    let of = |name: &str| anyhow::Ok(variable(project, name)?.map(|value| value.expose().to_owned()));
     Ok(Given {
         profile: of("AWS_PROFILE")?,
         region: of("AWS_REGION")?,
-        endpoint: of("AWS_ENDPOINT_URL_S3")?.or(of("AWS_ENDPOINT_URL")?),
+        endpoint: of(&format!("AWS_ENDPOINT_URL_{service}"))?.or(of("AWS_ENDPOINT_URL")?),
         key_id: of("AWS_ACCESS_KEY_ID")?,
         secret: of("AWS_SECRET_ACCESS_KEY")?,
         token: of("AWS_SESSION_TOKEN")?,

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 22] = [
+const OF_A_CLINIC: [&str; 23] = [
     "load",
     "transform",
     "check",
@@ -24,15 +24,17 @@ const OF_A_CLINIC: [&str; 22] = [
     "rollback",
     "redo",
     "rehearse",
+    "users",
     "trace",
     "archive",
     "files",
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 12] = [
+const OF_A_TARGET: [&str; 13] = [
     "check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "rehearse", "purge",
     "files",
+    "users",
 ];
 
 /// The failure with each command in its hints made whole.

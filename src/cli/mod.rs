@@ -52,6 +52,7 @@ mod trace;
 mod transform;
 mod unmerge;
 mod usage;
+mod users;
 mod verify;
 
 use std::ffi::OsString;
@@ -92,6 +93,7 @@ enum Command {
     Signoff(signoff::Arguments),
     Files(files::Arguments),
     Archive(archive::Arguments),
+    Users(users::Arguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Log(log::Arguments),
@@ -176,6 +178,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Signoff(arguments)) => arguments.run(&context),
         Some(Command::Files(arguments)) => arguments.run(&context),
         Some(Command::Archive(arguments)) => arguments.run(&context),
+        Some(Command::Users(arguments)) => arguments.run(&context),
         Some(Command::Run(arguments)) => arguments.run(&context),
         Some(Command::Status(arguments)) => arguments.run(&context),
         Some(Command::Log(arguments)) => arguments.run(&context),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::own_step::{OwnStep, unique};
 use super::sql_file::mentions;
-use super::{Archive, Dedupe, Embed, Files, Notify, Project, map_files, mistake, near, shown};
+use super::{Archive, Dedupe, Embed, Files, Notify, Project, Users, map_files, mistake, near, shown};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -80,6 +80,9 @@ pub struct Clinic {
     pub ledger: LedgerConfig,
     #[serde(default)]
     pub retention: Option<Retention>,
+    /// Whose accounts `users` makes, and where.
+    #[serde(default)]
+    pub users: Option<Users>,
     /// Who is told how a run ended.
     #[serde(default)]
     pub notify: Option<Notify>,
@@ -500,6 +503,9 @@ impl Clinic {
         }
         for (name, source) in &self.sources {
             source.validate(name)?;
+        }
+        if let Some(users) = &self.users {
+            users.validate()?;
         }
         if let Some(archive) = &self.archive {
             archive.validate()?;

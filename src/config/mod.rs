@@ -15,6 +15,7 @@ mod own_step;
 mod project;
 pub mod sheet;
 mod sql_file;
+mod users;
 
 pub use archive::{Archive, LockMode};
 pub use clinic::{
@@ -30,3 +31,4 @@ pub use notify::{Format, Notify, Occasion};
 pub use own_step::{Moment, OwnStep, Place, Work};
 pub use project::Project;
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};
+pub use users::{Password, Provider, Users};

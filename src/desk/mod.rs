@@ -106,7 +106,8 @@ impl Status {
 impl Issue {
     /// It stands, and is about what the snapshot was made of, not about where that was pushed.
     pub fn is_of_snapshot(&self) -> bool {
-        self.count > 0 && self.stage != Stage::Verify.as_str()
+        let later = [Stage::Verify, Stage::Files, Stage::Users].map(Stage::as_str);
+        self.count > 0 && !later.contains(&self.stage.as_str())
     }
 
     /// Table or source, with its column where there is one.

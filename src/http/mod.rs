@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_i18n::t;
 use serde::Serialize;
-use ureq::http::Response;
+use ureq::http::{Request, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
@@ -21,6 +21,8 @@ pub struct Endpoint {
     agent: Agent,
     url: String,
     bearer: Option<String>,
+    /// The header that has the key once more, for services that want it there.
+    key_header: Option<&'static str>,
 }
 
 /// Neither the address, which may be a secret, nor the key.
@@ -51,7 +53,14 @@ impl Endpoint {
             .tls_config(TlsConfig::builder().root_certs(roots(url)).build())
             .build()
             .new_agent();
-        Self { agent, url: url.to_owned(), bearer: bearer.map(str::to_owned) }
+        Self { agent, url: url.to_owned(), bearer: bearer.map(str::to_owned), key_header: None }
+    }
+
+    /// The same with the key in this header too.
+    #[must_use]
+    pub fn key_in(mut self, header: &'static str) -> Self {
+        self.key_header = Some(header);
+        self
     }
 
     /// The address without what may be secret in it.
@@ -66,11 +75,34 @@ impl Endpoint {
     /// # Errors
     /// No answer, or one that asks to come again.
     pub fn post(&self, question: &impl Serialize) -> Result<Response<Body>, Trouble> {
-        let mut request = self.agent.post(&self.url);
+        self.ask("POST", "", Some(question))
+    }
+
+    /// The same with another method, below the address.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        question: Option<&impl Serialize>,
+    ) -> Result<Response<Body>, Trouble> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         if let Some(key) = &self.bearer {
             request = request.header("authorization", format!("Bearer {key}"));
+            request =
+                self.key_header.into_iter().fold(request, |request, header| request.header(header, key));
         }
-        let response = request.send_json(question).map_err(|error| self.unsent(&error))?;
+        let answer = match question {
+            Some(question) => {
+                let json = serde_json::to_vec(question).map_err(|_| Trouble::Lasting(bad_address()))?;
+                let request = request.header("content-type", "application/json").body(json);
+                self.agent.run(request.map_err(|_| Trouble::Lasting(bad_address()))?)
+            }
+            None => self.agent.run(request.body(()).map_err(|_| Trouble::Lasting(bad_address()))?),
+        };
+        let response = answer.map_err(|error| self.unsent(&error))?;
         let status = response.status().as_u16();
         if status != 429 && status < 500 {
             return Ok(response);
@@ -91,13 +123,17 @@ impl Endpoint {
             }
             // These quote the address.
             ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::RequireHttpsOnly(_) => {
-                Trouble::Lasting(Failure::failed(t!("http.bad_address")))
+                Trouble::Lasting(bad_address())
             }
             other => {
                 Trouble::Lasting(Failure::failed(t!("http.no_answer", host = self.host(), cause = other)))
             }
         }
     }
+}
+
+fn bad_address() -> Failure {
+    Failure::failed(t!("http.bad_address"))
 }
 
 /// The machine's certificates, which an address without TLS does not need.

@@ -1,5 +1,6 @@
 //! Plain types that every ring may use: names, the target's catalog, snapshots' manifests, runs.
 
+pub mod account;
 pub mod catalog;
 pub mod document;
 pub mod exclusion;

@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 9] = [
+const MIGRATIONS: [(i32, &str, &str); 10] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i32, &str, &str); 9] = [
     (7, "left behind", include_str!("../../sql/ledger/V007__left_behind.sql")),
     (8, "archive", include_str!("../../sql/ledger/V008__archive.sql")),
     (9, "origin", include_str!("../../sql/ledger/V009__origin.sql")),
+    (10, "account", include_str!("../../sql/ledger/V010__account.sql")),
 ];
 
 /// The version of the ledger that this program makes.

@@ -19,6 +19,7 @@ mod safety;
 mod sentences;
 mod signoff;
 mod tracing;
+mod users;
 mod ways_out;
 
 use std::collections::BTreeMap;

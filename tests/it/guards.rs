@@ -54,6 +54,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "notify",
         "files",
         "archive",
+        "users",
     ];
     let mut allowed = BTreeSet::from([leak(module)]);
     allowed.extend(INNER);
