@@ -1,6 +1,7 @@
 //! The ledger's side: which batches' snapshot lies where, proven and kept until when.
 
 use anyhow::Result;
+use serde::Serialize;
 use tokio_postgres::Client;
 
 use super::Archived;
@@ -45,4 +46,42 @@ pub async fn note(client: &Client, clinic: &ClinicName, archived: &Archived) -> 
     ];
     client.execute(sql, &values).await.map_err(|error| error::postgres(&error))?;
     Ok(batches.iter().map(|row| row.get(0)).collect())
+}
+
+/// The archives of a clinic's batches that the ledger knows, and until when they are kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct Kept {
+    pub bucket: String,
+    pub archives: u64,
+    pub objects: u64,
+    /// RFC 3339; none where only a legal hold keeps them.
+    pub until: Option<String>,
+    pub legal_hold: bool,
+}
+
+/// What is archived of a clinic, by bucket.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn kept(client: &Client, clinic: &ClinicName) -> Result<Vec<Kept>> {
+    let there = "select to_regclass('trasvase.archive') is not null";
+    if !client.query_one(there, &[]).await.map_err(|error| error::postgres(&error))?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let sql = "select bucket, count(*), sum(objects)::bigint, \
+               to_char(max(retain_until) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), bool_or(legal_hold) \
+               from (select distinct on (a.bucket, a.prefix) a.* from trasvase.archive a \
+               join trasvase.batch b on b.number = a.batch where b.clinic = $1 \
+               order by a.bucket, a.prefix, a.archived_at desc) last group by bucket order by bucket";
+    let rows = client.query(sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
+    let kept = |row: &tokio_postgres::Row| {
+        Ok(Kept {
+            bucket: row.get(0),
+            archives: u64::try_from(row.get::<_, i64>(1))?,
+            objects: u64::try_from(row.get::<_, i64>(2))?,
+            until: row.get(3),
+            legal_hold: row.get(4),
+        })
+    };
+    rows.iter().map(kept).collect()
 }

@@ -188,6 +188,22 @@ impl Bucket {
         Ok(())
     }
 
+    /// Deletes one version of an object; without versions, the object. One that is gone already is no failure.
+    ///
+    /// # Errors
+    /// The server refuses it, since it is kept or we may not.
+    pub async fn remove(&self, key: &str, version: Option<&str>) -> Result<()> {
+        let asked = self.client.delete_object().bucket(self.name()).key(key);
+        match asked.set_version_id(version.map(str::to_owned)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => {
+                Err(anyhow::Error::from(self.refused(&error, "s3:DeleteObjectVersion"))
+                    .context(key.to_owned()))
+            }
+        }
+    }
+
     /// Reads an object, block by block; a connection that breaks is taken up where it broke. None where it is not there.
     ///
     /// # Errors

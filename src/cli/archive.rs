@@ -84,7 +84,7 @@ const SHOWN: usize = 12;
 
 /// What was archived, and what the target's ledger says of it.
 #[derive(Debug, Serialize)]
-struct Answer {
+pub(super) struct Answer {
     #[serde(flatten)]
     report: Report,
     /// Batches of the snapshot that the ledger now knows as archived.
@@ -103,9 +103,14 @@ struct Proven {
 }
 
 impl Arguments {
+    /// As a run takes it.
+    pub(super) fn of_a_run(clinic: &ClinicName) -> Self {
+        Self { action: None, clinic: Some(clinic.clone()), snapshot: None, dry_run: false, who: None }
+    }
+
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         match &self.action {
-            None => self.archive(context),
+            None => self.archive(&Desk::open(context, self.clinic.as_ref())?),
             Some(Action::List { clinic }) => Desk::open(context, clinic.as_ref())?.list(),
             Some(Action::Verify { clinic, snapshot }) => {
                 Desk::open(context, clinic.as_ref())?.verify(snapshot.as_deref())
@@ -117,17 +122,34 @@ impl Arguments {
         }
     }
 
-    fn archive(&self, context: &Context) -> Result<()> {
-        let desk = Desk::open(context, self.clinic.as_ref())?;
+    fn archive(&self, desk: &Desk<'_>) -> Result<()> {
+        if !self.dry_run {
+            let answer = self.store(desk)?;
+            return output::show(desk.context.format(), &answer, |answer| answer.page(&desk.clinic.name));
+        }
+        self.with(desk, |options| {
+            let work = tempfile::tempdir_in(desk.project.staging_dir(&desk.clinic.name))?;
+            let (plan, _) = archive::prepare(options, work.path())?;
+            output::show(desk.context.format(), &plan, |plan| planned(plan).line(t!("archive.nothing_yet")))
+        })
+    }
+
+    /// Stores it.
+    pub(super) fn take(&self, context: &Context) -> Result<Answer> {
+        self.store(&Desk::open(context, self.clinic.as_ref())?)
+    }
+
+    /// Does work with what is to be archived.
+    fn with<T>(&self, desk: &Desk<'_>, work: impl FnOnce(&archive::Options<'_>) -> Result<T>) -> Result<T> {
         let (project, clinic) = (&desk.project, &desk.clinic);
         let snapshot = Snapshot::find(&project.snapshots_dir(&clinic.name), self.snapshot.as_deref())?;
         let access = match self.dry_run || !project.duckdb_path(&clinic.name).is_file() {
             true => Access::ReadOnly,
             false => Access::Write,
         };
-        let staging = Staging::open(project, clinic, access, &context.limits())?;
+        let staging = Staging::open(project, clinic, access, &desk.context.limits())?;
         desk.wait(desk.bucket.keeps())?;
-        let options = archive::Options {
+        work(&archive::Options {
             project,
             clinic,
             settings: &desk.settings,
@@ -135,20 +157,18 @@ impl Arguments {
             snapshot: &snapshot,
             bucket: &desk.bucket,
             who: entity::who(project, self.who.as_deref()),
-        };
-        if self.dry_run {
-            let work = tempfile::tempdir_in(project.staging_dir(&clinic.name))?;
-            let (plan, _) = archive::prepare(&options, work.path())?;
-            return output::show(context.format(), &plan, |plan| {
-                planned(plan).line(t!("archive.nothing_yet"))
-            });
-        }
-        let report = desk.journaled("archive", |observer| {
-            let work = archive::work_folder(project, &clinic.name).join(snapshot.id());
-            private_folder(&work)?;
-            let (plan, contents) = archive::prepare(&options, &work)?;
-            let report = desk.wait(archive::run(&options, plan, &contents, &work, observer))?;
-            Ok((report.archived.objects, counts(&report), report))
+        })
+    }
+
+    fn store(&self, desk: &Desk<'_>) -> Result<Answer> {
+        let report = self.with(desk, |options| {
+            desk.journaled("archive", |observer| {
+                let work = archive::work_folder(&desk.project, &desk.clinic.name).join(options.snapshot.id());
+                private_folder(&work)?;
+                let (plan, contents) = archive::prepare(options, &work)?;
+                let report = desk.wait(archive::run(options, plan, &contents, &work, observer))?;
+                Ok((report.archived.objects, counts(&report), report))
+            })
         })?;
         let noted = desk.note(&report.archived);
         let (batches, not_noted) = match noted {
@@ -156,8 +176,7 @@ impl Arguments {
             Ok(batches) => (batches, None),
             Err(error) => (Vec::new(), Some(Failure::from_anyhow(&error).message)),
         };
-        let answer = Answer { report, batches, not_noted };
-        output::show(context.format(), &answer, |answer| answer.page(&clinic.name))
+        Ok(Answer { report, batches, not_noted })
     }
 }
 
@@ -316,7 +335,11 @@ fn counts(report: &Report) -> serde_json::Value {
 }
 
 impl Answer {
-    fn page(&self, clinic: &ClinicName) -> Page {
+    pub(super) fn counts(&self) -> serde_json::Value {
+        counts(&self.report)
+    }
+
+    pub(super) fn page(&self, clinic: &ClinicName) -> Page {
         let (report, archived) = (&self.report, &self.report.archived);
         let page = planned(&report.plan).line("").line(t!(
             "archive.sent",

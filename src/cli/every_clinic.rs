@@ -16,7 +16,7 @@ use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 
 /// How a clinic's run ended, and what it took.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Ran {
     state: State,
     exit_code: u8,

@@ -36,14 +36,14 @@ const EXAMPLES: &str = "Examples:
   trasvase files acme --target production --confirm acme";
 
 /// The variables that name the buckets.
-const GENERAL: &str = "S3_GENERAL_BUCKET";
-const WORM: &str = "S3_WORM_BUCKET";
+pub(super) const GENERAL: &str = "S3_GENERAL_BUCKET";
+pub(super) const WORM: &str = "S3_WORM_BUCKET";
 /// So many files are named for a finding.
 const SHOWN: usize = 5;
 
 /// What was planned, or done.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Serialize)]
+pub(super) struct Answer {
     #[serde(flatten)]
     work: Work,
     /// The pushes and verifications of the rows, a table each.
@@ -61,7 +61,20 @@ enum Work {
 }
 
 impl Arguments {
+    /// As a run takes it.
+    pub(super) fn of_a_run(clinic: &ClinicName, confirm: Option<String>) -> Self {
+        Self { clinic: Some(clinic.clone()), dry_run: false, confirm }
+    }
+
     pub(super) fn run(&self, context: &Context) -> Result<()> {
+        let (_, clinic) = context.clinic(self.clinic.as_ref())?;
+        let (answer, failure) = self.take(context)?;
+        output::show(context.format(), &answer, |answer| answer.page(&clinic.name))?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Does it, and tells what speaks against calling it done.
+    pub(super) fn take(&self, context: &Context) -> Result<(Answer, Option<anyhow::Error>)> {
         let (project, clinic) = context.clinic(self.clinic.as_ref())?;
         if clinic.files.is_empty() {
             return Err(Failure::usage(t!("files.no_section", clinic = clinic.name))
@@ -86,16 +99,15 @@ impl Arguments {
             }
             answer.note(context, &project, &clinic, report)?;
         }
-        output::show(context.format(), &answer, |answer| answer.page(&clinic.name))?;
-        match answer.rows_pushed.into_iter().find_map(|outcome| outcome.failure) {
-            Some(failure) => Err(failure),
+        let failure = match answer.rows_pushed.iter_mut().find_map(|outcome| outcome.failure.take()) {
+            Some(failure) => Some(failure),
             None if answer.open_findings > 0 => {
-                Err(Failure::findings(t!("files.findings", count = answer.open_findings))
-                    .hint(format!("trasvase issues {}", clinic.name))
-                    .into())
+                let failure = Failure::findings(t!("files.findings", count = answer.open_findings));
+                Some(failure.hint(format!("trasvase issues {}", clinic.name)).into())
             }
-            None => Ok(()),
-        }
+            None => None,
+        };
+        Ok((answer, failure))
     }
 
     fn work(
@@ -218,7 +230,14 @@ impl Answer {
         staging.finish_stage(Stage::Files, clean, &report.snapshots.join(" "), &counts)
     }
 
-    fn page(&self, clinic: &ClinicName) -> Page {
+    pub(super) fn counts(&self) -> serde_json::Value {
+        match &self.work {
+            Work::Planned(_) => serde_json::Value::Null,
+            Work::Done(report) => counts(report),
+        }
+    }
+
+    pub(super) fn page(&self, clinic: &ClinicName) -> Page {
         let page = match &self.work {
             Work::Planned(plan) => planned(plan).line(t!("files.nothing_yet")),
             Work::Done(report) => {

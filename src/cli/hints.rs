@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 
 /// Commands whose first argument is a clinic.
-const OF_A_CLINIC: [&str; 23] = [
+const OF_A_CLINIC: [&str; 24] = [
     "load",
     "transform",
     "check",
@@ -28,13 +28,13 @@ const OF_A_CLINIC: [&str; 23] = [
     "trace",
     "archive",
     "files",
+    "clean",
 ];
 
 /// Commands that look at the target or write it.
-const OF_A_TARGET: [&str; 13] = [
+const OF_A_TARGET: [&str; 14] = [
     "check", "export", "push", "verify", "run", "doctor", "schema", "rollback", "redo", "rehearse", "purge",
-    "files",
-    "users",
+    "files", "users", "clean",
 ];
 
 /// The failure with each command in its hints made whole.

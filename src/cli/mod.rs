@@ -4,6 +4,7 @@ mod archive;
 mod arguments;
 mod aws;
 mod check;
+mod clean;
 mod completions;
 mod context;
 mod dedupe;
@@ -106,6 +107,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     Profile(profile::Arguments),
     Sample(sample::Arguments),
+    Clean(clean::Arguments),
     Purge(purge::Arguments),
     Schema(schema::Arguments),
     Postgres(postgres::Arguments),
@@ -191,6 +193,7 @@ fn dispatch(arguments: Arguments) -> Result<()> {
         Some(Command::Evaluate(arguments)) => arguments.run(&context),
         Some(Command::Profile(arguments)) => arguments.run(&context),
         Some(Command::Sample(arguments)) => arguments.run(&context),
+        Some(Command::Clean(arguments)) => arguments.run(&context),
         Some(Command::Purge(arguments)) => arguments.run(&context),
         Some(Command::Schema(arguments)) => arguments.run(&context),
         Some(Command::Postgres(arguments)) => arguments.run(&context),

@@ -88,6 +88,7 @@ impl Arguments {
                 _ => Edited::Refuse,
             },
             cascade: self.cascade,
+            every: None,
             dry_run: false,
             expected_plan: self.plan.clone(),
             most: self.most,
@@ -135,7 +136,7 @@ impl Arguments {
 }
 
 /// The stages that brought what is gone are not done any more. The rows are back whatever comes of this.
-fn forget(project: &Project, clinic: &Clinic, context: &Context, report: &Report) {
+pub(super) fn forget(project: &Project, clinic: &Clinic, context: &Context, report: &Report) {
     if !project.duckdb_path(&clinic.name).is_file() {
         return;
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -13,7 +14,7 @@ use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::Stage;
 
-/// Take a clinic through all stages: load, transform, check, export, push, verify
+/// Take a clinic through all stages: load, transform, check, export, push, verify; then files, users and archive, where clinic.toml has them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "STAGE")]
     from: Option<Start>,
     /// End with this stage
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", value_parser = until)]
     until: Option<Stage>,
     /// Only this table and those that it refers to
     #[arg(long, value_name = "TABLE")]
@@ -79,8 +80,13 @@ impl FromStr for Start {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text.parse().map_or_else(|_| Start::Own(text.to_owned()), Start::Stage))
+        Ok(Stage::named(text).map_or_else(|| Start::Own(text.to_owned()), Start::Stage))
     }
+}
+
+/// A stage of a run, or one that comes after.
+fn until(text: &str) -> Result<Stage, Failure> {
+    Stage::named(text).map_or_else(|| text.parse(), Ok)
 }
 
 impl Arguments {
@@ -102,9 +108,17 @@ impl Arguments {
             }
             Some(Start::Own(name)) => (Stage::Load, Some(name.clone())),
         };
-        let until = self.until.unwrap_or(Stage::Verify);
+        let ends = self.until.unwrap_or(Stage::Archive);
+        if first > ends {
+            return Err(Failure::usage(t!("cli.run.backwards", from = first, until = ends)).into());
+        }
+        // Nothing comes after a run of some tables, or of none.
+        let whole = self.only.is_none() && !self.dry_run;
+        let beside = Stage::BESIDE.into_iter().filter(|stage| whole && (first..=ends).contains(stage));
+        let only_beside = first > Stage::Verify;
+        let until = ends.min(Stage::Verify);
         let last = if self.dry_run { until.min(Stage::Push) } else { until };
-        if first > last {
+        if first > last && !only_beside {
             return Err(Failure::usage(t!("cli.run.backwards", from = first, until = last)).into());
         }
         // A snapshot is pushed whole, and what goes into one is what was checked.
@@ -117,7 +131,12 @@ impl Arguments {
             first,
             last,
             until,
-            own_steps: OwnSteps::Run { with: self.with.clone(), from },
+            only_stages: only_beside.then(BTreeSet::new),
+            beside: beside.collect(),
+            own_steps: match only_beside {
+                true => OwnSteps::Picked(Vec::new()),
+                false => OwnSteps::Run { with: self.with.clone(), from },
+            },
             notify: true,
             only: self.only.clone(),
             confirm: self.confirm.clone(),

@@ -69,7 +69,7 @@ enum Way {
 }
 
 /// What every part of the command works with.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     context: &'a Context,
     project: Project,
     clinic: Clinic,
@@ -79,7 +79,7 @@ struct Desk<'a> {
 }
 
 #[derive(Serialize)]
-struct Answer {
+pub(super) struct Answer {
     #[serde(flatten)]
     report: Report,
     dry_run: bool,
@@ -88,17 +88,32 @@ struct Answer {
 }
 
 impl Arguments {
+    /// As a run takes it.
+    pub(super) fn of_a_run(clinic: &ClinicName, confirm: Option<String>) -> Self {
+        let clinic = Some(clinic.clone());
+        Self { clinic, dry_run: false, suppress_invite: false, disable: None, remove: None, confirm }
+    }
+
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let desk = Desk::open(context, self.clinic.as_ref())?;
         match (&self.disable, &self.remove) {
             (Some(batch), _) => self.end(&desk, batch, End::Disabled),
             (None, Some(batch)) => self.end(&desk, batch, End::Removed),
-            (None, None) => self.make(&desk),
+            (None, None) => {
+                let (answer, failure) = self.make(&desk)?;
+                let target = context.global.target.as_deref();
+                output::show(context.format(), &answer, |answer| answer.page(&desk.clinic.name, target))?;
+                failure.map_or(Ok(()), Err)
+            }
         }
     }
 
-    fn make(&self, desk: &Desk<'_>) -> Result<()> {
-        let context = desk.context;
+    /// Makes accounts, and tells what speaks against calling it done.
+    pub(super) fn take(&self, context: &Context) -> Result<(Answer, Option<anyhow::Error>)> {
+        self.make(&Desk::open(context, self.clinic.as_ref())?)
+    }
+
+    fn make(&self, desk: &Desk<'_>) -> Result<(Answer, Option<anyhow::Error>)> {
         let mut answer = match self.dry_run {
             true => Answer { report: self.accounts(desk, &desk.progress)?, dry_run: true, batch: None },
             false => {
@@ -110,17 +125,17 @@ impl Arguments {
             answer.batch = desk.write_back(&answer.report)?;
         }
         let clinic = &desk.clinic.name;
-        output::show(context.format(), &answer, |answer| {
-            answer.page(clinic, context.global.target.as_deref())
-        })?;
         let decisions = Decisions::read(&desk.project, &desk.clinic)?;
-        match open_findings(&answer.report.plan, &decisions) {
-            0 => Ok(()),
-            count => Err(Failure::findings(t!("users.found", count = output::count(count)))
-                .hint(t!("users.found_hint", name = desk.settings.source().1, clinic = clinic))
-                .hint(t!("users.found_accept", clinic = clinic))
-                .into()),
-        }
+        let failure = match open_findings(&answer.report.plan, &decisions) {
+            0 => None,
+            count => Some(
+                Failure::findings(t!("users.found", count = output::count(count)))
+                    .hint(t!("users.found_hint", name = desk.settings.source().1, clinic = clinic))
+                    .hint(t!("users.found_accept", clinic = clinic))
+                    .into(),
+            ),
+        };
+        Ok((answer, failure))
     }
 
     /// Makes the accounts, or only the plan; nothing is open any more afterwards.
@@ -187,7 +202,7 @@ impl Arguments {
 }
 
 impl<'a> Desk<'a> {
-    fn open(context: &'a Context, clinic: Option<&ClinicName>) -> Result<Self> {
+    pub(super) fn open(context: &'a Context, clinic: Option<&ClinicName>) -> Result<Self> {
         let (project, clinic) = context.clinic(clinic)?;
         let Some(settings) = clinic.users.clone() else {
             return Err(Failure::usage(t!("users.no_section", clinic = clinic.name))
@@ -206,7 +221,7 @@ impl<'a> Desk<'a> {
         self.context.patiently(open)
     }
 
-    fn service<'o>(
+    pub(super) fn service<'o>(
         &self,
         connection: &Connection,
         observer: &'o dyn Observer,
@@ -391,7 +406,11 @@ fn open_findings(plan: &Plan, decisions: &Decisions) -> u64 {
 }
 
 impl Answer {
-    fn page(&self, clinic: &ClinicName, target: Option<&str>) -> Page {
+    pub(super) fn counts(&self) -> serde_json::Value {
+        counts(&self.report).1
+    }
+
+    pub(super) fn page(&self, clinic: &ClinicName, target: Option<&str>) -> Page {
         let (report, plan) = (&self.report, &self.report.plan);
         let of = |action| match (self.dry_run, action) {
             (true, action) => plan.count(action),

@@ -9,12 +9,13 @@ mod list;
 mod look;
 mod owners;
 mod place;
+pub mod removal;
 mod rows;
 mod upload;
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tokio_postgres::Client;
 
@@ -49,13 +50,15 @@ pub struct Buckets {
 }
 
 impl Buckets {
+    fn get(&self, shelf: Shelf) -> Option<&Bucket> {
+        match shelf {
+            Shelf::General => self.general.as_ref(),
+            Shelf::Worm => self.worm.as_ref(),
+        }
+    }
+
     pub(crate) fn of(&self, shelf: Shelf) -> Result<&Bucket> {
-        use anyhow::Context as _;
-        let bucket = match shelf {
-            Shelf::General => &self.general,
-            Shelf::Worm => &self.worm,
-        };
-        bucket.as_ref().context("a bucket is named before it is needed")
+        self.get(shelf).context("a bucket is named before it is needed")
     }
 }
 

@@ -18,7 +18,7 @@ use crate::staging::private_folder;
 /// Objects that are worked on at once; how much of them is in memory, [`Lanes`] says.
 const AT_ONCE: usize = 16;
 /// How the metadata of an object names the hash of its bytes.
-const SHA256: &str = "sha256";
+pub(super) const SHA256: &str = "sha256";
 
 /// What went up.
 #[derive(Debug, Default)]

@@ -152,13 +152,19 @@ fn short(snapshot: &str) -> &str {
     snapshot.get(..12).unwrap_or(snapshot)
 }
 
-/// The batch that is named and those that were built on it, the oldest first.
+/// The batch that is named and those that were built on it, or all that stand, the oldest first.
 ///
 /// # Errors
 /// A batch that does not stand; one on which later ones were built, unless those shall go too.
 pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
     let (client, clinic) = (options.client, &options.clinic.name);
     let batches = ledger_of(client, clinic).await?;
+    if options.every.is_some() {
+        let standing = batches.into_iter().filter(|batch| batch.status == "completed");
+        return standing
+            .map(|batch| refuse_status(&batch, clinic).map(|()| batch).map_err(Into::into))
+            .collect();
+    }
     let batch = named(&batches, clinic, options.batch)?;
     refuse_status(batch, clinic)?;
     let mut chosen = vec![batch.clone()];

@@ -10,6 +10,7 @@ mod conflict;
 mod others;
 mod plan;
 mod shared;
+mod tenant;
 mod trigger;
 mod work;
 
@@ -25,6 +26,7 @@ use crate::config::Clinic;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{TableName, literal};
+use crate::model::manifest::Tenant;
 use crate::pg::crossed::{self, Crossed};
 use crate::pg::triggers::Running;
 use crate::pg::{execute, ledger};
@@ -59,12 +61,21 @@ pub struct Options<'a> {
     pub edited: Edited,
     /// Also take back the batches that were built on it.
     pub cascade: bool,
+    /// All batches that stand, whatever [`Options::batch`] says, and only if every row that would be deleted has the
+    /// clinic's value in the tenant column, in tables that have one.
+    pub every: Option<Every<'a>>,
     /// Stop after the plan; nothing is written or locked.
     pub dry_run: bool,
     /// The plan that a person looked at: another one is refused.
     pub expected_plan: Option<String>,
     /// Rows that are named for each conflict of a table.
     pub most: usize,
+}
+
+/// Of all batches, whose rows they must be.
+#[derive(Debug, Clone, Copy)]
+pub struct Every<'a> {
+    pub tenant: Option<&'a Tenant>,
 }
 
 /// What a rollback did.
@@ -131,6 +142,7 @@ async fn in_transaction(options: &Options<'_>, timeout: &str) -> Result<Plan> {
         works.push(Work::new(place, table, &batches, options.catalog)?);
     }
     compare(options, &batches, &mut works).await?;
+    tenant::prove(options, &works).await?;
     let mut disabled = BTreeMap::new();
     for work in &works {
         if work.whole || work.counts.deletes + work.restores() > 0 {

@@ -79,6 +79,20 @@ pub async fn plan(options: &Options<'_>) -> Result<Report> {
     Ok(Report { batch: batch.id.clone(), service, end: options.end, ours, ended: 0, gone: 0, linked, shared })
 }
 
+/// Looks what all batches brought that is there still.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn plan_all(clinic: &Clinic, client: &Client, service: &dyn Service) -> Result<Vec<Report>> {
+    let mut plans = Vec::new();
+    for batch in ledger::batches(client, &clinic.name).await? {
+        let options = Options { clinic, client, service, batch: &batch.id, end: End::Removed };
+        plans.push(plan(&options).await?);
+    }
+    plans.retain(|plan| !plan.ours.is_empty() || plan.linked + plan.shared > 0);
+    Ok(plans)
+}
+
 /// Does it, one account after the other: what breaks off goes on the next time.
 ///
 /// # Errors

@@ -143,6 +143,19 @@ pub(super) async fn batches(client: &Client, clinic: &ClinicName) -> Result<Vec<
     Ok(rows.iter().map(|row| Batch { number: row.get(0), id: row.get(1) }).collect())
 }
 
+/// Whether accounts that trasvase made for the clinic are there still, or may be.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn any(client: &Client, clinic: &ClinicName) -> Result<bool> {
+    if !is_there(client).await? {
+        return Ok(false);
+    }
+    let sql =
+        "select exists (select from trasvase.account where clinic = $1 and made and removed_at is null)";
+    Ok(client.query_one(sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?.get(0))
+}
+
 /// The accounts that a batch brought and that are there still.
 pub(super) async fn of_batch(client: &Client, batch: &Batch) -> Result<Vec<Entry>> {
     let sql = "select number, account, made, disabled_at is not null, service, exists (select from trasvase.account o \

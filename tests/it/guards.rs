@@ -34,7 +34,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
     const INNER: [&str; 2] = ["model", "error"];
     const ADAPTERS: [&str; 10] =
         ["sources", "staging", "dedupe", "desk", "snapshot", "codec", "pg", "aws", "http", "config"];
-    const STAGES: [&str; 19] = [
+    const STAGES: [&str; 20] = [
         "load",
         "transform",
         "check",

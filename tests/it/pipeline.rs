@@ -156,6 +156,7 @@ impl Run {
             batch,
             edited,
             cascade: false,
+            every: None,
             dry_run: false,
             expected_plan: None,
             most: 100,

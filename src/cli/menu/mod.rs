@@ -103,12 +103,15 @@ fn wanted(steps: &[String]) -> Wanted {
             last: Stage::Verify,
             until: Stage::Verify,
             own_steps: OwnSteps::Run { with: Vec::new(), from: None },
+            beside: Stage::BESIDE.into(),
             notify: true,
             ..Wanted::stage(Stage::Load)
         };
     }
-    let stages: BTreeSet<Stage> = steps.iter().filter_map(|name| name.parse().ok()).collect();
-    let own = steps.iter().filter(|name| name.parse::<Stage>().is_err()).cloned().collect();
+    let named = steps.iter().filter_map(|name| Stage::named(name));
+    let (beside, stages): (BTreeSet<Stage>, BTreeSet<Stage>) =
+        named.partition(|stage| Stage::BESIDE.contains(stage));
+    let own = steps.iter().filter(|name| Stage::named(name).is_none()).cloned().collect();
     let first = stages.first().copied().unwrap_or(Stage::Load);
     let last = stages.last().copied().unwrap_or(Stage::Verify);
     Wanted {
@@ -116,6 +119,7 @@ fn wanted(steps: &[String]) -> Wanted {
         last,
         until: last,
         only_stages: Some(stages),
+        beside,
         own_steps: OwnSteps::Picked(own),
         ..Wanted::stage(first)
     }
@@ -126,7 +130,7 @@ fn title(name: &ClinicName, wish: &Wish, target: Option<&str>) -> String {
     let target = target.map(|target| format!(" --target {target}")).unwrap_or_default();
     match wish.steps.as_slice() {
         [] => format!("$ trasvase run {name}{target}"),
-        [one] if one.parse::<Stage>().is_ok() => format!("$ trasvase {one} {name}{target}"),
+        [one] if Stage::named(one).is_some() => format!("$ trasvase {one} {name}{target}"),
         several => t!("menu.several", clinic = name, steps = several.join(", ")).into_owned() + &target,
     }
 }

@@ -1,5 +1,6 @@
 //! The order of the stages, which nothing else knows, and the books that are kept about each.
 
+mod beside;
 mod books;
 mod connection;
 mod explain;
@@ -36,6 +37,7 @@ use crate::model::run::{Event, Observer as _, Part, Stage};
 use crate::pg::Target;
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
+use beside::Beside;
 use books::row_of;
 pub(super) use connection::{Connection, droppable};
 pub(super) use own::{OwnDone, OwnState};
@@ -56,6 +58,8 @@ pub(super) struct Wanted {
     pub(super) until: Stage,
     /// Of these only some.
     pub(super) only_stages: Option<BTreeSet<Stage>>,
+    /// Of the stages that come after a run, those that are taken where clinic.toml names them.
+    pub(super) beside: BTreeSet<Stage>,
     /// Which of the clinic's own steps.
     pub(super) own_steps: OwnSteps,
     /// Whether `[notify]` is told of the end.
@@ -105,6 +109,7 @@ impl Wanted {
             last: stage,
             until: stage,
             only_stages: None,
+            beside: BTreeSet::new(),
             own_steps: OwnSteps::None,
             notify: false,
             sources: Vec::new(),
@@ -178,7 +183,7 @@ pub(super) struct Done {
 }
 
 /// What a run came to.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Outcome {
     pub(super) clinic: ClinicName,
     /// Empty where it could not begin.
@@ -191,6 +196,9 @@ pub(super) struct Outcome {
     /// The clinic's own steps.
     #[serde(rename = "commands", skip_serializing_if = "Vec::is_empty")]
     pub(super) own: Vec<OwnDone>,
+    /// Stages that came after.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<Beside>,
     /// What was taken back since its verification failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rolled_back: Option<crate::rollback::Report>,
@@ -314,7 +322,7 @@ impl Pipeline<'_> {
                 }
             }
         }
-        Ok(())
+        self.beside(outcome)
     }
 
     /// Tells `[notify]` how it ended. What goes wrong with that is a warning.
@@ -450,6 +458,7 @@ impl Outcome {
             stages: Vec::new(),
             phases: Vec::new(),
             own: Vec::new(),
+            beside: Vec::new(),
             rolled_back: None,
             rehearsal: None,
             failure: None,
@@ -502,6 +511,13 @@ impl Outcome {
         for row in self.rows() {
             table.row(row);
         }
+        for one in &self.beside {
+            table.row([
+                one.stage.to_string(),
+                output::duration(one.milliseconds),
+                counts_text(&one.counts()),
+            ]);
+        }
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic));
         let page = if self.phases.is_empty() { page } else { page.table(phases::table(&self.phases)) };
         let page = if self.phases.is_empty() || !self.own.is_empty() { page.table(table) } else { page };
@@ -520,6 +536,8 @@ impl Outcome {
             Report::Verify(report) => page.line("").add(verify::page(report)),
             _ => page,
         });
+        let beside = self.beside.iter();
+        let page = beside.fold(page, |page, one| page.line("").add(one.page(&self.clinic, target)));
         let page = match &self.rolled_back {
             Some(report) => page.line("").add(rollback::page(report, &self.clinic)),
             None => page,

@@ -386,6 +386,7 @@ impl Pipeline<'_> {
             batch,
             edited: rollback::Edited::Refuse,
             cascade: false,
+            every: None,
             dry_run: false,
             expected_plan: None,
             most: 20,

@@ -44,7 +44,7 @@ impl Vault {
             "clinics/mini/clinic.toml",
             &format!("{}\n[archive]\n{settings}\n", vault.read("clinics/mini/clinic.toml")),
         );
-        says(&vault.run("run mini"), 0, &[]);
+        says(&vault.run("run mini --until verify"), 0, &[]);
         vault
     }
 

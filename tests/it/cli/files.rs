@@ -49,7 +49,7 @@ impl Desk {
         {
             desk.put(name, bytes);
         }
-        says(&desk.run("run mini"), 0, &[]);
+        says(&desk.run("run mini --until verify"), 0, &[]);
         desk
     }
 
@@ -296,4 +296,128 @@ fn what_cannot_come_to_anything_is_said_before_anything_is_sent() {
     assert!(desk.keys(&desk.general).is_empty());
     desk.mini.execute("drop table document");
     says(&desk.run("files mini"), 2, &["the target has no such table"]);
+}
+
+#[test]
+fn clean_takes_rows_and_objects_back_and_says_what_stays() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    says(&desk.run("archive mini"), 0, &[]);
+    let archived = desk.keys(&desk.worm).len();
+    // Somebody else's object, and somebody else's row that tells of ours.
+    let put = moto::client().put_object().bucket(&desk.general).key("mini/person/x/by-hand.txt");
+    support::runtime().block_on(put.body(b"theirs".to_vec().into()).send()).unwrap();
+    desk.mini.execute(
+        "insert into person (id, name) values ('Z', 'Nadie'); \
+         insert into document (id, person_id, object_key, sha256) \
+         select 'Z', 'Z', object_key, sha256 from document where content_type = 'image/png'",
+    );
+    let shared = desk.rows("select object_key from document where id = 'Z'");
+    let objects = desk.keys(&desk.general);
+    assert_eq!(objects.len(), 3);
+
+    let planned = desk.run("clean mini --dry-run");
+    says(&planned, 0, &["nothing was touched", "under retention: 1", "an archive is evidence"]);
+    for line in ["clean mini", "clean mini --yes", "clean mini --confirm other"] {
+        assert_eq!(desk.run(line).status.code(), Some(2), "{line}");
+    }
+    assert_eq!(
+        (desk.batches(), desk.keys(&desk.general)),
+        (vec!["models completed".to_owned(), "files completed".to_owned()], objects)
+    );
+
+    // What breaks off after the rows is gone on with.
+    desk.proxy.rules(&[Rule {
+        method: "DELETE",
+        path: "",
+        what: What::Refuse(403, "AccessDenied"),
+        times: 1,
+    }]);
+    let broken = desk.run("clean mini --confirm mini --max-retries 0");
+    says(&broken, 1, &["the rows are taken back, the rest is not done yet", "s3:DeleteObject"]);
+    assert_eq!(desk.rows("select id from document union all select id from person"), ["Z", "Z"]);
+    desk.proxy.rules(&[]);
+    let done = desk.json("clean mini --confirm mini", 0);
+    assert_eq!((&done["rows"], &done["files"][0]["told_of"]), (&Value::Null, &1.into()));
+    let mut left: Vec<String> = desk.keys(&desk.general).into_keys().collect();
+    left.retain(|key| !shared.contains(key));
+    assert_eq!(left, ["mini/person/x/by-hand.txt"]);
+    assert_eq!((desk.keys(&desk.worm).len(), &done["files"][1]["kept"]), (archived, &1.into()));
+    assert_eq!(desk.batches(), ["models rolled_back", "files rolled_back"]);
+    assert!(done["archives"][0]["until"].is_string(), "{done}");
+
+    // Nothing is left to do, and the clinic can begin anew.
+    says(&desk.run("clean mini --lang es"), 0, &["ningún lote de mini está en este destino"]);
+    says(&desk.run("run mini --until verify"), 0, &[]);
+    says(&desk.run("files mini"), 0, &["sent: 1 object"]);
+}
+
+#[test]
+fn clean_deletes_no_row_that_is_another_clinics_now() {
+    let desk = Desk::new(DOCUMENT, "[tenant]\ncolumn = \"tenant\"\nvalue = \"mini\"\n", PAPERS);
+    desk.mini.execute("alter table person add tenant text not null default 'mini'");
+    let model =
+        "-- one row a person\nselect golden_id as id, name, born, 'mini' as tenant, _id from golden.person\n";
+    desk.mini.write("sql/systems/small/target/person.sql", model);
+    says(&desk.run("clean mini --confirm mini"), 0, &["that could go is gone"]);
+    says(&desk.run("run mini"), 0, &[]);
+    desk.mini.execute("update person set tenant = 'other' where name = 'Eva'");
+    for line in ["clean mini --dry-run", "clean mini --confirm mini", "clean mini --force --confirm mini"] {
+        says(
+            &desk.run(line),
+            3,
+            &["person: rows that batches of mini wrote are another clinic's now by their tenant: 1"],
+        );
+    }
+    assert_eq!(desk.rows("select count(*)::text from person"), ["3"]);
+    says(&desk.run("clean mini --keep-edited --confirm mini"), 0, &[]);
+    assert_eq!(desk.rows("select name from person"), ["Eva"]);
+}
+
+#[test]
+fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    assert!(desk.keys(&desk.general).is_empty() && desk.keys(&desk.worm).is_empty());
+    says(&desk.run("run mini --dry-run"), 0, &[]);
+    says(&desk.run("run mini --only person"), 0, &[]);
+    assert!(desk.keys(&desk.general).is_empty());
+
+    // The archive breaks off: rows and files are there, and the next run does the rest.
+    desk.proxy.rules(&[Rule {
+        method: "PUT",
+        path: "manifest.json",
+        what: What::Refuse(403, "AccessDenied"),
+        times: 1,
+    }]);
+    let broken = desk.run("run mini --max-retries 0");
+    says(&broken, 1, &["files", "s3:PutObject"]);
+    assert_eq!((desk.keys(&desk.general).len(), desk.batches().len()), (2, 2));
+    desk.proxy.rules(&[]);
+    let done = desk.json("run mini --from files", 0);
+    let names = |done: &Value, list: &str| {
+        let stages = done[list].as_array().unwrap().iter();
+        stages.map(|one| one["stage"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&done, "stages").len(), names(&done, "beside")),
+        (0, vec!["files".into(), "archive".into()])
+    );
+    assert_eq!(done["beside"][0]["report"]["sent_objects"], 0);
+    let states = desk.json("status mini", 0);
+    let states: Vec<&Value> =
+        states[0]["stages"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["done"; 8]);
+
+    // Again everything is there already; a failed verification goes no further.
+    let again = desk.json("run mini", 0);
+    assert_eq!((names(&again, "stages").len(), names(&again, "beside").len()), (6, 2));
+    assert_eq!(again["beside"][1]["report"]["sent_objects"], 0, "{again}");
+    desk.mini.execute("update person set name = 'Otra' where name = 'Ana'");
+    desk.mini.edit("clinics/mini/clinic.toml", "[load]\n", "[load]\non_conflict = \"take_source\"\n");
+    let stopped = desk.run("run mini --from verify --format json");
+    assert_eq!(stopped.status.code(), Some(3), "{stopped:?}");
+    let stopped: Value = serde_json::from_slice(&stopped.stdout).unwrap();
+    assert_eq!(stopped["beside"], Value::Null, "{stopped}");
+    says(&desk.run("run mini --from archive --until files"), 2, &["archive", "files"]);
+    says(&desk.run("run mini --until paint"), 2, &["no stage"]);
 }

@@ -65,7 +65,7 @@ impl Clinic {
         mini.edit("clinics/mini/clinic.toml", "[sources.people]", source);
         let users = format!("[users]\nprovider = '{provider}'\n{section}\n\n[limits]");
         mini.edit("clinics/mini/clinic.toml", "[limits]", &users);
-        says(&mini.run(&["run", "mini"]), 0, &[]);
+        says(&mini.run(&["run", "mini", "--until", "verify"]), 0, &[]);
         Self { mini, environment }
     }
 
@@ -229,7 +229,7 @@ fn people_get_accounts_and_those_who_cannot_are_named() {
     let again = clinic.json("users mini", 3);
     assert_eq!((counts(&again), &again["batch"], pool.changes()), ([0, 0, 0, 4], &Value::Null, vec![]));
     // Neither do the clinic's rows change, nor are the ids taken from them, and both are proven.
-    let pushed = clinic.json("run mini", 0);
+    let pushed = clinic.json("run mini --until verify", 0);
     assert_eq!(pushed["stages"][4]["report"]["batch"], Value::Null, "{pushed}");
     assert_eq!(clinic.ids(), ids);
     says(&clinic.run("verify mini"), 0, &[]);
@@ -267,7 +267,7 @@ fn what_changes_at_the_clinic_changes_accounts() {
         2;Luis;l.gil@clinic.example;DESK;true\n\
         3;Eva;eva.sol@clinic.example;DESK;true\n";
     clinic.mini.write("clinics/mini/sources/staff.csv", changed);
-    says(&clinic.run("run mini"), 0, &[]);
+    says(&clinic.run("run mini --until verify"), 0, &[]);
     let answer = clinic.json("users mini", 3);
     assert_eq!(
         (counts(&answer), found(&answer)),
@@ -507,4 +507,37 @@ fn who_is_not_in_the_target_gets_no_account() {
         ([2, 0, 0, 0], BTreeMap::from([("not_in_target".into(), vec!["3".into()])]))
     );
     assert_eq!(pool.accounts().len(), 2);
+}
+
+#[test]
+fn clean_removes_the_accounts_that_were_made_and_no_others() {
+    let pool = Pool::new(Names::Email, &["doctors", "desk", "others"]);
+    pool.add("eva@clinic.example", &[("email_verified", "true")]);
+    let clinic = Clinic::of(&pool, SECTION, STAFF);
+    says(&clinic.run("users mini"), 0, &[]);
+    let planned = clinic.json("clean mini --dry-run", 0);
+    let accounts = &planned["accounts"][0];
+    assert_eq!((accounts["ours"].as_array().unwrap().len(), &accounts["linked"]), (2, &1.into()));
+    assert_eq!(pool.accounts().len(), 3);
+
+    // The service dies after the first: the rows are back, and the next time goes on.
+    pool.rules(&[Rule { operation: "AdminDeleteUser", after: 1, times: 1, what: What::Die }]);
+    says(&clinic.run("clean mini --confirm mini --max-retries 0"), 1, &["the rows are taken back"]);
+    assert!(clinic.ids().is_empty());
+    pool.rules(&[]);
+    assert_eq!(pool.accounts().len(), 2);
+    says(&clinic.run("clean mini --confirm mini"), 0, &["that could go is gone"]);
+    assert_eq!(pool.accounts().into_keys().collect::<Vec<_>>(), ["eva@clinic.example"]);
+    says(&clinic.run("clean mini"), 0, &["no batch of mini stands"]);
+
+    // Where accounts are left, somebody has to say where they are.
+    says(&clinic.run("run mini --until verify"), 0, &[]);
+    says(&clinic.run("users mini"), 0, &[]);
+    let path = clinic.mini.path().join("clinics/mini/clinic.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("[users]").unwrap();
+    let (_, after) = rest.split_once("[limits]").unwrap();
+    std::fs::write(&path, format!("{before}[limits]{after}")).unwrap();
+    says(&clinic.run("clean mini --confirm mini"), 2, &["the ledger knows accounts that were made for mini"]);
+    assert!(!clinic.ids().is_empty());
 }

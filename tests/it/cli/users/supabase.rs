@@ -64,7 +64,7 @@ fn people_get_accounts_of_a_project() {
         "1;Ana;ANA@clinic.example;DOCTOR",
         "1;Ana;ana@clinic.example;DESK",
     );
-    says(&clinic.run("run mini"), 0, &[]);
+    says(&clinic.run("run mini --until verify"), 0, &[]);
     assert_eq!(counts(&clinic.json("users mini", 3)), [0, 0, 1, 3]);
     assert_eq!(auth.user("ana@clinic.example")["app_metadata"]["groups"], json!(["desk"]));
     says(&clinic.run("users mini --disable last --yes"), 0, &["disabled now: 3"]);

@@ -1,0 +1,177 @@
+//! The way back: objects that `files` put into the buckets go, but for those that are kept and those that rows still tell of.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+use tokio_postgres::Client;
+
+use super::place::prefix;
+use super::upload::SHA256;
+use super::{Buckets, Shelf};
+use crate::aws::Bucket;
+use crate::config::{Clinic, FileColumn};
+use crate::error::{self, interrupt};
+use crate::model::catalog::Catalog;
+use crate::model::ident::quoted;
+use crate::model::run::{Event, Observer, Stage};
+
+/// Objects that are asked about, or removed, at once.
+const AT_ONCE: usize = 16;
+/// So many keys are asked of the target at once.
+const KEYS: usize = 5_000;
+
+/// What of one bucket is to be removed, or was.
+#[derive(Debug, Clone, Serialize)]
+pub struct Removal {
+    pub shelf: Shelf,
+    pub bucket: String,
+    /// Objects that go, and their bytes.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Objects that are under retention or a legal hold.
+    pub kept: u64,
+    /// Until when the last of these is kept, RFC 3339; none where only a hold keeps them.
+    pub kept_until: Option<String>,
+    /// Objects that stay since rows of the target tell of them.
+    pub told_of: u64,
+    #[serde(skip)]
+    ours: Vec<Ours>,
+}
+
+#[derive(Debug, Clone)]
+struct Ours {
+    key: String,
+    version: Option<String>,
+    bytes: u64,
+}
+
+/// The target whose rows may tell of objects.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    pub clinic: &'a Clinic,
+    pub client: &'a Client,
+    pub catalog: &'a Catalog,
+}
+
+/// Looks at what lies below the clinic's part of the buckets. Ours is what is called by the hash of its bytes and says the same
+/// hash of itself, whether or not a row tells of it: so what broke off is taken up again. `ours_stand` where our own rows still
+/// tell of them.
+///
+/// # Errors
+/// A bucket that does not answer.
+pub async fn plan(told: Told<'_>, buckets: &Buckets, now: i64, ours_stand: bool) -> Result<Vec<Removal>> {
+    let clinic = told.clinic;
+    let prefixes: BTreeSet<String> =
+        clinic.files.iter().map(|section| prefix(clinic.name.as_str(), section)).collect();
+    let mut plans = Vec::new();
+    for shelf in [Shelf::General, Shelf::Worm] {
+        let Some(bucket) = buckets.get(shelf) else { continue };
+        bucket.is_there().await?;
+        let mut keys = Vec::new();
+        for prefix in &prefixes {
+            keys.extend(bucket.keys(prefix).await?);
+        }
+        let mut plan = of_bucket(shelf, bucket, keys, now).await?;
+        if !ours_stand {
+            plan.leave_told_of(told).await?;
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+async fn of_bucket(shelf: Shelf, bucket: &Bucket, keys: Vec<String>, now: i64) -> Result<Removal> {
+    let heads = stream::iter(keys).map(async |key| anyhow::Ok((bucket.head(&key, None).await?, key)));
+    let heads: Vec<_> = heads.buffer_unordered(AT_ONCE).try_collect().await?;
+    let name = bucket.name().to_owned();
+    let mut plan = Removal {
+        shelf,
+        bucket: name,
+        objects: 0,
+        bytes: 0,
+        kept: 0,
+        kept_until: None,
+        told_of: 0,
+        ours: Vec::new(),
+    };
+    for (stored, key) in heads {
+        let Some(stored) = stored else { continue };
+        let named = key.rsplit('/').next().unwrap_or_default();
+        if stored.metadata.get(SHA256).is_none_or(|hash| hash != named) {
+            continue;
+        }
+        if stored.retention.runs(now) {
+            plan.kept += 1;
+            plan.kept_until = plan.kept_until.max(stored.retention.until_text());
+            continue;
+        }
+        (plan.objects, plan.bytes) = (plan.objects + 1, plan.bytes + stored.bytes);
+        plan.ours.push(Ours { key, version: stored.version, bytes: stored.bytes });
+    }
+    Ok(plan)
+}
+
+/// Removes them, once the rows that told of them are taken back.
+///
+/// # Errors
+/// The target does not answer, or a bucket refuses; what went is gone, and the next time goes on.
+pub async fn remove(
+    told: Told<'_>,
+    buckets: &Buckets,
+    plan: Vec<Removal>,
+    observer: &dyn Observer,
+) -> Result<Vec<Removal>> {
+    let mut removed = Vec::new();
+    for mut one in plan {
+        let Some(bucket) = buckets.get(one.shelf) else { continue };
+        one.leave_told_of(told).await?;
+        let go = std::mem::take(&mut one.ours);
+        let (stage, subject) = (Stage::Files, one.bucket.as_str());
+        observer.event(&Event::Started { stage, subject, total: Some(one.objects) });
+        let gone = stream::iter(&go).map(async |ours| {
+            interrupt::check()?;
+            bucket.remove(&ours.key, ours.version.as_deref()).await?;
+            observer.event(&Event::Advanced { stage, subject, amount: 1 });
+            anyhow::Ok(())
+        });
+        gone.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        observer.event(&Event::Finished { stage, subject, rows: one.objects });
+        removed.push(one);
+    }
+    Ok(removed)
+}
+
+impl Removal {
+    /// Takes out what rows of the target tell of, whoever wrote them.
+    async fn leave_told_of(&mut self, told: Told<'_>) -> Result<()> {
+        let keys = told_of(told, &self.ours).await?;
+        let before = self.ours.len();
+        self.ours.retain(|ours| !keys.contains(&ours.key));
+        self.told_of += (before - self.ours.len()) as u64;
+        self.objects = self.ours.len() as u64;
+        self.bytes = self.ours.iter().map(|ours| ours.bytes).sum();
+        Ok(())
+    }
+}
+
+/// Which of these keys rows of the target name.
+async fn told_of(Told { clinic, client, catalog }: Told<'_>, ours: &[Ours]) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for section in &clinic.files {
+        let Some(column) = section.column(FileColumn::ObjectKey) else { continue };
+        if catalog.table(&section.table).is_none_or(|table| table.column(&column).is_none()) {
+            continue;
+        }
+        let column = quoted(&column);
+        let sql =
+            format!("select {column}::text from {} where {column}::text = any($1)", section.table.quoted());
+        for chunk in ours.chunks(KEYS) {
+            let keys: Vec<&str> = chunk.iter().map(|ours| ours.key.as_str()).collect();
+            let rows = client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
+            found.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+        }
+    }
+    Ok(found)
+}
