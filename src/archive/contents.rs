@@ -34,6 +34,10 @@ pub struct Contents {
     pub gone: Vec<String>,
     /// Files in `sources/` that no source loaded.
     pub left_out: Vec<String>,
+    /// Names in the clinic's folder that begin with a dot: they may hold secrets, as `.env` does. A folder ends in a slash.
+    pub hidden: Vec<String>,
+    /// What there is no file: links into nowhere or to folders, pipes.
+    pub no_files: Vec<String>,
     pub git: Option<Git>,
 }
 
@@ -94,8 +98,13 @@ pub(super) fn gather(options: &Options<'_>, work: &Path) -> Result<Contents> {
     items.extend(parquet::write(options.staging, work)?);
     let folder = project.clinic_dir(clinic);
     let mut left_out = Vec::new();
-    for path in walk(&folder)? {
-        let below = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().into_owned();
+    let there = walk(&folder)?;
+    // What was loaded is in the archive, by whatever way its file was reached.
+    let is_out = |path: &&PathBuf| !loaded.iter().any(|one| one.starts_with(path));
+    let named = |paths: &[PathBuf]| paths.iter().filter(is_out).map(|path| shown(&folder, path)).collect();
+    let (hidden, no_files) = (named(&there.hidden), named(&there.no_files));
+    for path in there.files {
+        let below = shown(&folder, &path);
         match below.starts_with("sources/") {
             true if loaded.contains(&path) => {}
             true => left_out.push(below),
@@ -103,13 +112,18 @@ pub(super) fn gather(options: &Options<'_>, work: &Path) -> Result<Contents> {
         }
     }
     let reports = project.staging_dir(clinic).join("reports");
-    for path in walk(&reports)? {
-        let below = path.strip_prefix(&reports).unwrap_or(&path).to_string_lossy().into_owned();
-        items.push(hashed(format!("reports/{below}"), path)?);
+    for path in walk(&reports)?.files {
+        items.push(hashed(format!("reports/{}", shown(&reports, &path)), path)?);
     }
     items.sort_by(|one, other| one.name.cmp(&other.name));
     items.dedup_by(|one, other| one.name == other.name);
-    Ok(Contents { items, gone, left_out, git: git::of(project.root()) })
+    Ok(Contents { items, gone, left_out, hidden, no_files, git: git::of(project.root()) })
+}
+
+/// A path below a folder; a folder below it ends in a slash.
+fn shown(folder: &Path, path: &Path) -> String {
+    let slash = if path.is_dir() && !path.is_symlink() { "/" } else { "" };
+    format!("{}{slash}", path.strip_prefix(folder).unwrap_or(path).to_string_lossy())
 }
 
 /// The manifest, and what it names: those hashes were compared just now.
@@ -172,7 +186,7 @@ fn folder(project: &Project, clinic: &ClinicName, path: &Path, file: &SourceFile
         let shown = below_clinic(project, clinic, &path, &path.to_string_lossy());
         hashed(name(&shown), path)
     };
-    Ok(Found::Whole(walk(path)?.into_iter().map(item).collect::<Result<Vec<_>>>()?))
+    Ok(Found::Whole(walk(path)?.files.into_iter().map(item).collect::<Result<Vec<_>>>()?))
 }
 
 /// A source's name in the archive, wherever its file lies.
@@ -195,12 +209,19 @@ fn hashed(name: String, path: PathBuf) -> Result<Item> {
     Ok(Item { name, path, bytes, sha256 })
 }
 
-/// The files below a folder in name order; hidden ones, such as `.env`, are none.
-///
+/// What is below a folder, in name order.
+#[derive(Default)]
+struct Walked {
+    files: Vec<PathBuf>,
+    /// What is in a hidden folder is not looked at.
+    hidden: Vec<PathBuf>,
+    no_files: Vec<PathBuf>,
+}
+
 /// # Errors
-/// A folder that cannot be read, a name that is no UTF-8, a link into nowhere.
-fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+/// A folder that cannot be read, a name that is no UTF-8.
+fn walk(folder: &Path) -> Result<Walked> {
+    let (mut found, mut folders) = (Walked::default(), vec![folder.to_owned()]);
     while let Some(next) = folders.pop().filter(|next| next.is_dir()) {
         let cannot = || t!("config.cannot_read", path = next.display());
         for entry in std::fs::read_dir(&next).with_context(cannot)? {
@@ -211,19 +232,18 @@ fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
                     .hint(t!("load.not_utf8_name_hint"))
                     .into());
             };
-            let is_link = path.is_symlink();
-            let kind =
-                std::fs::metadata(&path).with_context(|| t!("config.cannot_read", path = path.display()))?;
             match name.starts_with('.') {
-                true => {}
+                true => found.hidden.push(path),
                 // A link may lead back.
-                false if kind.is_dir() && !is_link => folders.push(path),
-                false if kind.is_file() => found.push(path),
-                false => {}
+                false if path.is_dir() && !path.is_symlink() => folders.push(path),
+                false if path.is_file() => found.files.push(path),
+                false => found.no_files.push(path),
             }
         }
     }
-    found.sort();
+    for paths in [&mut found.files, &mut found.hidden, &mut found.no_files] {
+        paths.sort();
+    }
     Ok(found)
 }
 

@@ -62,6 +62,8 @@ pub struct Plan {
     pub git: Option<Git>,
     pub gone: Vec<String>,
     pub left_out: Vec<String>,
+    pub hidden: Vec<String>,
+    pub no_files: Vec<String>,
 }
 
 /// What was archived.
@@ -121,6 +123,8 @@ pub fn prepare(options: &Options<'_>, work: &Path) -> Result<(Plan, Contents)> {
         git: contents.git.clone(),
         gone: contents.gone.clone(),
         left_out: contents.left_out.clone(),
+        hidden: contents.hidden.clone(),
+        no_files: contents.no_files.clone(),
     };
     Ok((plan, contents))
 }

@@ -380,13 +380,17 @@ fn planned(plan: &Plan) -> Page {
         Some(git) => page.line(t!("archive.dirty", commit = git.commit, count = git.dirty)),
         None => page.line(t!("archive.no_git")),
     };
-    if !plan.gone.is_empty() {
-        page = page.line(t!("archive.gone", names = plan.gone.join(", ")));
+    for (key, names) in [
+        ("archive.gone", &plan.gone),
+        ("archive.left_out", &plan.left_out),
+        ("archive.hidden", &plan.hidden),
+        ("archive.no_files", &plan.no_files),
+    ] {
+        if !names.is_empty() {
+            page = page.line(t!(key, names = names.join(", ")));
+        }
     }
-    match plan.left_out.is_empty() {
-        true => page,
-        false => page.line(t!("archive.left_out", names = plan.left_out.join(", "))),
-    }
+    page
 }
 
 /// How long it is kept, and from whom.

@@ -132,9 +132,12 @@ fn short(path: &str) -> &str {
     path.split_once("/extracts/").map_or(path.trim_start_matches("sources/"), |(_, name)| name)
 }
 
-/// What needs a look even among other stages: cells that gave no value, forgotten files, and critical findings.
+/// What needs a look even among other stages: cells that gave no value, forgotten files, critical findings, and cursors at
+/// which later deliveries would end.
 pub(super) fn faults(report: &Report) -> Page {
-    let page = Page::new().table(findings(report, |finding| finding.severity == Severity::Critical));
+    let needs_a_look =
+        |finding: &Finding| finding.severity == Severity::Critical || finding.rule == load::FAR_AHEAD;
+    let page = Page::new().table(findings(report, needs_a_look));
     unnamed(cells(page, report), &report.unnamed)
 }
 

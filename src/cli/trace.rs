@@ -15,6 +15,9 @@ use crate::pg::{Purpose, Session, Target, catalog};
 use crate::staging::{Access, Staging};
 use crate::trace::{self, Correction, Fate, Journey, Question, Report, RowOrigin, Step, Stored};
 
+/// How the staging file says that another record took a record's place.
+const SUPERSEDED_BY: &str = "superseded by ";
+
 /// Follow one record from its file and line to its row in PostgreSQL, or a row back to its records
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "trasvase trace [OPTIONS] [CLINIC] <SOURCE> <ROW OR KEY>
@@ -247,9 +250,18 @@ fn fates(fates: &[Fate]) -> Table {
     let mut table = Table::new([t!("trace.fate"), t!("cli.table"), t!("trace.key"), t!("trace.detail")]);
     for one in fates {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        table.row([word(&one.fate), text(&one.table), text(&one.id), text(&one.detail)]);
+        table.row([word(&one.fate), text(&one.table), text(&one.id), detail(one)]);
     }
     table
+}
+
+/// What is noted of a fate. The staging file says it in one language, whoever checked.
+fn detail(fate: &Fate) -> String {
+    let detail = fate.detail.clone().unwrap_or_default();
+    match detail.strip_prefix(SUPERSEDED_BY) {
+        Some(record) => t!("trace.superseded_by", record = record).into_owned(),
+        None => detail,
+    }
 }
 
 /// The cells of a step, where they were asked for.

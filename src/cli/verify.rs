@@ -311,7 +311,9 @@ fn differences(report: &Report) -> Page {
                         .into_owned()
                 }
             });
-            page = page.line(format!("  {}  {kind} {}", one.key, columns.collect::<Vec<_>>().join(", ")));
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            let columns = if columns.is_empty() { columns } else { format!(": {columns}") };
+            page = page.line(format!("  {}  {kind}{columns}", one.key));
         }
         if table.not_listed > 0 {
             page = page.line(t!("cli.verify.not_listed", count = output::count(table.not_listed)));

@@ -67,6 +67,6 @@ impl Expression<'_> {
         if error.is::<Failure>() || OF_SYSTEM.iter().any(|kind| detail.starts_with(kind)) {
             return error;
         }
-        self.wrong(entity, settings, &detail).into()
+        self.wrong(entity, settings, &t!("error.duckdb_says", words = detail)).into()
     }
 }

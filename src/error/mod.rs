@@ -6,6 +6,7 @@ pub mod interrupt;
 
 use std::fmt;
 
+use rust_i18n::t;
 use serde::Serialize;
 
 pub use driver::{duckdb, passing, postgres, sqlite};
@@ -122,21 +123,27 @@ impl Failure {
     /// inside it, if there is one.
     pub fn from_anyhow(error: &anyhow::Error) -> Self {
         let inner = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-        let told = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<driver::Driver>() {
-            Some(driver) => driver.told(),
-            None => cause.to_string(),
-        };
         let message = error.chain().map(told).collect::<Vec<_>>().join(": ");
         let mut hints = inner.map(|failure| failure.hints.clone()).unwrap_or_default();
         // Ours, DuckDB's and PostgreSQL's programs all say it in the system's words.
         if hints.is_empty() && message.contains(nix::errno::Errno::ENOSPC.desc()) {
-            hints.push(rust_i18n::t!("error.no_space_hint").into_owned());
+            hints.push(t!("error.no_space_hint").into_owned());
         }
         let kind = inner.map_or(Kind::Failed, |failure| failure.kind);
         let cause =
             inner.and_then(|failure| failure.cause).or((kind == Kind::Findings).then_some(Cause::Data));
         let passing = inner.and_then(|failure| failure.passing.clone());
         Self { kind, message, hints, passing, cause, clash: clash(error).cloned().map(Box::new) }
+    }
+}
+
+/// One error of a chain as people meet it: whose words they are is said, where they are not ours.
+fn told(cause: &(dyn std::error::Error + 'static)) -> String {
+    let system = cause.downcast_ref::<std::io::Error>().filter(|error| error.raw_os_error().is_some());
+    match (cause.downcast_ref::<driver::Driver>(), system) {
+        (Some(driver), _) => driver.told(),
+        (None, Some(error)) => t!("error.system_says", words = error).into_owned(),
+        (None, None) => cause.to_string(),
     }
 }
 
@@ -163,6 +170,18 @@ mod tests {
         assert_eq!(failure.kind, Kind::Findings);
         assert_eq!(failure.message, "table patient: two rows");
         assert_eq!(failure.hints, ["trasvase check"]);
+    }
+
+    #[test]
+    fn the_systems_words_are_said_to_be_its_own() {
+        let missing = || std::io::Error::from_raw_os_error(nix::libc::ENOENT);
+        let told = |error: std::io::Error| {
+            Failure::from_anyhow(&anyhow::Error::from(error).context("a.csv")).message
+        };
+        let said = told(missing());
+        assert!(said.starts_with("a.csv: the system says: No such file"), "{said}");
+        assert_eq!(told(std::io::Error::other("it broke off")), "a.csv: it broke off");
+        assert_eq!(t!("error.system_says", locale = "es", words = "x"), "el sistema dice: x");
     }
 
     #[test]

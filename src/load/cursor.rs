@@ -7,18 +7,48 @@ use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
-/// Tried in this order, the first one that reads all of them is taken. A struct, ordered by its fields: the cursor as far as
-/// DuckDB reads it, then the digits that stand behind that, of which a negative number has the more the smaller it is.
-const READINGS: [&str; 3] = [
-    "case when try_cast(cursor as decimal(38, 9)) is not null then \
-     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{9})\\d+', '\\1') as decimal(38, 9)), \
-     'more': (case when starts_with(trim(cursor), '-') then -1 else 1 end) \
-       * coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{9}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
-    "case when try_cast(cursor as timestamptz) is not null then \
-     {'read': try_cast(regexp_replace(cursor, '(\\.\\d{6})\\d+', '\\1') as timestamptz), \
-     'more': coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{6}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
-    "try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])",
+/// How cursors are written.
+pub(super) struct Reading {
+    /// SQL of what they are ordered by. A struct is ordered by its fields: the cursor as far as DuckDB reads it, then the digits
+    /// that stand behind that, of which a negative number has the more the smaller it is.
+    pub(super) order: String,
+    /// SQL of the time that they are, if so.
+    moment: Option<&'static str>,
+}
+
+/// Order and moment, tried in this order: the first one that reads all of them is taken.
+const READINGS: [(&str, Option<&str>); 3] = [
+    (
+        "case when try_cast(cursor as decimal(38, 9)) is not null then \
+         {'read': try_cast(regexp_replace(cursor, '(\\.\\d{9})\\d+', '\\1') as decimal(38, 9)), \
+         'more': (case when starts_with(trim(cursor), '-') then -1 else 1 end) \
+           * coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{9}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
+        None,
+    ),
+    (
+        "case when try_cast(cursor as timestamptz) is not null then \
+         {'read': try_cast(regexp_replace(cursor, '(\\.\\d{6})\\d+', '\\1') as timestamptz), \
+         'more': coalesce(try_cast('0.' || nullif(regexp_extract(cursor, '\\.\\d{6}(\\d+)', 1), '') as decimal(38, 30)), 0)} end",
+        Some("try_cast(cursor as timestamptz)"),
+    ),
+    (
+        "try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])",
+        Some("try_strptime(cursor, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y'])::timestamptz"),
+    ),
 ];
+
+impl Reading {
+    /// Whether a cursor says when its row was changed: a time without an end does not.
+    pub(super) fn says_when(&self) -> String {
+        self.moment.map_or_else(|| "true".to_owned(), |moment| format!("isfinite({moment})"))
+    }
+
+    /// Whether a cursor lies so far ahead that nothing which is changed from now on would lie beyond it.
+    pub(super) fn far_ahead(&self) -> String {
+        let far = |moment| format!("{moment} > current_timestamp + interval 1 year");
+        self.moment.map_or_else(|| "false".to_owned(), far)
+    }
+}
 
 /// Ids that begin with their time, of one length and in one case, so that their letters say which is later: ULID, UUID of
 /// version 7 (RFC 9562), MongoDB's ObjectId.
@@ -34,16 +64,18 @@ const IDS: [&str; 6] = [
 /// Texts whose first ten letters are the day.
 const DAYS: &str = "\\d{4}-\\d{2}-\\d{2}([T ].*)?";
 
-/// SQL by which the cursors of these rows are ordered.
+/// How the cursors of these rows are written.
 ///
 /// # Errors
 /// Cursors that cannot be compared.
-pub(super) fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<String> {
+pub(super) fn reading(staging: &Staging, source: &str, cursor: &str, rows: &str) -> Result<Reading> {
     let ids = IDS
         .iter()
         .map(|form| format!("case when regexp_full_match(cursor, {}) then cursor end", literal(form)));
-    for reading in READINGS.into_iter().map(str::to_owned).chain(ids) {
-        let unread = format!("select count(*) from {rows} where cursor is not null and {reading} is null");
+    let known = READINGS.into_iter().map(|(order, moment)| Reading { order: order.to_owned(), moment });
+    for reading in known.chain(ids.map(|order| Reading { order, moment: None })) {
+        let order = &reading.order;
+        let unread = format!("select count(*) from {rows} where cursor is not null and {order} is null");
         if staging.value::<u64>(&unread)? == 0 {
             return Ok(reading);
         }

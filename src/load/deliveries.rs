@@ -105,10 +105,12 @@ pub(super) fn carry_over(staging: &Staging, source: &Surveyed, new: &str, column
 const SUPERSEDED: &str = "superseded";
 const NO_KEY: &str = "key_missing";
 const NO_CURSOR: &str = "cursor_missing";
-pub(super) const FOUND: [&str; 3] = [SUPERSEDED, NO_KEY, NO_CURSOR];
+/// Cursors without an end, or more than a year ahead.
+pub const FAR_AHEAD: &str = "cursor_far_ahead";
+pub(super) const FOUND: [&str; 4] = [SUPERSEDED, NO_KEY, NO_CURSOR, FAR_AHEAD];
 
 /// Lays rows over rows with the same key, and says how many there were. Rows without a key, or with a part of one, stay, and of
-/// the rows with one key those without a cursor go first; both are told.
+/// the rows with one key those whose cursor is missing, or without an end, go first; all are told.
 ///
 /// # Errors
 /// A key or cursor that is no column of the source, or cursors that cannot be compared.
@@ -134,33 +136,42 @@ pub(super) fn lay(
     let (no_key, no_cursor) = (without(&format!("not ({whole})"))?, without("cursor is null")?);
     staging.execute(&format!(
         "insert into meta.superseded select {name}, _id, winner from (select _id, first_value(_id) over \
-         (partition by {} order by {reading} desc nulls last, _id desc) as winner from {rows} where {whole}) where winner <> _id;
+         (partition by {} order by case when {} then {} end desc nulls last, _id desc) as winner from {rows} where {whole}) where winner <> _id;
          delete from raw.{table} where _id in (select _id from meta.superseded where source = {name});",
-        key.join(", ")
+        key.join(", "),
+        reading.says_when(),
+        reading.order
     ))?;
+    // Of those that stay: what another took the place of stands in nobody's way.
+    let far_ahead = without(&reading.far_ahead())?;
+    let advice = t!("load.detail.cursor_far_ahead", source = source, column = cursor);
     let findings = [
         Finding::new(SUPERSEDED, Severity::Info, superseded(staging, source)?),
         Finding::new(NO_KEY, Severity::Warning, no_key).column(&config.key.join(", ")),
         Finding::new(NO_CURSOR, Severity::Warning, no_cursor).column(cursor),
+        Finding::new(FAR_AHEAD, Severity::Warning, far_ahead).column(cursor).detail(advice),
     ];
     Ok(findings.into_iter().filter(|finding| finding.count > 0).collect())
 }
 
-/// The greatest cursor in `raw`, as the source writes it.
+/// The greatest cursor in `raw` that says when its row was changed, as the source writes it.
 ///
 /// # Errors
 /// Cursors that cannot be compared.
 pub(super) fn greatest(staging: &Staging, source: &str, cursor: &str) -> Result<Option<String>> {
     let rows = format!("(select {} as cursor from raw.{})", quoted(cursor), quoted(source));
     let reading = cursor::reading(staging, source, cursor, &rows)?;
-    staging.value(&format!("select arg_max(cursor, {reading}) from {rows} where cursor is not null"))
+    let (order, says_when) = (reading.order, reading.says_when());
+    staging.value(&format!(
+        "select arg_max(cursor, {order}) from {rows} where cursor is not null and {says_when}"
+    ))
 }
 
-/// How many records in `raw` have this very cursor, or none.
+/// How many records in `raw` have this very cursor, or none, or one without an end, as PostgreSQL writes it.
 pub(super) fn held_at(staging: &Staging, source: &str, cursor: &str, at: &str) -> Result<u64> {
     let (source, cursor) = (quoted(source), quoted(cursor));
     staging.value(&format!(
-        "select count(*) from raw.{source} where {cursor} is null or {cursor} = {}",
+        "select count(*) from raw.{source} where {cursor} is null or {cursor} = {} or {cursor} in ('infinity', '-infinity')",
         literal(at)
     ))
 }
@@ -176,10 +187,11 @@ pub(super) fn greatest_documents(
     let rows =
         format!("(select {} as cursor, _doc::varchar as text from raw.{})", quoted(cursor), quoted(source));
     let reading = cursor::reading(staging, source, cursor, &rows)?;
+    let (order, says_when) = (reading.order.as_str(), reading.says_when());
     let texts = text_from
         .map(|from| format!(" or {} and cursor >= {}", cursor::is_text("text", cursor), literal(from)));
     let sql = format!(
-        "select text from {rows} where cursor is null or {reading} = (select max({reading}) from {rows}){}",
+        "select text from {rows} where cursor is null or {order} = (select max({order}) from {rows} where {says_when}){}",
         texts.unwrap_or_default()
     );
     let mut digests = HashSet::new();

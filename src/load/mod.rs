@@ -23,6 +23,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Serialize;
 
+pub use self::deliveries::FAR_AHEAD;
 pub use self::plan::{Plan, Reason, Step};
 
 use self::copies::Copies;

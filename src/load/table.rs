@@ -382,7 +382,7 @@ mod tests {
         assert!(reconcile(&file, 5, 7, &totals).is_ok());
         for (loaded, counted) in [(5, 8), (5, 6), (4, 6), (4, 7), (6, 8)] {
             let failure = Failure::from_anyhow(&reconcile(&file, loaded, counted, &totals).unwrap_err());
-            let numbers = format!("{counted} records were counted, but {loaded} were loaded and 2 refused");
+            let numbers = format!("records counted: {counted}, but loaded: {loaded}, and refused: 2");
             assert!(failure.kind == Kind::Failed && failure.message.contains(&numbers), "{failure:?}");
         }
     }

@@ -275,9 +275,13 @@ fn explained(error: &Error, parameters: &Parameters, target: &Target) -> Failure
         cause = cause
     ));
     let failure = Failure { passing: error::passing(error), ..failure }.cause(Cause::Connection);
-    match hint(error, &cause, target) {
-        Some(hint) => failure.hint(hint),
-        None => Failure { hints: Failure::from_anyhow(&error::postgres(error)).hints, ..failure },
+    if let Some(hint) = hint(error, &cause, target) {
+        return failure.hint(hint);
+    }
+    let hints = Failure::from_anyhow(&error::postgres(error)).hints;
+    match hints.is_empty() {
+        true => failure.hint(t!("pg.hint_refused", origin = target.origin)),
+        false => Failure { hints, ..failure },
     }
 }
 

@@ -151,7 +151,9 @@ pub fn variable(project: &Project, name: &str) -> Result<Option<Secret>> {
 /// The driver's own text holds the line, and so perhaps a password.
 fn unreadable(path: &std::path::Path, error: &dotenvy::Error) -> Failure {
     match error {
-        dotenvy::Error::Io(error) => Failure::usage(format!("{}: {error}", path.display())),
+        dotenvy::Error::Io(error) => {
+            Failure::usage(format!("{}: {}", path.display(), t!("error.system_says", words = error)))
+        }
         _ => Failure::usage(t!("pg.bad_dotenv", path = path.display())),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Serialize;
 
-use super::expression::{Value, json_path, of_cell, of_document};
+use super::expression::{Value, json_at, of_cell, of_document, of_field};
 use super::identifier::identifier;
 use super::{DOC_ID, DOCUMENT, Options, Report, keys};
 use crate::config::{shown, sql_files};
@@ -109,16 +109,33 @@ impl Lines {
         }
     }
 
-    fn add_path(&mut self, document: &str, steps: &[Step], path: &PathProfile, refers: Option<String>) {
-        let value = format!("{document} -> {}", json_path(steps));
+    /// A path within `document`; a value that has a `column` is taken from there.
+    fn add_path(
+        &mut self,
+        (document, steps): (&str, &[Step]),
+        column: Option<&str>,
+        path: &PathProfile,
+        refers: Option<String>,
+    ) {
+        let json = json_at(document, fields(steps));
         let name = identifier(&PathProfile::written(steps));
         match (path.verdict, refers) {
             _ if path.reason == Reason::NeverFilled => self.left_out.push(path.path.clone()),
-            (Verdict::Column, Some(reference)) => self.add(&format!("mongo_text({value})"), &reference),
-            (Verdict::Column, None) => self.add_value(&of_document(&value, path.guess), &name),
+            (Verdict::Column, Some(reference)) => {
+                let text =
+                    column.map_or_else(|| format!("mongo_text({json})"), |cell| format!("trimmed({cell})"));
+                self.add(&text, &reference);
+            }
+            (Verdict::Column, None) => {
+                let value = match column {
+                    Some(cell) => of_field(cell, path.guess),
+                    None => of_document(&json, path.guess),
+                };
+                self.add_value(&value, &name);
+            }
             (Verdict::Jsonb, _) => {
                 self.whole.push(format!("{} ({})", path.path, why(path.reason)));
-                self.add(&value, &name);
+                self.add(&format!("{json}::json"), &name);
             }
             (Verdict::Columns | Verdict::ChildTable, _) => {}
         }
@@ -209,7 +226,9 @@ impl Subject<'_> {
                 continue;
             }
             let refers = self.reference(&path.path);
-            lines.add_path(&format!("record.{DOCUMENT}"), &path.steps, path, refers);
+            let column = self.column(&path.steps).map(|name| format!("record.{}", quoted(name)));
+            let document = format!("record.{DOCUMENT}");
+            lines.add_path((&document, &path.steps), column.as_deref(), path, refers);
         }
         let from = format!("raw.{} as record", quoted(&self.source.source));
         lines.file(&format!("a record of {}", self.source.source), "", &from, "record._id")
@@ -234,7 +253,7 @@ impl Subject<'_> {
         }
         for path in &self.source.paths {
             if let Some(rest) = within(path) {
-                lines.add_path("element", &rest, path, self.reference(&path.path));
+                lines.add_path(("element", &rest), None, path, self.reference(&path.path));
             }
         }
         let (key, _) = key(self.source, "record.");
@@ -253,7 +272,7 @@ impl Subject<'_> {
                     format!("level_{}", level - 1),
                 ),
             };
-            let elements = format!("mongo_list({document} -> {})", json_path(steps));
+            let elements = format!("doc_elements({})", json_at(&document, fields(steps)));
             with += &format!(
                 "level_{level} as (\n  select\n    {parent} as parent,\n    unnest({elements}) as element,\n    \
                  generate_subscripts({elements}, 1) as place,\n    {id},\n  from {source}\n){}\n",
@@ -274,6 +293,21 @@ impl Subject<'_> {
         &found.unwrap_or(&self.tables[0]).1
     }
 
+    /// The column that holds a field of the documents: its text as it came. None where another field's could have its name.
+    fn column(&self, steps: &[Step]) -> Option<&str> {
+        let [Step::Field(field)] = steps else { return None };
+        let named = |field: &str| if field == "_id" { DOC_ID.to_owned() } else { field.to_owned() };
+        let folded = |field: &str| named(field).replace('\0', "").trim().to_lowercase();
+        let all = self.source.paths.iter().filter_map(|path| match path.steps.as_slice() {
+            [Step::Field(name)] => Some(folded(name)),
+            _ => None,
+        });
+        // Fields without a name have columns named by their places.
+        let alike = all.filter(|name| *name == folded(field) || name.is_empty()).count();
+        let column = self.source.columns.iter().find(|one| one.column == named(field))?;
+        (alike == 1).then_some(column.column.as_str())
+    }
+
     /// What a column or path is called that holds the `source_id` of another source's records.
     fn reference(&self, column: &str) -> Option<String> {
         let of_this = || {
@@ -291,6 +325,14 @@ impl Subject<'_> {
         let parent = self.report.sources.iter().find(|one| one.source == reference.parent);
         parent.is_some_and(|parent| key(parent, "").1 == [reference.parent_column.as_str()])
     }
+}
+
+/// The names of a path's fields.
+fn fields(steps: &[Step]) -> impl Iterator<Item = &str> {
+    steps.iter().filter_map(|step| match step {
+        Step::Field(name) => Some(name.as_str()),
+        Step::Elements => None,
+    })
 }
 
 /// What tells records apart, as one text, and the columns that it is made of: a document's own `_id`, else what looks like

@@ -31,8 +31,16 @@ pub(super) fn of_cell(cell: &str, guess: Guess) -> Value {
 }
 
 /// A value of a document, whose types are its own: only texts may be something else than nearly all of them are.
-pub(super) fn of_document(value: &str, guess: Guess) -> Value {
-    let text = format!("mongo_text({value})");
+pub(super) fn of_document(json: &str, guess: Guess) -> Value {
+    of_value(json, format!("mongo_text({json})"), guess)
+}
+
+/// A field of a document by its column, which holds the value's text.
+pub(super) fn of_field(cell: &str, guess: Guess) -> Value {
+    of_value(cell, cell.to_owned(), guess)
+}
+
+fn of_value(value: &str, text: String, guess: Guess) -> Value {
     let read = match guess {
         Guess::Boolean => return Value { read: format!("mongo_bool({value})"), cell: None },
         // Of numbers beyond 64 bits it is null, which must not go unseen.
@@ -48,6 +56,12 @@ pub(super) fn of_document(value: &str, guess: Guess) -> Value {
         _ => return Value { read: text, cell: None },
     };
     Value { read, cell: Some(text) }
+}
+
+/// What gives the JSON of a field in fields, spelled as it is in the document.
+pub(super) fn json_at<'n>(document: &str, fields: impl IntoIterator<Item = &'n str>) -> String {
+    let fields = fields.into_iter().map(|name| format!(", {}", literal(name))).collect::<String>();
+    if fields.is_empty() { document.to_owned() } else { format!("doc_at({document}{fields})") }
 }
 
 /// A path of DuckDB's JSON functions, each name quoted. Some names are no names there even in quotes, such as `*`, which
@@ -72,6 +86,12 @@ pub(super) fn json_path(steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_fields_are_quoted() {
+        assert_eq!(json_at("d", ["a.b", "it's", ""]), "doc_at(d, 'a.b', 'it''s', '')");
+        assert_eq!(json_at("d", []), "d");
+    }
 
     #[test]
     fn names_in_a_path_are_quoted() {

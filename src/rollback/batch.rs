@@ -144,7 +144,12 @@ pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result
     if batch.status == "rolled_back" {
         return Ok(batch.clone());
     }
-    let failure = Failure::failed(t!("rollback.not_rolled_back", batch = batch.id, status = batch.status));
+    let status = match batch.status.as_str() {
+        "completed" => t!("rollback.stands"),
+        "running" => t!("rollback.runs"),
+        _ => t!("rollback.wrote_nothing"),
+    };
+    let failure = Failure::failed(t!("rollback.not_rolled_back", batch = batch.id, status = status));
     Err(failure.hint(format!("trasvase push {clinic} --snapshot {}", short(&batch.snapshot))).into())
 }
 

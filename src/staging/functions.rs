@@ -1,5 +1,5 @@
 //! Scalar functions that models may call: deterministic ids (`ulid_for`, `uuid_for`), local times
-//! ([`super::local_time`]), and how names sound ([`super::sound`]).
+//! ([`super::local_time`]), how names sound ([`super::sound`]), and values inside documents ([`super::documents`]).
 //!
 //! # Bytes of an id
 //! `digest = SHA-256(part(clinic uid) part(entity) part(source) part(key 1) ... part(key n))`, where `part(text)` is
@@ -22,7 +22,7 @@ use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
 use sha2::{Digest as _, Sha256};
 
-use super::{local_time, sound};
+use super::{documents, local_time, sound};
 use crate::config::Clinic;
 use crate::error;
 use crate::model::ident::literal;
@@ -40,7 +40,8 @@ pub(super) fn register(connection: &Connection, clinic: &Clinic) -> Result<()> {
         .register_scalar_function_with_state::<UuidFor>("uuid_for", &namespace)
         .map_err(error::duckdb)?;
     local_time::register(connection)?;
-    sound::register(connection)
+    sound::register(connection)?;
+    documents::register(connection)
 }
 
 /// A function over texts that gives a small number; NULL is an empty text.

@@ -1,6 +1,7 @@
 //! The staging file: one DuckDB database a clinic, its lock, its limits, and the functions that models may call.
 
 mod archives;
+mod documents;
 mod functions;
 mod intake;
 mod local_time;

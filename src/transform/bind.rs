@@ -129,7 +129,7 @@ fn bind_one(
     workbench.try_sql(&sql).map_err(|error| {
         let problem = macros.problem_of_model(node, &error);
         match unequal_halves(node, macros, workbench, &problem) {
-            Some(offset) => Problem::at(&node.file, Some(offset), problem.message()),
+            Some(offset) => Problem::of_duckdb_at(&node.file, offset, problem.message()),
             None => problem,
         }
     })

@@ -43,7 +43,7 @@ pub(super) fn failure(staging: &Staging, node: &Node, refused: Refused) -> Failu
     if !problem.has_place()
         && let Some(offset) = Search::new(staging, node).and_then(|search| search.run())
     {
-        problem = Problem::at(&node.file, Some(offset), problem.message());
+        problem = Problem::of_duckdb_at(&node.file, offset, problem.message());
     }
     Failure::failed(problem.to_string()).hint(t!("transform.try_hint"))
 }

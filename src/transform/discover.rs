@@ -271,7 +271,7 @@ fn cycle_problem(graph: &Graph, cycle: &[Name]) -> Problem {
             return Problem::at(&node.file, offset, message);
         }
     }
-    Problem::from_duckdb(&cycle[0].to_string(), "", 0, &message)
+    Problem::without_file(&cycle[0].to_string(), message)
 }
 
 /// The text with final semicolons blanked, so that every byte keeps its place.

@@ -134,7 +134,10 @@ fn check_use(found: &MapUse, macros: &Macros, workbench: &Workbench) -> Result<O
     if let Some(fault) = workbench.faults(&query.uses, &|name| macros.contains(name)).into_iter().next() {
         return Ok(Some(fault.message));
     }
-    Ok(workbench.try_sql(&sql).err().map(|error| error.lines().next().unwrap_or_default().to_owned()))
+    Ok(workbench
+        .try_sql(&sql)
+        .err()
+        .map(|error| t!("error.duckdb_says", words = error.lines().next().unwrap_or_default()).into_owned()))
 }
 
 impl MapUse {

@@ -54,7 +54,7 @@ impl Macros {
         let position = problem::line(error)?.checked_sub(1)?;
         let found = self.at(position)?;
         let offset = found.start + position - found.position;
-        let problem = in_macro(found, offset, caller, problem::sentence_of(error));
+        let problem = in_macro(found, offset, caller, &problem::sentence_of(error));
         Some(self.within_body(problem, &found.file, Some(&found.uses)))
     }
 
@@ -79,7 +79,7 @@ impl Macros {
     }
 }
 
-fn in_macro(found: &Macro, offset: usize, caller: &SqlFile, message: impl Into<String>) -> Problem {
+fn in_macro(found: &Macro, offset: usize, caller: &SqlFile, message: &str) -> Problem {
     let note = t!("transform.in_macro", name = found.name, caller = caller.path);
-    Problem::at(&found.file, Some(offset), message).with_note(note)
+    Problem::of_duckdb_at(&found.file, offset, message).with_note(note)
 }

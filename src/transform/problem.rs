@@ -1,6 +1,9 @@
 //! What is wrong with a file: a sentence, the line, and a caret under the place.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use rust_i18n::t;
 
 use crate::config::SqlFile;
 use crate::error::Failure;
@@ -10,6 +13,8 @@ use crate::error::Failure;
 pub(super) struct Problem {
     path: String,
     message: String,
+    /// The message is in DuckDB's words.
+    by_duckdb: bool,
     /// Line number, column (both from 1) and the line itself.
     place: Option<(usize, usize, String)>,
     /// A line below.
@@ -20,7 +25,17 @@ impl Problem {
     /// A fault at a byte of the file, or of the file as a whole.
     pub(super) fn at(file: &SqlFile, offset: Option<usize>, message: impl Into<String>) -> Self {
         let place = offset.map(|offset| place(&file.text, offset));
-        Self { path: file.path.clone(), message: message.into(), place, note: None }
+        Self { path: file.path.clone(), message: message.into(), by_duckdb: false, place, note: None }
+    }
+
+    /// A fault that DuckDB reports, at a byte that it does not name.
+    pub(super) fn of_duckdb_at(file: &SqlFile, offset: usize, message: &str) -> Self {
+        Self { by_duckdb: true, ..Self::at(file, Some(offset), message) }
+    }
+
+    /// A fault of what has no file.
+    pub(super) fn without_file(name: &str, message: impl Into<String>) -> Self {
+        Self { path: name.to_owned(), message: message.into(), by_duckdb: false, place: None, note: None }
     }
 
     /// A fault that DuckDB reports for a statement which begins with `lines_before` lines of ours and then the file's
@@ -51,9 +66,9 @@ impl Problem {
         self.path == file.path && self.place.as_ref() == Some(&place(&file.text, offset))
     }
 
-    /// The same place with another sentence.
+    /// The same place with another sentence of DuckDB's.
     pub(super) fn with_message(mut self, message: &str) -> Self {
-        self.message = sentence_of(message);
+        (self.message, self.by_duckdb) = (sentence_of(message), true);
         self
     }
 
@@ -70,16 +85,20 @@ impl Problem {
             let line = text.lines().nth(number - 1)?;
             Some((number, column(line, &shown, caret), line.to_owned()))
         });
-        Self { path: path.to_owned(), message, place, note: None }
+        Self { path: path.to_owned(), message, by_duckdb: true, place, note: None }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((number, column, line)) = &self.place else {
-            return write!(formatter, "{}: {}", self.path, self.message);
+        let said = match self.by_duckdb {
+            true => t!("error.duckdb_says", words = self.message),
+            false => Cow::Borrowed(self.message.as_str()),
         };
-        writeln!(formatter, "{}:{number}:{column}: {}", self.path, self.message)?;
+        let Some((number, column, line)) = &self.place else {
+            return write!(formatter, "{}: {said}", self.path);
+        };
+        writeln!(formatter, "{}:{number}:{column}: {said}", self.path)?;
         let gutter = number.to_string().len();
         writeln!(formatter, "  {number} | {}", line.replace('\t', " "))?;
         write!(formatter, "  {:gutter$} | {:>column$}", "", "^")?;

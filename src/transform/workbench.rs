@@ -203,7 +203,10 @@ fn position(tree: &Value) -> Option<usize> {
 /// Reads what `json_serialize_sql` says of a text that it does not take.
 fn parse_fault(tree: &Value, sql: &str) -> Fault {
     if tree::text(tree, "error_type") == "parser" {
-        return Fault::new(position(tree), tree::text(tree, "error_message"));
+        return Fault::new(
+            position(tree),
+            t!("error.duckdb_says", words = tree::text(tree, "error_message")),
+        );
     }
     // Only SELECTs are serialised: anything else is another statement, or a PIVOT that DuckDB turns into several.
     let tokens = super::token::tokens(sql);

@@ -12,4 +12,5 @@ mod refused;
 mod rollback;
 mod server;
 mod site;
+mod source;
 mod staging;

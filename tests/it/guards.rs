@@ -188,6 +188,89 @@ fn every_text_is_there_in_both_languages_and_used() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Nouns that a count must not stand before: with 1 the sentence would read wrong. It is `rows: 1`, or two texts, `.one` and
+/// `.many`.
+const PLURALS: [&str; 52] = [
+    "rows",
+    "records",
+    "objects",
+    "files",
+    "tables",
+    "years",
+    "days",
+    "columns",
+    "cells",
+    "pairs",
+    "values",
+    "texts",
+    "codes",
+    "decisions",
+    "corrections",
+    "recipients",
+    "clinics",
+    "sources",
+    "models",
+    "fields",
+    "figures",
+    "ids",
+    "batches",
+    "rounds",
+    "findings",
+    "sheets",
+    "filas",
+    "registros",
+    "objetos",
+    "archivos",
+    "tablas",
+    "años",
+    "días",
+    "columnas",
+    "celdas",
+    "parejas",
+    "pares",
+    "valores",
+    "textos",
+    "códigos",
+    "decisiones",
+    "correcciones",
+    "destinatarios",
+    "clínicas",
+    "fuentes",
+    "modelos",
+    "campos",
+    "cifras",
+    "lotes",
+    "vueltas",
+    "hallazgos",
+    "hojas",
+];
+
+/// Texts whose count is never one, or one of a whole.
+const NEVER_ONE: [&str; 4] =
+    ["rollback.ambiguous", "transform.stopped", "documents.detail.beyond", "cli.dedupe.cut_rules"];
+
+#[test]
+fn no_count_stands_before_a_plural() {
+    let before_a_plural = |text: &str| {
+        text.split("%{").skip(1).any(|rest| {
+            let behind = rest
+                .split_once("} ")
+                .map_or("", |(name, behind)| if name.contains(' ') { "" } else { behind });
+            let word: String = behind.chars().take_while(|c| c.is_alphabetic()).collect();
+            PLURALS.contains(&word.as_str())
+        })
+    };
+    assert!(before_a_plural("hay %{n} filas") && !before_a_plural("filas: %{n}, %{m} de más"));
+    let mut wrong = Vec::new();
+    for (key, languages) in locales() {
+        let is_many = key.ends_with(".many") || NEVER_ONE.contains(&key.as_str()) || key.starts_with("help.");
+        if !is_many && languages.values().any(|text| before_a_plural(text)) {
+            wrong.push(key);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_sql_file_says_what_it_is() {
     let mut found = Vec::new();

@@ -296,6 +296,32 @@ fn documents_are_told_path_by_path_and_drafted_by_their_own_ids() {
 }
 
 #[test]
+fn values_keep_their_spelling_in_drafts() {
+    let document = |n: u32| {
+        format!(
+            "{{\"_id\":{n},\"big\":1e3,\"home\":{{\"share\":0.12345678901234567890123}},\"said\":\"\\\"so\\\"\",\"word\":\"null\",\
+             \"items\":[{{\"price\":1.50,\"lots\":[{{\"n\":2E1}}]}},{{\"price\":1e2}}],\"tags\":[1e1],\"mixed\":[{{\"a\":1.0e0}},1],\
+             \"Name\":\"upper\",\"name\":\"lower\",\"a.b\":0.10,\"_own\":7.0}}\n"
+        )
+    };
+    let (bench, staging) = papers(&[("docs", &(1..4).map(document).collect::<String>())]);
+    drafted(&bench, &staging);
+    let told = |sql: &str| texts(&staging, &format!("{sql} order by all limit 1")).remove(0);
+    assert_eq!(
+        told("select concat_ws('|', big, home_share, said, word, mixed::varchar, a_b, own) from clean.docs"),
+        "1e3|0.12345678901234567890123|\"so\"|null|[{\"a\":1.0e0},1]|0.10|7.0"
+    );
+    assert_eq!(told("select name || ' ' || name_2 from clean.docs"), "upper lower");
+    assert_eq!(
+        texts(&staging, "select distinct position || ' ' || price from clean.docs_items order by 1"),
+        ["1 1.50", "2 1e2"]
+    );
+    assert_eq!(told("select value from clean.docs_tags"), "1e1");
+    assert_eq!(told("select typeof(mixed) from clean.docs"), "JSON");
+    assert_eq!(told("select n from clean.docs_items_lots"), "2E1");
+}
+
+#[test]
 fn what_a_draft_cannot_read_it_names() {
     let day = |n: u32| {
         format!("{{\"_id\":{n},\"seen\":\"2024-05-{n:02}T10:00:00Z\",\"born\":\"1981-05-{n:02}\"}}\n")

@@ -98,7 +98,7 @@ async fn a_batch_on_which_others_were_built_is_refused_or_taken_back_with_them()
     let error = tiny.run.try_rollback(&first, Edited::Refuse).await.unwrap_err();
     let failure = Failure::from_anyhow(&error);
     for batch in [&refers, &touches] {
-        assert!(failure.message.contains(&format!("{batch} (1 rows)")), "{failure:?}");
+        assert!(failure.message.contains(&format!("{batch} (rows: 1)")), "{failure:?}");
     }
     assert!(failure.hints.iter().any(|hint| hint.ends_with("--cascade")), "{failure:?}");
     let report = tiny.run.rollback_cascade(&first).await.unwrap();

@@ -72,6 +72,24 @@ pub(super) struct Answer {
     alone: Option<String>,
 }
 
+/// Removes what was written of extracts that never took their places: it is patients' data that nobody needs.
+struct Unfinished(Vec<PathBuf>);
+
+impl Unfinished {
+    fn of(wanted: &[Wanted]) -> Self {
+        Self(wanted.iter().map(|one| one.path.clone()).collect())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // Of those that took their places there is none; the next load would write over any other.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// A database whose variable is set.
 struct Database<'a> {
     variable: &'a str,
@@ -139,6 +157,7 @@ pub(super) fn all(
         match database.kind {
             Kind::Postgres => streams.extend(from_postgres(options, asked, &database, (&wanted, observer))?),
             Kind::MongoDb => {
+                let _unfinished = Unfinished::of(&wanted);
                 let answers = mongodb::extract((database.variable, &database.url), &wanted, observer)?;
                 for ((one, answer), place) in wanted.iter().zip(answers).zip(&database.places) {
                     keep(one, answer, database.kind)?;
@@ -160,6 +179,7 @@ fn from_postgres(
     let (variable, url, asking) = (database.variable.to_owned(), database.url.clone(), wanted.to_vec());
     let (sender, answers) = mpsc::channel();
     let mut stream = Stream::begin(move |stop| {
+        let _unfinished = Unfinished::of(&asking);
         let guard = Guard(asking.iter().map(|one| Arc::clone(&one.flow)).collect());
         let mut answers = Vec::new();
         let told = |given: Answer| {

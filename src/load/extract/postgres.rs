@@ -4,6 +4,7 @@
 //! snapshot is exported, where the server can, so that a second session reads pieces of large tables at the same time. What
 //! comes is hashed and written in the order of the pieces ([`write`]), and may be read behind that.
 
+mod cursor;
 mod refused;
 mod texts;
 mod write;
@@ -13,15 +14,18 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use rust_i18n::t;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CopyOutStream, Error};
 
+use self::cursor::{beyond, since};
 use self::refused::{explained, explained_at, is_undecodable};
 use self::texts::utf8;
 use self::write::{Block, Came};
@@ -41,6 +45,9 @@ const PIECE: i64 = 16 << 20;
 /// Bytes are handed on in blocks of so many, of which so many may wait: about one piece.
 const BLOCK: usize = 256 << 10;
 const WAITING: usize = 64;
+/// How often it is looked whether a stop was asked for while the server is silent, and how long it may take to give up.
+const TICK: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// From here on a range of `ctid` is found without reading the rest of the table.
 const TID_RANGES: u32 = 140_000;
 
@@ -65,15 +72,8 @@ async fn ask(
     stop: &Stop,
     told: impl FnOnce(Answer),
 ) -> Result<Vec<Option<Fingerprint>>> {
-    let session = Session::open(target, Purpose::Ask).await?;
-    begin(&session).await?;
-    let snapshot = export(&session).await?;
-    let mut asked = Vec::new();
-    for one in wanted {
-        stop.check()?;
-        let described = describe(&session, one, asked.len()).await;
-        asked.push(described.with_context(|| place(&one.source, target))?);
-    }
+    let session = heeding(stop, None, Session::open(target, Purpose::Ask)).await?;
+    let (snapshot, asked) = heeding(stop, Some(&session), described(&session, wanted, target)).await?;
     let answer = |asked: &Option<Asked>| match asked {
         Some(asked) => Extracted::Records(asked.head.count),
         None => Extracted::Missing,
@@ -86,10 +86,11 @@ async fn ask(
     let pieces: VecDeque<Piece> = asked.into_iter().flatten().flat_map(|one| one.pieces).collect();
     let (mut sessions, mut alone) = (vec![session], None);
     for _ in 1..SESSIONS.min(pieces.len()) {
-        match another(target, snapshot.as_ref()).await {
+        match heeding(stop, None, another(target, snapshot.as_ref())).await {
             Ok(session) => sessions.push(session),
             // One sees the same moment as all would, and takes longer.
             Err(cause) => {
+                stop.check()?;
                 alone = Some(format!("{cause:#}"));
                 break;
             }
@@ -97,6 +98,44 @@ async fn ask(
     }
     told(Answer { extracted, alone });
     read(sessions, pieces, outputs, target, stop).await
+}
+
+/// Waits for a server that may be silent for long; once nobody waits, or a stop is asked for, it is asked to give up what the
+/// session is at.
+async fn heeding<T>(
+    stop: &Stop,
+    session: Option<&Session>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = sleep(TICK) => if let Err(stopped) = stop.check() {
+                if let Some(session) = session {
+                    // A server that does not answer is not waited for.
+                    let _ = timeout(PATIENCE, session.cancel()).await;
+                }
+                return Err(stopped);
+            }
+        }
+    }
+}
+
+/// The snapshot that is exported, and each source as the database describes it.
+async fn described(
+    session: &Session,
+    wanted: &[Wanted],
+    target: &Target,
+) -> Result<(Result<String, String>, Vec<Option<Asked>>)> {
+    begin(session).await?;
+    let snapshot = export(session).await?;
+    let mut asked = Vec::new();
+    for one in wanted {
+        let described = describe(session, one, asked.len()).await;
+        asked.push(described.with_context(|| place(&one.source, target))?);
+    }
+    Ok((snapshot, asked))
 }
 
 fn place(source: &str, target: &Target) -> Cow<'static, str> {
@@ -181,7 +220,7 @@ async fn describe(session: &Session, wanted: &Wanted, extract: usize) -> Result<
     let columns = columns(session, wanted, &relation).await?;
     let from = aliased(&relation.from, columns.len());
     let since = match since(wanted, &columns)? {
-        Some(since) => Some(beyond(session, wanted, &from, since).await?),
+        Some(since) => Some(beyond(session, wanted, &from, &columns, since).await?),
         None => None,
     };
     let head = Head {
@@ -343,42 +382,6 @@ async fn exact_times(session: &Session) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// The place of the cursor's column and the greatest value that is loaded, in SQL.
-fn since(wanted: &Wanted, columns: &[(Column, String)]) -> Result<Option<(usize, String)>> {
-    let Some(cursor) = &wanted.config.cursor else { return Ok(None) };
-    let named = |name: &String| columns.iter().position(|(column, _)| column.name == *name);
-    for name in wanted.config.key.iter().chain([cursor]) {
-        if named(name).is_none() {
-            let text = t!("load.pg.no_cursor", source = wanted.source, column = name);
-            return Err(Failure::usage(text).into());
-        }
-    }
-    let Some(place) = named(cursor).map(|place| place + 1) else { return Ok(None) };
-    // The database orders texts by their letters, where '9' is beyond '10', and would keep rows back.
-    let texts = ["text", "varchar", "bpchar", "name", "citext"];
-    if wanted.since.is_some() && texts.contains(&columns[place - 1].0.kind.as_str()) {
-        return Err(Failure::usage(t!("load.pg.text_cursor", source = wanted.source, column = cursor))
-            .hint(t!("load.pg.text_cursor_hint", column = cursor))
-            .into());
-    }
-    Ok(wanted.since.as_ref().map(|since| (place, literal(since))))
-}
-
-/// The condition of rows that are not loaded. Where the table has more rows with the greatest cursor, or without one, than
-/// were loaded, all of those are read again: a row may come late, with the cursor of others.
-async fn beyond(
-    session: &Session,
-    wanted: &Wanted,
-    from: &str,
-    (place, since): (usize, String),
-) -> Result<String> {
-    let there = format!("select count(*) from {from} where q.c{place} = {since} or q.c{place} is null");
-    Ok(match count(session, wanted, &there).await? <= wanted.held {
-        true => format!("q.c{place} > {since}"),
-        false => format!("(q.c{place} >= {since} or q.c{place} is null)"),
-    })
-}
-
 async fn count(session: &Session, wanted: &Wanted, sql: &str) -> Result<u64> {
     let row = session.client.query_one(sql, &[]).await;
     let row = row.map_err(|error| explained(session, &wanted.source, &error))?;
@@ -454,7 +457,7 @@ async fn work(session: Session, queue: Arc<Mutex<Queue>>, target: Target, stop: 
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((piece, blocks)) = next else { break };
-        let copied = copy(&session, &piece, &blocks, &stop).await;
+        let copied = heeding(&stop, Some(&session), copy(&session, &piece, &blocks)).await;
         let copied = copied.with_context(|| place(&piece.source, &target));
         if !copied.map_err(|error| (piece.extract, error))? {
             return Ok(());
@@ -467,15 +470,11 @@ async fn work(session: Session, queue: Arc<Mutex<Queue>>, target: Target, stop: 
 }
 
 /// Hands on a piece's bytes; false where nobody takes them.
-async fn copy(session: &Session, piece: &Piece, blocks: &mpsc::Sender<Block>, stop: &Stop) -> Result<bool> {
+async fn copy(session: &Session, piece: &Piece, blocks: &mpsc::Sender<Block>) -> Result<bool> {
     let stream = session.client.copy_out(&piece.sql).await;
     let mut stream = pin!(stream.map_err(|error| explained(session, &piece.source, &error))?);
     let mut block = Vec::with_capacity(BLOCK);
     while let Some(bytes) = next(&mut stream).await {
-        if let Err(stopped) = stop.check() {
-            session.cancel().await;
-            return Err(stopped);
-        }
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) if is_undecodable(&error) => return Err(texts::culprit(session, piece, &error).await?),

@@ -272,7 +272,7 @@ fn a_sample_has_the_shape_of_its_source_and_none_of_its_people() {
     says(&mini.run(&["sample", "mini", "persons", "--anonymise", "--out", "s.csv"]), 2, &["people"]);
     // To be looked at, without a value; the clinic and the number may be left out.
     let shown = mini.run(&["sample", "people", "3"]);
-    says(&shown, 0, &["code", "9999", "3 rows of people"]);
+    says(&shown, 0, &["code", "9999", "rows of people: 3"]);
     assert!(!String::from_utf8_lossy(&shown.stdout).contains("Ana"), "{shown:?}");
     let (rows, code) = mini.json("sample mini people");
     assert_eq!(

@@ -154,11 +154,11 @@ fn a_text_for_people_is_in_the_language_of_the_clinic_or_as_asked() {
     let came = webhook.came();
     let texts: Vec<_> = came.iter().map(|body| json(body)["text"].as_str().unwrap().to_owned()).collect();
     assert!(
-        texts[0].starts_with("*mini*: hecha en ") && texts[0].contains("visit: 3 filas, rechazadas 1"),
+        texts[0].starts_with("*mini*: hecha en ") && texts[0].contains("visit: filas: 3, rechazadas 1"),
         "{texts:?}"
     );
     assert!(
-        texts[1].starts_with("*mini*: done in ") && texts[1].contains("visit: 3 rows, rejected 1"),
+        texts[1].starts_with("*mini*: done in ") && texts[1].contains("visit: rows: 3, rejected 1"),
         "{texts:?}"
     );
     assert_eq!(json(&came[0]).as_object().unwrap().len(), 1, "Slack refuses what it does not know");

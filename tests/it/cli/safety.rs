@@ -160,7 +160,7 @@ fn triggers_and_empty_tables_are_one_line_each_and_what_a_trigger_did_is_told() 
         &ran,
         3,
         &[
-            "was changed as it was written, in name",
+            "was changed as it was written: name",
             "by a trigger (louder, shout)",
             "[tables.person] triggers = \"disable\"",
         ],
@@ -177,7 +177,7 @@ fn triggers_and_empty_tables_are_one_line_each_and_what_a_trigger_did_is_told() 
     mini.edit("clinics/mini/clinic.toml", "triggers = \"disable\"", "triggers = \"fire\"");
     mini.edit("clinics/mini/sources/people.csv", "Luis", "Luisa");
     let kept = mini.run(&["run", "mini"]);
-    says(&kept, 3, &["differs in name", "mode = \"upsert\" in clinic.toml for person"]);
+    says(&kept, 3, &["differs: name", "mode = \"upsert\" in clinic.toml for person"]);
     assert!(!String::from_utf8_lossy(&kept.stderr).contains("by a trigger"), "{kept:?}");
 }
 
@@ -280,7 +280,7 @@ fn the_first_clinic_of_the_readme_goes_all_the_way() {
     let by_hand = "insert into patient (id, clinic_id, first_name) select repeat('7', 26), clinic_id, 'X' from patient limit 1";
     support::runtime()
         .block_on(async { database.client().await.client.batch_execute(by_hand).await.unwrap() });
-    says(&here(&["verify", "acme"]), 0, &["patient: 1 rows of this clinic were written by someone else"]);
+    says(&here(&["verify", "acme"]), 0, &["patient: rows of this clinic that someone else wrote: 1"]);
 }
 
 #[test]
@@ -295,19 +295,19 @@ fn a_file_that_no_model_reads_is_told_by_every_stage_until_its_reason_is_given()
         0,
         &["sources of which nothing arrives 1", "unread_source", "UNREAD", advice],
     );
-    says(&mini.run(&["transform", "mini"]), 0, &["no model reads its 2 records", advice]);
+    says(&mini.run(&["transform", "mini"]), 0, &["no model reads its records (2)", advice]);
     says(&mini.run(&["check", "mini"]), 0, &["unread_source", advice]);
     says(
         &mini.run(&["verify", "mini"]),
         0,
-        &["UNREAD", "nothing in target comes from its 2 records", advice],
+        &["UNREAD", "nothing in target comes from its records (2)", advice],
     );
     let reason = format!("{settings}unused = \"there is no table for letters\"\n");
     mini.edit("clinics/mini/clinic.toml", settings, &reason);
     let all = [
         "unused_source",
         "left out",
-        "2 records are left out, as clinic.toml says: there is no table for letters",
+        "left out, as clinic.toml says: there is no table for letters (records: 2)",
     ];
     let output = mini.run(&["run", "mini"]);
     says(&output, 0, &all);

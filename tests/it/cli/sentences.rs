@@ -75,6 +75,11 @@ fn batches_that_are_not_there_are_told_with_those_that_are() {
     for line in [["rollback", "mini", "zzz"], ["redo", "mini", "zzz"]] {
         says(&mini.run(&line), 2, &["begins with zzz", &last, "trasvase rollback mini last --dry-run"]);
     }
+    says(
+        &mini.run(&["redo", "mini", &last, "--lang", "es"]),
+        1,
+        &["no se ha deshecho: está completo y sigue en pie"],
+    );
     says(&mini.run(&["verify", "mini", "--since", "zzz"]), 2, &["begins with zzz", &last]);
     says(&mini.run(&["verify", "mini", "--since", "last"]), 0, &[]);
     says(

@@ -50,6 +50,18 @@ fn a_record_and_a_row_are_followed_without_a_cell() {
 }
 
 #[test]
+fn a_record_that_another_superseded_is_told_in_the_readers_language() {
+    let mini = Mini::new();
+    let people = "files = [\"sources/people.csv\"]";
+    mini.edit("clinics/mini/clinic.toml", people, &format!("{people}\nkey = [\"code\"]\ncursor = \"born\""));
+    let file = "clinics/mini/sources/people.csv";
+    mini.edit(file, "3;Eva;", "3;Eva;1990-01-01\n2;Luisa;1999-01-01");
+    says(&mini.run(&["run", "mini", "--until", "check"]), 0, &[]);
+    says(&mini.run(&["trace", "mini", "people", "1:2"]), 0, &["superseded by people:1:4"]);
+    says(&mini.run(&["trace", "people", "1:2", "--lang", "es"]), 0, &["la sustituye people:1:4"]);
+}
+
+#[test]
 fn a_correction_is_named_with_its_line_and_never_its_value() {
     let mini = Mini::new();
     mini.write("clinics/mini/fixes/person.csv", "source_id,column,value,reason,who\n2,name,Lucio,typo,Eva\n");

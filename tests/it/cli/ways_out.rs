@@ -219,7 +219,7 @@ fn a_missing_table_is_named_with_the_line_that_makes_it() {
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);
     mini.execute("create type mood as enum ('sad'); drop table visit");
     let told = mini.run(&["schema", "apply", "mini", "--target", "rehearsal"]);
-    says(&told, 1, &["1 of 2 tables", "visit (", "schema/small.sql:4)"]);
+    says(&told, 1, &["not there, 1 of 2", "visit (", "schema/small.sql:4)"]);
     says_not(&told, "schema reset");
     says(&mini.run(&["doctor", "mini"]), 3, &["schema/small.sql:4"]);
     for line in [&["push", "mini"][..], &["run", "mini"]] {

@@ -168,7 +168,7 @@ fn the_laboratorys_texts_become_vectors_are_paid_for_once_and_come_back() {
     assert_eq!(vectors(&laboratory), "417 of 417, 3 numbers");
     // Without the service the others keep theirs, and how many have none is told.
     let (code, run, told) = laboratory.answers("run mdw-lab --no-ai");
-    assert!(code == 0 && told.contains("1 have none (--no-ai)"), "{told}");
+    assert!(code == 0 && told.contains("with none: 1 (--no-ai)"), "{told}");
     assert_eq!(written(&run), 2, "the project and its text");
     assert_eq!(vectors(&laboratory), "416 of 417, 3 numbers");
     let (code, _, told) = laboratory.answers("run mdw-lab");

@@ -111,7 +111,10 @@ fn a_missing_variable_is_told_before_anything_is_opened() {
     laboratory.variables(|text| format!("{text}LEGACY_DB_URL='{}'\n", laboratory.legacy.url));
     let output = laboratory.command(&["run", "mdw-lab", "--until", "transform"]);
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && told.contains("420 rows have no vector, because EMBED_KEY"), "{told}");
+    assert!(
+        output.status.success() && told.contains("rows without a vector: 420, because EMBED_KEY"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -57,7 +57,8 @@ async fn records_that_cannot_be_read_count_for_the_limits_of_their_table() {
     site.write("clinics/acme/sources/people.csv", &people);
     for limits in ["", "[limits]\n\"*\" = \"0\"", "[limits]\nperson = \"6\"", "[limits]\nperson = \"69%\""] {
         site.configure(limits);
-        site.run(&["run", "acme"]).says(3, &["person (7 records of source people", "meta.load_error"]);
+        site.run(&["run", "acme"])
+            .says(3, &["person (records of source people that could not be read: 7", "meta.load_error"]);
     }
     assert_eq!(site.tables().await, before);
     for limits in ["[limits]\nperson = \"7\"", "[limits]\nperson = \"70%\""] {
@@ -74,7 +75,8 @@ async fn records_of_a_source_without_a_table_that_cannot_be_read_stop_a_run_too(
     let extra = "[sources.extra]\nfiles = ['sources/extra.csv']";
     for limits in ["", "[limits]\nperson = \"9\"", "[limits]\n\"*\" = \"24%\""] {
         site.configure(&format!("{extra}\n{limits}"));
-        site.run(&["run", "acme"]).says(3, &["1 records of source extra", "meta.load_error"]);
+        site.run(&["run", "acme"])
+            .says(3, &["records of source extra that could not be read: 1", "meta.load_error"]);
     }
     assert_eq!(site.tables().await, before);
     site.configure(&format!("{extra}\n[limits]\n\"*\" = \"25%\""));
@@ -305,7 +307,7 @@ async fn a_trigger_that_changes_rows_is_named() {
                  create trigger shout before insert on person for each row execute function shout()";
     site.session().await.client.batch_execute(shout).await.unwrap();
     site.run(&["run", "acme"])
-        .says(3, &["was changed as it was written, in name"])
+        .says(3, &["was changed as it was written: name"])
         .hints("rows of person were changed as they were written, by a trigger (shout)")
         .hints("triggers = \"disable\"");
 }

@@ -187,8 +187,11 @@ fn an_extract_that_breaks_off_leaves_nothing() {
         let tables = "select count(*) from duckdb_tables() where schema_name = 'raw'";
         assert_eq!(desk.rows(tables), [json!(["0"])]);
         assert_eq!(desk.rows("select count(*) from meta.source"), [json!(["0"])]);
-        let whole = desk.folder.path().join("staging/demo/extracts/a/0001.pgcopy");
-        assert!(!whole.exists());
+        for source in ["a", "b"] {
+            let folder = desk.folder.path().join("staging/demo/extracts").join(source);
+            let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
     }
     desk.configure(first);
     assert_eq!(desk.load().unwrap().rows(), 300_000);
@@ -277,6 +280,31 @@ fn a_row_that_comes_late_with_the_cursor_of_others_or_without_one_is_asked_for()
     let notes = desk.rows("select note from raw.visit order by id::int");
     assert_eq!(notes, [json!(["a"]), json!(["b"]), json!(["c"]), json!(["late"]), json!(["none"])]);
     assert!(incremental(&desk).unwrap().unchanged());
+}
+
+#[test]
+fn a_cursor_without_an_end_or_far_ahead_ends_no_delivery_unseen() {
+    let (database, desk) = desk(VISITS, VISIT);
+    run(&database, "insert into visit values (4, 'endless', 'infinity')");
+    let told = |report: &load::Report| {
+        let found = report.sources[0].findings.iter().find(|one| one.rule == load::FAR_AHEAD);
+        found.map(|one| (one.count, one.column.clone().unwrap(), one.detail.clone().unwrap()))
+    };
+    let (count, column, detail) = told(&incremental(&desk).unwrap()).unwrap();
+    assert_eq!((count, column.as_str()), (1, "changed"));
+    assert!(detail.contains("[sources.visit] query") && detail.contains("changed < now()"), "{detail}");
+    // It is no reason to read it again, and none to leave out what is changed from now on.
+    assert!(incremental(&desk).unwrap().unchanged());
+    run(&database, "insert into visit values (5, 'late', 'infinity'), (6, 'new', now())");
+    assert_eq!(incremental(&desk).unwrap().rows(), 6);
+    assert!(incremental(&desk).unwrap().unchanged());
+    run(&database, "insert into visit values (7, 'newer', now())");
+    let report = incremental(&desk).unwrap();
+    assert_eq!((report.rows(), told(&report).unwrap().0), (7, 2));
+    run(&database, "update visit set changed = now() where changed = 'infinity'");
+    assert_eq!(told(&incremental(&desk).unwrap()), None);
+    run(&database, "insert into visit values (8, 'far', now() + interval '2 years')");
+    assert_eq!(told(&incremental(&desk).unwrap()).unwrap().0, 1);
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_record_in_the_headers_place_is_not_shown() {
     for text in ["4;Luz;600\n5;Berta;700\n", "Luz;Berta;x\n"] {
         let desk = Desk::new("[sources.s]\nfiles = ['*.csv']");
         desk.write("a.csv", "id;nombre;tel\n1;Ana;2\n");
-        let wanted = &["b.csv: the line", "missing: 3 columns"];
+        let wanted = &["b.csv: the line", "missing: columns (3)"];
         let failure = breaks(&desk, |desk| desk.write("b.csv", text), Kind::Failed, wanted);
         assert!(!values(&desk, &failure) && failure.hints[0].contains("header_row = 0"), "{failure:?}");
         let desk = Desk::new("[sources.s]\nfiles = ['*.csv']");
@@ -88,17 +88,17 @@ fn a_record_in_the_headers_place_is_not_shown() {
     desk.write("a.csv", "Garcia;Maria\nPerez;Juan\nRuiz;Ana\n");
     desk.write("b.csv", "Lopez;Eva\nMora;Luis\n");
     let failure = desk.load().unwrap_err();
-    assert!(failure.message.contains("missing: 2 columns"), "{failure:?}");
+    assert!(failure.message.contains("missing: columns (2)"), "{failure:?}");
     assert!(!["Garcia", "Lopez"].iter().any(|name| format!("{failure:?}").contains(name)), "{failure:?}");
     // The whole file.
     let desk = Desk::with("id;nombre;tel\n1;Ana;2\n");
     let turn = |desk: &Desk| desk.write("s.csv", "4;Luz;600\n5;Berta;700\n");
-    let failure = breaks(&desk, turn, Kind::Failed, &["s.csv: the line", "missing: 3 columns"]);
+    let failure = breaks(&desk, turn, Kind::Failed, &["s.csv: the line", "missing: columns (3)"]);
     assert!(!values(&desk, &failure), "{failure:?}");
     desk.write("s.csv", "Luz;Berta;x\nEva;y;z\n");
     let report = desk.load().unwrap();
     let detail = report.sources[0].findings.last().unwrap().detail.clone();
-    assert_eq!(detail.as_deref(), Some("new: 3 columns; gone: 3 columns"));
+    assert_eq!(detail.as_deref(), Some("new: columns (3); gone: columns (3)"));
     // One column that is new among known ones is named.
     let desk = Desk::with("id;nombre;tel\n1;Ana;2\n");
     desk.load().unwrap();

@@ -158,11 +158,11 @@ fn what_is_wrong_with_a_section_is_told_before_anything_is_built() {
         ("[dedupe.patient.compare.surname]\nas = \"text\"\n", "clean.patient has no column 'surname'"),
         (
             "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"nme\"\n",
-            "the blocking rule 'x' cannot be computed: did you mean name? (Binder Error: Referenced column \"nme\" not found",
+            "the blocking rule 'x' cannot be computed: did you mean name? (DuckDB says: Binder Error: Referenced column \"nme\" not found",
         ),
         (
             "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"left(name\"\n",
-            "the blocking rule 'x' cannot be computed (syntax error",
+            "the blocking rule 'x' cannot be computed (DuckDB says: syntax error",
         ),
         (
             "[dedupe.patient.compare.name]\nas = \"text\"\n[dedupe.patient.block]\nx = \"left(name\"\n",
@@ -192,7 +192,7 @@ fn what_is_wrong_with_a_section_is_told_before_anything_is_built() {
     }
     let twice = case(SECTION);
     twice.write("sql/sources/flowww/clean/patient.sql", &CLEAN.replace("(6, 'Eva'", "(5, 'Eva'"));
-    assert!(twice.refusal().contains("1 rows have a source_id that another row has"));
+    assert!(twice.refusal().contains("rows have a source_id that another row has (1)"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_macro_that_fails_over_data_is_shown_in_its_own_file() {
     );
     assert_eq!(
         first,
-        "sql/macros/z.sql:3:8: Could not convert string '…' to INT32 when casting from source column nombre\n  \
+        "sql/macros/z.sql:3:8: DuckDB says: Could not convert string '…' to INT32 when casting from source column nombre\n  \
          3 |   abs(t::integer);\n    |        ^\n  \
          in macro number_of, called by sql/sources/flowww/clean/patient.sql\n\
          stopped after 0 of 3 models; clean.patient is as it was before"
@@ -61,7 +61,10 @@ fn a_macro_that_fails_over_data_is_shown_in_its_own_file() {
         "-- numbers\ncreate or replace macro name_of(a, b) as shout(a) || number_of(a);\n\
          -- más\ncreate or replace macro number_of(t) as /* ñ */ abs(t::integer);\n",
     );
-    assert!(second.starts_with("sql/macros/z.sql:4:54: Could not convert string '…' to INT32"), "{second}");
+    assert!(
+        second.starts_with("sql/macros/z.sql:4:54: DuckDB says: Could not convert string '…' to INT32"),
+        "{second}"
+    );
 }
 
 /// DuckDB marks the call alone where a whole body fails, and wherever a table macro does.

@@ -92,7 +92,7 @@ fn a_model_that_fails_leaves_its_table_and_names_no_value() {
     let failure = Failure::from_anyhow(&case.try_run(&staging, &[]).unwrap_err());
     assert_eq!(
         failure.message,
-        "sql/systems/clinicsay/target/patient.sql:3:7: Could not convert string '…' to INT32 when casting from source column name\n  \
+        "sql/systems/clinicsay/target/patient.sql:3:7: DuckDB says: Could not convert string '…' to INT32 when casting from source column name\n  \
          3 |   name::integer as name, _id from golden.patient\n    |       ^\n\
          stopped after 1 of 2 models; target.patient is as it was before"
     );

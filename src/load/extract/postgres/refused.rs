@@ -14,6 +14,8 @@ use crate::pg::{ReadOnly, Session};
 pub(super) fn explained(session: &Session, source: &str, error: &Error) -> anyhow::Error {
     let told = Failure::from_anyhow(&session.error(error));
     let Some(state) = error.code().map(SqlState::code) else { return told.into() };
+    let is_connection = ["08", "57P"].iter().any(|class| state.starts_with(class));
+    let told = if is_connection { told.cause(Cause::Connection) } else { told };
     let Some(key) = advice(session, state, error) else { return told.into() };
     let (user, role, variable) = (&session.user, quoted(&session.user), session.origin());
     let hint = t!(key, source = source, user = user, role = role, variable = variable);
@@ -107,6 +109,7 @@ fn advice(session: &Session, state: &str, error: &Error) -> Option<&'static str>
         "57014" => "load.pg.hint_timeout",
         "40001" if session.read_only == Some(ReadOnly::Standby) => "load.pg.hint_standby",
         "40001" | "40P01" => "load.pg.hint_again",
+        _ if state.starts_with("08") => "load.pg.hint_foreign",
         _ if state.starts_with("53") => "load.pg.hint_busy",
         _ if state.starts_with("54") => "load.pg.hint_simpler",
         _ if ["P0", "38", "39", "2F"].contains(&&state[..2]) => "load.pg.hint_function",
