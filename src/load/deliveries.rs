@@ -161,7 +161,7 @@ pub(super) fn lay(
 pub(super) fn greatest(staging: &Staging, source: &str, cursor: &str) -> Result<Option<String>> {
     let rows = format!("(select {} as cursor from raw.{})", quoted(cursor), quoted(source));
     let reading = cursor::reading(staging, source, cursor, &rows)?;
-    let (order, says_when) = (reading.order, reading.says_when());
+    let (order, says_when) = (reading.order.as_str(), reading.says_when());
     staging.value(&format!(
         "select arg_max(cursor, {order}) from {rows} where cursor is not null and {says_when}"
     ))

@@ -118,7 +118,8 @@ impl Absent {
         let entry = &context.manifest().tables[place];
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
         let rows = left_out(place);
-        let went = |waits: &str| format!("select count(*) from {rows} where {waits} and {WHY} <> '{DELETED}'");
+        let went =
+            |waits: &str| format!("select count(*) from {rows} where {waits} and {WHY} <> '{DELETED}'");
         self.waiting = context.count(&went(WAITS)).await?;
         self.orphaned = context.count(&went(&format!("not {WAITS}"))).await?;
         if self.returned > 0

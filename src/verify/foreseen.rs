@@ -10,7 +10,7 @@ use super::{Compared, Options};
 use crate::error;
 use crate::model::catalog::ConstraintKind;
 use crate::model::ident::TableName;
-use crate::model::merge::OnConflict;
+use crate::model::merge::Excuse;
 
 /// Keys that are asked for at once.
 const CHUNK: usize = 5_000;
@@ -18,9 +18,10 @@ const CHUNK: usize = 5_000;
 /// A row of the snapshot that the target does not have.
 struct Missing<'c, 'o> {
     compared: &'c Compared<'o>,
+    key: String,
     values: Vec<Option<String>>,
     /// People deleted it, or it refers to a row that is left out.
-    out: bool,
+    out: Option<Excuse>,
 }
 
 /// The rows that are left out, as far as they are not found in the order of the tables.
@@ -33,20 +34,27 @@ pub(super) async fn left_out(options: &Options<'_>, tables: &[Compared<'_>]) -> 
     for compared in tables {
         missing.extend(missing_of(options, compared).await?);
     }
-    for row in missing.iter().filter(|row| row.out) {
-        left_out.note(options.catalog, row.compared, &row.values);
+    for row in &missing {
+        row.note(options, &mut left_out);
     }
     loop {
         let mut fell = false;
-        for row in missing.iter_mut().filter(|row| !row.out) {
-            row.out = !left_out.lost(row.compared, &row.values).is_empty();
-            if row.out {
-                left_out.note(options.catalog, row.compared, &row.values);
-                fell = true;
-            }
+        for row in missing.iter_mut().filter(|row| row.out.is_none()) {
+            row.out = left_out.orphaned(row.compared, &row.values);
+            row.note(options, &mut left_out);
+            fell |= row.out.is_some();
         }
         if !fell {
             return Ok(left_out);
+        }
+    }
+}
+
+impl Missing<'_, '_> {
+    /// Notes it, if it is left out.
+    fn note(&self, options: &Options<'_>, left_out: &mut LeftOut) {
+        if let Some(excuse) = self.out {
+            left_out.note(options.catalog, self.compared, (&self.key, &self.values), excuse);
         }
     }
 }
@@ -60,7 +68,7 @@ fn refer_back(options: &Options<'_>, tables: &[Compared<'_>]) -> bool {
             _ => false,
         })
     };
-    let leaves = |one: &Compared<'_>| options.clinic.on_conflict(&one.entry.table) != OnConflict::TakeSource;
+    let leaves = |one: &Compared<'_>| options.clinic.on_conflict(&one.entry.table).of_deleted().is_some();
     tables.iter().any(leaves) && tables.iter().enumerate().any(later)
 }
 
@@ -88,7 +96,11 @@ async fn missing_of<'c, 'o>(
         let gone: Vec<&str> = keys.into_iter().filter(|key| !there.contains(*key)).collect();
         let deleted = standing::deleted(options, compared, &gone).await?;
         let absent = rows.into_iter().filter(|(key, _)| !there.contains(key));
-        missing.extend(absent.map(|(key, values)| Missing { compared, values, out: deleted.contains(&key) }));
+        let policy = options.clinic.on_conflict(&compared.entry.table).of_deleted();
+        missing.extend(absent.map(|(key, values)| {
+            let out = policy.filter(|_| deleted.contains(&key));
+            Missing { compared, key, values, out }
+        }));
     }
 }
 
