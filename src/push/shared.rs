@@ -100,14 +100,14 @@ impl Rows<'_> {
 
     /// Those that are inserted or updated, with what stands in them.
     fn written(&self) -> String {
-        let new = self.new();
+        let new = self.inserted();
         match self.comparison.merged.updates {
             0 => new,
             _ => format!("{new} union all {}", self.updated()),
         }
     }
 
-    fn new(&self) -> String {
+    fn inserted(&self) -> String {
         let columns = self.columns(|column, place| match place {
             Some(_) => format!("i.{}", quoted(&column.name)),
             None => format!("null::{}", column.data_type.undomained().name),
