@@ -171,7 +171,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0\x00\x10JFIF".to_vec(), "image/jpeg"),
             (b"\x89PNG\r\n\x1a\n".to_vec(), "image/png"),
             (b"GIF89a".to_vec(), "image/gif"),
-            (b"II*\x00\x08\x00\x00\x00".to_vec(), "image/tiff"),
+            (b"II*\x00\x08\x00\x00\x00\x0f\x00\x00\x01".to_vec(), "image/tiff"),
             (webp, "image/webp"),
             (heic, "image/heif"),
             (dicom, "application/dicom"),
