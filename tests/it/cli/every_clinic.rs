@@ -81,7 +81,7 @@ fn a_run_of_all_tells_what_each_clinic_and_its_tables_took() {
         "filas/s",
         "memoria máxima",
         "hallazgos",
-        "2 de 3 clínicas: aaa, zed",
+        "2 de 3: aaa, zed",
     ];
     says(&told, 1, &heads);
 }
