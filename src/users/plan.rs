@@ -459,7 +459,7 @@ mod tests {
         let rules = |accounts: &[Account], bound: &[(&str, &str)]| {
             told(&planned(&ana, accounts, bound, &[])).first().map(|(rule, _)| *rule)
         };
-        assert_eq!(rules(&[unverified.clone()], &[]), Some(Rule::UnverifiedAccount));
+        assert_eq!(rules(std::slice::from_ref(&unverified), &[]), Some(Rule::UnverifiedAccount));
         assert_eq!(
             rules(&[account("s", "ana@x.es"), account("t", "Ana@x.es")], &[]),
             Some(Rule::SeveralAccounts)

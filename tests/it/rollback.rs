@@ -245,7 +245,7 @@ async fn a_batch_of_the_first_ledger_is_planned_without_writing_and_taken_back()
               alter table trasvase.batch drop column shape, drop column rolled_back_at, drop column rolled_back_by, drop column rolled_back; \
               alter table trasvase.change drop column key_after, drop column after; \
               alter table trasvase.row_digest drop column columns, drop column stored_columns; \
-              drop table trasvase.overwritten, trasvase.left_behind, trasvase.archive; delete from trasvase.migration where version > 1").await;
+              drop table trasvase.overwritten, trasvase.left_behind, trasvase.archive, trasvase.account; delete from trasvase.migration where version > 1").await;
     let plan = tiny.run.rollback_plan("last", Edited::Refuse).await;
     assert_eq!(tiny.texts("select max(version)::text from trasvase.migration").await, ["1"]);
     let report = tiny.run.rollback("last").await;

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Beside {
 enum Answer {
     Files(files::Answer),
     Users(users::Answer),
-    Archive(archive::Answer),
+    Archive(Box<archive::Answer>),
 }
 
 impl Pipeline<'_> {
@@ -56,7 +56,7 @@ impl Pipeline<'_> {
                         users::Arguments::of_a_run(clinic, confirm.clone()).take(context)?;
                     (Answer::Users(answer), failure)
                 }
-                _ => (Answer::Archive(archive::Arguments::of_a_run(clinic).take(context)?), None),
+                _ => (Answer::Archive(Box::new(archive::Arguments::of_a_run(clinic).take(context)?)), None),
             };
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             outcome.beside.push(Beside { stage, milliseconds, report });

@@ -115,10 +115,14 @@ fn found(answer: &Value) -> Vec<String> {
 fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
     let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
     assert_eq!(desk.state(), "pending");
-    says(&desk.run("files mini --dry-run"), 0, &["nothing was uploaded", "4 rows of document"]);
+    says(
+        &desk.run("files mini --dry-run"),
+        0,
+        &["nothing was uploaded", "rows of document that tell of them: 4"],
+    );
     assert!(desk.keys(&desk.general).is_empty() && desk.rows("select id from document").is_empty());
     let done = desk.run("files mini");
-    says(&done, 0, &["sent: 3 objects"]);
+    says(&done, 0, &["objects sent: 3"]);
 
     let rows = desk.rows(
         "select concat_ws('|', p.name, d.original_name, d.content_type, d.size::text, d.kind, \
@@ -349,7 +353,7 @@ fn clean_takes_rows_and_objects_back_and_says_what_stays() {
     // Nothing is left to do, and the clinic can begin anew.
     says(&desk.run("clean mini --lang es"), 0, &["ningún lote de mini está en este destino"]);
     says(&desk.run("run mini --until verify"), 0, &[]);
-    says(&desk.run("files mini"), 0, &["sent: 1 object"]);
+    says(&desk.run("files mini"), 0, &["objects sent: 1"]);
 }
 
 #[test]

@@ -93,7 +93,8 @@ async fn agreed(tiny: &Tiny, snapshot: &Snapshot) -> Report {
             .collect();
         let of_push = plan.undecided.iter().map(|one| (one.rule.clone(), one.rows, one.state.clone()));
         let mut of_push: Vec<_> = of_push.collect();
-        (of_verify.sort(), of_push.sort());
+        of_verify.sort();
+        of_push.sort();
         assert_eq!(of_push, of_verify, "{}", table.table);
     }
     verified

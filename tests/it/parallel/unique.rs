@@ -96,7 +96,8 @@ async fn values_of_both_sides_together_meet_the_checks_or_the_row_is_told() {
     .await;
     // The source calls 1 a b: with the 400 of people that is refused, though neither side alone is.
     tiny.model("thing", &things("(1, 10, 'b'), (2, 20, 'b')"));
-    tiny.push().await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
     assert_eq!(rejects(&tiny), ["1 check thing_check"]);
     assert_eq!(tiny.texts(ROWS).await, ["1 400 a", "2 500 z"]);
 }

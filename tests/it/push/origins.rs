@@ -129,7 +129,10 @@ async fn a_row_that_is_not_there_is_not_filled_in() {
     let (_, main) = tiny.export().await;
     let own = subs(&tiny, &main).await;
     let failure = Failure::from_anyhow(&tiny.run.try_push(&own).await.unwrap_err());
-    assert!(failure.message.contains("person: 2 rows that are to be filled in"), "{failure:?}");
+    assert!(
+        failure.message.contains("person: rows that are to be filled in are not in the target (2)"),
+        "{failure:?}"
+    );
     tiny.run.push(&main).await;
     tiny.sql("delete from visit; delete from person where id = 'b'").await;
     assert!(tiny.run.try_push(&own).await.is_err());

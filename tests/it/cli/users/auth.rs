@@ -82,7 +82,7 @@ impl Auth {
 
     /// Somebody who has an account already.
     pub(super) fn add(&self, email: &str, confirmed: bool) -> String {
-        let user = new(email, json!({}), confirmed);
+        let user = new(email, &json!({}), confirmed);
         let id = user["id"].as_str().unwrap().to_owned();
         self.state.lock().unwrap().users.push(user);
         id
@@ -98,7 +98,7 @@ fn ok(body: &Value) -> Vec<u8> {
     answer(200, "content-type: application/json\r\n", &body.to_string())
 }
 
-fn new(email: &str, metadata: Value, confirmed: bool) -> Value {
+fn new(email: &str, metadata: &Value, confirmed: bool) -> Value {
     let now = chrono::Utc::now().to_rfc3339();
     let random = ulid::Ulid::generate().0;
     let hex = format!("{random:032x}");
@@ -126,12 +126,12 @@ fn respond(state: &mut State, request: &Request) -> Vec<u8> {
         ("POST", "/admin/users") | ("POST", "/invite") if taken(state) => error(422, "email_exists"),
         ("POST", "/admin/users") => {
             let confirmed = body["email_confirm"] == true;
-            let user = new(body["email"].as_str().unwrap(), body["user_metadata"].clone(), confirmed);
+            let user = new(body["email"].as_str().unwrap(), &body["user_metadata"], confirmed);
             state.users.push(user.clone());
             ok(&user)
         }
         ("POST", "/invite") => {
-            let user = new(body["email"].as_str().unwrap(), body["data"].clone(), false);
+            let user = new(body["email"].as_str().unwrap(), &body["data"], false);
             state.users.push(user.clone());
             ok(&user)
         }

@@ -98,11 +98,6 @@ impl Pool {
         *self.state.lock().unwrap() = State { rules: rules.to_vec(), ..State::default() };
     }
 
-    /// How often an operation was asked for.
-    pub(super) fn calls(&self, operation: &str) -> usize {
-        self.asked(operation).len()
-    }
-
     /// What an operation was asked with.
     pub(super) fn asked(&self, operation: &str) -> Vec<Value> {
         let state = self.state.lock().unwrap();
