@@ -84,7 +84,7 @@ async fn ask_in_transaction(
     .await?;
     fill(staging, client, oids, shape).await?;
     let Questions { overwrites, crosses, stands, .. } = *questions;
-    let probe = Probe { staging, client, shape, retired, overwrites, crosses };
+    let probe = Probe { staging, client, shape, retired, overwrites, crosses, leaves: false };
     for check in &questions.checks {
         probe.record_check(check).await?;
     }
@@ -97,7 +97,12 @@ async fn ask_in_transaction(
         }
         probe.drop_fallen().await?;
     }
-    probe.all_keys(questions).await
+    let rule = clinic.vanished_rule(&shape.name);
+    let leaves = rule.deletes(false) && probe.fallen()?.is_empty() && {
+        let policy = ("trasvase_probe", rule.on_conflict);
+        standing::leave(client, clinic.name.as_str(), shape, policy).await?
+    };
+    Probe { leaves, ..probe }.all_keys(questions).await
 }
 
 /// The copy must take rows that break a rule: columns that the model leaves out may be null, domains become their base.
@@ -180,6 +185,8 @@ struct Probe<'a> {
     retired: &'a BTreeSet<String>,
     overwrites: bool,
     crosses: bool,
+    /// The push deletes rows that the source has no more; which, [`standing::leave`] wrote down.
+    leaves: bool,
 }
 
 /// What a row is refused by.
@@ -301,8 +308,14 @@ impl Probe<'_> {
         self.record_greedily(&with_batch, &reason).await
     }
 
-    /// A condition on rows of the target: the push does not delete them with their golden ids.
+    /// A condition on rows of the target: the push does not delete them, with their golden ids or since the source has them no
+    /// more.
     fn stays(&self) -> String {
+        let leaves = if self.leaves { standing::stays(self.shape) } else { "true".to_owned() };
+        format!("{} and {leaves}", self.not_retired())
+    }
+
+    fn not_retired(&self) -> String {
         match self.shape.table.primary_key() {
             [key] if !self.retired.is_empty() => {
                 let ids = self.retired.iter().map(|id| literal(id)).collect::<Vec<_>>().join(", ");

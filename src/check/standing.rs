@@ -11,7 +11,7 @@ use crate::model::ident::quoted;
 use crate::model::manifest::Origin;
 use crate::model::merge::OnConflict;
 use crate::pg::fates::{self, Sides};
-use crate::pg::{Writings, execute};
+use crate::pg::{Asked, Digests, Writings, execute};
 
 /// Gives the rows of `probe` the values that stand; returns whether there are any.
 pub(super) async fn keep(
@@ -64,3 +64,46 @@ pub(super) async fn keep(
     );
     Ok(client.execute(&sql, &[]).await.map_err(|error| error::postgres(&error))? > 0)
 }
+
+/// The keys of rows that the push will delete since the source has them no more (`vanished = "delete"`), as a temporary table:
+/// their unique values are free. Returns whether there are any. Those of a table some of whose rows are rejected are not asked
+/// for: which of these stay, only the push can tell.
+pub(super) async fn leave(
+    client: &Client,
+    clinic: &str,
+    shape: &TableShape<'_>,
+    (probe, policy): (&str, OnConflict),
+) -> Result<bool> {
+    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
+    let key = shape.table.primary_key();
+    let Ok(codec) = TableCodec::of_columns(shape.table, &names, key) else { return Ok(false) };
+    let writings = Writings::of(client, (clinic, Origin::Models), &shape.name).await?;
+    let Some(writings) = writings.filter(|_| !key.is_empty()) else { return Ok(false) };
+    let whole = TableCodec::of_table(shape.table, key).ok();
+    let columns = codec.column_names().enumerate();
+    let digests = Digests {
+        whole: whole.map(|whole| whole.digest_sql("t")),
+        columns: columns.map(|(place, name)| (name, codec.column_digest_sql("t", place))).collect(),
+    };
+    let digests = (policy != OnConflict::TakeSource).then_some(digests);
+    let asked = Asked { table: &shape.name, key: codec.key_sql("t"), digests };
+    let same: Vec<String> = key.iter().map(|name| format!("t.{0} = i.{0}", quoted(name))).collect();
+    let gone = format!("not exists (select 1 from {probe} i where {})", same.join(" and "));
+    let gone = Writings::gone_sql(Some(&writings), &asked, (&gone, "false"), "");
+    let sql = format!(
+        "create temporary table {GONE} on commit drop as select key from ({gone}) gone where known and not edited; analyze {GONE}"
+    );
+    execute(client, &sql).await?;
+    let any = client.query_one(&format!("select exists (select 1 from {GONE})"), &[]).await;
+    Ok(any.map_err(|error| error::postgres(&error))?.get(0))
+}
+
+/// A condition on rows of a table: they are none of those that [`leave`] found.
+pub(super) fn stays(shape: &TableShape<'_>) -> String {
+    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
+    let codec = TableCodec::of_columns(shape.table, &names, shape.table.primary_key());
+    let key = codec.map_or_else(|_| "null".to_owned(), |codec| codec.key_sql(&shape.name.quoted()));
+    format!("not exists (select 1 from {GONE} where key = ({key}) collate \"C\")")
+}
+
+const GONE: &str = "trasvase_leaving";

@@ -9,7 +9,7 @@ use super::pipeline::droppable;
 use crate::aws::{Access, Bucket, Given};
 use crate::config::Project;
 use crate::error::Failure;
-use crate::pg::variable;
+use crate::pg::{Secret, variable};
 
 /// The bucket that a variable names.
 ///
@@ -21,14 +21,22 @@ pub(super) fn bucket(
     runtime: &Runtime,
     name: &'static str,
 ) -> Result<Bucket> {
-    let Some(bucket) = variable(project, name)? else {
-        return Err(Failure::usage(t!("aws.no_variable", variable = name))
-            .hint(t!("aws.no_variable_hint", variable = name))
-            .into());
-    };
+    let bucket = named(project, name)?;
     let access =
         runtime.block_on(droppable(Access::open(given(project, "S3")?, context.global.max_retries)))?;
     Ok(Bucket::named(&access, bucket.expose()))
+}
+
+/// The bucket's name that a variable holds.
+///
+/// # Errors
+/// It is not set.
+pub(super) fn named(project: &Project, name: &'static str) -> Result<Secret> {
+    variable(project, name)?.ok_or_else(|| {
+        Failure::usage(t!("aws.no_variable", variable = name))
+            .hint(t!("aws.no_variable_hint", variable = name))
+            .into()
+    })
 }
 
 /// What the project says of AWS, and where a service of it is.

@@ -9,12 +9,12 @@ use super::pipeline::Connection;
 use super::progress::{Both, Progress};
 use super::{aws, files, rollback as taking_back, users};
 use crate::archive;
-use crate::config::{Clinic, Project};
+use crate::config::{Clinic, Consent, Project};
 use crate::error::Failure;
 use crate::files::removal::{self, Removal, Told};
 use crate::files::{Buckets, Shelf};
 use crate::model::ident::ClinicName;
-use crate::model::manifest::Tenant;
+use crate::model::manifest::{Origin, Tenant};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{Purpose, batches, variable};
 use crate::rollback::{self, Edited, Every, Options};
@@ -168,7 +168,10 @@ impl Arguments {
         if let Some(of_users) = &desk.accounts {
             let service = of_users.service(connection, &observer)?;
             let mut ended = Vec::new();
-            for plan in std::mem::take(&mut answer.accounts) {
+            for mut plan in std::mem::take(&mut answer.accounts) {
+                if let Some(settings) = &clinic.users {
+                    connection.block_on(back::spare_bound(client, settings, &mut plan))?;
+                }
                 let batch = plan.batch.clone();
                 let end = back::End::Removed;
                 let options = back::Options { clinic, client, service: service.as_ref(), batch: &batch, end };
@@ -198,12 +201,19 @@ impl<'a> Desk<'a> {
                 .hint(t!("users.no_section_hint"))
                 .into());
         }
+        let known = connection.block_on(batches::list(client, &clinic.name))?;
+        if clinic.files.is_empty() && known.iter().any(|batch| batch.origin == Origin::Files.as_str()) {
+            return Err(Failure::usage(t!("clean.files_unknown", clinic = clinic.name))
+                .hint(t!("files.no_section_hint"))
+                .into());
+        }
         let accounts =
             clinic.users.as_ref().map(|_| users::Desk::open(context, Some(&clinic.name))).transpose()?;
         let mut buckets = Buckets::default();
         if !clinic.files.is_empty() {
             buckets.general = Some(aws::bucket(context, &project, connection.runtime(), files::GENERAL)?);
-            if variable(&project, files::WORM)?.is_some() {
+            let consents = clinic.files.iter().any(|section| section.consent != Consent::All(false));
+            if consents || variable(&project, files::WORM)?.is_some() {
                 buckets.worm = Some(aws::bucket(context, &project, connection.runtime(), files::WORM)?);
             }
         }

@@ -315,6 +315,8 @@ fn explained(rule: &str) -> std::borrow::Cow<'static, str> {
         "file_no_path" => t!("files.no_path"),
         "file_no_owner" => t!("files.no_owner"),
         "file_owner_not_pushed" => t!("files.owner_not_pushed"),
+        "file_twice" => t!("files.twice"),
+        "file_hidden" => t!("files.hidden"),
         _ => t!("files.consent_unclear"),
     }
 }

@@ -85,8 +85,10 @@ fn command(text: &str, clinic: Option<&ClinicName>, target: Option<&str>) -> Str
     {
         words.extend(["--target", target]);
     }
-    // What is not a command of ours, such as a sentence that begins with the name, stays as it is.
-    if OF_A_CLINIC.contains(&name) { words.join(" ") } else { text.to_owned() }
+    // What is not a command of ours, such as a sentence that begins with the name, stays as it is. A blank at the end stands
+    // before what is quoted.
+    let end = &text[text.trim_end().len()..];
+    if OF_A_CLINIC.contains(&name) { words.join(" ") + end } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -108,6 +110,10 @@ mod tests {
             ("trasvase load acme", "trasvase load acme"),
             ("trasvase log --errors", "trasvase log acme --errors"),
             ("trasvase sql acme \"from a\"", "trasvase sql acme \"from a\""),
+            (
+                "trasvase issues --accept a --reason \"why\"",
+                "trasvase issues acme --accept a --reason \"why\"",
+            ),
             ("trasvase does not know it", "trasvase does not know it"),
         ] {
             assert_eq!(complete(text, Some(&acme), Some("live")), whole);

@@ -262,7 +262,7 @@ mod tests {
             text(&example(), "en"),
             "*acme*: findings after 1 min 1 s (target: a&lt;b&gt;)\nstopped at push, exit code 3\n\
              trasvase log acme --errors says why\nload 1.0 s · transform 2.5 s · refresh 0.2 s\n\
-             person &amp; co: 3 rows, rejected 1, inserted 2, updated 0, deleted 0\nsnapshot 0123456789ab"
+             person &amp; co: rows: 3, rejected 1, inserted 2, updated 0, deleted 0\nsnapshot 0123456789ab"
         );
         assert!(
             text(&example(), "es").starts_with("*acme*: hallazgos tras 1 min 1 s (destino: a&lt;b&gt;)\n")
@@ -275,7 +275,7 @@ mod tests {
         message.tables = (0..50).map(|number| (format!("t{number:02}"), Counts::default())).collect();
         let text = text(&message, "en");
         assert!(
-            text.contains("t19:") && !text.contains("t20:") && text.contains("and 30 more tables"),
+            text.contains("t19:") && !text.contains("t20:") && text.contains("more tables: 30"),
             "{text}"
         );
     }

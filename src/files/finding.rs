@@ -31,6 +31,10 @@ pub(super) enum Rule {
     OwnerNotPushed,
     /// Whether it is a consent cannot be read.
     ConsentUnclear,
+    /// It is listed several times for one owner, and not in the same words; a consent is one then.
+    Twice,
+    /// Its name, or a folder's above it, begins with a dot.
+    Hidden,
 }
 
 impl Rule {
@@ -45,6 +49,8 @@ impl Rule {
             Rule::NoOwner => "file_no_owner",
             Rule::OwnerNotPushed => "file_owner_not_pushed",
             Rule::ConsentUnclear => "file_consent_unclear",
+            Rule::Twice => "file_twice",
+            Rule::Hidden => "file_hidden",
         }
     }
 }

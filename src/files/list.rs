@@ -68,8 +68,18 @@ pub(super) fn read(
         }
         None => of_folder(number, section, there, findings),
     };
-    listed.sort();
-    listed.dedup_by(|one, other| (&one.path, &one.owner) == (&other.path, &other.owner));
+    // Of several lines one that says consent comes first: it is the one that protects more.
+    listed.sort_by(|one, other| {
+        let place = |one: &Listed| (one.path.clone(), one.owner.clone(), !one.consent);
+        place(one).cmp(&place(other)).then_with(|| one.cmp(other))
+    });
+    listed.dedup_by(|one, kept| {
+        let same = (&one.path, &one.owner) == (&kept.path, &kept.owner);
+        if same && (one.consent, &one.name, &one.kind) != (kept.consent, &kept.name, &kept.kind) {
+            findings.add(section.shown(), Rule::Twice, &one.path, one.record.as_deref());
+        }
+        same
+    });
     Ok(listed)
 }
 
@@ -208,7 +218,8 @@ fn of_folder(
     there.into_iter().filter_map(listed).collect()
 }
 
-/// The paths of the folder's files, from it on. Names that begin with a dot are no documents. A link to a folder is not
+/// The paths of the folder's files, from it on. Names that begin with a dot are no documents, and are told but for those that
+/// macOS leaves everywhere. A link to a folder is not
 /// followed, since it may lead anywhere; one to a file is looked at as that file.
 fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTreeSet<String>> {
     let only = section.only.as_deref().map(glob::Pattern::new).transpose()?;
@@ -229,7 +240,12 @@ fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTree
         for entry in entries {
             let path = entry.with_context(|| t!("snapshot.cannot_read", path = section.folder))?.path();
             let shown = inside(&path);
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            if let Some(name) = path.file_name().map(|name| name.to_string_lossy())
+                && name.starts_with('.')
+            {
+                if name != ".DS_Store" && !name.starts_with("._") {
+                    findings.add(section.shown(), Rule::Hidden, &shown, None);
+                }
                 continue;
             }
             match (path.is_dir(), path.is_symlink()) {

@@ -1,6 +1,6 @@
 //! Which object a file becomes, and which row tells of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -67,11 +67,18 @@ pub(super) async fn all(
     seen: &AllSeen,
 ) -> Result<(Vec<Row>, Vec<Object>)> {
     let known = known(options, seen).await?;
+    // Where one section says consent and another does not, it is one.
+    let place = |listed: &Listed| {
+        let folder = options.clinic.files[listed.section].folder.clone();
+        (folder, listed.path.clone(), listed.owner.clone())
+    };
+    let consents: HashSet<_> =
+        files.iter().filter(|one| one.listed.consent).map(|one| place(&one.listed)).collect();
     let mut objects: BTreeMap<(Shelf, String), Object> = BTreeMap::new();
     let mut rows = Vec::with_capacity(files.len());
     for Bound { listed, owner } in files {
         let Some(seen) = seen.get(&(listed.section, listed.path.clone())) else { continue };
-        let shelf = if listed.consent { Shelf::Worm } else { Shelf::General };
+        let shelf = if consents.contains(&place(&listed)) { Shelf::Worm } else { Shelf::General };
         let section = &options.clinic.files[listed.section];
         let bucket = options.buckets.of(shelf)?.name();
         let object = objects.entry((shelf, seen.sha256.clone())).or_insert_with(|| Object {

@@ -395,6 +395,6 @@ mod tests {
         assert_eq!(columns_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
         // A line of values is no header.
         let finding = columns_changed(&names(&["id", "name", "fee"]), &names(&["Luz", "Ana", "x"])).unwrap();
-        assert_eq!(finding.detail.as_deref(), Some("new: 3 columns; gone: 3 columns"));
+        assert_eq!(finding.detail.as_deref(), Some("new: columns (3); gone: columns (3)"));
     }
 }

@@ -193,15 +193,20 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
 
 fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
     match batch.status.as_str() {
-        "completed" if batch.purged => Err(Failure::failed(t!("rollback.purged", batch = batch.id))),
+        "completed" if batch.purged => Err(Failure::failed(t!("rollback.purged", batch = batch.id))
+            .hint(t!("rollback.purged_hint", clinic = clinic))),
         "completed" => Ok(()),
         "rolled_back" => {
             let (at, who) = batch.rolled_back.clone().unwrap_or_default();
             Err(Failure::failed(t!("rollback.twice", batch = batch.id, at = at, who = who))
                 .hint(format!("trasvase redo {clinic} {}", batch.id)))
         }
-        "running" => Err(Failure::failed(t!("rollback.running", batch = batch.id))),
-        _ => Err(Failure::failed(t!("rollback.failed", batch = batch.id))),
+        "running" => Err(Failure::failed(t!("rollback.running", batch = batch.id))
+            .hint(t!("rollback.running_hint", clinic = clinic))),
+        _ => {
+            Err(Failure::failed(t!("rollback.failed", batch = batch.id))
+                .hint(format!("trasvase log {clinic}")))
+        }
     }
 }
 

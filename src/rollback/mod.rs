@@ -299,9 +299,14 @@ pub fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
     });
     let lines = lines.collect::<Vec<_>>().join("; ");
     let (clinic, batch) = (&options.clinic.name, options.batch);
+    let again = match (options.every, options.cascade) {
+        (Some(_), _) => format!("trasvase clean {clinic}"),
+        (None, true) => format!("trasvase rollback {clinic} {batch} --cascade"),
+        (None, false) => format!("trasvase rollback {clinic} {batch}"),
+    };
     Failure::findings(t!("rollback.conflicts", rows = plan.conflicts(), conflicts = lines))
-        .hint(t!("rollback.keep_hint", clinic = clinic, batch = batch))
-        .hint(t!("rollback.force_hint", clinic = clinic, batch = batch))
+        .hint(t!("rollback.keep_hint", again = again))
+        .hint(t!("rollback.force_hint", again = again))
 }
 
 /// What a conflict is, in words.

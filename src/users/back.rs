@@ -1,5 +1,7 @@
 //! The way back: what a batch made is disabled or removed; what was there before stays.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -8,8 +10,9 @@ use tokio_postgres::Client;
 
 use super::ledger::{self, Entry};
 use super::service::Service;
-use crate::config::Clinic;
-use crate::error::{Failure, interrupt};
+use crate::config::{Clinic, Users};
+use crate::error::{self, Failure, interrupt};
+use crate::model::ident::quoted;
 use crate::model::run::{Event, Observer, Stage};
 use crate::pg::batches;
 
@@ -91,6 +94,22 @@ pub async fn plan_all(clinic: &Clinic, client: &Client, service: &dyn Service) -
     }
     plans.retain(|plan| !plan.ours.is_empty() || plan.linked + plan.shared > 0);
     Ok(plans)
+}
+
+/// Takes out the accounts that rows of the target are still bound to: they stay with these.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn spare_bound(client: &Client, users: &Users, plan: &mut Report) -> Result<()> {
+    let (table, column) = (users.target().quoted(), quoted(&users.column));
+    let ids: Vec<&str> = plan.ours.iter().map(|entry| entry.account.as_str()).collect();
+    let sql = format!("select {column}::text from {table} where {column}::text = any($1)");
+    let rows = client.query(&sql, &[&ids]).await.map_err(|error| error::postgres(&error))?;
+    let bound: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    let before = plan.ours.len();
+    plan.ours.retain(|entry| !bound.contains(&entry.account));
+    plan.shared += (before - plan.ours.len()) as u64;
+    Ok(())
 }
 
 /// Does it, one account after the other: what breaks off goes on the next time.

@@ -188,7 +188,7 @@ fn what_was_done_before_a_failure_is_said() {
     }
     desk.write("b_2.csv", "x;y;z\n1;2;3\n");
     let failure = desk.load().unwrap_err();
-    assert!(failure.message.contains("source b (1 of 2 sources were loaded"), "{failure:?}");
+    assert!(failure.message.contains("source b (sources that were loaded: 1 of 2"), "{failure:?}");
     assert_eq!(desk.rows("select table_name from duckdb_tables() where schema_name = 'raw'"), [json!(["a"])]);
     assert_eq!(desk.rows("select count(*) from meta.source_file where source = 'b'"), [json!(["0"])]);
 }

@@ -1,6 +1,7 @@
 //! Stages that come after a run where clinic.toml names them: rows first, then files and accounts that rows tell of, the
 //! archive last. Each is a command of its own that opens what it needs and takes up what broke off.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -9,8 +10,8 @@ use serde_json::Value;
 
 use super::{Outcome, Pipeline};
 use crate::cli::output::Page;
-use crate::cli::{archive, files, users};
-use crate::config::Clinic;
+use crate::cli::{archive, aws, files, users};
+use crate::config::{Clinic, Consent, Files};
 use crate::error::interrupt;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
@@ -32,6 +33,23 @@ enum Answer {
 }
 
 impl Pipeline<'_> {
+    /// Looks whether those that come after have what they need of the environment, before anything is opened.
+    pub(super) fn beside_ready(&self) -> Result<()> {
+        let mut buckets = BTreeSet::new();
+        for stage in self.wanted.beside.iter().filter(|stage| is_named(self.clinic, **stage)) {
+            match stage {
+                Stage::Users => drop(users::Desk::open(self.context, Some(&self.clinic.name))?),
+                Stage::Files => {
+                    let consents = |one: &Files| one.consent == Consent::All(true);
+                    let bucket = |one| if consents(one) { files::WORM } else { files::GENERAL };
+                    buckets.extend(self.clinic.files.iter().map(bucket));
+                }
+                _ => drop(buckets.insert(files::WORM)),
+            }
+        }
+        buckets.into_iter().try_for_each(|name| aws::named(self.project, name).map(drop))
+    }
+
     /// Those that are wanted and named in clinic.toml, one after the other, until one fails.
     pub(super) fn beside(&mut self, outcome: &mut Outcome) -> Result<()> {
         let named = |stage: &&Stage| is_named(self.clinic, **stage);

@@ -45,6 +45,7 @@ impl Pipeline<'_> {
         if does(Stage::Transform) && !wanted.no_ai && wanted.only.is_none() && wanted.select.is_empty() {
             embed::ready(self.project, self.clinic)?;
         }
+        self.beside_ready()?;
         let counts = json!({ "sources": self.clinic.sources.len() });
         self.part_done(Part::Prepare, started, 0, counts);
         self.tell_parts(wanted.first, |part| part == Part::Prepare);

@@ -425,3 +425,40 @@ fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
     says(&desk.run("run mini --from archive --until files"), 2, &["archive", "files"]);
     says(&desk.run("run mini --until paint"), 2, &["no stage"]);
 }
+
+#[test]
+fn a_file_that_is_called_a_consent_anywhere_is_kept_as_one_and_what_is_hidden_is_told() {
+    let settings = format!(
+        "{LISTED}\n[[files]]\nfolder = \"sources/docs\"\nonly = \"2/scan*\"\nof = \"person\"\nconsent = true\n"
+    );
+    let papers = format!("{PAPERS}2/copy.pdf;2;Copy, signed;consent;yes\n2/scan.pdf;2;Scan;scan;no\n");
+    let desk = Desk::new(DOCUMENT, &settings, &papers);
+    desk.put("2/scan.pdf", b"%PDF-1.7\nscan of a consent");
+    desk.put("2/.late.pdf", PDF);
+    desk.put("1/.DS_Store", b"x");
+    let done = desk.json("files mini", 3);
+    let found = found(&done);
+    for expected in ["file_twice 2/copy.pdf", "file_hidden 2/.late.pdf"] {
+        assert!(found.iter().any(|one| one == expected), "{found:?}");
+    }
+    let worm = "select original_name from document where bucket = (select bucket from document where original_name = 'Consent of Luis') order by 1";
+    assert_eq!(desk.rows(worm), ["Consent of Luis", "Copy, signed", "Scan"]);
+}
+
+#[test]
+fn what_a_run_will_need_is_asked_for_before_it_begins() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    let command = |line: &str| desk.mini.run(&line.split(' ').collect::<Vec<_>>());
+    says(&command("run mini"), 2, &["S3_GENERAL_BUCKET"]);
+    assert_eq!(desk.batches(), ["models completed"]);
+    says(&command("run mini --until verify"), 0, &[]);
+    // Clean without the section that says where the files are would leave them in silence.
+    says(&desk.run("files mini"), 0, &[]);
+    let path = "clinics/mini/clinic.toml";
+    let text = std::fs::read_to_string(desk.mini.path().join(path)).unwrap();
+    let (before, rest) = text.split_once("[[files]]").unwrap();
+    let (_, after) = rest.split_once("[archive]").unwrap();
+    desk.mini.write(path, &format!("{before}[archive]{after}"));
+    says(&desk.run("clean mini --confirm mini"), 2, &["the ledger knows batches of files of mini"]);
+    assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
+}

@@ -459,7 +459,12 @@ fn what_is_wrong_is_told_before_anything_is_written() {
             "alter table \"public\".\"app_user\" add column \"login\" text",
         ),
         ("attributes =", "table = 'app_users'\nattributes =", 2, "did you mean app_user?"),
-        ("attributes =", "from = 'clean.staff'\nattributes =", 1, "there is no clean.staff"),
+        (
+            "attributes =",
+            "from = 'clean.staff'\ntable = 'app_user'\nattributes =",
+            1,
+            "there is no clean.staff",
+        ),
         ("attributes =", "from = 'raw.staff'\nattributes =", 2, "a staged table with one row a person"),
         ("attributes =", "pool = 'eu-west-1_nope'\nattributes =", 1, "there is no user pool eu-west-1_nope"),
         ("'cognito'", "'auth0'", 2, "unknown variant `auth0`"),

@@ -141,3 +141,31 @@ async fn rows_that_give_their_values_to_each_other_are_none_of_those() {
     tiny.push().await;
     assert_eq!(tiny.texts(ROWS).await, ["1 20 b", "2 30 c", "3 10 A", "7 700 a"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_source_has_no_more_gives_its_value_up_as_it_goes() {
+    for policy in ["take_source", "keep_target", "report"] {
+        let settings = format!(
+            "[load]\nmode = \"upsert\"\non_conflict = \"{policy}\"\n[tables.thing]\nvanished = \"delete\"\n"
+        );
+        let first = things("(1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c')");
+        let tiny = Tiny::new(SCHEMA, &[("thing", &first)], &settings).await;
+        tiny.push().await;
+        // 3 goes: its 30 is for 2, the 20 of that for a new row.
+        tiny.model("thing", &things("(1, 10, 'a'), (2, 30, 'b'), (4, 20, 'd')"));
+        tiny.push().await;
+        assert_eq!(rejects(&tiny), [""; 0], "{policy}");
+        assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 30 b", "4 20 d"], "{policy}");
+        // What people changed stays where theirs counts, and so does its value.
+        tiny.sql("update thing set name = 'z' where id = 4").await;
+        tiny.model("thing", &things("(1, 10, 'a'), (2, 30, 'b'), (5, 20, 'e')"));
+        let (_, snapshot) = tiny.export().await;
+        tiny.run.push(&snapshot).await;
+        let left = match policy {
+            "take_source" => ["1 10 a", "2 30 b", "5 20 e"],
+            _ => ["1 10 a", "2 30 b", "4 20 z"],
+        };
+        assert_eq!(tiny.texts(ROWS).await, left, "{policy}");
+        assert_eq!(tiny.run.push(&snapshot).await.batch, None, "{policy}: again writes nothing");
+    }
+}
