@@ -20,13 +20,9 @@ pub(super) async fn keep(
     shape: &TableShape<'_>,
     (probe, policy): (&str, OnConflict),
 ) -> Result<bool> {
-    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
     let key = shape.table.primary_key();
-    // Without a key no row is one that is there; what cannot be compared was refused before.
-    let Ok(codec) = TableCodec::of_columns(shape.table, &names, key) else { return Ok(false) };
-    if key.is_empty() {
-        return Ok(false);
-    }
+    let Some(codec) = codec(shape) else { return Ok(false) };
+    let names: Vec<&str> = codec.column_names().collect();
     let whole = TableCodec::of_table(shape.table, key);
     let same: Vec<String> = key.iter().map(|name| format!("t.{0} = i.{0}", quoted(name))).collect();
     let same = same.join(" and ");
@@ -46,7 +42,8 @@ pub(super) async fn keep(
     let differing = fates::fates_sql(&sides, policy, writings.as_ref());
     let table = "trasvase_standing";
     execute(client, &format!("create temporary table {table} on commit drop as {differing}")).await?;
-    let values = names.iter().enumerate().filter(|(_, name)| !key.contains(name)).map(|(place, name)| {
+    let others = names.iter().enumerate().filter(|(_, name)| key.iter().all(|one| one != **name));
+    let values = others.map(|(place, name)| {
         format!(
             "{0} = case when {1} then t.{0} else i.{0} end",
             quoted(name),
@@ -74,11 +71,10 @@ pub(super) async fn leave(
     shape: &TableShape<'_>,
     (probe, policy): (&str, OnConflict),
 ) -> Result<bool> {
-    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
     let key = shape.table.primary_key();
-    let Ok(codec) = TableCodec::of_columns(shape.table, &names, key) else { return Ok(false) };
+    let Some(codec) = codec(shape) else { return Ok(false) };
     let writings = Writings::of(client, (clinic, Origin::Models), &shape.name).await?;
-    let Some(writings) = writings.filter(|_| !key.is_empty()) else { return Ok(false) };
+    let Some(writings) = writings else { return Ok(false) };
     let whole = TableCodec::of_table(shape.table, key).ok();
     let columns = codec.column_names().enumerate();
     let digests = Digests {
@@ -100,10 +96,15 @@ pub(super) async fn leave(
 
 /// A condition on rows of a table: they are none of those that [`leave`] found.
 pub(super) fn stays(shape: &TableShape<'_>) -> String {
-    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
-    let codec = TableCodec::of_columns(shape.table, &names, shape.table.primary_key());
-    let key = codec.map_or_else(|_| "null".to_owned(), |codec| codec.key_sql(&shape.name.quoted()));
+    let key = codec(shape).map_or_else(|| "null".to_owned(), |codec| codec.key_sql(&shape.name.quoted()));
     format!("not exists (select 1 from {GONE} where key = ({key}) collate \"C\")")
+}
+
+/// What compares rows of the table. Without a key no row is one that is there; what cannot be compared was refused before.
+fn codec(shape: &TableShape<'_>) -> Option<TableCodec> {
+    let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
+    let key = shape.table.primary_key();
+    TableCodec::of_columns(shape.table, &names, key).ok().filter(|_| !key.is_empty())
 }
 
 const GONE: &str = "trasvase_leaving";
