@@ -17,7 +17,7 @@ use crate::model::ident::ClinicName;
 use crate::model::manifest::{Origin, Tenant};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{Purpose, batches, variable};
-use crate::rollback::{self, Edited, Every, Options};
+use crate::rollback::{self, Every, Options};
 use crate::snapshot::Snapshot;
 use crate::users::back;
 
@@ -69,6 +69,8 @@ struct Desk<'a> {
     buckets: Buckets,
     accounts: Option<users::Desk<'a>>,
     tenant: Option<Tenant>,
+    /// A batch stands.
+    stands: bool,
 }
 
 impl Arguments {
@@ -102,11 +104,7 @@ impl Arguments {
             client: &desk.connection.session.client,
             catalog: &desk.connection.catalog,
             batch: "last",
-            edited: match (self.keep_edited, self.force) {
-                (true, _) => Edited::Keep,
-                (_, true) => Edited::Force,
-                _ => Edited::Refuse,
-            },
+            edited: taking_back::edited(self.keep_edited, self.force),
             cascade: true,
             every: Some(Every { tenant: desk.tenant.as_ref() }),
             dry_run: false,
@@ -117,8 +115,7 @@ impl Arguments {
 
     fn plan(&self, desk: &Desk<'_>) -> Result<Answer> {
         let (clinic, client, connection) = (&desk.clinic, &desk.connection.session.client, &desk.connection);
-        let known = connection.block_on(batches::list(client, &clinic.name))?;
-        let rows = match known.iter().any(|batch| batch.status == "completed") {
+        let rows = match desk.stands {
             false => None,
             true => {
                 let options = Options { dry_run: true, ..self.options(desk) };
@@ -138,12 +135,9 @@ impl Arguments {
     }
 
     fn refuse(&self, desk: &Desk<'_>, plan: &Answer) -> Result<()> {
-        let options = self.options(desk);
         match &plan.rows {
-            Some(rows) if options.edited == Edited::Refuse && rows.plan.conflicts() > 0 => {
-                Err(rollback::in_the_way(&options, &rows.plan).into())
-            }
-            _ => Ok(()),
+            Some(rows) => Ok(rollback::nothing_in_the_way(&self.options(desk), &rows.plan)?),
+            None => Ok(()),
         }
     }
 
@@ -207,6 +201,7 @@ impl<'a> Desk<'a> {
                 .hint(t!("files.no_section_hint"))
                 .into());
         }
+        let stands = known.iter().any(|batch| batch.status == "completed");
         let accounts =
             clinic.users.as_ref().map(|_| users::Desk::open(context, Some(&clinic.name))).transpose()?;
         let mut buckets = Buckets::default();
@@ -218,7 +213,7 @@ impl<'a> Desk<'a> {
             }
         }
         let tenant = tenant(&project, &clinic)?;
-        Ok(Self { context, project, clinic, connection, progress, buckets, accounts, tenant })
+        Ok(Self { context, project, clinic, connection, progress, buckets, accounts, tenant, stands })
     }
 }
 
@@ -251,7 +246,6 @@ impl Answer {
         };
         let mut table = Table::new([t!("clean.what"), t!("clean.goes"), t!("clean.stays"), t!("clean.why")])
             .right(&[1, 2]);
-        let mut lines = 0;
         for one in &self.files {
             let what = match one.shelf {
                 Shelf::General => t!("clean.files", bucket = one.bucket),
@@ -267,7 +261,6 @@ impl Answer {
             let why = [kept, told_of].into_iter().flatten().collect::<Vec<_>>().join("; ");
             let goes = format!("{} ({})", output::count(one.objects), output::size(one.bytes));
             table.row([what.into_owned(), goes, output::count(one.kept + one.told_of), why]);
-            lines += 1;
         }
         for one in &self.accounts {
             let goes = if planned { one.ours.len() as u64 } else { one.ended + one.gone };
@@ -276,7 +269,6 @@ impl Answer {
             let shared = (one.shared > 0).then(|| t!("clean.shared", count = output::count(one.shared)));
             let why = [linked, shared].into_iter().flatten().collect::<Vec<_>>().join("; ");
             table.row([what.into_owned(), output::count(goes), output::count(one.linked + one.shared), why]);
-            lines += 1;
         }
         for one in &self.archives {
             let why = match &one.until {
@@ -285,9 +277,8 @@ impl Answer {
             };
             let what = t!("clean.archives", bucket = one.bucket, count = output::count(one.archives));
             table.row([what.into_owned(), output::count(0), output::count(one.objects), why.into_owned()]);
-            lines += 1;
         }
-        if lines > 0 {
+        if !(self.files.is_empty() && self.accounts.is_empty() && self.archives.is_empty()) {
             page = page.line("").table(table);
         }
         if self.unbound {

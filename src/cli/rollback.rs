@@ -82,11 +82,7 @@ impl Arguments {
             client: &connection.session.client,
             catalog: &connection.catalog,
             batch: &self.batch,
-            edited: match (self.keep_edited, self.force) {
-                (true, _) => Edited::Keep,
-                (_, true) => Edited::Force,
-                _ => Edited::Refuse,
-            },
+            edited: edited(self.keep_edited, self.force),
             cascade: self.cascade,
             every: None,
             dry_run: false,
@@ -104,15 +100,7 @@ impl Arguments {
     fn show_plan(&self, context: &Context, connection: &Connection, clinic: &Clinic) -> Result<()> {
         let report = self.planned(connection, clinic)?;
         output::show(context.format(), &report, |report| page(report, &clinic.name))?;
-        self.refuse(connection, clinic, &report.plan)
-    }
-
-    fn refuse(&self, connection: &Connection, clinic: &Clinic, plan: &Plan) -> Result<()> {
-        let options = self.options(connection, clinic);
-        match options.edited == Edited::Refuse && plan.conflicts() > 0 {
-            true => Err(rollback::in_the_way(&options, plan).into()),
-            false => Ok(()),
-        }
+        Ok(rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?)
     }
 
     /// Shows the plan and asks for the clinic's name, unless that was given; gives the plan that was agreed to.
@@ -124,7 +112,7 @@ impl Arguments {
         }
         let report = self.planned(connection, clinic)?;
         output::status(&page(&report, &clinic.name).text());
-        self.refuse(connection, clinic, &report.plan)?;
+        rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?;
         let question = t!(
             "rollback.question",
             rows = output::count(report.plan.writes()),
@@ -132,6 +120,15 @@ impl Arguments {
         );
         output::confirm_named(&question, name, given)?;
         Ok(Some(self.plan.clone().unwrap_or(report.plan.id)))
+    }
+}
+
+/// What the two options, which exclude each other, say of rows that people changed.
+pub(super) fn edited(keep: bool, force: bool) -> Edited {
+    match (keep, force) {
+        (true, _) => Edited::Keep,
+        (_, true) => Edited::Force,
+        _ => Edited::Refuse,
     }
 }
 

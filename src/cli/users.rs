@@ -1,16 +1,14 @@
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
 use super::context::Context;
-use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Connection, Wanted, droppable};
-use super::progress::{Both, Progress};
-use super::{aws, hints};
+use super::progress::Progress;
+use super::{aws, hints, journal};
 use crate::aws::{Access as Credentials, Given, Pool};
 use crate::config::{Clinic, Password, Project, Provider, Users};
 use crate::desk::{self, Decisions};
@@ -21,7 +19,7 @@ use crate::model::manifest::Origin;
 use crate::model::run::{Observer, Stage};
 use crate::pg::{Purpose, Secret, catalog, variable};
 use crate::snapshot::{Snapshot, Writer};
-use crate::staging::{Access, StageRun, Staging};
+use crate::staging::{Access, Staging};
 use crate::users::back::{self, End};
 use crate::users::{
     self, Action, Cognito, Finding, Options, Patience, Plan, Report, Rule, Service, Supabase,
@@ -247,36 +245,13 @@ impl<'a> Desk<'a> {
         counts: impl Fn(&T) -> (u64, serde_json::Value),
         work: impl FnOnce(&dyn Observer) -> Result<T>,
     ) -> Result<T> {
-        let journal = Journal::begin(&self.project, &self.clinic.name, "users")?;
-        let begun = Instant::now();
-        journal.stage_started(Stage::Users);
-        let done = work(&Both(&self.progress, &journal));
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match done {
-            Ok(done) => {
-                let (rows, counts) = counts(&done);
-                let took = StageRun {
-                    run: journal.run(),
-                    stage: Stage::Users.to_string(),
-                    target: self.context.global.target.clone(),
-                    output: None,
-                    rows,
-                    milliseconds,
-                    peak_bytes: None,
-                    peak_of_stage: false,
-                    ended_at: chrono::Utc::now().to_rfc3339(),
-                };
-                journal.stage_finished(Stage::Users, &took, &counts);
-                journal.finish(0, None);
-                Ok(done)
-            }
-            Err(error) => {
-                let failure = Failure::from_anyhow(&error);
-                journal.stage_failed(Stage::Users, milliseconds, &failure);
-                journal.finish(failure.kind.exit_code(), Some(&failure));
-                Err(error)
-            }
-        }
+        let (place, level) = ((&self.project, &self.clinic.name), self.context.global.log_level);
+        let target = self.context.global.target.clone();
+        journal::of_stage(place, level, ("users", Stage::Users), target, |observer| {
+            let done = work(observer)?;
+            let (rows, counts) = counts(&done);
+            Ok((rows, counts, done))
+        })
     }
 
     /// Pushes the accounts' ids as a batch of their own, and gives its id.

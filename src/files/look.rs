@@ -2,26 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use rust_i18n::t;
-use sha2::{Digest as _, Sha256};
 
 use super::Options;
 use super::finding::{Findings, Rule};
 use super::list::folder;
 use super::owners::Bound;
 use crate::error::interrupt;
-use crate::model::hex;
 use crate::model::run::{Event, Observer, Stage};
-use crate::sources::{START, media_type};
+use crate::sources::{self, Content};
 
 /// Files that are read at once.
 const AT_ONCE: usize = 4;
-const BLOCK: usize = 1 << 18;
 
 /// A file that can be uploaded.
 #[derive(Debug, Clone)]
@@ -86,11 +82,12 @@ fn one(folder: &Path, inside: &str) -> Result<Seen, Rule> {
     if !path.metadata().map_err(|_| Rule::Unreadable)?.is_file() {
         return Err(Rule::Unreadable);
     }
-    let (sha256, bytes, start) = read(&path).map_err(|_| Rule::Unreadable)?;
+    let content = File::open(&path).and_then(|mut file| sources::content(&mut file));
+    let Content { sha256, bytes, media_type } = content.map_err(|_| Rule::Unreadable)?;
     if bytes == 0 {
         return Err(Rule::Empty);
     }
-    Ok(Seen { path, bytes, sha256, content_type: media_type(&start) })
+    Ok(Seen { path, bytes, sha256, content_type: media_type })
 }
 
 /// Where a path of the folder leads, links followed: never out of it.
@@ -107,25 +104,6 @@ fn contained(folder: &Path, inside: &str) -> Result<PathBuf, Rule> {
         Err(_) => return Err(Rule::Unreadable),
     };
     if path.starts_with(folder) { Ok(path) } else { Err(Rule::Outside) }
-}
-
-fn read(path: &Path) -> std::io::Result<(String, u64, Vec<u8>)> {
-    let mut input = File::open(path)?;
-    let (mut hash, mut bytes, mut start) = (Sha256::new(), 0, Vec::new());
-    let mut block = vec![0; BLOCK];
-    loop {
-        if interrupt::requested() {
-            return Err(std::io::ErrorKind::Interrupted.into());
-        }
-        let read = input.read(&mut block)?;
-        if read == 0 {
-            return Ok((hex(hash.finalize()), bytes, start));
-        }
-        hash.update(&block[..read]);
-        bytes += read as u64;
-        let room = START.saturating_sub(start.len()).min(read);
-        start.extend_from_slice(&block[..room]);
-    }
 }
 
 #[cfg(test)]

@@ -283,14 +283,21 @@ fn refuse(options: &Options<'_>, plan: &Plan) -> Result<(), Failure> {
     {
         return Err(Failure::failed(t!("rollback.plan_moved", expected = expected, found = plan.id)));
     }
-    if options.edited == Edited::Refuse && plan.conflicts() > 0 {
-        return Err(in_the_way(options, plan));
-    }
-    Ok(())
+    nothing_in_the_way(options, plan)
 }
 
-/// The failure that says what is in the way, by table and kind, with the first keys.
-pub fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
+/// Refuses a plan with conflicts where people's rows are to be respected.
+///
+/// # Errors
+/// What is in the way, by table and kind, with the first keys.
+pub fn nothing_in_the_way(options: &Options<'_>, plan: &Plan) -> Result<(), Failure> {
+    match options.edited == Edited::Refuse && plan.conflicts() > 0 {
+        true => Err(in_the_way(options, plan)),
+        false => Ok(()),
+    }
+}
+
+fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
     let lines = plan.tables.iter().flat_map(|table| table.conflicts.iter().map(move |one| (table, one)));
     let lines = lines.map(|(table, one)| {
         let keys = one.keys.join(", ");

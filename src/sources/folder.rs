@@ -22,7 +22,7 @@ const COLUMNS: [&str; 6] = ["path", "name", "size", "sha256", "type", "modified"
 /// So many hidden names are told.
 const SHOWN: usize = 5;
 /// So much of a file tells its type.
-pub const START: usize = 8192;
+const START: usize = 8192;
 
 /// A folder whose files are listed.
 pub struct Folder {
@@ -206,7 +206,31 @@ fn attachment(folder: &SourceFile, entry: &Entry) -> Result<Result<Attachment, F
 fn look(folder: &SourceFile, path: &Path) -> std::io::Result<Attachment> {
     let mut input = File::open(path)?;
     let modified = input.metadata().and_then(|metadata| metadata.modified()).ok();
-    let (mut hash, mut size, mut start) = (Sha256::new(), 0, Vec::new());
+    let Content { sha256, bytes, media_type } = content(&mut input)?;
+    let time = |time| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Micros, true);
+    Ok(Attachment {
+        path: inside(folder, path),
+        size: bytes,
+        sha256,
+        media_type: media_type.to_owned(),
+        modified: modified.map(time),
+    })
+}
+
+/// What a file holds.
+pub struct Content {
+    /// In hexadecimal.
+    pub sha256: String,
+    pub bytes: u64,
+    pub media_type: &'static str,
+}
+
+/// Reads an open file to its end, or until Ctrl-C.
+///
+/// # Errors
+/// It cannot be read, or somebody stopped it.
+pub fn content(input: &mut File) -> std::io::Result<Content> {
+    let (mut hash, mut bytes, mut start) = (Sha256::new(), 0, Vec::new());
     let mut block = vec![0; BLOCK];
     loop {
         if interrupt::requested() {
@@ -214,21 +238,13 @@ fn look(folder: &SourceFile, path: &Path) -> std::io::Result<Attachment> {
         }
         let read = input.read(&mut block)?;
         if read == 0 {
-            break;
+            return Ok(Content { sha256: hex(hash.finalize()), bytes, media_type: media_type(&start) });
         }
         hash.update(&block[..read]);
-        size += read as u64;
-        let room = (START - start.len().min(START)).min(read);
+        bytes += read as u64;
+        let room = START.saturating_sub(start.len()).min(read);
         start.extend_from_slice(&block[..room]);
     }
-    let time = |time| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Micros, true);
-    Ok(Attachment {
-        path: inside(folder, path),
-        size,
-        sha256: hex(hash.finalize()),
-        media_type: media_type(&start).to_owned(),
-        modified: modified.map(time),
-    })
 }
 
 /// A path from the folder on.
@@ -237,7 +253,7 @@ fn inside(folder: &SourceFile, path: &Path) -> String {
 }
 
 /// By what the file holds; its name says nothing.
-pub fn media_type(start: &[u8]) -> &'static str {
+fn media_type(start: &[u8]) -> &'static str {
     match infer::get(start) {
         Some(kind) => kind.mime_type(),
         None if is_text(start) => "text/plain",

@@ -48,7 +48,7 @@ pub use dialect::{
 pub use documents::{Fields, of_bson};
 pub use encoding::postgres_encoding;
 pub use files::{Folder, SourceFile};
-pub use folder::{START, media_type};
+pub use folder::{Content, content};
 pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 
