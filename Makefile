@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/rustc-lint CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 CARGO := .ci/cargo
 
-.PHONY: help demo run test faults bench bench-sources bench-dedupe build fmt lint doc coverage release install uninstall clean needs browser terminal
+.PHONY: help demo run test faults bench bench-sources bench-uploads bench-dedupe build fmt lint doc coverage release install uninstall clean needs browser terminal
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,11 +35,15 @@ faults: needs ## Kill the program at 100 moments of a run and PostgreSQL at 50 (
 bench: needs ## Measure beside psql, pgloader, dlt and Splink (BENCH_BIG=1: ten times as many rows too)
 	$(CARGO) build --release --bin trasvase --example generate_clinic
 	tests/bench/bench.py $(TARGET)/release/trasvase $(TARGET)/release/examples/generate_clinic --venv $(TARGET)/bench-venv $(if $(BENCH_BIG),--big) $(BENCH_ARGS)
-	$(MAKE) --no-print-directory bench-sources bench-dedupe
+	$(MAKE) --no-print-directory bench-sources bench-uploads bench-dedupe
 
 bench-sources: needs ## Measure SQLite, PostgreSQL and MongoDB as sources beside pgloader, COPY, dlt, Sling and DuckDB alone
 	$(CARGO) build --release --bin trasvase
 	tests/bench/sources.py $(TARGET)/release/trasvase --venv $(TARGET)/bench-sources-venv $(BENCH_SOURCES_ARGS)
+
+bench-uploads: needs ## Measure uploads of one big file and of many small ones beside boto3
+	$(CARGO) build --release --bin trasvase
+	tests/bench/uploads.py $(TARGET)/release/trasvase --venv $(TARGET)/bench-uploads-venv $(BENCH_UPLOADS_ARGS)
 
 bench-dedupe: needs ## Measure the linkage of duplicates beside Splink alone
 	$(CARGO) build --release --bin trasvase

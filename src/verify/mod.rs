@@ -341,7 +341,7 @@ async fn in_transaction(
         accounts::leave_out(&mut report.sources, &left_out.records(options, &tables)?);
     }
     report.relations =
-        relations::compare(options, &population, &asked(&tables, &ours, &theirs, &report)).await?;
+        relations::compare(options, &population, &asked(options, &tables, &ours, &theirs, &report)).await?;
     for (place, ours) in ours.tables.into_iter().enumerate() {
         let (Some(months), theirs) = (ours.months, &theirs.tables[place]) else { continue };
         let equal = report.tables[place].equal;
@@ -352,18 +352,24 @@ async fn in_transaction(
     Ok(report)
 }
 
-/// The tables, and which of them turned out equal.
+/// The tables, with what differs in them.
 fn asked<'a>(
+    options: &Options<'_>,
     tables: &'a [Compared<'a>],
     ours: &'a OurSide,
     theirs: &'a TheirSide,
-    report: &Report,
+    report: &'a Report,
 ) -> Vec<relations::Asked<'a>> {
     let sides = ours.tables.iter().zip(&theirs.tables).zip(&report.tables);
     let asked = |(compared, ((ours, theirs), report)): (
         &'a Compared<'a>,
-        ((&'a OurTable, &'a TheirTable), &TableReport),
-    )| { relations::Asked { compared, proven: &ours.proven, theirs, equal: report.equal } };
+        ((&'a OurTable, &'a TheirTable), &'a TableReport),
+    )| {
+        let all_known = report.equal || report.not_listed == 0 && !report.differences.is_empty();
+        // The snapshot's other rows are not those of the batches that were asked for.
+        let differing = (all_known && options.since.is_none()).then_some(report.differences.as_slice());
+        relations::Asked { compared, proven: &ours.proven, theirs, differing }
+    };
     tables.iter().zip(sides).map(asked).collect()
 }
 

@@ -91,8 +91,12 @@ class Contest:
         (self.project / "schema" / f"{name}.sql").write_text(ddl(tables) if any(columns for columns, _ in tables.values()) else "select 1;\n")
 
     def trasvase(self, command, database, environment=None):
+        """A command with nothing left over from before."""
         shutil.rmtree(self.project / "staging", ignore_errors=True)
-        line = [self.options.trasvase, "-C", self.project, "--format", "json", "--lang", "en", "--log-level", "warn", command, self.name]
+        return self.again(command, database, environment)
+
+    def again(self, command, database, environment=None):
+        line = [self.options.trasvase, "-C", self.project, "--format", "json", "--lang", "en", "--log-level", "warn", *command.split(" "), self.name]
         return measure(line, {"DATABASE_URL": self.server.url(database), **(environment or {})})
 
     def note(self, name, seconds):
@@ -245,7 +249,7 @@ def with_peers(options):
     folder = Path(options.venv)
     if not (folder / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    wanted = ["duckdb==1.5.*"] + ([] if options.no_peers else ["dlt[postgres]", "sqlalchemy", "pyarrow", "sling-linux-amd64"])
+    wanted = ["duckdb==1.5.*"] + ([] if options.no_peers else ["dlt[postgres]", "sqlalchemy", "psycopg[binary]", "pyarrow", "sling-linux-amd64"])
     for package in wanted:
         subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", package], check=False)
 

@@ -11,10 +11,11 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
+use super::differences::{Difference, Kind};
 use super::population::Population;
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, literal};
 
 pub(super) use orphans::{Reference, references};
 pub(super) use proven::{Keys, Proven};
@@ -59,20 +60,22 @@ struct Rows<'a> {
     compared: &'a Compared<'a>,
     /// A condition on alias `t`.
     condition: &'a str,
-    /// What its rows in the snapshot say, where these are those of the target.
+    /// What its rows in the snapshot say, where these are those of the target but for some that are known.
     proven: Option<&'a Proven>,
+    /// How many are not the snapshot's, and the condition of these, on alias `t`.
+    differing: Option<(u64, String)>,
     /// The target holds no others.
     all_ours: bool,
-    /// Tables whose rows are equal.
-    equal: &'a [&'a TableName],
+    tables: &'a [Asked<'a>],
 }
 
-/// A table and whether all its rows are equal on both sides.
+/// A table and its rows that are not the same on both sides.
 pub(super) struct Asked<'a> {
     pub(super) compared: &'a Compared<'a>,
     pub(super) proven: &'a Proven,
     pub(super) theirs: &'a TheirTable,
-    pub(super) equal: bool,
+    /// None where not each of them is known.
+    pub(super) differing: Option<&'a [Difference]>,
 }
 
 /// Asks about every rule of every table of the snapshot: the server, where equal rows do not prove it.
@@ -81,14 +84,14 @@ pub(super) async fn compare(
     population: &Population,
     tables: &[Asked<'_>],
 ) -> Result<Vec<RelationReport>> {
-    let equal = tables.iter().filter(|table| table.equal && options.since.is_none());
-    let equal: Vec<&TableName> = equal.map(|table| &table.compared.entry.table).collect();
     let mut reports = Vec::new();
-    for Asked { compared, proven, theirs, .. } in tables {
+    for asked in tables {
         error::interrupt::check()?;
+        let Asked { compared, theirs, .. } = asked;
         let condition = if theirs.all_ours { "true" } else { compared.condition.as_str() };
-        let proven = equal.contains(&&compared.entry.table).then_some(*proven);
-        let rows = Rows { compared, condition, proven, all_ours: theirs.all_ours, equal: &equal };
+        let proven = asked.differing.map(|_| asked.proven);
+        let differing = asked.differing_sql();
+        let rows = Rows { compared, condition, proven, differing, all_ours: theirs.all_ours, tables };
         let mut found = orphans::find(options, &rows).await?;
         found.extend(values::find(options, population, &rows).await?);
         found.extend(unique::find(options, &rows).await?);
@@ -99,14 +102,34 @@ pub(super) async fn compare(
     Ok(reports)
 }
 
-impl Rows<'_> {
-    /// Whether equal rows of both tables prove that each has its parent. Where one has none among them, others may have made it.
-    fn all_have_parents(&self, reference: &str) -> bool {
-        let proven = self.proven.and_then(|proven| proven.orphans.get(reference));
-        proven.is_some_and(|(parent, orphans)| *orphans == 0 && self.equal.contains(&parent))
+impl Asked<'_> {
+    /// How many rows are not the same on both sides, and the condition of these, on alias `t`.
+    fn differing_sql(&self) -> Option<(u64, String)> {
+        let differing = self.differing.filter(|rows| !rows.is_empty())?;
+        let keys: Vec<String> = differing.iter().map(|one| literal(&one.key)).collect();
+        let among = format!("array[{}]::text[]", keys.join(", "));
+        Some((keys.len() as u64, self.compared.codec.key_among_sql("t", &among)))
     }
 
-    /// Whether no two rows share a key of this index: no two of ours, and there are no others.
+    /// Whether the target has, in these columns, whatever the snapshot has.
+    fn has_all(&self, columns: &[String]) -> bool {
+        let Some(differing) = self.differing else { return false };
+        let key = &self.compared.entry.key;
+        let is_key = columns.len() == key.len() && columns.iter().all(|column| key.contains(column));
+        differing.is_empty() || is_key && differing.iter().all(|one| one.kind != Kind::Missing)
+    }
+}
+
+impl Rows<'_> {
+    /// Whether equal rows of both tables prove that each has its parent. Where one has none among them, others may have made it.
+    fn have_parents(&self, reference: &Reference) -> bool {
+        let proven = self.proven.and_then(|proven| proven.orphans.get(&reference.name));
+        let Some((parent, 0)) = proven else { return false };
+        let parent = self.tables.iter().find(|asked| asked.compared.entry.table == *parent);
+        parent.is_some_and(|parent| parent.has_all(&reference.parents))
+    }
+
+    /// Whether no two rows of the snapshot share a key of this index, and the target holds no others than ours.
     fn is_unique(&self, index: &str) -> bool {
         self.all_ours && self.proven.is_some_and(|proven| proven.unique.iter().any(|name| name == index))
     }

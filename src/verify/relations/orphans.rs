@@ -34,9 +34,13 @@ pub(in crate::verify) fn references(
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
     let mut reports = Vec::new();
     for reference in &rows.compared.references {
-        let orphans = match rows.all_have_parents(&reference.name) {
-            true => 0,
-            false => number(options, &reference.sql(rows)).await?,
+        let orphans = match (rows.have_parents(reference), &rows.differing) {
+            (true, None) => 0,
+            (true, Some((_, differing))) => {
+                let condition = format!("{} and {differing}", rows.condition);
+                number(options, &reference.sql(rows, &condition)).await?
+            }
+            (false, _) => number(options, &reference.sql(rows, rows.condition)).await?,
         };
         reports.push(rows.report(reference.kind, &reference.name, orphans));
     }
@@ -97,7 +101,8 @@ impl Reference {
         !self.as_text && (!self.match_full || self.columns.len() == 1)
     }
 
-    fn sql(&self, Rows { compared, condition, .. }: &Rows<'_>) -> String {
+    /// Counts the rows that meet a condition and have no parent.
+    fn sql(&self, Rows { compared, .. }: &Rows<'_>, condition: &str) -> String {
         let all = |part: &dyn Fn(&String, &String) -> String| {
             let pairs = self.columns.iter().zip(&self.parents);
             pairs.map(|(ours, theirs)| part(ours, theirs)).collect::<Vec<_>>().join(" and ")

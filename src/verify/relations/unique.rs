@@ -4,15 +4,33 @@ use anyhow::Result;
 
 use super::{Relation, RelationReport, Rows, number};
 use crate::model::catalog::Index;
+use crate::model::ident::quoted;
 use crate::verify::Options;
 
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
     let mut reports = Vec::new();
     for index in rows.compared.table.indexes.iter().filter(|index| index.unique) {
-        let broken = if rows.is_unique(&index.name) { 0 } else { ask(options, rows, index).await? };
+        let proven = rows.is_unique(&index.name) && !is_met(options, rows, index).await?;
+        let broken = if proven { 0 } else { ask(options, rows, index).await? };
         reports.push(rows.report(Relation::Unique, index.constraint.as_ref().unwrap_or(&index.name), broken));
     }
     Ok(reports)
+}
+
+/// Whether one of the rows that are not the snapshot's shares its key with another row.
+async fn is_met(options: &Options<'_>, rows: &Rows<'_>, index: &Index) -> Result<bool> {
+    let Some((_, differing)) = &rows.differing else { return Ok(false) };
+    let Some(columns) = index.plain_columns() else { return Ok(true) };
+    // An index serves `=` only.
+    let equal = if index.nulls_not_distinct { "is not distinct from" } else { "=" };
+    let same = columns.iter().map(|name| quoted(name)).map(|name| format!("o.{name} {equal} t.{name}"));
+    let same = same.collect::<Vec<_>>().join(" and ");
+    let table = rows.compared.entry.table.quoted();
+    let sql = format!(
+        "select count(*) from (select from {table} t where {differing} and exists \
+         (select from {table} o where (o.tableoid, o.ctid) <> (t.tableoid, t.ctid) and {same}) limit 1) met"
+    );
+    Ok(number(options, &sql).await? > 0)
 }
 
 async fn ask(options: &Options<'_>, rows: &Rows<'_>, index: &Index) -> Result<i64> {

@@ -15,14 +15,21 @@ pub(super) async fn find(
     population: &Population,
     rows: &Rows<'_>,
 ) -> Result<Vec<RelationReport>> {
-    let (mut reports, mut asked) = (Vec::new(), Vec::new());
+    let (mut reports, mut asked, mut of_differing) = (Vec::new(), Vec::new(), Vec::new());
     for rule in rules(rows) {
-        match rule.proven(rows) {
-            Some(broken) => reports.push(rows.report(rule.kind, &rule.name, i64::try_from(broken)?)),
-            None => asked.push(rule),
+        match (rule.proven(rows), &rows.differing) {
+            (Some(0), Some(_)) if rule.kind == Relation::NotNull => of_differing.push(rule),
+            // Nulls of the snapshot may be among the rows that differ.
+            (Some(_), Some(_)) if rule.kind == Relation::NotNull => asked.push(rule),
+            (Some(broken), _) => reports.push(rows.report(rule.kind, &rule.name, i64::try_from(broken)?)),
+            (None, _) => asked.push(rule),
         }
     }
-    reports.extend(ask(options, population, rows, &asked).await?);
+    reports.extend(ask(options, population, (rows, rows.condition), &asked).await?);
+    if let Some((_, differing)) = &rows.differing {
+        let condition = format!("{} and {differing}", rows.condition);
+        reports.extend(ask(options, population, (rows, &condition), &of_differing).await?);
+    }
     // That a column has other days too is no news.
     reports.retain(|report| report.kind != Relation::Today || report.rows > 0);
     Ok(reports)
@@ -31,15 +38,14 @@ pub(super) async fn find(
 async fn ask(
     options: &Options<'_>,
     population: &Population,
-    rows: &Rows<'_>,
+    (rows, condition): (&Rows<'_>, &str),
     rules: &[Rule],
 ) -> Result<Vec<RelationReport>> {
     if rules.is_empty() {
         return Ok(Vec::new());
     }
     let columns = rules.iter().map(|rule| rule.sql(population)).collect::<Vec<_>>().join(", ");
-    let sql =
-        format!("select {columns} from {} t where {}", rows.compared.entry.table.quoted(), rows.condition);
+    let sql = format!("select {columns} from {} t where {condition}", rows.compared.entry.table.quoted());
     let answer = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
     let report = |(place, rule): (usize, &Rule)| rows.report(rule.kind, &rule.name, answer.get(place));
     Ok(rules.iter().enumerate().map(report).collect())
@@ -57,11 +63,12 @@ impl Rule {
     fn proven(&self, rows: &Rows<'_>) -> Option<u64> {
         let proven = rows.proven?;
         let column = proven.column(&self.name)?;
+        let differing = rows.differing.as_ref().map_or(0, |(count, _)| *count);
+        let of_other_days = proven.rows - column.today - column.nulls;
         match self.kind {
             Relation::NotNull => Some(column.nulls),
-            Relation::Today => {
-                Some(if column.today + column.nulls == proven.rows { column.today } else { 0 })
-            }
+            Relation::Today if of_other_days > differing => Some(0),
+            Relation::Today if differing == 0 => Some(column.today),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ const SCHEMA: &str = "\
     create domain positive as integer constraint above_zero check (value > 0); \
     create table patient (id text primary key, code text not null, chart varchar(9), born date, \
         made timestamptz not null default now()); \
+    create unique index patient_code on patient (code); \
     create unique index patient_chart on patient (lower(chart)) where chart <> ''; \
     create table visit (id bigserial primary key, patient_id text not null references patient (id), room text, \
         day date not null, minutes positive, check (minutes < 600));";
@@ -42,7 +43,7 @@ async fn every_rule_is_asked_and_each_one_broken_is_found() {
     let asked = |kind| report.relations.iter().filter(|one| one.kind == kind).count();
     let kinds =
         [Relation::ForeignKey, Relation::Declared, Relation::Unique, Relation::Check, Relation::Sequence];
-    assert_eq!(kinds.map(asked), [1, 1, 4, 2, 1]);
+    assert_eq!(kinds.map(asked), [1, 1, 5, 2, 1]);
     let not_null = report.relations.iter().filter(|one| one.kind == Relation::NotNull);
     let not_null: Vec<_> = not_null.map(|one| format!("{}.{}", one.table, one.name)).collect();
     assert_eq!(
@@ -62,12 +63,25 @@ async fn every_rule_is_asked_and_each_one_broken_is_found() {
     let catalog =
         "update pg_attribute set attnotnull = {} where attrelid = 'patient'::regclass and attname = 'code'";
     let (off, on) = (catalog.replace("{}", "false"), catalog.replace("{}", "true"));
-    let breaks: [(String, &[&str]); 7] = [
+    let breaks: [(String, &[&str]); 9] = [
         (
             "set session_replication_role = replica; update visit set patient_id = '9' where id = 1; \
              set session_replication_role = origin"
                 .into(),
             &["visit ForeignKey visit_patient_id_fkey 1"],
+        ),
+        (
+            "set session_replication_role = replica; delete from patient where id = '2'; \
+             set session_replication_role = origin"
+                .into(),
+            &["visit ForeignKey visit_patient_id_fkey 1"],
+        ),
+        (
+            "drop index patient_code; update patient set code = 'c2' where id = '3'; \
+             create index patient_code on patient (code); \
+             update pg_index set indisunique = true where indexrelid = 'patient_code'::regclass"
+                .into(),
+            &["patient Unique patient_code 2"],
         ),
         ("update visit set room = 'Z' where id < 3".into(), &["visit Declared room → room.name 2"]),
         (format!("{off}; update patient set code = null where id = '2'; {on}"), &["patient NotNull code 1"]),
@@ -97,9 +111,10 @@ async fn every_rule_is_asked_and_each_one_broken_is_found() {
         tiny.push().await;
         tiny.sql(&sql).await;
         let report = tiny.run.verify(&snapshot).await;
-        let expected: Vec<&str> = [TODAY].iter().chain(expected).copied().collect();
+        let today = if sql.contains("delete from patient") { "patient Today made 2" } else { TODAY };
+        let expected: Vec<&str> = [today].iter().chain(expected).copied().collect();
         let mut found = broken(&report);
-        found.sort_by_key(|one| one != TODAY);
+        found.sort_by_key(|one| one != today);
         assert_eq!(found, expected, "{sql}");
         assert!(!report.is_clean(), "{sql}");
     }
