@@ -88,7 +88,7 @@ pub(super) async fn apply(
         )
         .await
         .with_context(|| at_table(plan, place, place))?;
-        spools.extend(spool.map(|spool| (entry, spool)));
+        spools.extend(spool);
         context.observer.event(&Event::Finished {
             stage: Stage::Push,
             subject: &entry.table.to_string(),

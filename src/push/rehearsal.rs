@@ -26,7 +26,7 @@ where s.relkind = 'S' and pg_has_role(s.relowner, 'usage')
 
 /// Writes everything and leaves the transaction open.
 pub(super) async fn write(context: &Context<'_>, options: &Options<'_>, plan: Plan) -> Result<Report> {
-    // A second session would write outside the transaction.
+    // Other sessions would write outside the transaction.
     let context = &Context { aside: None, ..*context };
     match open(context, options, &plan).await {
         Ok((batch, Wrote { written, locks, locked })) => {

@@ -95,8 +95,8 @@ impl Connection {
         &self.runtime
     }
 
-    /// Another session of the same target; none where the server, or a pooler before it, lets us have only one.
-    pub(super) fn second(&self) -> Option<Session> {
+    /// Another session of the same target; none where the server, or a pooler before it, lets us have no more.
+    pub(super) fn another(&self) -> Option<Session> {
         let opened =
             async { tokio::time::timeout(PATIENCE, Session::open(&self.target, Purpose::Write)).await };
         self.runtime.block_on(opened).ok()?.ok()

@@ -210,11 +210,11 @@ impl Pipeline<'_> {
     ) -> Result<push::Report> {
         let connection = self.connected()?;
         let ending = self.wanted.rehearsing.map_or_else(push::Ending::default, Rehearsing::ending);
-        // What a second session writes cannot be taken back with the first one's transaction.
+        // What other sessions write cannot be taken back with the first one's transaction.
         let alone = dry_run || ending == push::Ending::Open;
-        let aside = if alone { None } else { connection.second() };
+        let aside = if alone { None } else { connection.another().zip(connection.another()) };
         let options = push::Options {
-            aside: aside.as_ref().map(|session| &session.client),
+            aside: aside.as_ref().map(|(one, other)| [&one.client, &other.client]),
             dry_run,
             expected_plan: plan,
             ..self.push_options(connection, snapshot)
@@ -222,7 +222,7 @@ impl Pipeline<'_> {
         let observer = Both(&self.progress, &self.journal);
         let work = push::run(&options, &observer);
         match &aside {
-            Some(session) => connection.block_on(pg::watched(session, work)),
+            Some((one, other)) => connection.block_on(pg::watched(one, pg::watched(other, work))),
             None => connection.block_on(work),
         }
     }
