@@ -22,6 +22,10 @@
 //! | [`commands`] | the staging file, PostgreSQL, a program | what the clinic says | its own steps run where they belong |
 //! | [`notify`] | what a run came to | a webhook | names and counts only, and never in the way |
 //!
+//! Every record of every source ends with one verdict: `imported`, `merged` (into another), `rejected`, `filtered` (by a model);
+//! in one target's ledger also `skipped` (its row is unchanged there) or `left_out` (people deleted its row there, or one that
+//! it refers to). They add up to what was read.
+//!
 //! Four rings, imports point inwards only: `cli` → stages → adapters (`sources`, `staging`, `dedupe`, `desk`, `snapshot`, `codec`,
 //! `pg`, `aws`, `http`, `config`) → `model`, `error`. `dedupe` is no stage of its own: what it finds are tables of transform's
 //! graph.

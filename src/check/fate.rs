@@ -172,7 +172,7 @@ fn key(shape: &TableShape<'_>) -> String {
 }
 
 /// An `_id` as people read it: `source:file:row`.
-fn spelled(id: &str) -> String {
+pub(super) fn spelled(id: &str) -> String {
     format!(
         "(select source from meta.source where number = {id} >> 50) || ':' || (({id} >> 36) & 16383) || ':' || ({id} & 68719476735)"
     )

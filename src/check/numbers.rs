@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::Options;
 use super::shape::TableShape;
+use super::{Options, ready};
 use crate::config::Clinic;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
@@ -21,18 +21,19 @@ pub(super) fn tables(clinic: &Clinic, names: &[TableName]) -> BTreeSet<TableName
 /// Refuses rows whose key is no placeholder, rows without a source id, and of rows with one source id all but the first.
 pub(super) fn decide(options: &Options<'_>, shape: &TableShape<'_>) -> Result<()> {
     let Some(key) = key(shape) else { return Ok(()) };
-    let (table, ready) = (literal(&shape.name.to_string()), shape.name.staged("ready"));
+    let (table, of_table) = (literal(&shape.name.to_string()), shape.name.staged("ready"));
     let column = literal(key);
     let standing = format!("_n not in (select n from fault where table_name = {table})");
     options.staging.execute(&format!(
-        "insert into fault select {table}, _n, 'key_not_placeholder', {column}, null, null from {ready} \
+        "insert into fault select {table}, _n, 'key_not_placeholder', {column}, null, null from {of_table} \
          where not coalesce(starts_with({key}, '-'), false) and {standing}; \
-         insert into fault select {table}, _n, 'no_source_id', null, null, null from {ready} \
+         insert into fault select {table}, _n, 'no_source_id', null, null, null from {of_table} \
          where _source_id is null and {standing}; \
-         insert into fault select {table}, _n, 'same_source_id', null, null, 'kept: ' || coalesce(kept::varchar, '') from ( \
+         insert into fault select {table}, _n, 'same_source_id', null, null, {kept} from ( \
            select _n, row_number() over same_id as place, first_value(_ids[1]) over same_id as kept \
            from ({}) standing window same_id as (partition by _kind, _source_id order by _place)) where place > 1",
         with_kind(shape, &standing),
+        kept = ready::kept_record("kept", ready::KEPT_ROW),
         key = quoted(key),
     ))
 }

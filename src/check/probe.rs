@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::shape::TableShape;
-use super::{Options, standing};
+use super::{Options, ready, standing};
 use crate::codec::LiveOids;
 use crate::error;
 use crate::model::catalog::{Column, Constraint, ConstraintKind, Index, TypeKind};
@@ -407,8 +407,8 @@ impl Probe<'_> {
         for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
             let (kept, key): (Option<i64>, String) = (row.get(1), row.get(2));
             let kept = match kept {
-                Some(kept) => self.kept(kept, &format!("{key} of the target")),
-                None => literal(&format!("kept: {key} of the target")),
+                Some(kept) => self.kept(kept, &ready::kept_key(&key)),
+                None => ready::kept_key(&key),
             };
             self.insert_fault(row.get(0), reason, &kept)?;
         }
@@ -417,10 +417,8 @@ impl Probe<'_> {
 
     /// The row of the batch that stays, as SQL; `unknown` is said where nothing tells its record.
     fn kept(&self, place: i64, unknown: &str) -> String {
-        let (ready, unknown) = (self.shape.name.staged("ready"), literal(unknown));
-        format!(
-            "(select 'kept: ' || coalesce(_ids[1]::varchar, {unknown}) from {ready} where rowid = {place})"
-        )
+        let (rows, kept) = (self.shape.name.staged("ready"), ready::kept_record("_ids[1]", unknown));
+        format!("(select {kept} from {rows} where rowid = {place})")
     }
 
     /// Of pairs (later, earlier) a later row falls only if the earlier one stands.
@@ -429,7 +427,7 @@ impl Probe<'_> {
         for row in self.client.query(sql, &[]).await.map_err(|error| error::postgres(&error))? {
             let (later, earlier): (i64, i64) = (row.get(0), row.get(1));
             if !fallen.contains(&earlier) && fallen.insert(later) {
-                self.insert_fault(later, reason, &self.kept(earlier, ""))?;
+                self.insert_fault(later, reason, &self.kept(earlier, ready::KEPT_ROW))?;
             }
         }
         Ok(())

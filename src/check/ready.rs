@@ -14,10 +14,11 @@ use duckdb::ffi::duckdb_string_t;
 use duckdb::types::DuckString;
 use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
+use rust_i18n::t;
 
 use super::convert::Conversion;
-use super::ghosts;
 use super::shape::{ColumnShape, TableShape};
+use super::{fate, ghosts};
 use crate::codec::Codec;
 use crate::config::{Loss, TableConfig};
 use crate::error;
@@ -171,17 +172,50 @@ pub(super) fn name_columns(staging: &Staging, shape: &TableShape<'_>) -> Result<
     Ok(losses)
 }
 
+/// SQL of what `fault` notes as the detail of a row that another one stands in the place of, until it is put in words: the
+/// `_id` of that one's record, which `id` is SQL of; else `unknown`, which is such SQL too.
+pub(super) fn kept_record(id: &str, unknown: &str) -> String {
+    format!("coalesce('~record ' || ({id})::varchar, {unknown})")
+}
+
+/// The same where nothing tells its record.
+pub(super) const KEPT_ROW: &str = "'~row'";
+
+/// The same of a row of the target, by its key.
+pub(super) fn kept_key(key: &str) -> String {
+    literal(&format!("~key {key}"))
+}
+
+/// A query of the faults with their details in words and, as `kept`, the record that stands in the row's place.
+fn told() -> String {
+    let place = "~";
+    let (record, key) = (t!("check.kept_record", record = place), t!("check.kept_key", key = place));
+    format!(
+        "select * replace (case when kept is not null then replace({record}, '~', {spelled}) \
+           when detail like '~key %' then replace({key}, '~', substr(detail, 6)) \
+           when detail = {KEPT_ROW} then {row} else detail end as detail) \
+         from (select *, case when detail like '~record %' then substr(detail, 9)::bigint end as kept from fault)",
+        record = literal(&record),
+        key = literal(&key),
+        row = literal(&t!("check.kept_row")),
+        spelled = fate::spelled("kept"),
+    )
+}
+
 /// Moves refused rows from `ready` to `reject`: the model's own columns, then `_errors`, a list of
-/// (rule, column_name, constraint_name, detail).
+/// (rule, column_name, constraint_name, detail, kept): in words what the row is refused for, and the `_id` of the record that
+/// stands in its place.
 pub(super) fn split(staging: &Staging, name: &TableName) -> Result<()> {
     let (ready, reject) = (name.staged("ready"), name.staged("reject"));
     let source = ghosts::source(staging, name)?;
     let table = literal(&name.to_string());
     staging.transaction(|| {
+        let told = told();
         staging.execute(&format!(
-            "create or replace table {reject} as select source.* exclude (_n), ready._ids as _record_ids, errors._errors \
-             from (select n, list({{'rule': rule, 'column_name': column_name, 'constraint_name': constraint_name, 'detail': detail}} \
-                   order by rule, column_name, constraint_name) as _errors from fault where table_name = {table} group by n) errors \
+            "create or replace table {reject} as with told as ({told} where table_name = {table}) \
+             select source.* exclude (_n), ready._ids as _record_ids, errors._errors \
+             from (select n, list({{'rule': rule, 'column_name': column_name, 'constraint_name': constraint_name, 'detail': detail, 'kept': kept}} \
+                   order by rule, column_name, constraint_name) as _errors from told group by n) errors \
              join ({source}) source on source._n = errors.n join {ready} ready on ready._n = errors.n order by ready.rowid"
         ))?;
         staging.execute(&format!("delete from {ready} where _n in (select n from fault where table_name = {table})"))

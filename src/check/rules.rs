@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::ready;
 use super::shape::TableShape;
 use crate::model::catalog::{Column, ConstraintKind, Identity, Index, TypeKind};
 use crate::model::ident::{TableName, literal, quoted};
@@ -62,11 +63,12 @@ pub(super) fn unique(staging: &Staging, shape: &TableShape<'_>, index: &Index, f
     staging.execute(&format!(
         "insert into fault with standing as (select {keys}, _n, _ids, rowid as _place from {ready} where {present} and ({filter}) \
            and _n not in (select n from fault where table_name = {table})) \
-         select {table}, _n, 'duplicate_key', {column}, {constraint}, 'kept: ' || kept from ( \
+         select {table}, _n, 'duplicate_key', {column}, {constraint}, {kept} from ( \
            select _n, row_number() over (w order by _place) as place, \
-             coalesce(first_value(_ids[1]) over (w order by _place)::varchar, '') as kept \
+             first_value(_ids[1]) over (w order by _place) as kept \
            from standing semi join (select {keys} from standing group by all having count(*) > 1) twice on {same} \
            window w as (partition by {keys_of})) where place > 1",
+        kept = ready::kept_record("kept", ready::KEPT_ROW),
         column = literal(&columns.join(", ")),
         constraint = literal(&index.name),
         ready = shape.name.staged("ready"),

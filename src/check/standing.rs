@@ -11,7 +11,7 @@ use crate::model::ident::quoted;
 use crate::model::manifest::Origin;
 use crate::model::merge::OnConflict;
 use crate::pg::fates::{self, Sides};
-use crate::pg::{Asked, Digests, Writings, execute};
+use crate::pg::{Asked, Writings, execute};
 
 /// Gives the rows of `probe` the values that stand; returns whether there are any.
 pub(super) async fn keep(
@@ -75,13 +75,7 @@ pub(super) async fn leave(
     let Some(codec) = codec(shape) else { return Ok(false) };
     let writings = Writings::of(client, (clinic, Origin::Models), &shape.name).await?;
     let Some(writings) = writings else { return Ok(false) };
-    let whole = TableCodec::of_table(shape.table, key).ok();
-    let columns = codec.column_names().enumerate();
-    let digests = Digests {
-        whole: whole.map(|whole| whole.digest_sql("t")),
-        columns: columns.map(|(place, name)| (name, codec.column_digest_sql("t", place))).collect(),
-    };
-    let digests = (policy != OnConflict::TakeSource).then_some(digests);
+    let digests = (policy != OnConflict::TakeSource).then(|| codec.digests(shape.table, "t"));
     let asked = Asked { table: &shape.name, key: codec.key_sql("t"), digests };
     let same: Vec<String> = key.iter().map(|name| format!("t.{0} = i.{0}", quoted(name))).collect();
     let gone = format!("not exists (select 1 from {probe} i where {})", same.join(" and "));

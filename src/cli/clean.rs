@@ -17,7 +17,7 @@ use crate::model::ident::ClinicName;
 use crate::model::manifest::{Origin, Tenant};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{Purpose, batches, variable};
-use crate::rollback::{self, Every, Options};
+use crate::rollback::{self, Options, Which};
 use crate::snapshot::Snapshot;
 use crate::users::back;
 
@@ -77,16 +77,16 @@ impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let desk = Desk::open(context, &self.clinic, self.dry_run)?;
         let plan = self.plan(&desk)?;
-        let name = &desk.clinic.name;
+        let (name, target) = (&desk.clinic.name, context.global.target.as_deref());
         if self.dry_run {
-            output::show(context.format(), &plan, |plan| plan.page(name, true))?;
+            output::show(context.format(), &plan, |plan| plan.page(name, target, true))?;
             return self.refuse(&desk, &plan);
         }
         if plan.is_empty() {
-            return output::show(context.format(), &plan, |plan| plan.page(name, false));
+            return output::show(context.format(), &plan, |plan| plan.page(name, target, false));
         }
         if self.confirm.is_none() {
-            output::status(&plan.page(name, true).text());
+            output::status(&plan.page(name, target, true).text());
             self.refuse(&desk, &plan)?;
         }
         let question = t!("clean.question", clinic = name, target = desk.connection.target.name);
@@ -95,7 +95,7 @@ impl Arguments {
         let result = self.carry_out(&desk, plan, &journal);
         let failure = result.as_ref().err().map(Failure::from_anyhow);
         journal.finish(failure.as_ref().map_or(0, |failure| failure.kind.exit_code()), failure.as_ref());
-        output::show(context.format(), &result?, |answer| answer.page(name, false))
+        output::show(context.format(), &result?, |answer| answer.page(name, target, false))
     }
 
     fn options<'a>(&self, desk: &'a Desk<'_>) -> Options<'a> {
@@ -103,10 +103,8 @@ impl Arguments {
             clinic: &desk.clinic,
             client: &desk.connection.session.client,
             catalog: &desk.connection.catalog,
-            batch: "last",
+            which: Which::Every(desk.tenant.as_ref()),
             edited: taking_back::edited(self.keep_edited, self.force),
-            cascade: true,
-            every: Some(Every { tenant: desk.tenant.as_ref() }),
             dry_run: false,
             expected_plan: None,
             most: self.most,
@@ -239,9 +237,9 @@ impl Answer {
             && self.accounts.iter().all(|one| one.ours.is_empty())
     }
 
-    fn page(&self, clinic: &ClinicName, planned: bool) -> Page {
+    fn page(&self, clinic: &ClinicName, target: Option<&str>, planned: bool) -> Page {
         let mut page = match &self.rows {
-            Some(rows) => taking_back::page(rows, clinic),
+            Some(rows) => taking_back::page(rows, clinic, target),
             None => Page::new().line(t!("clean.no_rows", clinic = clinic)),
         };
         let mut table = Table::new([t!("clean.what"), t!("clean.goes"), t!("clean.stays"), t!("clean.why")])

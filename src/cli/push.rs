@@ -88,13 +88,14 @@ pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -
     let page = plan_page(&report.plan).add(standing(&report.plan, clinic, target));
     let page =
         report.settled.iter().fold(page, |page, batch| page.line(t!("cli.push.settled", batch = batch)));
+    let page = if report.plan.noted { page.line(t!("push.noted")) } else { page };
     match &report.batch {
         Some(batch) => {
             let back = t!("rollback.way_back", clinic = clinic, batch = batch);
             page.line(t!("cli.push.done", batch = batch)).line(hints::complete(&back, Some(clinic), target))
         }
-        None if report.plan.writes() == 0 && stands(&report.plan) == 0 => page.line(t!("cli.push.nothing")),
-        None if report.plan.writes() == 0 => page.line(t!("cli.push.nothing_written")),
+        None if report.plan.is_nothing() && stands(&report.plan) == 0 => page.line(t!("cli.push.nothing")),
+        None if report.plan.is_nothing() => page.line(t!("cli.push.nothing_written")),
         None => page.line(t!("cli.push.planned", plan = report.plan.id)),
     }
 }

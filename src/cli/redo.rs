@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Purpose;
-use crate::rollback;
+use crate::rollback::{self, Batch};
 
 /// Push the snapshot of a batch again that was taken back, as a new batch
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,9 @@ pub(super) struct Arguments {
     clinic: ClinicName,
     /// The batch (its ULID or the beginning of it), or `last`: the one that was written last
     batch: String,
+    /// Push it although later batches stand that wrote the same tables; what they wrote is overwritten
+    #[arg(long)]
+    over_later: bool,
     /// Only print the plan; nothing is written or locked
     #[arg(long)]
     dry_run: bool,
@@ -33,14 +36,16 @@ pub(super) struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   trasvase redo acme last
-  trasvase redo acme 01JQY2VR --dry-run";
+  trasvase redo acme 01JQY2VR --dry-run
+  trasvase redo acme 01JQY2VR --over-later";
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        let snapshot = self.snapshot(context)?;
+        let batch = self.batch(context)?;
         let wanted = Wanted {
             command: "redo".to_owned(),
-            snapshot: Some(snapshot),
+            notes: t!("rollback.redone", batch = batch.id).into_owned(),
+            snapshot: Some(batch.snapshot),
             dry_run: self.dry_run,
             confirm: self.confirm.clone(),
             without_rehearsal: self.without_rehearsal.clone(),
@@ -49,17 +54,19 @@ impl Arguments {
         pipeline::run_and_show(context, Some(&self.clinic), &wanted)
     }
 
-    fn snapshot(&self, context: &Context) -> Result<String> {
+    /// The batch, whose snapshot is here.
+    fn batch(&self, context: &Context) -> Result<Batch> {
         let (project, clinic) = context.clinic(Some(&self.clinic))?;
         let progress = Progress::new(context.global.log_level);
         let target = context.global.target.as_deref();
         let open = || Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress);
         let connection = context.patiently(open)?;
-        let found = rollback::to_redo(&connection.session.client, &clinic.name, &self.batch);
+        let client = &connection.session.client;
+        let found = rollback::to_redo(client, &clinic.name, &self.batch, self.over_later);
         let batch = connection.block_on(found)?;
         let folder = project.snapshots_dir(&clinic.name).join(&batch.snapshot);
         if folder.join("manifest.json").is_file() {
-            return Ok(batch.snapshot);
+            return Ok(batch);
         }
         let (path, snapshot) = (shown(&project, &folder), batch.snapshot.get(..12).unwrap_or_default());
         Err(Failure::failed(t!("rollback.snapshot_gone", snapshot = snapshot, batch = batch.id))

@@ -2,6 +2,7 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::context::Context;
+use super::hints;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::pipeline::Connection;
@@ -11,7 +12,7 @@ use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Purpose;
-use crate::rollback::{self, Edited, Options, Plan, Report, TablePlan};
+use crate::rollback::{self, Edited, Options, Plan, Report, TablePlan, Which};
 use crate::staging::{Access, Staging};
 
 /// Take a batch back: every row as it was before it was pushed, all or nothing
@@ -73,7 +74,9 @@ impl Arguments {
             forget(&project, &clinic, context, report);
         }
         journal.finish(failure.as_ref().map_or(0, |failure| failure.kind.exit_code()), failure.as_ref());
-        output::show(context.format(), &result?, |report| page(report, &clinic.name))
+        output::show(context.format(), &result?, |report| {
+            page(report, &clinic.name, context.global.target.as_deref())
+        })
     }
 
     fn options<'a>(&'a self, connection: &'a Connection, clinic: &'a Clinic) -> Options<'a> {
@@ -81,10 +84,11 @@ impl Arguments {
             clinic,
             client: &connection.session.client,
             catalog: &connection.catalog,
-            batch: &self.batch,
+            which: match self.cascade {
+                true => Which::Cascade(&self.batch),
+                false => Which::Only(&self.batch),
+            },
             edited: edited(self.keep_edited, self.force),
-            cascade: self.cascade,
-            every: None,
             dry_run: false,
             expected_plan: self.plan.clone(),
             most: self.most,
@@ -99,7 +103,9 @@ impl Arguments {
     /// The plan; one that would be refused ends with why.
     fn show_plan(&self, context: &Context, connection: &Connection, clinic: &Clinic) -> Result<()> {
         let report = self.planned(connection, clinic)?;
-        output::show(context.format(), &report, |report| page(report, &clinic.name))?;
+        output::show(context.format(), &report, |report| {
+            page(report, &clinic.name, context.global.target.as_deref())
+        })?;
         Ok(rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?)
     }
 
@@ -111,7 +117,7 @@ impl Arguments {
             return Ok(self.plan.clone());
         }
         let report = self.planned(connection, clinic)?;
-        output::status(&page(&report, &clinic.name).text());
+        output::status(&page(&report, &clinic.name, context.global.target.as_deref()).text());
         rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?;
         let question = t!(
             "rollback.question",
@@ -178,7 +184,8 @@ pub(super) fn done(report: &Report) -> String {
     .into_owned()
 }
 
-pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
+/// `target` is as it was named, for the commands that are proposed.
+pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -> Page {
     let plan = &report.plan;
     let mut page = Page::new();
     for batch in &plan.batches {
@@ -190,14 +197,14 @@ pub(super) fn page(report: &Report, clinic: &ClinicName) -> Page {
         }
     }
     let page = page.table(tables(plan)).table(conflicts(plan)).add(notes(plan));
-    match report.rolled_back.last() {
-        None => page.line(t!("rollback.planned", plan = plan.id)),
-        Some(batch) => page.line(done(report)).line(t!("rollback.golden_stay")).line(t!(
-            "rollback.redo",
-            clinic = clinic,
-            batch = batch
-        )),
+    if report.rolled_back.is_empty() {
+        return page.line(t!("rollback.planned", plan = plan.id));
     }
+    let page = page.line(done(report)).line(t!("rollback.golden_stay"));
+    rollback::again(&plan.batches).into_iter().fold(page, |page, batch| {
+        let redo = t!("rollback.redo", clinic = clinic, batch = batch.id);
+        page.line(hints::complete(&redo, Some(clinic), target))
+    })
 }
 
 fn tables(plan: &Plan) -> Table {

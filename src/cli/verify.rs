@@ -17,7 +17,7 @@ use super::transform;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::verify::{Cause, ControlReport, DifferenceKind, Report, SourceReport, TableReport};
+use crate::verify::{ByBatch, Cause, ControlReport, DifferenceKind, Report, SourceReport, TableReport};
 
 /// Prove that PostgreSQL holds the snapshot, value for value, and name what differs
 #[derive(Debug, clap::Args)]
@@ -146,13 +146,19 @@ fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.way_deleted"),
         (DifferenceKind::Missing, Some(Cause::Stands)) => t!("verify.kind_missing_stands"),
         (DifferenceKind::Missing, Some(Cause::Conflict)) => t!("verify.kind_missing_conflict"),
+        (DifferenceKind::Missing, Some(Cause::Overwritten)) => t!("verify.way_missing_overwritten"),
+        (DifferenceKind::Missing, Some(Cause::TakenBack)) => t!("verify.way_missing_taken_back"),
         (DifferenceKind::Missing, _) => t!("verify.way_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, Some(Cause::Overwritten)) => t!("verify.way_extra_overwritten"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
         (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
         (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.way_stands"),
         (_, Some(Cause::Conflict)) => t!("verify.way_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
+        (DifferenceKind::Different, Some(Cause::Overwritten)) => t!("verify.way_overwritten"),
+        (DifferenceKind::Different, Some(Cause::TakenBack)) => t!("verify.way_taken_back"),
+        (DifferenceKind::Kept, Some(Cause::TakenBack)) => t!("verify.way_kept_taken_back"),
         (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("verify.way_rewritten"),
         (DifferenceKind::Different, Some(Cause::Edited)) => t!("verify.way_edited"),
         (DifferenceKind::Different, _) => t!("verify.way_unsent"),
@@ -166,13 +172,19 @@ fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, Some(Cause::Deleted)) => t!("verify.kind_deleted"),
         (DifferenceKind::Missing, Some(Cause::Stands)) => t!("verify.kind_missing_stands"),
         (DifferenceKind::Missing, Some(Cause::Conflict)) => t!("verify.kind_missing_conflict"),
+        (DifferenceKind::Missing, Some(Cause::Overwritten)) => t!("verify.kind_missing_overwritten"),
+        (DifferenceKind::Missing, Some(Cause::TakenBack)) => t!("verify.kind_missing_taken_back"),
         (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
+        (DifferenceKind::Extra, Some(Cause::Overwritten)) => t!("verify.kind_extra_overwritten"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
         (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
         (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
         (_, Some(Cause::Conflict)) => t!("verify.kind_conflict"),
         (DifferenceKind::Extra, _) => t!("cli.verify.kind_extra"),
+        (DifferenceKind::Different, Some(Cause::Overwritten)) => t!("verify.kind_overwritten"),
+        (DifferenceKind::Different, Some(Cause::TakenBack)) => t!("verify.kind_taken_back"),
+        (DifferenceKind::Kept, Some(Cause::TakenBack)) => t!("verify.kind_kept_taken_back"),
         (DifferenceKind::Different, Some(Cause::Rewritten)) => t!("cli.verify.kind_rewritten"),
         (DifferenceKind::Different, Some(Cause::Edited)) => t!("cli.verify.kind_edited"),
         (DifferenceKind::Different, _) => t!("cli.verify.kind_different"),
@@ -319,12 +331,30 @@ fn differences(report: &Report) -> Page {
             page = page.line(t!("cli.verify.not_listed", count = output::count(table.not_listed)));
         }
     }
+    for one in by_batches(report) {
+        let key = if one.taken_back { "verify.by_taken_back" } else { "verify.by_later" };
+        let (at, snapshot) = (output::moment(&one.at), short(&one.snapshot));
+        page = page.line(t!(key, batch = one.batch, at = at, snapshot = snapshot));
+    }
     for table in &report.tables {
         if let Some(foreign) = table.foreign.filter(|foreign| *foreign > 0) {
             page = page.line(t!("cli.verify.foreign", table = table.table, count = output::count(foreign)));
         }
     }
     page
+}
+
+/// The batches other than the snapshot's that made rows differ, the newest first.
+pub(super) fn by_batches(report: &Report) -> Vec<&ByBatch> {
+    let mut all: Vec<&ByBatch> = report.tables.iter().flat_map(|table| &table.by_batches).collect();
+    all.sort_by(|one, other| other.batch.cmp(&one.batch));
+    all.dedup();
+    all
+}
+
+/// As much of a snapshot's id as people type.
+pub(super) fn short(snapshot: &str) -> &str {
+    snapshot.get(..12).unwrap_or(snapshot)
 }
 
 /// A value as it is, but for what would move a terminal's cursor; a text that looks like no value is quoted.

@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Codec, LiveOids, Refusal, Unsupported, digest};
 use crate::model::catalog::{DataType, Table};
+use crate::model::digests::Digests;
 use crate::model::ident::quoted;
 use crate::model::manifest::TableEntry;
 
@@ -200,6 +201,17 @@ impl TableCodec {
         let places = 0..self.columns.len();
         let one = |place| format!("substring(sha256({}) for 8)", self.column_digest_sql(alias, place));
         places.map(one).collect::<Vec<_>>().join(" || ")
+    }
+
+    /// SQL of the digests of a row of the table: of all that it has, and of each column.
+    pub fn digests<'s>(&'s self, table: &Table, alias: &str) -> Digests<'s> {
+        let key: Vec<String> = self.key_names().map(str::to_owned).collect();
+        let whole = Self::of_table(table, &key).ok();
+        let columns = self.column_names().enumerate();
+        Digests {
+            whole: whole.map(|whole| whole.digest_sql(alias)),
+            columns: columns.map(|(place, name)| (name, self.column_digest_sql(alias, place))).collect(),
+        }
     }
 
     fn digest_fields(&self, alias: &str) -> String {

@@ -95,8 +95,8 @@ fn twice_sql(table: &TableName) -> String {
     let (ready, reject) = (table.staged("ready"), table.staged("reject"));
     format!(
         "select unnest(_ids[2:]) as _id, _ids[1] as kept from {ready} where len(_ids) > 1 \
-         union all select unnest(_record_ids), try_cast(split_part(error.detail, 'kept: ', 2) as bigint) \
-         from {reject}, unnest(_errors) as one(error) where error.detail like 'kept: %'"
+         union all select unnest(_record_ids), error.kept \
+         from {reject}, unnest(_errors) as one(error) where error.kept is not null"
     )
 }
 

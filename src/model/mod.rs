@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod catalog;
+pub mod digests;
 pub mod document;
 pub mod exclusion;
 mod file_name;

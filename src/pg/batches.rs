@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::ledger;
 use crate::error::{self, Failure};
 use crate::model::ident::ClinicName;
+use crate::model::manifest::Origin;
 
 /// One batch.
 #[derive(Debug, Clone, Serialize)]
@@ -102,6 +103,8 @@ pub trait Named {
     /// ULID.
     fn id(&self) -> &str;
     fn status(&self) -> &str;
+    /// What its rows are from.
+    fn origin(&self) -> &str;
 }
 
 impl Named for Batch {
@@ -111,6 +114,10 @@ impl Named for Batch {
 
     fn status(&self) -> &str {
         &self.status
+    }
+
+    fn origin(&self) -> &str {
+        &self.origin
     }
 }
 
@@ -122,16 +129,19 @@ const SHOWN: usize = 5;
 /// # Errors
 /// None, or several.
 pub fn named<'b, B: Named>(batches: &'b [B], clinic: &ClinicName, name: &str) -> Result<&'b B, Failure> {
+    // Whatever comes later stands on the models' rows.
+    let of_models = |batch: &&B| batch.origin() == Origin::Models.as_str();
+    let latest = || batches.iter().rfind(of_models).or(batches.last());
     let standing = || batches.iter().rev().filter(|batch| batch.status() == "completed");
     if name == "last" {
-        return standing().next().ok_or_else(|| none(clinic, batches.last()));
+        return standing().next().ok_or_else(|| none(clinic, latest()));
     }
     let wanted = name.to_uppercase();
     let found: Vec<&B> =
         batches.iter().filter(|batch| !wanted.is_empty() && batch.id().starts_with(&wanted)).collect();
     match found.as_slice() {
         [one] => Ok(one),
-        [] if batches.is_empty() => Err(none(clinic, batches.last())),
+        [] if batches.is_empty() => Err(none(clinic, latest())),
         [] => {
             let known: Vec<&str> = standing().take(SHOWN).map(Named::id).collect();
             let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };

@@ -246,6 +246,19 @@ pub async fn version(client: &Client) -> Result<i32> {
     Ok(row.get::<_, Option<i32>>(0).unwrap_or_default())
 }
 
+/// Whether a batch of this very snapshot stands.
+///
+/// # Errors
+/// As [`exists`].
+pub async fn has_batch_of(client: &Client, manifest: &Manifest) -> Result<bool> {
+    if !exists(client).await? {
+        return Ok(false);
+    }
+    let sql = "select exists (select from trasvase.batch where clinic = $1 and snapshot = $2 and status = 'completed')";
+    let row = client.query_one(sql, &[&manifest.clinic.as_str(), &manifest.id]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.get(0))
+}
+
 /// Marks every running batch as failed whose process is gone (its advisory lock is free), and drops the partitions
 /// that it left unattached; returns their ids.
 pub async fn settle(client: &Client) -> Result<Vec<String>> {

@@ -25,6 +25,7 @@ mod tls;
 pub mod triggers;
 mod writings;
 
+pub use crate::model::digests::Digests;
 pub use backup::backup;
 pub use read_only::ReadOnly;
 pub use replica::Lag;
@@ -32,4 +33,4 @@ pub use secret::Secret;
 pub use session::{Canceller, Purpose, Session, execute};
 pub use stalled::watched;
 pub use target::{Target, variable};
-pub use writings::{Asked, Digests, RecordsOf, UNKNOWN, Writings};
+pub use writings::{Asked, RecordsOf, UNKNOWN, Writings};

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Row};
 
 use super::ledger::{self, ORIGIN};
 use crate::error;
+use crate::model::digests::Digests;
 use crate::model::ident::{TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
 
@@ -26,14 +27,6 @@ pub struct Asked<'n> {
     pub key: String,
     /// None where it is no matter whether people changed them.
     pub digests: Option<Digests<'n>>,
-}
-
-/// SQL of a row's digests as it is now.
-pub struct Digests<'n> {
-    /// Of the whole row, where its columns can all be compared.
-    pub whole: Option<String>,
-    /// The name of each written column, and the bytes that its digest is of.
-    pub columns: Vec<(&'n str, String)>,
 }
 
 /// The completed batches of a clinic and an origin, of which at least one may have written the table.

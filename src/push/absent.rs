@@ -5,7 +5,7 @@
 //! Such rows are taken out of the table's incoming rows, so that nothing that comes later sees them. What is left out with them
 //! is looked for once all tables are staged, again and again until nothing more falls: tables may refer to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
@@ -129,7 +129,7 @@ impl Absent {
             self.returned = context.count(&format!("{deleted} select count(*) from deleted")).await?;
         }
         if self.deleted + self.waiting > 0 {
-            self.conflict = Some(conflict(context, place, &codec).await?);
+            self.conflict = Some(conflict(context, place, entry, &codec).await?);
         }
         Ok(self)
     }
@@ -198,17 +198,37 @@ async fn leave_deleted(
     take_out(context, place, with, &which, (waits, &format!("'{DELETED}'"))).await.map(drop)
 }
 
-/// All of the table's rows that wait for a decision.
-async fn conflict(context: &Context<'_>, place: usize, codec: &TableCodec) -> Result<Conflict> {
+/// All of the table's rows that wait for a decision. What stands for them is the same in every run: a new key is told by its
+/// record.
+async fn conflict(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Conflict> {
+    let steady = context.snapshot.steady_columns(entry);
+    let numbered = steady.len() < entry.columns.len();
+    let digest = TableCodec::of_columns(&context.catalog.tables[&entry.table], &steady, &[])
+        .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
     let sql = format!(
         "select {}, {} from {} i where i.{WAITS}",
         codec.key_sql("i"),
-        codec.digest_sql("i"),
+        digest.digest_sql("i"),
         left_out(place)
     );
     let rows = context.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    let told = rows.iter().map(|row| Conflict::row(row.get(0), row.get(1)));
-    Ok(Conflict::new("missing_conflict", told.collect()))
+    let mut rows: HashMap<String, Vec<u8>> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut told = Vec::new();
+    if numbered {
+        let (mut reader, name) = (context.snapshot.rows(entry)?, entry.table.to_string());
+        while let Some(row) = reader.next_row()? {
+            let key = codec.key_text(&row.values);
+            let digest = rows.remove(&key);
+            told.extend(digest.map(|digest| Conflict::row(&row.steady_name(&name, &key), &digest)));
+        }
+    }
+    told.extend(rows.iter().map(|(key, digest)| Conflict::row(key, digest)));
+    Ok(Conflict::new("missing_conflict", told))
 }
 
 async fn make(context: &Context<'_>, place: usize) -> Result<()> {

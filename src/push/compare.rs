@@ -75,6 +75,8 @@ pub(super) struct Compared {
     /// Rows of other tables that keep rows from being deleted.
     pub(super) referrers: Vec<Referrer>,
     pub(super) golden: golden::Compared,
+    /// The snapshot is one of models, and no batch of it stands.
+    pub(super) unknown: bool,
 }
 
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
@@ -99,7 +101,9 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
         true => golden::Compared::default(),
         false => golden::compare(context, &staged).await?,
     };
-    Ok(Compared { tables, referrers, golden })
+    let manifest = context.manifest();
+    let unknown = manifest.origin.is_models() && !ledger::has_batch_of(context.client, manifest).await?;
+    Ok(Compared { tables, referrers, golden, unknown })
 }
 
 /// Stages the tables that have rows, or had rows that people deleted, and those that refer to rows which are left out; says

@@ -94,7 +94,7 @@ pub struct Options<'a> {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub plan: Plan,
-    /// The batch that was written, none where nothing changed or in a dry run.
+    /// The batch that was written, none in a dry run, or where no row changes and one of this snapshot stands.
     pub batch: Option<String>,
     pub written: BTreeMap<String, Written>,
     /// Earlier batches whose process had died, now marked as failed.
@@ -106,7 +106,8 @@ pub struct Report {
     pub locked_milliseconds: u64,
 }
 
-/// Plans a push and, unless it is a dry run or changes nothing, carries it out.
+/// Plans a push and, unless it is a dry run or changes nothing, carries it out. A snapshot that changes no row has a batch
+/// all the same, the first time: the ledger says what became of its records.
 ///
 /// # Errors
 /// A snapshot whose files were changed; a catalog that is not the one that was checked; rows in the way of what a load
@@ -146,7 +147,7 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
             .hint(t!("push.plan_moved_hint"))
             .into());
     }
-    if options.dry_run || plan.writes() == 0 {
+    if options.dry_run || plan.is_nothing() {
         if !options.dry_run && options.ending == Ending::Stays {
             golden::record(options, None)?;
         }
@@ -218,7 +219,7 @@ async fn make_plan(context: &Context<'_>) -> Result<Plan> {
     // Where both fail, the first says why.
     let (compared, empty) = compared?;
     ended?;
-    refusal::refuse(context.clinic, &compared)?;
+    refusal::refuse(context, &compared)?;
     let manifest = context.manifest();
     plan::plan(context.clinic, manifest, context.catalog, &manifest.catalog_hash, &compared, &empty)
 }

@@ -39,6 +39,10 @@ pub struct Plan {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub golden: Vec<GoldenPlan>,
     pub rebuild: Rebuild,
+    /// No row changes, and yet the ledger gets a batch, which says what became of the records: none of this very snapshot
+    /// stands there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub noted: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -159,6 +163,11 @@ impl Plan {
         self.tables.iter().map(writes).sum::<u64>() + self.repointed() + self.retired()
     }
 
+    /// Whether neither a row nor the ledger changes.
+    pub fn is_nothing(&self) -> bool {
+        self.writes() == 0 && !self.noted
+    }
+
     /// Rows that get another golden id where they refer to one.
     pub fn repointed(&self) -> u64 {
         self.golden.iter().map(|table| table.repointed).sum()
@@ -227,7 +236,9 @@ pub(super) fn plan(
         tables,
         golden: compared.golden.tables.clone(),
         rebuild,
+        noted: false,
     };
+    plan.noted = plan.writes() == 0 && compared.unknown;
     plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
     Ok(plan)
 }

@@ -2,7 +2,7 @@
 
 use rust_i18n::t;
 
-use super::compare::Compared;
+use super::compare::{Compared, Context};
 use super::golden;
 use super::referrers::Referrer;
 use super::shared::{self, Shared};
@@ -12,7 +12,8 @@ use crate::model::ident::TableName;
 
 /// Refuses rows to be added whose keys are there, rows to be deleted that others refer to, and rows that would come to
 /// share a key.
-pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure> {
+pub(super) fn refuse(context: &Context<'_>, compared: &Compared) -> Result<(), Failure> {
+    let clinic = context.clinic;
     let present: Vec<(&TableName, u64)> = compared
         .tables
         .iter()
@@ -24,7 +25,7 @@ pub(super) fn refuse(clinic: &Clinic, compared: &Compared) -> Result<(), Failure
     }
     let referrers: Vec<&Referrer> = compared.referrers.iter().chain(&compared.golden.referrers).collect();
     if !referrers.is_empty() {
-        return Err(referred_to(clinic, &referrers));
+        return Err(referred_to(context, &referrers));
     }
     let collisions = &compared.golden.collisions;
     if !collisions.is_empty() {
@@ -39,7 +40,8 @@ fn appended(clinic: &Clinic, present: &[(&TableName, u64)]) -> Failure {
     Failure::failed(t!("push.present", tables = tables)).hint(t!("push.present_hint", clinic = clinic.name))
 }
 
-fn referred_to(clinic: &Clinic, referrers: &[&Referrer]) -> Failure {
+fn referred_to(context: &Context<'_>, referrers: &[&Referrer]) -> Failure {
+    let clinic = context.clinic;
     let lines = referrers.iter().map(|one| {
         let (of, table, constraint) = (&one.of, &one.table, &one.constraint);
         let key = match one.on_delete.as_str() {
@@ -53,6 +55,16 @@ fn referred_to(clinic: &Clinic, referrers: &[&Referrer]) -> Failure {
     let mut tables: Vec<&TableName> = referrers.iter().map(|one| &one.of).collect();
     tables.dedup();
     let failure = Failure::failed(message);
+    let order: Vec<TableName> = context.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
+    let failure = context.catalog.backward_keys(&order).fold(failure, |failure, (table, of, key)| {
+        let met = referrers.iter().any(|one| one.table == *table && one.constraint == key.name);
+        match key.to_wait(table).filter(|_| met) {
+            Some(sql) => {
+                failure.hint(t!("push.circle_hint", table = table, of = of, sql = sql, clinic = clinic.name))
+            }
+            None => failure,
+        }
+    });
     let failure = tables.into_iter().fold(failure, |failure, table| {
         let key = match clinic.load_mode(table) {
             LoadMode::Replace => "push.referred_to_replace_hint",

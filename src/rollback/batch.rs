@@ -1,6 +1,6 @@
 //! Which batches are taken back: the one that was named, and those that were built on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -8,13 +8,16 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::Options;
+use super::{Options, Which};
 use crate::codec::TableCodec;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName, quoted};
 use crate::pg::batches::{self, Named, named};
-use crate::pg::ledger::{self, Shape};
+use crate::pg::ledger::{self, ORIGIN, Shape};
+
+/// What a batch may have done to rows, as its counts have it.
+const WRITTEN: [&str; 6] = ["inserted", "updated", "deleted", "adopted", "repointed", "retired"];
 
 /// A batch of the ledger.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +27,9 @@ pub struct Batch {
     /// ULID.
     pub id: String,
     pub snapshot: String,
+    /// What its rows are from: `models`, `files` or `users`.
+    #[serde(skip)]
+    origin: String,
     /// When it was written, as the server says it.
     pub ended_at: String,
     #[serde(skip)]
@@ -48,9 +54,22 @@ impl Batch {
         self.counts[table][kind].as_u64().unwrap_or_default()
     }
 
+    /// The tables of its snapshot.
+    fn held(&self) -> BTreeSet<&String> {
+        match &self.shape {
+            Some(shape) => shape.keys().collect(),
+            None => self.tables().collect(),
+        }
+    }
+
+    /// Rows that it wrote into these tables.
+    fn rows_in(&self, tables: &BTreeSet<&String>) -> u64 {
+        let kinds = |table: &&String| WRITTEN.iter().map(|kind| self.count(table, kind)).sum::<u64>();
+        tables.iter().map(kinds).sum()
+    }
+
     /// The tables that it wrote.
     pub(super) fn tables(&self) -> impl Iterator<Item = &String> {
-        const WRITTEN: [&str; 6] = ["inserted", "updated", "deleted", "adopted", "repointed", "retired"];
         let tables = self.counts.as_object().map(|counts| counts.iter()).into_iter().flatten();
         tables.filter(|(name, _)| WRITTEN.iter().any(|kind| self.count(name, kind) > 0)).map(|(name, _)| name)
     }
@@ -86,7 +105,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
         _ => "shape::text, to_char(rolled_back_at, 'YYYY-MM-DD HH24:MI'), rolled_back_by",
     };
     let sql = format!(
-        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later}, (to_jsonb(batch) ->> 'purged_at') is not null, {signed} \
+        "select number, id, snapshot, coalesce(to_char(ended_at, 'YYYY-MM-DD HH24:MI'), ''), counts::text, status, {later}, (to_jsonb(batch) ->> 'purged_at') is not null, {signed}, {ORIGIN} \
          from trasvase.batch where clinic = $1 order by number"
     );
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
@@ -103,6 +122,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             rolled_back: row.get::<_, Option<String>>(7).zip(row.get(8)),
             purged: row.get(9),
             signed: row.get::<_, Option<String>>(10).zip(row.get(11)),
+            origin: row.get(12),
         })
     };
     rows.iter().map(batch).collect()
@@ -116,6 +136,10 @@ impl Named for Batch {
     fn status(&self) -> &str {
         &self.status
     }
+
+    fn origin(&self) -> &str {
+        &self.origin
+    }
 }
 
 async fn ledger_of(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
@@ -125,11 +149,11 @@ async fn ledger_of(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
     all(client, clinic).await
 }
 
-/// The snapshot of a batch that was rolled back, to push it again.
+/// The batch that was rolled back, to push its snapshot again. `over` those that wrote the same tables since and stand.
 ///
 /// # Errors
-/// No such batch, or one that stands.
-pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result<Batch> {
+/// No such batch, or one that stands; one over which others were written, where that is not wanted.
+pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str, over: bool) -> Result<Batch> {
     let batches = ledger_of(client, clinic).await?;
     let latest = batches.iter().rev().find(|batch| batch.status == "rolled_back");
     let batch = match (name, latest) {
@@ -142,7 +166,10 @@ pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result
         _ => named(&batches, clinic, name)?,
     };
     if batch.status == "rolled_back" {
-        return Ok(batch.clone());
+        return match over {
+            true => Ok(batch.clone()),
+            false => nothing_later(&batches, batch, clinic).map(|()| batch.clone()).map_err(Into::into),
+        };
     }
     let status = match batch.status.as_str() {
         "completed" => t!("rollback.stands"),
@@ -151,6 +178,49 @@ pub async fn to_redo(client: &Client, clinic: &ClinicName, name: &str) -> Result
     };
     let failure = Failure::failed(t!("rollback.not_rolled_back", batch = batch.id, status = status));
     Err(failure.hint(format!("trasvase push {clinic} --snapshot {}", short(&batch.snapshot))).into())
+}
+
+/// Refuses a batch whose snapshot is older than what stands in its tables. What was pushed before it, and again after it,
+/// is older than it.
+fn nothing_later(batches: &[Batch], batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
+    let tables = batch.held();
+    let first = |one: &Batch| {
+        let same = batches.iter().find(|other| other.snapshot == one.snapshot && other.status != "failed");
+        same.map_or(one.number, |first| first.number)
+    };
+    let later: Vec<(&Batch, u64)> = batches
+        .iter()
+        .filter(|one| one.number > batch.number && one.status == "completed" && one.origin == batch.origin)
+        .filter(|one| first(one) > batch.number)
+        .map(|one| (one, one.rows_in(&tables)))
+        .filter(|(_, rows)| *rows > 0)
+        .collect();
+    let Some((oldest, _)) = later.first() else { return Ok(()) };
+    let told = later.iter().map(|(one, rows)| {
+        let (snapshot, at) = (short(&one.snapshot), &one.ended_at);
+        t!("rollback.later", batch = one.id, at = at, snapshot = snapshot, rows = rows).into_owned()
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    let (id, oldest) = (&batch.id, &oldest.id);
+    Err(Failure::failed(t!("rollback.over_later", batch = id, batches = told))
+        .hint(t!("rollback.over_later_back", clinic = clinic, batch = oldest))
+        .hint(t!("rollback.over_later_hint", clinic = clinic, batch = id)))
+}
+
+/// The batches whose snapshots give again what these, the newest first, had made of the target; in the order in which they
+/// are pushed. A snapshot is whole: an earlier one is wanted only for tables that no later one holds.
+pub fn again(batches: &[Batch]) -> Vec<&Batch> {
+    let mut held: BTreeSet<(&str, &String)> = BTreeSet::new();
+    let mut again: Vec<&Batch> = Vec::new();
+    for batch in batches {
+        let before = held.len();
+        held.extend(batch.held().into_iter().map(|table| (batch.origin.as_str(), table)));
+        if held.len() > before || again.is_empty() {
+            again.push(batch);
+        }
+    }
+    again.reverse();
+    again
 }
 
 fn short(snapshot: &str) -> &str {
@@ -164,13 +234,17 @@ fn short(snapshot: &str) -> &str {
 pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
     let (client, clinic) = (options.client, &options.clinic.name);
     let batches = ledger_of(client, clinic).await?;
-    if options.every.is_some() {
-        let standing = batches.into_iter().filter(|batch| batch.status == "completed");
-        return standing
-            .map(|batch| refuse_status(&batch, clinic).map(|()| batch).map_err(Into::into))
-            .collect();
-    }
-    let batch = named(&batches, clinic, options.batch)?;
+    let (name, cascade) = match options.which {
+        Which::Only(name) => (name, false),
+        Which::Cascade(name) => (name, true),
+        Which::Every(_) => {
+            let standing = batches.into_iter().filter(|batch| batch.status == "completed");
+            return standing
+                .map(|batch| refuse_status(&batch, clinic).map(|()| batch).map_err(Into::into))
+                .collect();
+        }
+    };
+    let batch = named(&batches, clinic, name)?;
     refuse_status(batch, clinic)?;
     let mut chosen = vec![batch.clone()];
     let mut built = Vec::new();
@@ -182,7 +256,7 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
             chosen.push(later.clone());
         }
     }
-    if built.is_empty() || options.cascade {
+    if built.is_empty() || cascade {
         return Ok(chosen);
     }
     Err(Failure::failed(t!("rollback.built_on", batch = batch.id, batches = built.join("; ")))

@@ -168,27 +168,17 @@ async fn renamed(
         return Ok(0);
     }
     let children = afterwards(works, child, &constraint.columns);
-    let parents = afterwards(works, references, referenced_columns);
-    let names: Vec<String> = (0..referenced_columns.len()).map(|place| format!("c{place}")).collect();
-    let pairs = referenced_columns.iter().zip(&names);
-    let same: Vec<String> = pairs.map(|(column, name)| format!("p.{name} = t.{}", quoted(column))).collect();
-    change(
-        client,
-        &format!(
-            "update {} b set {}conflict = coalesce(b.conflict, 'referred') from {} t \
-             where b.act = 'update'{} and {} and ({}) in ({children}) \
-             and not exists (select 1 from ({parents}) p({}) where {})",
-            parent.back(),
-            marking(edited),
-            references.quoted(),
-            unmarked(edited),
+    let rows = Rows {
+        from: format!("{} t", references.quoted()),
+        which: format!(
+            "b.act = 'update' and {} and ({}) in ({children})",
             parent.same_key(),
-            list("t", referenced_columns),
-            names.join(", "),
-            same.join(" and "),
+            list("t", referenced_columns)
         ),
-    )
-    .await
+        values: values("t", referenced_columns),
+    };
+    let there = afterwards(works, references, referenced_columns);
+    without(client, parent, edited, ("referred", &rows, &there)).await
 }
 
 /// Rows that would come back and refer to rows that will not be there.
@@ -208,28 +198,52 @@ async fn parents(
     if !constraint.columns.iter().all(|column| work.columns.contains(column)) {
         return Ok(0);
     }
-    let parents = afterwards(works, references, referenced_columns);
     let given: Vec<String> =
         constraint.columns.iter().map(|column| format!("i.{} is not null", quoted(column))).collect();
-    let names: Vec<String> = (0..referenced_columns.len()).map(|place| format!("c{place}")).collect();
-    let pairs = constraint.columns.iter().zip(&names);
-    let same: Vec<String> = pairs.map(|(column, name)| format!("p.{name} = i.{}", quoted(column))).collect();
-    change(
-        client,
-        &format!(
-            "update {} b set {}conflict = coalesce(b.conflict, 'parent') from {} i \
-             where i.trasvase_key = b.key and b.act in ('update', 'insert'){} and {} \
-             and not exists (select 1 from ({parents}) p({}) where {})",
-            work.back(),
-            marking(edited),
-            work.image(),
-            unmarked(edited),
-            given.join(" and "),
-            names.join(", "),
-            same.join(" and "),
+    let rows = Rows {
+        from: format!("{} i", work.image()),
+        which: format!(
+            "i.trasvase_key = b.key and b.act in ('update', 'insert') and {}",
+            given.join(" and ")
         ),
-    )
-    .await
+        values: values("i", &constraint.columns),
+    };
+    let there = afterwards(works, references, referenced_columns);
+    without(client, work, edited, ("parent", &rows, &there)).await
+}
+
+/// Rows of a table beside the ledger's rows `b`.
+struct Rows {
+    /// Where they are, with an alias.
+    from: String,
+    /// Which of them.
+    which: String,
+    /// The values by which they are looked for.
+    values: Vec<String>,
+}
+
+/// Marks rows with whose values there will be none in `there`, a query of them.
+async fn without(
+    client: &Client,
+    work: &Work<'_>,
+    edited: Edited,
+    (conflict, rows, there): (&str, &Rows, &str),
+) -> Result<u64> {
+    let names: Vec<String> = (0..rows.values.len()).map(|place| format!("c{place}")).collect();
+    let same: Vec<String> =
+        rows.values.iter().zip(&names).map(|(value, name)| format!("p.{name} = {value}")).collect();
+    let sql = format!(
+        "update {} b set {}conflict = coalesce(b.conflict, '{conflict}') from {} where {}{} \
+         and not exists (select 1 from ({there}) p({}) where {})",
+        work.back(),
+        marking(edited),
+        rows.from,
+        rows.which,
+        unmarked(edited),
+        names.join(", "),
+        same.join(" and "),
+    );
+    change(client, &sql).await
 }
 
 /// A query for these columns of a table as its rows will be.
@@ -256,7 +270,11 @@ fn afterwards(works: &[Work<'_>], table: &TableName, columns: &[String]) -> Stri
 }
 
 fn list(alias: &str, columns: &[String]) -> String {
-    columns.iter().map(|name| format!("{alias}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
+    values(alias, columns).join(", ")
+}
+
+fn values(alias: &str, columns: &[String]) -> Vec<String> {
+    columns.iter().map(|name| format!("{alias}.{}", quoted(name))).collect()
 }
 
 pub(super) async fn change(client: &Client, sql: &str) -> Result<u64> {

@@ -34,7 +34,7 @@ use apply::Deed;
 use batch::numbers;
 use work::Work;
 
-pub use batch::{Batch, to_redo};
+pub use batch::{Batch, again, to_redo};
 pub use conflict::{Conflict, ConflictKind};
 pub use others::Others;
 pub use plan::{Plan, TablePlan};
@@ -56,14 +56,8 @@ pub struct Options<'a> {
     pub clinic: &'a Clinic,
     pub client: &'a Client,
     pub catalog: &'a Catalog,
-    /// A batch's ULID, the beginning of it, or `last`.
-    pub batch: &'a str,
+    pub which: Which<'a>,
     pub edited: Edited,
-    /// Also take back the batches that were built on it.
-    pub cascade: bool,
-    /// All batches that stand, whatever [`Options::batch`] says, and only if every row that would be deleted has the
-    /// clinic's value in the tenant column, in tables that have one.
-    pub every: Option<Every<'a>>,
     /// Stop after the plan; nothing is written or locked.
     pub dry_run: bool,
     /// The plan that a person looked at: another one is refused.
@@ -72,10 +66,16 @@ pub struct Options<'a> {
     pub most: usize,
 }
 
-/// Of all batches, whose rows they must be.
+/// Which batches to take back. One is named by its ULID, the beginning of it, or `last`.
 #[derive(Debug, Clone, Copy)]
-pub struct Every<'a> {
-    pub tenant: Option<&'a Tenant>,
+pub enum Which<'a> {
+    /// One on which no other was built.
+    Only(&'a str),
+    /// One with those that were built on it.
+    Cascade(&'a str),
+    /// All that stand, and only if every row that would be deleted has the clinic's value in the tenant column, in tables
+    /// that have one.
+    Every(Option<&'a Tenant>),
 }
 
 /// What a rollback did.
@@ -305,11 +305,11 @@ fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
         t!("rollback.conflict", table = table, rows = one.rows, kind = kind, keys = keys).into_owned()
     });
     let lines = lines.collect::<Vec<_>>().join("; ");
-    let (clinic, batch) = (&options.clinic.name, options.batch);
-    let again = match (options.every, options.cascade) {
-        (Some(_), _) => format!("trasvase clean {clinic}"),
-        (None, true) => format!("trasvase rollback {clinic} {batch} --cascade"),
-        (None, false) => format!("trasvase rollback {clinic} {batch}"),
+    let clinic = &options.clinic.name;
+    let again = match options.which {
+        Which::Only(batch) => format!("trasvase rollback {clinic} {batch}"),
+        Which::Cascade(batch) => format!("trasvase rollback {clinic} {batch} --cascade"),
+        Which::Every(_) => format!("trasvase clean {clinic}"),
     };
     Failure::findings(t!("rollback.conflicts", rows = plan.conflicts(), conflicts = lines))
         .hint(t!("rollback.keep_hint", again = again))
@@ -336,7 +336,7 @@ async fn commit(options: &Options<'_>, plan: &Plan) -> Result<()> {
         return Err(error.context(t!("rollback.nothing_touched")));
     }
     // The command was sent and nobody answered: only the server knows how it ended.
-    let batch = plan.batches.last().map_or(options.batch, |batch| &batch.id);
+    let batch = plan.batches.last().map_or("last", |batch| &batch.id);
     Err(Failure::failed(t!("rollback.unanswered", batch = batch))
         .hint(format!("trasvase rollback {} {batch} --dry-run", options.clinic.name))
         .into())

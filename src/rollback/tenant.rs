@@ -2,15 +2,15 @@
 
 use rust_i18n::t;
 
-use super::Options;
 use super::work::Work;
+use super::{Options, Which};
 use crate::error::{self, Failure};
 use crate::model::ident::{literal, quoted};
 
 /// Refuses where a row that would be deleted has another value in the tenant column. In a table without one the ledger alone
 /// says whose rows they are.
 pub(super) async fn prove(options: &Options<'_>, works: &[Work<'_>]) -> anyhow::Result<()> {
-    let Some(tenant) = options.every.and_then(|every| every.tenant) else { return Ok(()) };
+    let Which::Every(Some(tenant)) = options.which else { return Ok(()) };
     let column = &tenant.column;
     for work in works.iter().filter(|work| work.counts.deletes > 0 && work.live.column(column).is_some()) {
         let (table, back) = (work.table.quoted(), work.back());

@@ -52,6 +52,13 @@ impl Snapshot {
         columns.map(|(column, (table, _))| (column.as_str(), table)).collect()
     }
 
+    /// The columns of a table that hold no new keys: a number that is not reserved for a row yet is another one in each run.
+    pub fn steady_columns(&self, entry: &TableEntry) -> Vec<String> {
+        let numbered = self.numbered_columns(&entry.table);
+        let names = entry.columns.iter().map(|column| column.name.clone());
+        names.filter(|name| !numbered.contains_key(name.as_str())).collect()
+    }
+
     /// The numbers of every table that has some.
     pub fn numbers(&self) -> BTreeMap<&TableName, &Numbers> {
         self.numbered.values().flatten().map(|(_, (table, numbers))| (table, numbers.as_ref())).collect()

@@ -36,6 +36,13 @@ impl Row<'_> {
     }
 }
 
+impl Row<'_> {
+    /// What stands for the row in every run, whatever number it gets: the record that it is known by, else its key.
+    pub fn steady_name(&self, table: &str, key: &str) -> String {
+        self.external_id(table).map_or_else(|| key.to_owned(), |(kind, id)| format!("{kind}\u{1f}{id}"))
+    }
+}
+
 /// Reads the file of one table.
 pub struct RowReader {
     lines: BufReader<File>,

@@ -128,7 +128,7 @@ create table if not exists meta.difference (
   table_name varchar not null,
   key varchar not null,
   kind varchar not null check (kind in ('missing', 'extra', 'different', 'kept')),
-  -- how it came to be so, where the ledger says: unsent, rewritten, edited, deleted; stands and conflict by clinic.toml
+  -- how it came to be so, where the ledger says: unsent, rewritten, overwritten, taken_back, edited, deleted; stands and conflict by clinic.toml
   cause varchar,
   -- names of the columns that differ, of a row that is on both sides
   columns varchar[] not null,

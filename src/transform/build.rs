@@ -102,7 +102,7 @@ pub(super) fn apply(
             .into_iter()
             .try_for_each(|found| stored.create(staging, found))
             .and_then(|()| build(options, graph, macros, node, step, shapes.get(&step.name).copied()))
-            .map_err(|error| stopped(&error, reports.len(), total, step))?;
+            .map_err(|error| stopped(options, &error, (reports.len(), total), step))?;
         observer.event(&Event::Finished { stage: Stage::Transform, subject, rows: report.rows });
         reports.push(report);
     }
@@ -111,15 +111,26 @@ pub(super) fn apply(
     Ok(reports)
 }
 
-/// Adds to a failure how far the run came.
-fn stopped(error: &anyhow::Error, done: usize, total: usize, step: &Step) -> anyhow::Error {
+/// Adds to a failure how far the run came, and how it goes on.
+fn stopped(
+    options: &Options<'_>,
+    error: &anyhow::Error,
+    (done, total): (usize, usize),
+    step: &Step,
+) -> anyhow::Error {
     let mut failure = Failure::from_anyhow(error);
     failure.message = format!(
         "{}\n{}",
         failure.message,
         t!("transform.stopped", done = done, total = total, model = step.model)
     );
-    failure.into()
+    let (model, clinic) = (&step.model, &options.clinic.name);
+    match failure.kind {
+        error::Kind::Failed => {
+            failure.hint(t!("transform.stopped_hint", model = model, clinic = clinic)).into()
+        }
+        _ => failure.into(),
+    }
 }
 
 /// The macros of the staging file. Each carries a hash of its text as a comment, so that an unchanged one is left alone.

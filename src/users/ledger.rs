@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::plan::Noted;
 use crate::error;
 use crate::model::ident::ClinicName;
+use crate::model::manifest::Origin;
 use crate::pg::batches::Named;
 
 /// Whose accounts, where.
@@ -51,6 +52,10 @@ impl Named for Batch {
     /// Accounts stay when their batch is rolled back.
     fn status(&self) -> &str {
         "completed"
+    }
+
+    fn origin(&self) -> &str {
+        Origin::Users.as_str()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rows of unequal buckets: what each is, how it came to be so, and the columns in which it differs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Result, anyhow};
 use futures_util::TryStreamExt as _;
@@ -9,8 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::books::Books;
 use super::buckets::bucket_sql;
+use super::cause::{ByBatch, Cause, Deeds};
 use super::ours::OurTable;
-use super::standing::{self, LeftOut, Pushed, Standing};
+use super::population::Population;
+use super::standing::{self, LeftOut, Pushed, Standing, Steady};
 use super::target_rows::{Asked, TargetRow, target_rows};
 use super::{Compared, Options, TheirTable, vanished};
 use crate::codec::RowHash;
@@ -56,47 +58,6 @@ impl Kind {
     }
 }
 
-/// What the ledger says of a row that differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// The snapshot's row was never sent: an older one was kept, or there is none.
-    Unsent,
-    /// It was sent, and has been as it is from that moment on: a trigger changed it.
-    Rewritten,
-    /// Somebody changed it since a batch stored it.
-    Edited,
-    /// A batch stored it, and somebody deleted it since.
-    Deleted,
-    /// It is left so by what clinic.toml says of people's values and of rows that the source has no more.
-    Stands,
-    /// People and the source changed the same value, and clinic.toml wants a decision.
-    Conflict,
-}
-
-impl Cause {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Cause::Unsent => "unsent",
-            Cause::Rewritten => "rewritten",
-            Cause::Edited => "edited",
-            Cause::Deleted => "deleted",
-            Cause::Stands => "stands",
-            Cause::Conflict => "conflict",
-        }
-    }
-
-    /// Whether somebody did it after the load, so that the load itself was right.
-    pub fn is_later(self) -> bool {
-        matches!(self, Cause::Edited | Cause::Deleted | Cause::Stands | Cause::Conflict)
-    }
-
-    /// Whether a push leaves it so by the clinic's settings.
-    pub fn is_by_policy(self) -> bool {
-        matches!(self, Cause::Stands | Cause::Conflict)
-    }
-}
-
 #[derive(Debug, Clone, Serialize)]
 pub struct ColumnDifference {
     pub column: String,
@@ -132,6 +93,8 @@ pub(super) struct Found {
     counts: BTreeMap<(Kind, Option<Cause>), u64>,
     /// What is told of those that wait for a decision.
     conflicts: BTreeMap<Kind, Vec<String>>,
+    /// The batches by which they are so.
+    batches: BTreeSet<i32>,
 }
 
 impl Found {
@@ -160,6 +123,11 @@ impl Found {
         Ok(self.counts.iter().map(count).collect())
     }
 
+    /// The batches by which rows are other than the snapshot's, the newest first.
+    pub(super) fn by_batches(&self, population: &Population) -> Vec<ByBatch> {
+        self.batches.iter().rev().filter_map(|batch| population.named(*batch)).collect()
+    }
+
     /// How many rows are not named.
     pub(super) fn not_listed(&self) -> u64 {
         self.counts.values().sum::<u64>() - self.listed.len() as u64
@@ -171,6 +139,8 @@ struct Row {
     key: String,
     kind: Kind,
     expected: Option<(RowHash, Vec<Option<String>>)>,
+    /// What it is called in every run, where the table holds new keys.
+    name: Option<String>,
 }
 
 /// Rows whose columns are asked for at once.
@@ -182,7 +152,7 @@ const LISTED: u64 = 2_000_000;
 /// Names the rows that make buckets unequal. Somebody else's rows among them are taken out of the table's buckets.
 pub(super) async fn find(
     options: &Options<'_>,
-    compared: &Compared<'_>,
+    (compared, population): (&Compared<'_>, &Population),
     ours: &OurTable,
     theirs: &mut TheirTable,
     books: &mut Books<'_>,
@@ -198,8 +168,9 @@ pub(super) async fn find(
     for part in 0..parts {
         let part = Part { number: part, of: parts };
         let found = &mut found;
-        let (waiting, refusals) = (Vec::new(), None);
-        let mut search = Search { options, compared, books, found, left_out, refusals, waiting };
+        let (waiting, refusals, steady) = (Vec::new(), None, Steady::of(options, compared)?);
+        let mut search =
+            Search { options, compared, population, books, found, left_out, refusals, steady, waiting };
         search.part(ours, theirs, &unequal, part).await?;
     }
     Ok(found)
@@ -228,12 +199,15 @@ impl Part {
 struct Search<'s, 'b, 'o> {
     options: &'s Options<'o>,
     compared: &'s Compared<'s>,
+    population: &'s Population,
     books: &'s mut Books<'b>,
     found: &'s mut Found,
     /// Rows of this table and of those before it.
     left_out: &'s mut LeftOut,
     /// Read with the first row that the snapshot does not have.
     refusals: Option<Refusals>,
+    /// Where the table holds new keys.
+    steady: Option<Steady>,
     /// Differing rows whose columns are not asked for yet.
     waiting: Vec<Row>,
 }
@@ -270,7 +244,8 @@ impl Search<'_, '_, '_> {
                 Some(_) => Kind::Different,
             };
             let values = row.values.iter().map(|value| value.as_deref().map(str::to_owned)).collect();
-            self.add(Row { key, kind, expected: Some((digest, values)) }).await?;
+            let name = self.steady.as_ref().map(|_| row.steady_name(&entry.table.to_string(), &key));
+            self.add(Row { key, kind, expected: Some((digest, values)), name }).await?;
         }
         self.flush().await?;
         self.extra(listed, theirs).await
@@ -313,14 +288,15 @@ impl Search<'_, '_, '_> {
         let left = listed.left();
         for rows in left.chunks(CHUNK) {
             let keys: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
-            let sent = sent(self.options, self.compared, &keys).await?;
+            let deeds = Deeds::read(self.options, self.compared, self.population, &keys).await?;
             let mut foreign = Vec::new();
             for (key, digest) in rows {
-                if theirs.whole && !sent.contains_key(key) {
+                if theirs.whole && !deeds.wrote(key) {
                     theirs.buckets.remove(key, digest);
                     foreign.push(key.as_str());
                 } else {
-                    self.add(Row { key: key.clone(), kind: Kind::Extra, expected: None }).await?;
+                    let (key, kind) = (key.clone(), Kind::Extra);
+                    self.add(Row { key, kind, expected: None, name: None }).await?;
                 }
             }
             theirs.others(self.options, self.compared, &foreign).await?;
@@ -335,7 +311,7 @@ impl Search<'_, '_, '_> {
             return Ok(());
         }
         let keys: Vec<&str> = waiting.iter().map(|row| row.key.as_str()).collect();
-        let sent = sent(self.options, self.compared, &keys).await?;
+        let deeds = Deeds::read(self.options, self.compared, self.population, &keys).await?;
         let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
         let pushed = standing::pushed(self.options, self.compared, &keys).await?;
         let left_out = self.leave_out(&waiting, &there).await?;
@@ -353,7 +329,8 @@ impl Search<'_, '_, '_> {
                 _ => self.standing(row, there, (pushed, left_out.get(&row.key)))?,
             };
             let cause = standing.as_ref().map(|one| one.cause);
-            let difference = self.told(row, &sent, there, cause)?;
+            let (difference, batch) = self.told(row, &deeds, there, cause)?;
+            self.found.batches.extend(batch);
             if let Some(told) = standing.and_then(|one| one.told) {
                 self.found.conflicts.entry(difference.kind).or_default().push(told);
             }
@@ -409,18 +386,25 @@ impl Search<'_, '_, '_> {
                 let lost = self.left_out.lost(compared, values);
                 standing::edited(options, compared, (key, values), there, (pushed, &lost))?
             }
-            (Some((digest, _)), None) => left_out.map(|excuse| standing::absent(*excuse, key, digest)),
+            (Some((digest, values)), None) => match (left_out, &self.steady, &row.name) {
+                (None, ..) => None,
+                (Some(excuse), Some(steady), Some(name)) => {
+                    Some(standing::absent(*excuse, name, &steady.digest(values)?))
+                }
+                (Some(excuse), ..) => Some(standing::absent(*excuse, key, digest)),
+            },
             (None, _) => None,
         })
     }
 
+    /// The row as a difference, and the batch that made it one, if one did.
     fn told(
         &self,
         row: &Row,
-        sent: &Sent,
+        deeds: &Deeds,
         there: Option<&TargetRow>,
         stands: Option<Cause>,
-    ) -> Result<Difference> {
+    ) -> Result<(Difference, Option<i32>)> {
         let columns = match (&row.expected, there) {
             (Some((_, values)), Some(there)) => there.columns(self.options, self.compared, values)?,
             _ => Vec::new(),
@@ -433,12 +417,12 @@ impl Search<'_, '_, '_> {
             kind => kind,
         };
         if stands.is_some() {
-            return Ok(Difference { key, kind, cause: stands, columns });
+            return Ok((Difference { key, kind, cause: stands, columns }, None));
         }
-        let written = sent.get(&row.key).map_or(&[][..], Vec::as_slice);
         let now = there.and_then(|there| there.stored.as_deref());
         let digest = row.expected.as_ref().map(|(digest, _)| digest);
-        Ok(Difference { key, kind, cause: cause(kind, written, digest, now), columns })
+        let (cause, batch) = deeds.reason(&key, kind, digest, now);
+        Ok((Difference { key, kind, cause, columns }, batch))
     }
 }
 
@@ -469,49 +453,5 @@ impl Listed {
         let mut left: Vec<_> = self.rows.into_iter().chain(self.more).collect();
         left.sort();
         left
-    }
-}
-
-/// By key, the digest of each row that was sent, and that of the whole row as it was stored; the oldest first.
-type Sent = HashMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
-
-/// What the clinic's batches sent under these keys, and what was stored of it.
-async fn sent(options: &Options<'_>, compared: &Compared<'_>, keys: &[&str]) -> Result<Sent> {
-    let mut sent = Sent::new();
-    let Some(written) = &compared.written else { return Ok(sent) };
-    let sql = format!(
-        "select d.key, d.sent, d.stored from trasvase.row_digest d where {written} and d.key = any($1) order by d.batch"
-    );
-    for row in options.client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))? {
-        sent.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
-    }
-    Ok(sent)
-}
-
-/// How a row came to differ: `digest` is the snapshot's, `now` that of the whole row as it is, where it can be told.
-fn cause(
-    kind: Kind,
-    written: &[(Vec<u8>, Vec<u8>)],
-    digest: Option<&RowHash>,
-    now: Option<&[u8]>,
-) -> Option<Cause> {
-    let as_stored = |stored: &Vec<u8>| now == Some(stored);
-    match kind {
-        Kind::Missing if written.is_empty() => Some(Cause::Unsent),
-        Kind::Missing => Some(Cause::Deleted),
-        Kind::Kept => None,
-        Kind::Extra => {
-            now?;
-            (!written.iter().any(|(_, stored)| as_stored(stored))).then_some(Cause::Edited)
-        }
-        Kind::Different => {
-            let mut ours = written.iter().filter(|(sent, _)| digest.is_some_and(|digest| sent == digest));
-            let sent = ours.clone().next().is_some();
-            Some(match (sent, ours.any(|(_, stored)| as_stored(stored))) {
-                (false, _) => Cause::Unsent,
-                (true, true) => Cause::Rewritten,
-                (true, false) => Cause::Edited,
-            })
-        }
     }
 }

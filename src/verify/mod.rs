@@ -8,6 +8,7 @@ mod accounts;
 mod books;
 mod both_sides;
 mod buckets;
+mod cause;
 mod control;
 mod differences;
 mod fixes;
@@ -46,8 +47,9 @@ use population::Population;
 pub use accounts::SourceReport;
 pub use books::Books;
 pub use both_sides::QueryReport;
+pub use cause::{ByBatch, Cause};
 pub use control::ControlReport;
-pub use differences::{Cause, Count, Difference, Kind as DifferenceKind};
+pub use differences::{Count, Difference, Kind as DifferenceKind};
 pub use fixes::{FixReport, Fixes};
 pub use months::{Month, MonthReport};
 pub use relations::{Relation, RelationReport};
@@ -132,6 +134,9 @@ pub struct TableReport {
     pub differences: Vec<Difference>,
     /// Differing rows beyond those in `differences`.
     pub not_listed: u64,
+    /// Batches other than the snapshot's that made rows differ, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_batches: Vec<ByBatch>,
 }
 
 impl TableReport {
@@ -139,6 +144,11 @@ impl TableReport {
     pub fn stands(&self) -> bool {
         let stands = |one: &Count| one.cause == Some(Cause::Stands) || one.accepted;
         !self.counts.is_empty() && self.counts.iter().all(stands)
+    }
+
+    /// Whether every row that differs is so for this.
+    fn is_all(&self, cause: Cause) -> bool {
+        !self.counts.is_empty() && self.counts.iter().all(|one| one.cause == Some(cause))
     }
 
     /// Whether no row differs but those that the clinic's settings leave so, or about which a person is to decide.
@@ -167,6 +177,12 @@ impl Report {
         !self.is_clean()
             && self.tables.iter().all(explained)
             && self.relations.iter().all(RelationReport::holds)
+    }
+
+    /// Whether rows differ, and all of them for this.
+    pub fn differs_only(&self, cause: Cause) -> bool {
+        let mut differ = self.tables.iter().filter(|table| !table.equal).peekable();
+        differ.peek().is_some() && differ.all(|table| table.is_all(cause))
     }
 
     /// Whether some of a table's rows are left other than the snapshot's, and no others differ.
@@ -253,8 +269,7 @@ struct Compared<'a> {
     entry: &'a TableEntry,
     table: &'a Table,
     codec: TableCodec,
-    /// The condition of its rows in the ledger, on `d`, if there are any, and in the table, on `t`.
-    written: Option<String>,
+    /// The condition of its rows in the table, on `t`.
     condition: String,
     /// The condition of rows with the clinic's value in the tenant column, if there is one.
     tenanted: Option<String>,
@@ -328,7 +343,8 @@ async fn in_transaction(
     let mut left_out = foreseen::left_out(options, &tables).await?;
     for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
         let all_ours = theirs.all_ours;
-        report.tables.push(table_report(options, compared, (ours, theirs), books, &mut left_out).await?);
+        let of_table = (compared, &population);
+        report.tables.push(table_report(options, of_table, (ours, theirs), books, &mut left_out).await?);
         report.sample.extend(sample::compare(options, compared, &ours.sample).await?);
         // Figures were made of rows that turned out to be somebody else's.
         theirs.figures_stand = all_ours == theirs.all_ours;
@@ -503,20 +519,21 @@ async fn compared<'a>(
         None => None,
     };
     let condition = population.condition(entry, &codec);
-    let (written, tenanted) = (population.written(entry), population.tenanted(entry, table, &codec));
+    let tenanted = population.tenanted(entry, table, &codec);
     let references = relations::references(options, entry, table)?;
-    Ok(Compared { entry, table, codec, written, condition, tenanted, wanted, references })
+    Ok(Compared { entry, table, codec, condition, tenanted, wanted, references })
 }
 
 async fn table_report(
     options: &Options<'_>,
-    compared: &Compared<'_>,
+    (compared, population): (&Compared<'_>, &Population),
     (ours, theirs): (&OurTable, &mut TheirTable),
     books: &mut Books<'_>,
     left_out: &mut standing::LeftOut,
 ) -> Result<TableReport> {
     let entry = compared.entry;
-    let found = differences::find(options, compared, ours, theirs, books, left_out).await?;
+    let of_table = (compared, population);
+    let found = differences::find(options, of_table, ours, theirs, books, left_out).await?;
     let (expected, target) = (ours.buckets.count(), theirs.buckets.count());
     Ok(TableReport {
         table: entry.table.clone(),
@@ -531,6 +548,7 @@ async fn table_report(
         foreign: theirs.foreign,
         counts: found.counts(options, &entry.table)?,
         not_listed: found.not_listed(),
+        by_batches: found.by_batches(population),
         differences: found.listed,
     })
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
 use serde_json::Value;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
+use super::cause::ByBatch;
 use super::{Compared, TheirTable};
 use crate::codec::TableCodec;
 use crate::error;
@@ -17,9 +18,23 @@ use crate::pg::{batches, ledger, origins};
 /// So many rows of others are sooner told apart one by one than by a join of all.
 const FEW: u64 = 20;
 
+/// The version of the ledger from which on it knows which rows a rollback left.
+const LEFT_BEHIND: i32 = 7;
+
 /// The clinic's completed batches.
 pub(super) struct Population {
+    /// Those whose rows are compared.
     batches: Vec<i32>,
+    /// Also those before them.
+    known: Vec<i32>,
+    /// Those that were taken back.
+    taken_back: Vec<i32>,
+    /// The ledger knows which rows were left then.
+    knows_left: bool,
+    /// The last one of this very snapshot.
+    pushed: Option<i32>,
+    /// By number, what they are called.
+    names: BTreeMap<i32, ByBatch>,
     /// By table, a query of the keys of rows that only batches of other origins wrote, where there are some.
     others: BTreeMap<TableName, String>,
     /// The ledger's codes of table names.
@@ -44,12 +59,26 @@ impl Population {
         let (clinic, origin) = (manifest.clinic.as_str(), manifest.origin);
         let sql = format!(
             "select number, case when snapshot = $2 then counts::text end, started_at::date::text, \
-             coalesce(ended_at, started_at)::date::text from trasvase.batch \
-             where clinic = $1 and status = 'completed' and {} and number > $3 order by number",
+             coalesce(ended_at, started_at)::date::text, status = 'completed', id, snapshot, \
+             to_char(coalesce((to_jsonb(batch) ->> 'rolled_back_at')::timestamptz, ended_at, started_at) at time zone 'UTC', \
+             'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') from trasvase.batch \
+             where clinic = $1 and status in ('completed', 'rolled_back') and {} order by number",
             origins::is_sql("batch", origin)
         );
-        let rows = client.query(&sql, &[&clinic, &manifest.id, &after]).await;
+        let rows = client.query(&sql, &[&clinic, &manifest.id]).await;
         let rows = rows.map_err(|error| error::postgres(&error))?;
+        let names = rows.iter().map(|row| {
+            let (batch, snapshot, taken_back, at) =
+                (row.get(5), row.get(6), !row.get::<_, bool>(4), row.get(7));
+            (row.get(0), ByBatch { batch, snapshot, taken_back, at })
+        });
+        let names: BTreeMap<i32, ByBatch> = names.collect();
+        let (rows, back): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.get(4));
+        let known = rows.iter().map(|row| row.get(0)).collect();
+        let pushed = rows.iter().rev().find(|row| row.get::<_, Option<&str>>(1).is_some());
+        let pushed = pushed.map(|row| row.get(0));
+        let rows: Vec<Row> = rows.into_iter().filter(|row| row.get::<_, i32>(0) > after).collect();
+        let knows_left = ledger::version(client).await? >= LEFT_BEHIND;
         let mut others = BTreeMap::new();
         for entry in &manifest.tables {
             let keys = origins::keys_of_others(client, clinic, origin, &entry.table).await?;
@@ -69,6 +98,11 @@ impl Population {
             .map_err(|error| error::postgres(&error))?;
         Ok(Self {
             batches: rows.iter().map(|row| row.get(0)).collect(),
+            known,
+            knows_left,
+            taken_back: back.iter().map(|row| row.get(0)).collect(),
+            pushed,
+            names,
             others,
             codes: codes.iter().map(|row| (row.get(0), row.get(1))).collect(),
             inserted: manifest.tables.iter().filter(inserted).map(|entry| entry.table.clone()).collect(),
@@ -105,9 +139,38 @@ impl Population {
     }
 
     /// A condition on alias `d` of `trasvase.row_digest`: the clinic's rows of a table; none where it has none.
-    pub(super) fn written(&self, entry: &TableEntry) -> Option<String> {
-        let code = self.codes.get(&entry.table.to_string()).filter(|_| !self.batches.is_empty());
-        code.map(|code| ledger::written_by(&self.batches, *code))
+    fn written(&self, entry: &TableEntry) -> Option<String> {
+        self.by(&self.batches, entry)
+    }
+
+    /// The same of all batches that stand, also those whose rows are not compared.
+    pub(super) fn known(&self, entry: &TableEntry) -> Option<String> {
+        self.by(&self.known, entry)
+    }
+
+    /// The same of those that were taken back.
+    pub(super) fn taken_back(&self, entry: &TableEntry) -> Option<String> {
+        self.by(&self.taken_back, entry)
+    }
+
+    /// A condition on alias `d` of `trasvase.left_behind`: rows that were left when their batch was taken back.
+    pub(super) fn left_behind(&self, entry: &TableEntry) -> Option<String> {
+        self.taken_back(entry).filter(|_| self.knows_left)
+    }
+
+    fn by(&self, batches: &[i32], entry: &TableEntry) -> Option<String> {
+        let code = self.codes.get(&entry.table.to_string()).filter(|_| !batches.is_empty());
+        code.map(|code| ledger::written_by(batches, *code))
+    }
+
+    /// The last batch that stands of this very snapshot.
+    pub(super) fn pushed(&self) -> Option<i32> {
+        self.pushed
+    }
+
+    /// What people call a batch.
+    pub(super) fn named(&self, batch: i32) -> Option<ByBatch> {
+        self.names.get(&batch).cloned()
     }
 
     /// A condition on alias `t` that holds for the clinic's rows.

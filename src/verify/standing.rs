@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::{Result, anyhow};
 use sha2::{Digest as _, Sha256};
 
-use super::differences::Cause;
+use super::cause::Cause;
 use super::target_rows::TargetRow;
 use super::{Compared, Options};
+use crate::codec::{RowHash, TableCodec};
 use crate::config::LoadMode;
 use crate::error;
 use crate::model::catalog::{Catalog, ConstraintKind};
@@ -139,6 +140,34 @@ pub(super) fn absent(excuse: Excuse, key: &str, digest: &[u8]) -> Standing {
     match excuse {
         Excuse::Waits => Standing::conflict(Conflict::row(key, digest)),
         Excuse::Stands => Standing::stands(),
+    }
+}
+
+/// What stands for a row in every run, where its table holds new keys.
+pub(super) struct Steady {
+    codec: TableCodec,
+    /// Its columns among the snapshot's.
+    places: Vec<usize>,
+}
+
+impl Steady {
+    /// None where the table holds none.
+    pub(super) fn of(options: &Options<'_>, compared: &Compared<'_>) -> Result<Option<Self>> {
+        let Compared { entry, table, .. } = compared;
+        let names = options.snapshot.steady_columns(entry);
+        if names.len() == entry.columns.len() {
+            return Ok(None);
+        }
+        let codec = TableCodec::of_columns(table, &names, &[])
+            .map_err(|(column, reason)| anyhow!("{}.{column}: {reason}", entry.table))?;
+        let place = |name: &String| entry.columns.iter().position(|column| column.name == *name);
+        Ok(Some(Self { codec, places: names.iter().filter_map(place).collect() }))
+    }
+
+    /// The digest of what it says beside new keys.
+    pub(super) fn digest(&self, values: &[Option<String>]) -> Result<RowHash> {
+        let values: Vec<Option<&str>> = self.places.iter().map(|place| values[*place].as_deref()).collect();
+        self.codec.digest(&values, &mut Vec::new()).map_err(|refused| anyhow!("{}", refused.refusal.rule()))
     }
 }
 

@@ -5,7 +5,7 @@ use trasvase::config::Clinic;
 use trasvase::model::catalog::Catalog;
 use trasvase::model::run::Silent;
 use trasvase::pg::{Session, catalog, schema};
-use trasvase::rollback::{self, Edited};
+use trasvase::rollback::{self, Edited, Which};
 use trasvase::snapshot::Snapshot;
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{check, export, load, push, transform, verify};
@@ -153,10 +153,8 @@ impl Run {
             clinic: &self.clinic,
             client: &self.session.client,
             catalog: &self.catalog,
-            batch,
+            which: Which::Only(batch),
             edited,
-            cascade: false,
-            every: None,
             dry_run: false,
             expected_plan: None,
             most: 100,
@@ -173,7 +171,7 @@ impl Run {
 
     pub(crate) async fn rollback_cascade(&self, batch: &str) -> anyhow::Result<rollback::Report> {
         let options = self.rollback_options(batch, Edited::Refuse);
-        rollback::run(&rollback::Options { cascade: true, ..options }).await
+        rollback::run(&rollback::Options { which: Which::Cascade(batch), ..options }).await
     }
 
     pub(crate) async fn rollback_plan(&self, batch: &str, edited: Edited) -> rollback::Plan {

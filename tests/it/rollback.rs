@@ -5,8 +5,10 @@ mod crossed;
 mod property;
 mod shared;
 
+use trasvase::archive;
 use trasvase::error::{Failure, Kind};
 use trasvase::rollback::Edited;
+use trasvase::staging::Archived;
 
 use crate::tiny::Tiny;
 
@@ -251,4 +253,44 @@ async fn a_batch_of_the_first_ledger_is_planned_without_writing_and_taken_back()
     let report = tiny.run.rollback("last").await;
     assert_eq!((report.plan.writes(), report.plan.conflicts(), plan.id), (2, 0, report.plan.id));
     assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+}
+
+/// Ana is rejected, since her name is none.
+const NAMELESS: &str = "select * from (values ('a', null), ('b', 'Bea')) t(id, name)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_writes_nothing_has_a_batch_of_its_own_for_archives_and_a_way_back() {
+    let tiny = tiny("[load]\nmode = \"upsert\"\n[limits]\n\"*\" = \"100%\"\n").await;
+    tiny.push().await;
+    let before = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
+    tiny.model("person", NAMELESS);
+    let (_, snapshot) = tiny.export().await;
+    assert!(tiny.run.dry_run(&snapshot).await.noted);
+    let report = tiny.run.push(&snapshot).await;
+    assert_eq!((report.plan.writes(), report.batch.is_some()), (0, true), "{report:#?}");
+    assert_eq!(tiny.run.push(&snapshot).await.batch, None, "again writes nothing");
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+    let client = &tiny.run.session.client;
+    let archived = Archived {
+        snapshot: snapshot.id().to_owned(),
+        bucket: "vault".to_owned(),
+        prefix: format!("tiny/{}/", snapshot.id()),
+        objects: 3,
+        bytes: 30,
+        index_sha256: "0".repeat(64),
+        retain_until: Some("2034-01-01T00:00:00Z".to_owned()),
+        legal_hold: false,
+        who: "Eva".to_owned(),
+        at: "2024-01-01T00:00:00Z".to_owned(),
+    };
+    let name = &tiny.run.clinic.name;
+    let noted = archive::ledger::note(client, name, &archived).await.unwrap();
+    assert_eq!(noted, [report.batch.unwrap()]);
+    let plan = tiny.run.rollback_plan("last", Edited::Refuse).await;
+    assert_eq!((plan.writes(), plan.conflicts()), (0, 0));
+    assert_eq!(tiny.run.rollback("last").await.rolled_back, noted);
+    assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+    let kept = archive::ledger::kept(client, name).await.unwrap();
+    assert_eq!(kept.iter().map(|one| (one.archives, one.objects)).collect::<Vec<_>>(), [(1, 3)]);
+    assert!(tiny.run.push(&snapshot).await.batch.is_some(), "what was taken back counts as never pushed");
 }

@@ -1,10 +1,13 @@
 //! What a verification found: where it is written down, what explains it, and what would mend it.
 
+use std::collections::BTreeSet;
+
 use rust_i18n::t;
 
 use super::Pipeline;
 use crate::cli::output;
 use crate::cli::progress::Both;
+use crate::cli::verify::{by_batches, short};
 use crate::config::LoadMode;
 use crate::error::Failure;
 use crate::model::catalog::Catalog;
@@ -47,12 +50,20 @@ impl Pipeline<'_> {
         });
         let inserted = |table: &TableName| self.clinic.load_mode(table) == LoadMode::Insert;
         let is = |one: &verify::Difference, kind| one.kind == kind;
+        // What other batches did is told with what to type about them.
+        let by_batch = |one: &verify::Difference| one.cause.is_some_and(verify::Cause::is_by_batch);
         let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
+        let extra = |one: &verify::Difference| {
+            is(one, Kind::Extra) && !one.cause.is_some_and(verify::Cause::is_by_policy)
+        };
+        let circle = circle(report, catalog, extra);
         let hints = [
             (
                 "cli.verify.missing_hint",
                 tables_with(report, |_, one| {
-                    is(one, Kind::Missing) && !one.cause.is_some_and(verify::Cause::is_by_policy)
+                    is(one, Kind::Missing)
+                        && !by_batch(one)
+                        && !one.cause.is_some_and(verify::Cause::is_by_policy)
                 }),
             ),
             (
@@ -61,14 +72,14 @@ impl Pipeline<'_> {
             ),
             (
                 "cli.verify.older_hint",
-                tables_with(report, |table, one| !inserted(table) && (is_older(one) || unknown(one))),
+                tables_with(report, |table, one| {
+                    !inserted(table) && (is_older(one) && !by_batch(one) || unknown(one))
+                }),
             ),
             ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
             (
                 "cli.verify.extra_hint",
-                tables_with(report, |_, one| {
-                    is(one, Kind::Extra) && !one.cause.is_some_and(verify::Cause::is_by_policy)
-                }),
+                tables_with(report, |table, one| extra(one) && !circle.contains(table)),
             ),
             (
                 "verify.conflict_hint",
@@ -79,12 +90,57 @@ impl Pipeline<'_> {
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
         let failure = told
             .fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)));
+        let (tables, sql) = (circle.tables(), circle.sql.join("; "));
+        let failure = match circle.sql.is_empty() {
+            true => failure,
+            false => failure.hint(t!("verify.circle_hint", tables = tables, sql = sql, clinic = clinic)),
+        };
+        let failure = by_batches(report).into_iter().fold(failure, |failure, one| {
+            let (batch, snapshot, this) = (&one.batch, short(&one.snapshot), short(&report.snapshot));
+            let key = if one.taken_back { "verify.taken_back_hint" } else { "verify.later_hint" };
+            failure.hint(t!(key, clinic = clinic, batch = batch, snapshot = snapshot, this = this))
+        });
         let open = report.tables.iter().flat_map(|table| &table.counts);
         match open.filter(|one| one.cause == Some(verify::Cause::Conflict)).any(|one| !one.accepted) {
             true => failure.hint(t!("verify.conflict_left", clinic = clinic)),
             false => failure,
         }
     }
+}
+
+/// Tables that refer to each other and have rows too many, and what their owners type so that a push can delete these.
+#[derive(Default)]
+struct Circle<'a> {
+    tables: BTreeSet<&'a TableName>,
+    sql: Vec<String>,
+}
+
+impl Circle<'_> {
+    fn contains(&self, table: &TableName) -> bool {
+        self.tables.contains(table)
+    }
+
+    fn tables(&self) -> String {
+        self.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn circle<'a>(
+    report: &'a verify::Report,
+    catalog: &'a Catalog,
+    extra: impl Fn(&verify::Difference) -> bool,
+) -> Circle<'a> {
+    let order: Vec<TableName> = report.tables.iter().map(|table| table.table.clone()).collect();
+    let has = |name: &TableName| {
+        report.tables.iter().find(|table| table.table == *name && table.differences.iter().any(&extra))
+    };
+    let mut circle = Circle::default();
+    for (table, of, key) in catalog.backward_keys(&order) {
+        let (Some(sql), Some(_)) = (key.to_wait(table), has(of)) else { continue };
+        circle.sql.push(sql);
+        circle.tables.extend([table, of].into_iter().filter_map(&has).map(|table| &table.table));
+    }
+    circle
 }
 
 /// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.

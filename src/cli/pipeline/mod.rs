@@ -529,7 +529,7 @@ impl Outcome {
                 page.add(transform::fixes(report)).add(transform::linked(report, &self.clinic))
             }
             Report::Check(report) => page.add(check::faults(report, &self.clinic)),
-            Report::Push(report) if report.batch.is_none() && report.plan.writes() > 0 => {
+            Report::Push(report) if report.batch.is_none() && !report.plan.is_nothing() => {
                 page.add(push::page(report, &self.clinic, target))
             }
             Report::Push(report) => page.add(push::standing(&report.plan, &self.clinic, target)),
@@ -539,7 +539,7 @@ impl Outcome {
         let beside = self.beside.iter();
         let page = beside.fold(page, |page, one| page.line("").add(one.page(&self.clinic, target)));
         let page = match &self.rolled_back {
-            Some(report) => page.line("").add(rollback::page(report, &self.clinic)),
+            Some(report) => page.line("").add(rollback::page(report, &self.clinic, target)),
             None => page,
         };
         match &self.rehearsal {

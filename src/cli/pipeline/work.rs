@@ -256,7 +256,7 @@ impl Pipeline<'_> {
             return Ok(None);
         }
         let planned = self.push_with(snapshot, true, None)?;
-        if planned.plan.writes() == 0 {
+        if planned.plan.is_nothing() {
             return Ok(Some(planned.plan.id));
         }
         let deleted =
@@ -323,6 +323,8 @@ impl Pipeline<'_> {
             let equal = report.tables.iter().all(|table| table.equal);
             let text = match (report.only_later(), equal, report.relations.iter().all(|one| one.holds())) {
                 _ if report.only_conflicts() => t!("verify.only_conflicts"),
+                _ if report.differs_only(verify::Cause::TakenBack) => t!("verify.only_taken_back"),
+                _ if report.differs_only(verify::Cause::Overwritten) => t!("verify.only_overwritten"),
                 (true, ..) => t!("verify.only_later"),
                 (_, true, false) => t!("verify.broken"),
                 _ => t!("cli.verify.unequal"),
@@ -383,10 +385,8 @@ impl Pipeline<'_> {
             clinic: self.clinic,
             client: &connection.session.client,
             catalog: &connection.catalog,
-            batch,
+            which: rollback::Which::Only(batch),
             edited: rollback::Edited::Refuse,
-            cascade: false,
-            every: None,
             dry_run: false,
             expected_plan: None,
             most: 20,

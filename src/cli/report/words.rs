@@ -67,6 +67,10 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
         "missing_deleted" => t!("report.rows_deleted"),
         "extra" => t!("report.rows_extra"),
         "extra_edited" | "different_edited" => t!("report.rows_edited"),
+        "missing_overwritten" | "different_overwritten" | "extra_overwritten" => {
+            t!("report.rows_overwritten")
+        }
+        "missing_taken_back" | "different_taken_back" | "kept_taken_back" => t!("report.rows_taken_back"),
         "different_rewritten" => t!("report.rows_rewritten"),
         "different_unsent" => t!("report.rows_unsent"),
         "kept_conflict" | "extra_conflict" | "missing_conflict" => t!("report.rows_conflict"),

@@ -41,7 +41,7 @@ async fn a_value_that_people_gave_a_row_which_stands_is_taken_by_no_other() {
         let (_, snapshot) = tiny.export().await;
         assert_eq!(
             rejects(&tiny),
-            ["3 duplicate_key thing_code_key kept: 1 of the target"],
+            ["3 duplicate_key thing_code_key row 1 of the target stands in its place"],
             "{policy}: the 10 is nobody's any more"
         );
         tiny.run.push(&snapshot).await;
@@ -67,7 +67,7 @@ async fn a_row_that_no_push_wrote_stands_as_a_whole() {
     tiny.sql("insert into thing values (5, 50, 'theirs')").await;
     tiny.model("thing", &things("(1, 50, 'a'), (2, 20, 'b'), (5, 55, 'ours')"));
     tiny.run.push(&tiny.export().await.1).await;
-    assert_eq!(rejects(&tiny), ["1 duplicate_key thing_code_key kept: 5 of the target"]);
+    assert_eq!(rejects(&tiny), ["1 duplicate_key thing_code_key row 5 of the target stands in its place"]);
     assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 20 b", "5 50 theirs"]);
 }
 
@@ -81,7 +81,10 @@ async fn a_row_that_a_check_refuses_overwrites_nothing() {
     tiny.run.push(&tiny.export().await.1).await;
     assert_eq!(
         rejects(&tiny),
-        ["1 check thing_name_check", "2 duplicate_key thing_code_key kept: 1 of the target"]
+        [
+            "1 check thing_name_check",
+            "2 duplicate_key thing_code_key row 1 of the target stands in its place"
+        ]
     );
     assert_eq!(tiny.texts(ROWS).await, ["1 10 a", "2 20 b", "3 30 c"]);
 }

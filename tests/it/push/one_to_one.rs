@@ -54,7 +54,7 @@ async fn the_row_that_cannot_stay_goes_with_the_person_and_comes_back_with_them(
         let report = people.push().await;
         assert_eq!(
             rejects(&people, "card"),
-            ["c2 duplicate_key card_person_id_key kept: c1 of the target"],
+            ["c2 duplicate_key card_person_id_key row c1 of the target stands in its place"],
             "{mode}"
         );
         assert_eq!(rejects(&people, "item"), ["i2 parent_rejected item_card_id_fkey card"]);
@@ -168,7 +168,10 @@ async fn a_row_of_somebody_else_is_not_deleted() {
     people.are(["A", "A", "C"]);
     let failure = people.refused().await;
     assert!(failure.message.contains("card: 1 (constraint card_person_id_key)"), "{failure:?}");
-    assert_eq!(rejects(&people, "card"), ["c2 duplicate_key card_person_id_key kept: theirs of the target"]);
+    assert_eq!(
+        rejects(&people, "card"),
+        ["c2 duplicate_key card_person_id_key row theirs of the target stands in its place"]
+    );
     assert_eq!(cards(&people).await, ["c2 B two", "c3 C three", "theirs A own"]);
     people.tiny.sql("delete from card where id = 'theirs'").await;
     people.push().await;

@@ -54,7 +54,7 @@ fn a_macro_that_fails_over_data_is_shown_in_its_own_file() {
         "sql/macros/z.sql:3:8: DuckDB says: Could not convert string '…' to INT32 when casting from source column nombre\n  \
          3 |   abs(t::integer);\n    |        ^\n  \
          in macro number_of, called by sql/sources/flowww/clean/patient.sql\n\
-         stopped after 0 of 3 models; clean.patient is as it was before"
+         stopped at model clean.patient, which is as it was before (models built before it: 0 of 3)"
     );
     // Only its place in the file changed: what the staging file remembers of it must not be the old one.
     let second = message(
