@@ -213,6 +213,13 @@ impl Pool {
 
     /// # Errors
     /// There is none, or the pool refuses.
+    pub async fn enable(&self, username: &str) -> Result<(), Denial> {
+        let asked = self.client.admin_enable_user().user_pool_id(&self.id).username(username).send().await;
+        asked.map(drop).map_err(|error| self.denied(&error, "cognito-idp:AdminEnableUser"))
+    }
+
+    /// # Errors
+    /// There is none, or the pool refuses.
     pub async fn delete(&self, username: &str) -> Result<(), Denial> {
         let asked = self.client.admin_delete_user().user_pool_id(&self.id).username(username).send().await;
         asked.map(drop).map_err(|error| self.denied(&error, "cognito-idp:AdminDeleteUser"))

@@ -21,10 +21,22 @@ pub(super) fn bucket(
     runtime: &Runtime,
     name: &'static str,
 ) -> Result<Bucket> {
-    let bucket = named(project, name)?;
+    bucket_called(context, project, runtime, named(project, name)?.expose())
+}
+
+/// The bucket of this name.
+///
+/// # Errors
+/// Nobody says who we are.
+pub(super) fn bucket_called(
+    context: &Context,
+    project: &Project,
+    runtime: &Runtime,
+    name: &str,
+) -> Result<Bucket> {
     let access =
         runtime.block_on(droppable(Access::open(given(project, "S3")?, context.global.max_retries)))?;
-    Ok(Bucket::named(&access, bucket.expose()))
+    Ok(Bucket::named(&access, name))
 }
 
 /// The bucket's name that a variable holds.

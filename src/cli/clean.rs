@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::config::{Clinic, Consent, Project};
 use crate::error::Failure;
 use crate::files::removal::{self, Removal, Told};
 use crate::files::{Buckets, Shelf};
-use crate::model::ident::ClinicName;
+use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::{Origin, Tenant};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::{Purpose, batches, variable};
@@ -58,6 +60,9 @@ struct Answer {
     /// Accounts are left that no batch is known to have made.
     unbound: bool,
     archives: Vec<archive::ledger::Kept>,
+    /// Rows that an earlier one left, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left: BTreeMap<TableName, u64>,
 }
 
 struct Desk<'a> {
@@ -69,8 +74,9 @@ struct Desk<'a> {
     buckets: Buckets,
     accounts: Option<users::Desk<'a>>,
     tenant: Option<Tenant>,
-    /// A batch stands.
+    /// A batch stands, or rows of one are left.
     stands: bool,
+    left: BTreeMap<TableName, u64>,
 }
 
 impl Arguments {
@@ -129,7 +135,8 @@ impl Arguments {
             accounts = connection.block_on(back::plan_all(clinic, client, service.as_ref()))?;
         }
         let archives = connection.block_on(archive::ledger::kept(client, &clinic.name))?;
-        Ok(Answer { rows, files, accounts, unbound: false, archives })
+        let left = desk.left.clone();
+        Ok(Answer { rows, files, accounts, unbound: false, archives, left })
     }
 
     fn refuse(&self, desk: &Desk<'_>, plan: &Answer) -> Result<()> {
@@ -164,10 +171,7 @@ impl Arguments {
                 if let Some(settings) = &clinic.users {
                     connection.block_on(back::spare_bound(client, settings, &mut plan))?;
                 }
-                let batch = plan.batch.clone();
-                let end = back::End::Removed;
-                let options = back::Options { clinic, client, service: service.as_ref(), batch: &batch, end };
-                let report = connection.block_on(back::run(&options, plan, &observer));
+                let report = connection.block_on(back::run(client, service.as_ref(), plan, &observer));
                 ended.push(
                     report.map_err(|error| error.context(t!("clean.rows_are_back", clinic = clinic.name)))?,
                 );
@@ -199,7 +203,8 @@ impl<'a> Desk<'a> {
                 .hint(t!("files.no_section_hint"))
                 .into());
         }
-        let stands = known.iter().any(|batch| batch.status == "completed");
+        let left = connection.block_on(rollback::left::count(client, &clinic.name, &connection.catalog))?;
+        let stands = !left.is_empty() || known.iter().any(|batch| batch.status == "completed");
         let accounts =
             clinic.users.as_ref().map(|_| users::Desk::open(context, Some(&clinic.name))).transpose()?;
         let mut buckets = Buckets::default();
@@ -209,9 +214,16 @@ impl<'a> Desk<'a> {
             if consents || variable(&project, files::WORM)?.is_some() {
                 buckets.worm = Some(aws::bucket(context, &project, connection.runtime(), files::WORM)?);
             }
+            let told = Told { clinic: &clinic, client, catalog: &connection.catalog };
+            for name in connection.block_on(removal::buckets_told_of(told))? {
+                if !buckets.has(&name) {
+                    let other = aws::bucket_called(context, &project, connection.runtime(), &name)?;
+                    buckets.others.push(other);
+                }
+            }
         }
         let tenant = tenant(&project, &clinic)?;
-        Ok(Self { context, project, clinic, connection, progress, buckets, accounts, tenant, stands })
+        Ok(Self { context, project, clinic, connection, progress, buckets, accounts, tenant, stands, left })
     }
 }
 
@@ -242,6 +254,11 @@ impl Answer {
             Some(rows) => taking_back::page(rows, clinic, target),
             None => Page::new().line(t!("clean.no_rows", clinic = clinic)),
         };
+        if !self.left.is_empty() {
+            let tables = self.left.iter().map(|(table, rows)| format!("{table} {}", output::count(*rows)));
+            let tables = tables.collect::<Vec<_>>().join(", ");
+            page = page.line(t!("clean.left", tables = tables));
+        }
         let mut table = Table::new([t!("clean.what"), t!("clean.goes"), t!("clean.stays"), t!("clean.why")])
             .right(&[1, 2]);
         for one in &self.files {
@@ -262,7 +279,8 @@ impl Answer {
         }
         for one in &self.accounts {
             let goes = if planned { one.ours.len() as u64 } else { one.ended + one.gone };
-            let what = t!("clean.accounts", service = one.service, batch = one.batch);
+            let batch = one.batch.as_deref().unwrap_or_default();
+            let what = t!("clean.accounts", service = one.service, batch = batch);
             let linked = (one.linked > 0).then(|| t!("clean.linked", count = output::count(one.linked)));
             let shared = (one.shared > 0).then(|| t!("clean.shared", count = output::count(one.shared)));
             let why = [linked, shared].into_iter().flatten().collect::<Vec<_>>().join("; ");

@@ -10,10 +10,11 @@ use super::{aws, journal};
 use crate::config::{Clinic, Project};
 use crate::desk::Decisions;
 use crate::error::Failure;
+use crate::files::removal::{self, Told};
 use crate::files::{self, Buckets, Finding, Plan, Report, Shelf};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::pg::{Purpose, Target};
+use crate::pg::{Purpose, variable};
 use crate::snapshot::Snapshot;
 use crate::staging::{Access, Staging};
 
@@ -51,6 +52,15 @@ pub(super) struct Answer {
     rows_pushed: Vec<Outcome>,
     /// Findings that nobody accepted.
     open_findings: u64,
+    /// Objects of the general bucket that are consents now, and that no row tells of there any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_over: Vec<LeftOver>,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftOver {
+    bucket: String,
+    keys: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,7 +97,7 @@ impl Arguments {
             self.work(context, (&project, &clinic), &staging)?
         };
         let open_findings = open_findings(&project, &clinic, work.findings())?;
-        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings };
+        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings, left_over: Vec::new() };
         if let Work::Done(report) = &answer.work {
             // The staging file is closed: each push opens it anew.
             for snapshot in &report.snapshots {
@@ -98,6 +108,9 @@ impl Arguments {
                 }
             }
             answer.note(context, &project, &clinic, report)?;
+            if !answer.failed() {
+                answer.left_over = left_over(context, &project, &clinic, &report.plan)?;
+            }
         }
         let failure = match answer.rows_pushed.iter_mut().find_map(|outcome| outcome.failure.take()) {
             Some(failure) => Some(failure),
@@ -126,7 +139,9 @@ impl Arguments {
         let bucket = |wanted: bool, name| {
             wanted.then(|| aws::bucket(context, project, connection.runtime(), name)).transpose()
         };
-        let buckets = Buckets { general: bucket(general, GENERAL)?, worm: bucket(worm, WORM)? };
+        let general = general || variable(project, GENERAL)?.is_some();
+        let others = Vec::new();
+        let buckets = Buckets { general: bucket(general, GENERAL)?, worm: bucket(worm, WORM)?, others };
         let options = files::Options {
             project,
             clinic,
@@ -165,6 +180,24 @@ impl Arguments {
         );
         output::confirm_named(&question, clinic.name.as_str(), self.confirm.as_deref())
     }
+}
+
+/// What lies in the general bucket of what became a consent, once its rows tell of the other bucket.
+fn left_over(context: &Context, project: &Project, clinic: &Clinic, plan: &Plan) -> Result<Vec<LeftOver>> {
+    let mut found = Vec::new();
+    for shelf in plan.shelves.iter().filter(|shelf| !shelf.consents.is_empty()) {
+        let (target, progress) = (context.global.target.as_deref(), Progress::new(context.global.log_level));
+        let open = || Connection::open(project, clinic, target, Purpose::Read, Stage::Files, &progress);
+        let connection = context.patiently(open)?;
+        let told = Told { clinic, client: &connection.session.client, catalog: &connection.catalog };
+        let keys: Vec<&str> = shelf.consents.iter().map(String::as_str).collect();
+        let told_of = connection.block_on(removal::told_of(told, &shelf.bucket, &keys))?;
+        let keys: Vec<String> = shelf.consents.difference(&told_of).cloned().collect();
+        if !keys.is_empty() {
+            found.push(LeftOver { bucket: shelf.bucket.clone(), keys });
+        }
+    }
+    Ok(found)
 }
 
 /// The push of a snapshot of rows, and its verification.
@@ -214,20 +247,16 @@ impl Answer {
 
     /// Writes down how it ended, for `status`.
     fn note(&self, context: &Context, project: &Project, clinic: &Clinic, report: &Report) -> Result<()> {
-        let staging = Staging::open(project, clinic, Access::Write, &context.limits())?;
-        let rows = staging.stages()?;
-        let row = |stage| rows.iter().find(|row| row.stage == stage);
-        let exported = row(Stage::Export).and_then(|row| row.output.clone());
-        let before = row(Stage::Files).and_then(|row| row.counts["batches"].as_array().cloned());
-        let new = self.rows_pushed.iter().filter_map(|outcome| outcome.batch()).map(serde_json::Value::from);
-        let batches: Vec<serde_json::Value> = before.into_iter().flatten().chain(new).collect();
-        let mut counts = counts(report);
-        let target = Target::chosen(project, context.global.target.as_deref())?;
-        (counts["batches"], counts["target"]) = (batches.into(), target.as_str().into());
-        let run = self.rows_pushed.last().map_or("", |outcome| outcome.run.as_str());
-        staging.begin_stage(Stage::Files, run, exported.as_deref(), Some(&target))?;
-        let clean = !self.failed() && self.open_findings == 0;
-        staging.finish_stage(Stage::Files, clean, &report.snapshots.join(" "), &counts)
+        let batches = self.rows_pushed.iter().filter_map(|outcome| outcome.batch());
+        let ended = pipeline::Ended {
+            stage: Stage::Files,
+            run: self.rows_pushed.last().map_or("", |outcome| outcome.run.as_str()),
+            batches: batches.map(str::to_owned).collect(),
+            output: report.snapshots.join(" "),
+            clean: !self.failed() && self.open_findings == 0,
+            counts: counts(report),
+        };
+        pipeline::note(context, (project, clinic), ended)
     }
 
     pub(super) fn counts(&self) -> serde_json::Value {
@@ -249,7 +278,22 @@ impl Answer {
                 }
             }
         };
-        let page = self.rows_pushed.iter().fold(page, |page, outcome| page.line("").add(outcome.page(true)));
+        let page = self.rows_pushed.iter().fold(page, |page, outcome| {
+            let page = page.line("").add(outcome.page(true)).add(outcome.both_sides());
+            match outcome.deleted() {
+                0 => page,
+                rows => page.line(t!("files.deleted", count = output::count(rows), clinic = clinic)),
+            }
+        });
+        let page = self.left_over.iter().fold(page, |page, one| {
+            let count = output::count(one.keys.len() as u64);
+            let place = |key: &String| format!("s3://{}/{key}", one.bucket);
+            let mut keys: Vec<String> = one.keys.iter().take(SHOWN).map(place).collect();
+            if one.keys.len() > SHOWN {
+                keys.push("…".to_owned());
+            }
+            page.line(t!("files.left_over", bucket = one.bucket, count = count, keys = keys.join(" ")))
+        });
         match self.open_findings {
             0 => page,
             _ => page.line(format!("  → trasvase issues {clinic}")),
@@ -317,6 +361,8 @@ fn explained(rule: &str) -> std::borrow::Cow<'static, str> {
         "file_owner_not_pushed" => t!("files.owner_not_pushed"),
         "file_twice" => t!("files.twice"),
         "file_hidden" => t!("files.hidden"),
+        "file_nothing_listed" => t!("files.nothing_listed"),
+        "file_unreadable_name" => t!("files.unreadable_name"),
         _ => t!("files.consent_unclear"),
     }
 }

@@ -186,7 +186,7 @@ fn plan_page(plan: &Plan) -> Page {
 }
 
 /// What people changed since the last push, and what the source has no more, by table.
-fn both_sides(plan: &Plan) -> Page {
+pub(super) fn both_sides(plan: &Plan) -> Page {
     type Edits = fn(&TablePlan) -> &BTreeMap<String, u64>;
     let edits: [(&str, Edits); 3] = [
         ("push.edits_overwritten", |one| &one.edits_overwritten),

@@ -112,8 +112,8 @@ impl Arguments {
         if first > ends {
             return Err(Failure::usage(t!("cli.run.backwards", from = first, until = ends)).into());
         }
-        // Nothing comes after a run of some tables, or of none.
-        let whole = self.only.is_none() && !self.dry_run;
+        // Nothing comes after a run of some tables.
+        let whole = self.only.is_none();
         let beside = Stage::BESIDE.into_iter().filter(|stage| whole && (first..=ends).contains(stage));
         let only_beside = first > Stage::Verify;
         let until = ends.min(Stage::Verify);
@@ -134,7 +134,7 @@ impl Arguments {
             only_stages: only_beside.then(BTreeSet::new),
             beside: beside.collect(),
             own_steps: match only_beside {
-                true => OwnSteps::Picked(Vec::new()),
+                true => OwnSteps::Beside { with: self.with.clone() },
                 false => OwnSteps::Run { with: self.with.clone(), from },
             },
             notify: true,

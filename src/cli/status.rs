@@ -1,10 +1,13 @@
+mod beside;
 mod moved;
+mod next;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
 use self::moved::{Moved, models_moved, sources_moved};
+use self::next::{next, target};
 use super::context::Context;
 use super::hints;
 use super::output::{self, Page, Table};
@@ -12,7 +15,7 @@ use crate::config::{Clinic, Moment, OwnStep, Project};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::Target;
-use crate::staging::{Access, Archived, Ended, Lock, OwnStepRow, StageRow, Staging};
+use crate::staging::{Access, Ended, Lock, OwnStepRow, StageRow, Staging};
 
 /// Show each stage of each clinic: done, stale, pending or failed, its counts and when
 #[derive(Debug, clap::Args)]
@@ -255,10 +258,11 @@ fn stages(
     }
     if !project.duckdb_path(name).is_file() {
         let stages = judged(&[], Moved::default());
+        let archive = clinic.archive.is_some().then(|| beside::archive(None, &stages));
+        let beside = beside::stages(&clinic, &[]);
+        let stages = stages.into_iter().chain(beside).chain(archive).collect::<Vec<_>>();
         let own = judged_own(project, &clinic, &stages, &[]);
-        let files = (!clinic.files.is_empty()).then(|| beside(Stage::Files, &[]));
-        let archive = clinic.archive.is_some().then(|| archive(None, &stages));
-        return Ok(Some((stages.into_iter().chain(files).chain(archive).collect(), own)));
+        return Ok(Some((stages, own)));
     }
     if let Some(process) = Lock::holder(&project.staging_dir(name)) {
         anyhow::bail!("{}", t!("cli.status.busy", process = process));
@@ -271,55 +275,15 @@ fn stages(
             && models_moved(project, &clinic, &staging),
     };
     let stages = judged(&rows, moved);
-    let own = judged_own(project, &clinic, &stages, &staging.own_steps()?);
     let archives = staging.archives()?;
     let shown = clinic.archive.is_some() || !archives.is_empty();
     let output = rows.iter().find(|row| row.stage == Stage::Export).and_then(|row| row.output.as_deref());
     let last = archives.last().map(|one| (one, Some(one.snapshot.as_str()) == output));
-    let archive = shown.then(|| archive(last, &stages));
-    let there = |stage| rows.iter().any(|row: &StageRow| row.stage == stage);
-    let files = (!clinic.files.is_empty() || there(Stage::Files)).then(|| beside(Stage::Files, &rows));
-    Ok(Some((stages.into_iter().chain(files).chain(archive).collect(), own)))
-}
-
-/// Where a command stands that follows a run: stale once the rows that it added to were exported anew.
-fn beside(stage: Stage, rows: &[StageRow]) -> StageStatus {
-    let row = |stage: Stage| rows.iter().find(|row| row.stage == stage);
-    let exported = row(Stage::Export).and_then(|row| row.output.as_deref());
-    let (state, own) = match row(stage) {
-        None => (State::Pending, None),
-        Some(own) if own.ended != Ended::Done => (State::Failed, Some(own)),
-        Some(own) if own.input.as_deref() != exported => (State::Stale, Some(own)),
-        Some(own) => (State::Done, Some(own)),
-    };
-    StageStatus {
-        stage,
-        state,
-        counts: own.map_or(serde_json::Value::Null, |row| row.counts.clone()),
-        ended_at: own.and_then(|row| row.ended_at.clone()),
-        run: own.and_then(|row| row.run.clone()),
-    }
-}
-
-/// Where the archive stands: done where the last one is of the snapshot that was exported last, and nothing of it is stale.
-fn archive(last: Option<(&Archived, bool)>, stages: &[StageStatus]) -> StageStatus {
-    let Some((last, is_of_export)) = last else {
-        let (stage, state, counts) = (Stage::Archive, State::Pending, serde_json::Value::Null);
-        return StageStatus { stage, state, counts, ended_at: None, run: None };
-    };
-    let mut made = stages.iter().take_while(|one| one.stage <= Stage::Export);
-    let fresh = is_of_export && made.all(|one| one.state == State::Done);
-    StageStatus {
-        stage: Stage::Archive,
-        state: if fresh { State::Done } else { State::Stale },
-        counts: serde_json::json!({
-            "bucket": format!("s3://{}", last.bucket),
-            "objects": last.objects,
-            "bytes": last.bytes,
-        }),
-        ended_at: Some(last.at.clone()),
-        run: None,
-    }
+    let archive = shown.then(|| beside::archive(last, &stages));
+    let beside = beside::stages(&clinic, &rows);
+    let stages = stages.into_iter().chain(beside).chain(archive).collect::<Vec<_>>();
+    let own = judged_own(project, &clinic, &stages, &staging.own_steps()?);
+    Ok(Some((stages, own)))
 }
 
 /// Each stage's state by the books alone.
@@ -395,54 +359,6 @@ fn judged_own(
         }
     };
     clinic.commands.iter().filter(|own| own.status).map(judge).collect()
-}
-
-/// The target to go on with, as an argument, where nothing said means another: that of the stage to come when it last
-/// ran, else of the last one before it. What was done for production goes on with its rehearsal, until that is verified.
-fn target(project: &Project, name: &ClinicName, stages: &[StageStatus]) -> Option<String> {
-    let next = stages.iter().position(|stage| stage.state != State::Done);
-    let last = next.unwrap_or(stages.len().checked_sub(1)?);
-    let used = used(&stages[..=last])?;
-    let targets = Clinic::read(project, name).ok()?;
-    match targets.targets.get(used) {
-        Some(config) if config.production && next.is_some() && stages[last].counts.is_null() => {
-            targets.rehearsals().first().map(|target| (*target).to_owned())
-        }
-        Some(_) => Some(used.to_owned()),
-        None if used == "embedded" => {
-            let other = Target::chosen(project, None).is_ok_and(|chosen| chosen != used);
-            other.then(|| used.to_owned())
-        }
-        None => None,
-    }
-}
-
-/// The target of the last of these stages that had one.
-fn used(stages: &[StageStatus]) -> Option<&str> {
-    stages.iter().rev().find_map(|stage| stage.counts["target"].as_str())
-}
-
-fn next(name: &ClinicName, stages: &[StageStatus], own: &[OwnStatus], target: Option<&str>) -> String {
-    let open = stages.iter().find(|stage| stage.state != State::Done);
-    // What stands around the open stage, a run that begins with that takes.
-    let left = own.iter().find(|own| {
-        own.autopilot && own.state != State::Done && open.is_none_or(|stage| own.stage < stage.stage)
-    });
-    if let Some(own) = left {
-        return format!("trasvase run {name} --from {}", own.name);
-    }
-    match open {
-        // psql opens on the private server only.
-        None if target.or(used(stages)).is_some_and(|target| target != "embedded") => {
-            format!("trasvase verify {name}")
-        }
-        None => "trasvase postgres psql".to_owned(),
-        Some(stage) if stage.stage == Stage::Files => format!("trasvase files {name}"),
-        Some(stage) if stage.state == State::Failed => format!("trasvase log {name} --errors"),
-        Some(stage) if stage.stage == Stage::Load => format!("trasvase run {name}"),
-        Some(stage) if stage.stage == Stage::Archive => format!("trasvase archive {name}"),
-        Some(stage) => format!("trasvase run {name} --from {}", stage.stage),
-    }
 }
 
 /// `only patient: rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.

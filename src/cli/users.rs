@@ -1,14 +1,17 @@
-use std::collections::BTreeMap;
+mod ending;
+mod page;
 
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
+use self::ending::Of;
+use self::page::{by_rule, records};
 use super::context::Context;
-use super::output::{self, Page, Table};
+use super::output;
 use super::pipeline::{self, Connection, Wanted, droppable};
 use super::progress::Progress;
-use super::{aws, hints, journal};
+use super::{aws, journal};
 use crate::aws::{Access as Credentials, Given, Pool};
 use crate::config::{Clinic, Password, Project, Provider, Users};
 use crate::desk::{self, Decisions};
@@ -20,10 +23,8 @@ use crate::model::run::{Observer, Stage};
 use crate::pg::{Purpose, Secret, catalog, variable};
 use crate::snapshot::{Snapshot, Writer};
 use crate::staging::{Access, Staging};
-use crate::users::back::{self, End};
-use crate::users::{
-    self, Action, Cognito, Finding, Options, Patience, Plan, Report, Rule, Service, Supabase,
-};
+use crate::users::back::End;
+use crate::users::{self, Cognito, Options, Patience, Plan, Report, Rule, Service, Supabase};
 
 /// Give those who work at the clinic an account to log in with, and write its id into PostgreSQL
 #[derive(Debug, clap::Args)]
@@ -37,13 +38,17 @@ pub(super) struct Arguments {
     /// Make accounts without telling anybody: no invitation is sent
     #[arg(long, conflicts_with_all = ["disable", "remove"])]
     suppress_invite: bool,
-    /// Keep anybody from logging in with the accounts that a batch made (its ULID or the beginning of it, or `last`)
-    #[arg(long, value_name = "BATCH", conflicts_with = "remove")]
+    /// Keep anybody from logging in with the accounts that a batch made (its ULID or the beginning of it, or `last`), or with
+    /// those of people who work there no more (`left`)
+    #[arg(long, value_name = "BATCH", conflicts_with_all = ["remove", "enable"])]
     disable: Option<String>,
+    /// Let people who work there log in again with accounts that --disable has disabled
+    #[arg(long, conflicts_with_all = ["remove", "suppress_invite"])]
+    enable: bool,
     /// Remove the accounts that a batch made; those that were there before stay
     #[arg(long, value_name = "BATCH")]
     remove: Option<String>,
-    /// The clinic's name, in place of typing it: production wants it, and so do --disable and --remove
+    /// The clinic's name, in place of typing it: production wants it, and so do --disable, --enable and --remove
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
@@ -51,14 +56,15 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "Examples:
   trasvase users acme --dry-run
   trasvase users acme --suppress-invite --target production
+  trasvase users acme --disable left
   trasvase users acme --remove last";
+
+/// Stands for those who work there no more; no ULID begins so.
+const LEFT: &str = "left";
 
 const POOL: &str = "COGNITO_USER_POOL_ID";
 const URL: &str = "SUPABASE_URL";
 const KEY: &str = "SUPABASE_SERVICE_ROLE_KEY";
-
-/// Records that are named for each finding.
-const NAMED: usize = 20;
 
 /// What is needed to reach the service; looked up before anything is opened.
 enum Way {
@@ -83,21 +89,37 @@ pub(super) struct Answer {
     dry_run: bool,
     /// The batch that wrote the ids; none where every row has its own already.
     batch: Option<String>,
+    /// Of the accounts whose ids it wrote, some were made.
+    #[serde(skip)]
+    brought: bool,
+}
+
+impl Answer {
+    fn new(report: Report, dry_run: bool) -> Self {
+        Self { report, dry_run, batch: None, brought: false }
+    }
+
+    pub(super) fn counts(&self) -> serde_json::Value {
+        counts(&self.report).1
+    }
 }
 
 impl Arguments {
     /// As a run takes it.
     pub(super) fn of_a_run(clinic: &ClinicName, confirm: Option<String>) -> Self {
         let clinic = Some(clinic.clone());
-        Self { clinic, dry_run: false, suppress_invite: false, disable: None, remove: None, confirm }
+        let (dry_run, suppress_invite, enable) = (false, false, false);
+        Self { clinic, dry_run, suppress_invite, disable: None, enable, remove: None, confirm }
     }
 
     pub(super) fn run(&self, context: &Context) -> Result<()> {
         let desk = Desk::open(context, self.clinic.as_ref())?;
-        match (&self.disable, &self.remove) {
-            (Some(batch), _) => self.end(&desk, batch, End::Disabled),
-            (None, Some(batch)) => self.end(&desk, batch, End::Removed),
-            (None, None) => {
+        match (&self.disable, self.enable, &self.remove) {
+            (Some(left), ..) if left == LEFT => self.end(&desk, Of::People, End::Disabled),
+            (Some(batch), ..) => self.end(&desk, Of::Batch(batch), End::Disabled),
+            (None, true, _) => self.end(&desk, Of::People, End::Enabled),
+            (None, false, Some(batch)) => self.end(&desk, Of::Batch(batch), End::Removed),
+            (None, false, None) => {
                 let (answer, failure) = self.make(&desk)?;
                 let target = context.global.target.as_deref();
                 output::show(context.format(), &answer, |answer| answer.page(&desk.clinic.name, target))?;
@@ -113,25 +135,43 @@ impl Arguments {
 
     fn make(&self, desk: &Desk<'_>) -> Result<(Answer, Option<anyhow::Error>)> {
         let mut answer = match self.dry_run {
-            true => Answer { report: self.accounts(desk, &desk.progress)?, dry_run: true, batch: None },
-            false => {
-                let report = desk.journaled(counts, |observer| self.accounts(desk, observer))?;
-                Answer { report, dry_run: false, batch: None }
-            }
+            true => Answer::new(self.accounts(desk, &desk.progress)?, true),
+            false => Answer::new(desk.journaled(counts, |observer| self.accounts(desk, observer))?, false),
         };
         if !answer.report.ids.is_empty() {
-            answer.batch = desk.write_back(&answer.report)?;
+            (answer.batch, answer.brought) = desk.write_back(&answer.report)?;
         }
         let clinic = &desk.clinic.name;
         let decisions = Decisions::read(&desk.project, &desk.clinic)?;
-        let failure = match open_findings(&answer.report.plan, &decisions) {
+        let plan = &answer.report.plan;
+        let open = open_findings(plan, &decisions);
+        if !self.dry_run {
+            let ended = pipeline::Ended {
+                stage: Stage::Users,
+                run: "",
+                batches: answer.batch.iter().cloned().collect(),
+                output: String::new(),
+                clean: open == 0,
+                counts: answer.counts(),
+            };
+            pipeline::note(desk.context, (&desk.project, &desk.clinic), ended)?;
+        }
+        let failure = match open {
             0 => None,
-            count => Some(
-                Failure::findings(t!("users.found", count = output::count(count)))
-                    .hint(t!("users.found_hint", name = desk.settings.source().1, clinic = clinic))
-                    .hint(t!("users.found_accept", clinic = clinic))
-                    .into(),
-            ),
+            count => {
+                let failure = Failure::findings(t!("users.found", count = output::count(count)));
+                let failure = match plan.left.len() as u64 {
+                    0 => failure,
+                    left => failure.hint(t!("users.left_hint", count = output::count(left), clinic = clinic)),
+                };
+                let failure = match plan.back.len() as u64 {
+                    0 => failure,
+                    back => failure.hint(t!("users.back_hint", count = output::count(back), clinic = clinic)),
+                };
+                let failure =
+                    failure.hint(t!("users.found_hint", name = desk.settings.source().1, clinic = clinic));
+                Some(failure.hint(t!("users.found_accept", clinic = clinic)).into())
+            }
         };
         Ok((answer, failure))
     }
@@ -151,51 +191,17 @@ impl Arguments {
             Snapshot::find(&desk.project.snapshots_dir(&desk.clinic.name), None)?;
         }
         let service = desk.service(&connection, observer)?;
+        let invite = !self.suppress_invite && desk.settings.password == Password::Temporary;
         let options = Options {
-            clinic: &desk.clinic,
-            settings: &desk.settings,
-            staging: &staging,
-            client: &connection.session.client,
-            catalog: &connection.catalog,
-            service: service.as_ref(),
-            invite: !self.suppress_invite && desk.settings.password == Password::Temporary,
+            invite,
             dry_run: self.dry_run,
+            ..desk.options(&staging, &connection, service.as_ref())
         };
         let report = connection.block_on(users::run(&options, observer))?;
         if !self.dry_run {
             keep_findings(&staging, &report.plan)?;
         }
         Ok(report)
-    }
-
-    /// Disables or removes what a batch made, after a yes.
-    fn end(&self, desk: &Desk<'_>, batch: &str, end: End) -> Result<()> {
-        let connection = desk.connect(if self.dry_run { Purpose::Read } else { Purpose::Write })?;
-        let service = desk.service(&connection, &desk.progress)?;
-        let (clinic, client) = (&desk.clinic, &connection.session.client);
-        let options = back::Options { clinic, client, service: service.as_ref(), batch, end };
-        let plan = connection.block_on(back::plan(&options))?;
-        let format = desk.context.format();
-        if self.dry_run {
-            return output::show(format, &plan, |plan| ending(plan, true, &clinic.name));
-        }
-        let (name, given) = (clinic.name.as_str(), self.confirm.as_deref());
-        let agreed = given.is_none() && desk.context.global.yes && !connection.target.production;
-        if !agreed && !plan.ours.is_empty() {
-            output::status(&ending(&plan, true, &clinic.name).text());
-            let question = match end {
-                End::Disabled => t!("users.question_disable", service = plan.service),
-                End::Removed => t!("users.question_remove", service = plan.service),
-            };
-            output::confirm_named(&question, name, given)?;
-        }
-        let counts =
-            |report: &back::Report| serde_json::json!({ "ended": report.ended, "gone": report.gone });
-        let report = desk.journaled(
-            |report: &back::Report| (report.ended, counts(report)),
-            |observer| connection.block_on(back::run(&options, plan, observer)),
-        )?;
-        output::show(format, &report, |report| ending(report, false, &clinic.name))
     }
 }
 
@@ -217,6 +223,25 @@ impl<'a> Desk<'a> {
         let open =
             || Connection::open(&self.project, &self.clinic, target, purpose, Stage::Users, &self.progress);
         self.context.patiently(open)
+    }
+
+    /// What the plan is made of; nothing is done.
+    fn options<'o>(
+        &'o self,
+        staging: &'o Staging,
+        connection: &'o Connection,
+        service: &'o dyn Service,
+    ) -> Options<'o> {
+        Options {
+            clinic: &self.clinic,
+            settings: &self.settings,
+            staging,
+            client: &connection.session.client,
+            catalog: &connection.catalog,
+            service,
+            invite: false,
+            dry_run: true,
+        }
     }
 
     pub(super) fn service<'o>(
@@ -254,8 +279,8 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// Pushes the accounts' ids as a batch of their own, and gives its id.
-    fn write_back(&self, report: &Report) -> Result<Option<String>> {
+    /// Pushes the accounts' ids as a batch of their own, and gives its id and whether accounts were made with it.
+    fn write_back(&self, report: &Report) -> Result<(Option<String>, bool)> {
         let snapshot = self.snapshot(report)?;
         let wanted = Wanted {
             command: "users".to_owned(),
@@ -271,8 +296,8 @@ impl<'a> Desk<'a> {
         }
         let connection = self.connect(Purpose::Write)?;
         let bound = users::ledger::bind(&connection.session.client, &self.clinic.name, batch.as_deref());
-        connection.block_on(bound)?;
-        Ok(batch)
+        let brought = connection.block_on(bound)?;
+        Ok((batch, brought))
     }
 
     /// A snapshot of the rows' keys and their accounts' ids.
@@ -327,33 +352,6 @@ fn counts(report: &Report) -> (u64, serde_json::Value) {
     (report.plan.people, counts)
 }
 
-/// Records by rule.
-fn by_rule(plan: &Plan) -> BTreeMap<Rule, Vec<&Finding>> {
-    let mut rules: BTreeMap<Rule, Vec<&Finding>> = BTreeMap::new();
-    for finding in &plan.findings {
-        rules.entry(finding.rule).or_default().push(finding);
-    }
-    rules
-}
-
-/// The first records of a finding, with what the service said of them.
-fn records(findings: &[&Finding]) -> String {
-    let told = |finding: &&Finding| match &finding.detail {
-        Some(detail) => format!("{} ({detail})", finding.record),
-        None => finding.record.clone(),
-    };
-    some(&findings.iter().map(told).collect::<Vec<_>>())
-}
-
-/// The first of several, and how many more there are.
-fn some(all: &[String]) -> String {
-    let shown = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMED) {
-        0 => shown,
-        more => format!("{shown}, … +{}", output::count(more as u64)),
-    }
-}
-
 /// Keeps the findings where `issues` lists them, and people decide about them.
 fn keep_findings(staging: &Staging, plan: &Plan) -> Result<()> {
     staging.transaction(|| {
@@ -378,103 +376,4 @@ fn open_findings(plan: &Plan, decisions: &Decisions) -> u64 {
     let accepted =
         |rule: Rule, count| decisions.accept(&desk::id("users", rule.as_str(), &plan.table, None), count);
     counts.filter(|(rule, count)| !accepted(*rule, *count)).map(|(_, count)| count).sum()
-}
-
-impl Answer {
-    pub(super) fn counts(&self) -> serde_json::Value {
-        counts(&self.report).1
-    }
-
-    pub(super) fn page(&self, clinic: &ClinicName, target: Option<&str>) -> Page {
-        let (report, plan) = (&self.report, &self.report.plan);
-        let of = |action| match (self.dry_run, action) {
-            (true, action) => plan.count(action),
-            (false, Action::Create) => report.created,
-            (false, Action::Link) => report.linked,
-            (false, Action::Update) => report.updated,
-            (false, Action::Keep) => report.unchanged,
-        };
-        let refused: Vec<&str> = plan
-            .findings
-            .iter()
-            .filter(|one| one.rule == Rule::Refused)
-            .map(|one| one.record.as_str())
-            .collect();
-        let mut table = Table::new([t!("users.account"), t!("users.people"), t!("users.records")])
-            .right(&[1])
-            .optional(&[2]);
-        for (text, action) in [
-            (t!("users.created"), Action::Create),
-            (t!("users.linked"), Action::Link),
-            (t!("users.updated"), Action::Update),
-            (t!("users.kept"), Action::Keep),
-        ] {
-            let made = |record: &str| action != Action::Create || !refused.contains(&record);
-            let steps = plan.steps.iter().filter(|step| step.action == action && made(&step.record));
-            let steps = steps.filter(|step| step.action != Action::Keep);
-            let records = some(&steps.map(|step| step.record.clone()).collect::<Vec<_>>());
-            table.row([text.into_owned(), output::count(of(action)), records]);
-        }
-        if plan.inactive > 0 {
-            table.row([t!("users.inactive").into_owned(), output::count(plan.inactive), String::new()]);
-        }
-        let mut found = Table::new([t!("cli.finding"), t!("users.people"), t!("users.records")]).right(&[1]);
-        for (rule, findings) in by_rule(plan) {
-            let count = output::count(findings.len() as u64);
-            found.row([told(rule).into_owned(), count, records(&findings)]);
-        }
-        let place = t!("users.place", service = plan.service, table = plan.table, column = plan.column);
-        let page = Page::new().line(place).table(table).table(found);
-        match (&self.batch, self.dry_run) {
-            (_, true) => page.line(t!("users.planned")),
-            (Some(batch), _) => {
-                let back = t!("users.way_back", clinic = clinic, batch = batch);
-                let page = page.line(t!("users.done", batch = batch));
-                page.line(hints::complete(&back, Some(clinic), target))
-            }
-            (None, _) => page.line(t!("users.nothing")),
-        }
-    }
-}
-
-fn told(rule: Rule) -> std::borrow::Cow<'static, str> {
-    match rule {
-        Rule::NoEmail => t!("users.no_email"),
-        Rule::BadEmail => t!("users.bad_email"),
-        Rule::SharedEmail => t!("users.shared_email"),
-        Rule::SeveralEmails => t!("users.several_emails"),
-        Rule::ActiveUnknown => t!("users.active_unknown"),
-        Rule::NotInTarget => t!("users.not_in_target"),
-        Rule::NoGroup => t!("users.no_group"),
-        Rule::SeveralAccounts => t!("users.several_accounts"),
-        Rule::UnverifiedAccount => t!("users.unverified_account"),
-        Rule::OtherAccount => t!("users.other_account"),
-        Rule::DisabledAccount => t!("users.disabled_account"),
-        Rule::Refused => t!("users.refused"),
-    }
-}
-
-fn ending(report: &back::Report, planned: bool, clinic: &ClinicName) -> Page {
-    let (service, batch) = (&report.service, &report.batch);
-    let count = output::count(if planned { report.ours.len() as u64 } else { report.ended });
-    let line = match (report.end, planned) {
-        (End::Disabled, true) => t!("users.would_disable", service = service, batch = batch, count = count),
-        (End::Removed, true) => t!("users.would_remove", service = service, batch = batch, count = count),
-        (End::Disabled, false) => t!("users.did_disable", service = service, batch = batch, count = count),
-        (End::Removed, false) => t!("users.did_remove", service = service, batch = batch, count = count),
-    };
-    let mut page = Page::new().line(line);
-    if report.gone > 0 {
-        page = page.line(t!("users.were_gone", count = output::count(report.gone)));
-    }
-    if report.linked > 0 {
-        page = page.line(t!("users.stay", count = output::count(report.linked)));
-    }
-    if report.shared > 0 {
-        page = page.line(t!("users.shared", count = output::count(report.shared)));
-    }
-    match (report.end, planned) {
-        (End::Removed, false) => page.line(t!("users.ids_stay", clinic = clinic, batch = batch)),
-        _ => page,
-    }
 }

@@ -511,6 +511,7 @@ impl Clinic {
             archive.validate()?;
         }
         self.files.iter().try_for_each(Files::validate)?;
+        self.own_steps_are_reached()?;
         // Only a table has parents; those that have none would lose rows by nobody's wish.
         if self.load.mode == Some(LoadMode::Sync) {
             return Err(Failure::usage(t!("config.sync_for_all"))

@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Project, shown};
+use super::{Clinic, Project, shown};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::ClinicName;
@@ -83,7 +83,7 @@ impl TryFrom<Section> for OwnStep {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
         let named = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain);
         // A name goes where a stage's could stand, and into the name of a file.
-        if !named || name.len() > 40 || name.parse::<Stage>().is_ok() {
+        if !named || name.len() > 40 || Stage::named(&name).is_some() {
             return Err(t!("config.step_name", name = name).into_owned());
         }
         let (stage, moment) = match (before, after) {
@@ -112,6 +112,28 @@ pub(super) fn unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<O
     match steps.iter().find(|step| !names.insert(&step.name)) {
         Some(step) => Err(D::Error::custom(t!("config.step_twice", name = step.name))),
         None => Ok(steps),
+    }
+}
+
+impl Clinic {
+    /// Whether a run takes the stage: what comes after needs a section of its own.
+    pub fn has_stage(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Files => !self.files.is_empty(),
+            Stage::Users => self.users.is_some(),
+            Stage::Archive => self.archive.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Refuses a step around a stage that no run takes: it would never be done.
+    pub(super) fn own_steps_are_reached(&self) -> Result<(), Failure> {
+        match self.commands.iter().find(|step| !self.has_stage(step.stage)) {
+            Some(OwnStep { name, stage, .. }) => {
+                Err(Failure::usage(t!("config.step_beside", name = name, stage = stage)))
+            }
+            None => Ok(()),
+        }
     }
 }
 

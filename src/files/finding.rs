@@ -35,6 +35,10 @@ pub(super) enum Rule {
     Twice,
     /// Its name, or a folder's above it, begins with a dot.
     Hidden,
+    /// The list has no row, or the folder no file: nobody can tell that from one that was lost.
+    NothingListed,
+    /// Its name is no text, so no list can say it.
+    UnreadableName,
 }
 
 impl Rule {
@@ -51,6 +55,8 @@ impl Rule {
             Rule::ConsentUnclear => "file_consent_unclear",
             Rule::Twice => "file_twice",
             Rule::Hidden => "file_hidden",
+            Rule::NothingListed => "file_nothing_listed",
+            Rule::UnreadableName => "file_unreadable_name",
         }
     }
 }

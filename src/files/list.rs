@@ -33,6 +33,16 @@ pub(super) struct Listed {
     pub(super) record: Option<String>,
 }
 
+/// What a section names.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) listed: Vec<Listed>,
+    /// Path and owner of what is named too, and is not uploaded as long as its line is not mended.
+    pub(super) refused: Vec<(String, String)>,
+    /// Whether more is named than can be told: then nothing that is not listed counts as gone.
+    pub(super) unclear: bool,
+}
+
 /// Whether some are consents, and whether others are not.
 pub(super) fn consents(section: &Files, staging: &Staging) -> Result<(bool, bool)> {
     match (&section.consent, section.listed()) {
@@ -55,19 +65,27 @@ pub(super) fn read(
     number: usize,
     section: &Files,
     findings: &mut Findings,
-) -> Result<Vec<Listed>> {
+) -> Result<Read> {
     let folder = folder(options, section)?;
-    let there = walk(&folder, section, findings)?;
-    let mut listed = match section.listed() {
+    let (there, whole) = walk(&folder, section, findings)?;
+    let mut read = match section.listed() {
         Some(list) => {
-            let (listed, named) = of_list(options, number, section, list, findings)?;
+            let (read, named) = of_list(options, number, section, list, findings)?;
             for path in there.difference(&named) {
                 findings.add(section.shown(), Rule::Unreferenced, path, None);
             }
-            listed
+            read
         }
-        None => of_folder(number, section, there, findings),
+        None => {
+            let listed = of_folder(number, section, there, findings);
+            Read { listed, unclear: !whole, ..Read::default() }
+        }
     };
+    let listed = &mut read.listed;
+    if listed.is_empty() && read.refused.is_empty() {
+        read.unclear = true;
+        findings.add(section.shown(), Rule::NothingListed, "", None);
+    }
     // Of several lines one that says consent comes first: it is the one that protects more.
     listed.sort_by(|one, other| {
         let place = |one: &Listed| (one.path.clone(), one.owner.clone(), !one.consent);
@@ -80,7 +98,7 @@ pub(super) fn read(
         }
         same
     });
-    Ok(listed)
+    Ok(read)
 }
 
 /// The section's folder, without links.
@@ -134,7 +152,7 @@ fn of_list(
     section: &Files,
     list: (&str, &str),
     findings: &mut Findings,
-) -> Result<(Vec<Listed>, BTreeSet<String>)> {
+) -> Result<(Read, BTreeSet<String>)> {
     let columns = columns(section, options.staging, list)?;
     let text = |name: Option<&String>| name.map_or("null".to_owned(), |name| quoted(name));
     let consent = match &section.consent {
@@ -160,7 +178,7 @@ fn of_list(
     let rows: Vec<Columns> = options.staging.rows(&sql, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
     })?;
-    let (mut listed, mut named) = (Vec::with_capacity(rows.len()), BTreeSet::new());
+    let (mut read, mut named) = (Read::default(), BTreeSet::new());
     for (path, owner, name, kind, consent, record) in rows {
         let subject = section.shown();
         // Windows writes its paths otherwise.
@@ -168,18 +186,21 @@ fn of_list(
         let path = path.trim_start_matches("./").to_owned();
         if path.is_empty() {
             findings.add(subject, Rule::NoPath, "", record.as_deref());
+            read.unclear = true;
             continue;
         }
         named.insert(path.clone());
+        let owner = owner.unwrap_or_default().trim().to_owned();
         let is_yes = YES.contains(&consent.as_str());
         if !is_yes && !NO.contains(&consent.as_str()) {
             findings.add(subject, Rule::ConsentUnclear, &path, record.as_deref());
+            read.refused.push((path, owner));
             continue;
         }
         let last = || path.rsplit('/').next().unwrap_or(&path).to_owned();
-        listed.push(Listed {
+        read.listed.push(Listed {
             section: number,
-            owner: owner.unwrap_or_default().trim().to_owned(),
+            owner,
             name: name
                 .map(|name| name.trim().to_owned())
                 .filter(|name| !name.is_empty())
@@ -190,7 +211,7 @@ fn of_list(
             path: path.clone(),
         });
     }
-    Ok((listed, named))
+    Ok((read, named))
 }
 
 /// The first folder of each path names the owner.
@@ -218,12 +239,12 @@ fn of_folder(
     there.into_iter().filter_map(listed).collect()
 }
 
-/// The paths of the folder's files, from it on. Names that begin with a dot are no documents, and are told but for those that
+/// The paths of the folder's files, from it on, and whether these are all. Names that begin with a dot are no documents, and are told but for those that
 /// macOS leaves everywhere. A link to a folder is not
 /// followed, since it may lead anywhere; one to a file is looked at as that file.
-fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTreeSet<String>> {
+fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<(BTreeSet<String>, bool)> {
     let only = section.only.as_deref().map(glob::Pattern::new).transpose()?;
-    let (mut there, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    let (mut there, mut folders, mut whole) = (BTreeSet::new(), vec![folder.to_owned()], true);
     while let Some(next) = folders.pop() {
         interrupt::check()?;
         let inside = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
@@ -234,6 +255,7 @@ fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTree
             }
             Err(_) => {
                 findings.add(section.shown(), Rule::Unreadable, &inside(&next), None);
+                whole = false;
                 continue;
             }
         };
@@ -248,8 +270,16 @@ fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTree
                 }
                 continue;
             }
+            if path.strip_prefix(folder).unwrap_or(&path).to_str().is_none() {
+                findings.add(section.shown(), Rule::UnreadableName, &shown, None);
+                whole = false;
+                continue;
+            }
             match (path.is_dir(), path.is_symlink()) {
-                (true, true) => findings.add(section.shown(), Rule::Outside, &shown, None),
+                (true, true) => {
+                    findings.add(section.shown(), Rule::Outside, &shown, None);
+                    whole = false;
+                }
                 (true, false) => folders.push(path),
                 _ if only.as_ref().is_none_or(|only| only.matches(&shown)) => {
                     there.insert(shown);
@@ -258,7 +288,7 @@ fn walk(folder: &Path, section: &Files, findings: &mut Findings) -> Result<BTree
             }
         }
     }
-    Ok(there)
+    Ok((there, whole))
 }
 
 /// The owners of these files, each once.

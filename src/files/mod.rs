@@ -13,7 +13,7 @@ pub mod removal;
 mod rows;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -47,6 +47,8 @@ pub struct Buckets {
     pub general: Option<Bucket>,
     /// For consents.
     pub worm: Option<Bucket>,
+    /// Those that rows tell of and that are neither: the settings were others once.
+    pub others: Vec<Bucket>,
 }
 
 impl Buckets {
@@ -55,6 +57,16 @@ impl Buckets {
             Shelf::General => self.general.as_ref(),
             Shelf::Worm => self.worm.as_ref(),
         }
+    }
+
+    /// Whether one of them is called so.
+    pub fn has(&self, name: &str) -> bool {
+        self.all().any(|(_, bucket)| bucket.name() == name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Shelf, &Bucket)> {
+        let known = [Shelf::General, Shelf::Worm].map(|shelf| Some((shelf, self.get(shelf)?)));
+        known.into_iter().flatten().chain(self.others.iter().map(|bucket| (Shelf::General, bucket)))
     }
 
     pub(crate) fn of(&self, shelf: Shelf) -> Result<&Bucket> {
@@ -74,7 +86,7 @@ pub struct Plan {
 }
 
 /// What goes into one bucket.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct ShelfPlan {
     pub shelf: Shelf,
     pub bucket: String,
@@ -83,6 +95,9 @@ pub struct ShelfPlan {
     /// Of these, what is not there yet.
     pub new_objects: u64,
     pub new_bytes: u64,
+    /// Keys of objects of the general bucket that are consents now.
+    #[serde(skip)]
+    pub consents: BTreeSet<String>,
 }
 
 /// What is behind a plan.
@@ -90,6 +105,16 @@ pub struct ShelfPlan {
 struct Work {
     rows: Vec<place::Row>,
     objects: Vec<place::Object>,
+    named: Named,
+}
+
+/// What the sections name, whether or not it can be uploaded.
+#[derive(Debug, Default)]
+struct Named {
+    /// Section, path and owner.
+    files: Vec<(usize, String, String)>,
+    /// Sections that name more than can be told.
+    unclear: BTreeSet<usize>,
 }
 
 /// What was done.
@@ -125,10 +150,13 @@ pub fn shelves(clinic: &Clinic, staging: &Staging) -> Result<(bool, bool)> {
 /// A list, a table or a column that is not there; a bucket that does not answer.
 pub async fn plan(options: &Options<'_>, observer: &dyn Observer) -> Result<Plan> {
     let mut findings = finding::Findings::default();
-    let mut files = Vec::new();
+    let (mut files, mut named) = (Vec::new(), Named::default());
     for (number, section) in options.clinic.files.iter().enumerate() {
         rows::known(options, section)?;
-        let listed = list::read(options, number, section, &mut findings)?;
+        let list::Read { listed, refused, unclear } = list::read(options, number, section, &mut findings)?;
+        named.unclear.extend(unclear.then_some(number));
+        named.files.extend(refused.into_iter().map(|(path, owner)| (number, path, owner)));
+        named.files.extend(listed.iter().map(|one| (number, one.path.clone(), one.owner.clone())));
         files.extend(owners::bind(options, section, listed, &mut findings).await?);
     }
     let seen = look::all(options, &files, &mut findings, observer).await?;
@@ -138,7 +166,7 @@ pub async fn plan(options: &Options<'_>, observer: &dyn Observer) -> Result<Plan
     for row in &rows {
         *by_table.entry(options.clinic.files[row.file.section].table.to_string()).or_default() += 1;
     }
-    Ok(Plan { rows: by_table, shelves, findings: findings.into_list(), work: Work { rows, objects } })
+    Ok(Plan { rows: by_table, shelves, findings: findings.into_list(), work: Work { rows, objects, named } })
 }
 
 /// Sends what is missing, and makes the snapshots of the rows.
@@ -147,7 +175,7 @@ pub async fn plan(options: &Options<'_>, observer: &dyn Observer) -> Result<Plan
 /// A bucket refuses; what went up is there and is not sent again.
 pub async fn run(options: &Options<'_>, plan: Plan, observer: &dyn Observer) -> Result<Report> {
     let sent = upload::send(options, &plan.work.objects, observer).await?;
-    let snapshots = rows::write(options, &plan.work.rows)?;
+    let snapshots = rows::write(options, &plan.work.rows, &plan.work.named)?;
     finding::note(options.staging, &plan.findings)?;
     let (sent_objects, sent_bytes) = (sent.objects, sent.bytes);
     Ok(Report { plan, sent_objects, sent_bytes, extended: sent.extended, snapshots })

@@ -13,7 +13,7 @@ use crate::error::{self, Failure};
 use crate::model::catalog::ConstraintKind;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::Keys;
-use crate::pg::{ledger, origins};
+use crate::pg::origins;
 
 /// So many keys are asked about at once.
 const AT_ONCE: usize = 5_000;
@@ -135,7 +135,10 @@ async fn in_target(
     let keys: BTreeMap<&str, String> = match options.clinic.table(table).keys {
         Keys::Preserve => staged.iter().map(|(owner, row)| (owner.as_str(), row.key.clone())).collect(),
         Keys::New => {
-            let numbers = numbers(options, table, staged).await?;
+            let ids: Vec<&str> = staged.values().filter_map(|row| row.source_id.as_deref()).collect();
+            let manifest = options.main.manifest();
+            let of = (manifest.clinic.as_str(), manifest.origin);
+            let numbers = origins::numbers(options.client, of, table, &ids).await?;
             let number = |row: &Row| numbers.get(row.source_id.as_deref()?).cloned();
             staged.iter().filter_map(|(owner, row)| Some((owner.as_str(), number(row)?))).collect()
         }
@@ -153,32 +156,4 @@ async fn in_target(
     }
     let found = keys.into_iter().filter(|(_, key)| there.contains(key));
     Ok(found.map(|(owner, key)| (owner.to_owned(), key)).collect())
-}
-
-/// The numbers under which the ledger knows the rows of a table with new keys.
-async fn numbers(
-    options: &Options<'_>,
-    table: &TableName,
-    staged: &HashMap<String, Row>,
-) -> Result<HashMap<String, String>> {
-    let mut numbers = HashMap::new();
-    if !ledger::exists(options.client).await? {
-        return Ok(numbers);
-    }
-    let manifest = options.main.manifest();
-    let sql = format!(
-        "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
-         join trasvase.batch b on b.number = e.batch and b.clinic = $1 and b.status = 'completed' and {} \
-         where e.target_table = {} and e.source_id = any($2) order by e.source_id, e.batch desc",
-        origins::is_sql("b", manifest.origin),
-        ledger::code_sql(&table.to_string())
-    );
-    let wanted: Vec<&str> = staged.values().filter_map(|row| row.source_id.as_deref()).collect();
-    for chunk in wanted.chunks(AT_ONCE) {
-        let rows = options.client.query(&sql, &[&manifest.clinic.as_str(), &chunk]).await;
-        for row in rows.map_err(|error| error::postgres(&error))? {
-            numbers.insert(row.get(0), row.get(1));
-        }
-    }
-    Ok(numbers)
 }

@@ -20,9 +20,10 @@ use crate::model::{file_name, hex};
 const AT_ONCE: usize = 5_000;
 
 /// Which bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shelf {
+    #[default]
     General,
     /// Under retention.
     Worm,
@@ -51,13 +52,9 @@ pub(super) struct Row {
     pub(super) seen: Seen,
 }
 
-impl Row {
-    /// What the ledger knows it by: nobody reads a file's name out of it.
-    pub(super) fn source_id(&self, section: &Files) -> String {
-        let Listed { path, owner, .. } = &self.file;
-        hex(Sha256::digest([section.folder.as_str(), path.as_str(), owner.as_str()].join("\0")))[..32]
-            .to_owned()
-    }
+/// What the ledger knows the row of a file and its owner by: nobody reads a file's name out of it.
+pub(super) fn source_id(section: &Files, path: &str, owner: &str) -> String {
+    hex(Sha256::digest([section.folder.as_str(), path, owner].join("\0")))[..32].to_owned()
 }
 
 /// All rows, and the objects that they tell of.

@@ -7,7 +7,6 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::place::prefix;
 use super::upload::SHA256;
 use super::{Buckets, Shelf};
 use crate::aws::Bucket;
@@ -15,7 +14,9 @@ use crate::config::{Clinic, FileColumn};
 use crate::error::{self, interrupt};
 use crate::model::catalog::Catalog;
 use crate::model::ident::quoted;
+use crate::model::manifest::Origin;
 use crate::model::run::{Event, Observer, Stage};
+use crate::pg::{ledger, origins};
 
 /// Objects that are asked about, or removed, at once.
 const AT_ONCE: usize = 16;
@@ -55,24 +56,53 @@ pub struct Told<'a> {
     pub catalog: &'a Catalog,
 }
 
+/// Names of buckets that rows of ours tell of, whatever the settings say today.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn buckets_told_of(Told { clinic, client, catalog }: Told<'_>) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    if !ledger::exists(client).await? {
+        return Ok(names);
+    }
+    for section in &clinic.files {
+        let Some(table) = catalog.table(&section.table) else { continue };
+        let (Some(bucket), [key]) = (section.column(FileColumn::Bucket), table.primary_key()) else {
+            continue;
+        };
+        if table.column(&bucket).is_none() {
+            continue;
+        }
+        let sql = format!(
+            "select distinct t.{}::text from {} t join trasvase.row_digest d on d.key = t.{}::text and d.target_table = {} \
+             join trasvase.batch b on b.number = d.batch and b.clinic = $1 and b.status = 'completed' and {} \
+             where t.{0} is not null",
+            quoted(&bucket),
+            section.table.quoted(),
+            quoted(key),
+            ledger::code_sql(&section.table.to_string()),
+            origins::is_sql("b", Origin::Files),
+        );
+        let rows = client.query(&sql, &[&clinic.name.as_str()]).await;
+        names
+            .extend(rows.map_err(|error| error::postgres(&error))?.iter().map(|row| row.get::<_, String>(0)));
+    }
+    Ok(names)
+}
+
 /// Looks at what lies below the clinic's part of the buckets. Ours is what is called by the hash of its bytes and says the same
-/// hash of itself, whether or not a row tells of it: so what broke off is taken up again. `ours_stand` where our own rows still
-/// tell of them.
+/// hash of itself, whether or not a row tells of it: so what broke off is taken up again, and what was uploaded under other
+/// settings too. `ours_stand` where our own rows still tell of them.
 ///
 /// # Errors
 /// A bucket that does not answer.
 pub async fn plan(told: Told<'_>, buckets: &Buckets, now: i64, ours_stand: bool) -> Result<Vec<Removal>> {
-    let clinic = told.clinic;
-    let prefixes: BTreeSet<String> =
-        clinic.files.iter().map(|section| prefix(clinic.name.as_str(), section)).collect();
+    let prefix = format!("{}/", told.clinic.name);
     let mut plans = Vec::new();
-    for shelf in [Shelf::General, Shelf::Worm] {
-        let Some(bucket) = buckets.get(shelf) else { continue };
+    for (shelf, bucket) in buckets.all() {
         bucket.is_there().await?;
-        let mut keys = Vec::new();
-        for prefix in &prefixes {
-            keys.extend(bucket.keys(prefix).await?);
-        }
+        let mut keys = bucket.keys(&prefix).await?;
+        keys.retain(|key| is_of_a_file(key));
         let mut plan = of_bucket(shelf, bucket, keys, now).await?;
         if !ours_stand {
             plan.leave_told_of(told).await?;
@@ -80,6 +110,12 @@ pub async fn plan(told: Told<'_>, buckets: &Buckets, now: i64, ours_stand: bool)
         plans.push(plan);
     }
     Ok(plans)
+}
+
+/// `<clinic>/<entity>/<owner>/<hash>`; archives lie beside them.
+fn is_of_a_file(key: &str) -> bool {
+    let parts: Vec<&str> = key.split('/').collect();
+    matches!(parts.as_slice(), [_, _, _, hash] if hash.len() == 64 && hash.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 async fn of_bucket(shelf: Shelf, bucket: &Bucket, keys: Vec<String>, now: i64) -> Result<Removal> {
@@ -125,7 +161,9 @@ pub async fn remove(
 ) -> Result<Vec<Removal>> {
     let mut removed = Vec::new();
     for mut one in plan {
-        let Some(bucket) = buckets.get(one.shelf) else { continue };
+        let Some((_, bucket)) = buckets.all().find(|(_, bucket)| bucket.name() == one.bucket) else {
+            continue;
+        };
         one.leave_told_of(told).await?;
         let go = std::mem::take(&mut one.ours);
         let (stage, subject) = (Stage::Files, one.bucket.as_str());
@@ -146,7 +184,8 @@ pub async fn remove(
 impl Removal {
     /// Takes out what rows of the target tell of, whoever wrote them.
     async fn leave_told_of(&mut self, told: Told<'_>) -> Result<()> {
-        let keys = told_of(told, &self.ours).await?;
+        let keys: Vec<&str> = self.ours.iter().map(|ours| ours.key.as_str()).collect();
+        let keys = told_of(told, &self.bucket, &keys).await?;
         let before = self.ours.len();
         self.ours.retain(|ours| !keys.contains(&ours.key));
         self.told_of += (before - self.ours.len()) as u64;
@@ -156,20 +195,30 @@ impl Removal {
     }
 }
 
-/// Which of these keys rows of the target name.
-async fn told_of(Told { clinic, client, catalog }: Told<'_>, ours: &[Ours]) -> Result<BTreeSet<String>> {
+/// Which of these keys of a bucket rows of the target name; a row that names no bucket may mean any.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn told_of(
+    Told { clinic, client, catalog }: Told<'_>,
+    bucket: &str,
+    keys: &[&str],
+) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for section in &clinic.files {
         let Some(column) = section.column(FileColumn::ObjectKey) else { continue };
-        if catalog.table(&section.table).is_none_or(|table| table.column(&column).is_none()) {
-            continue;
-        }
+        let table = catalog.table(&section.table).filter(|table| table.column(&column).is_some());
+        let Some(table) = table else { continue };
+        let named = section.column(FileColumn::Bucket).filter(|name| table.column(name).is_some());
+        let place = named.map_or_else(|| "null".to_owned(), |name| format!("{}::text", quoted(&name)));
         let column = quoted(&column);
-        let sql =
-            format!("select {column}::text from {} where {column}::text = any($1)", section.table.quoted());
-        for chunk in ours.chunks(KEYS) {
-            let keys: Vec<&str> = chunk.iter().map(|ours| ours.key.as_str()).collect();
-            let rows = client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
+        let sql = format!(
+            "select {column}::text from {} where {column}::text = any($1) and coalesce({place}, $2) = $2",
+            section.table.quoted()
+        );
+        for chunk in keys.chunks(KEYS) {
+            let rows =
+                client.query(&sql, &[&chunk, &bucket]).await.map_err(|error| error::postgres(&error))?;
             found.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::Options;
-use super::place::Row;
+use super::place::{Row, source_id};
+use super::{Named, Options};
 use crate::config::{FileColumn, Files, near};
 use crate::error::Failure;
 use crate::model::catalog::Table;
@@ -64,17 +64,16 @@ fn id_function(options: &Options<'_>, name: &TableName, table: &Table) -> Result
     }
 }
 
-/// Makes a snapshot a table; gives their ids.
-pub(super) fn write(options: &Options<'_>, rows: &[Row]) -> Result<Vec<String>> {
+/// Makes a snapshot a table, also of one that nothing tells of any more; gives their ids.
+pub(super) fn write(options: &Options<'_>, rows: &[Row], named: &Named) -> Result<Vec<String>> {
     let tables: BTreeSet<&TableName> = options.clinic.files.iter().map(|section| &section.table).collect();
     let of = |name: &TableName| -> Vec<&Row> {
         rows.iter().filter(|row| options.clinic.files[row.file.section].table == *name).collect()
     };
-    let written = tables.into_iter().map(|name| (name, of(name))).filter(|(_, rows)| !rows.is_empty());
-    written.map(|(name, rows)| of_table(options, name, &rows)).collect()
+    tables.into_iter().map(|name| of_table(options, name, &of(name), named)).collect()
 }
 
-fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row]) -> Result<String> {
+fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row], named: &Named) -> Result<String> {
     let table = options.catalog.table(name).context("the table was looked up before")?;
     let function = id_function(options, name, table)?;
     let keys = if function.is_some() { Keys::Preserve } else { Keys::New };
@@ -91,7 +90,8 @@ fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row]) -> Result<St
     let mut writer = Writer::begin(&snapshots, name, table, &columns, (keys, false))?;
     let columns: Vec<String> = writer.columns().map(str::to_owned).collect();
     let section = |row: &Row| &options.clinic.files[row.file.section];
-    let source_ids: Vec<String> = rows.iter().map(|row| row.source_id(section(row))).collect();
+    let source_ids: Vec<String> =
+        rows.iter().map(|row| source_id(section(row), &row.file.path, &row.file.owner)).collect();
     let ids = match function {
         Some(function) => ids(options.staging, function, &source_ids)?,
         None => (1..=rows.len()).map(|number| format!("-{number}")).collect(),
@@ -109,9 +109,28 @@ fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row]) -> Result<St
             columns.iter().map(|column| values.get(column).map(String::as_str)).collect();
         writer.row(&values, source_id)?;
     }
+    refuse(options, name, named, &told, &mut writer);
     let hash = catalog::hash(options.catalog, std::slice::from_ref(name));
     let snapshot = writer.seal(options.main.manifest().of_origin(Origin::Files, hash))?;
     Ok(snapshot.id().to_owned())
+}
+
+/// Says in the snapshot which files are named and are in no row: their rows of before are none that are gone.
+fn refuse(
+    options: &Options<'_>,
+    name: &TableName,
+    named: &Named,
+    told: &HashSet<&String>,
+    writer: &mut Writer,
+) {
+    let sections = &options.clinic.files;
+    let files = named.files.iter().filter(|(number, ..)| sections[*number].table == *name);
+    let ids = files.map(|(number, path, owner)| source_id(&sections[*number], path, owner));
+    let refused: BTreeSet<String> = ids.filter(|id| !told.contains(id)).collect();
+    refused.into_iter().for_each(|id| writer.refuse(Some(id)));
+    if named.unclear.iter().any(|number| sections[*number].table == *name) {
+        writer.refuse(None);
+    }
 }
 
 /// What a row tells, by column.

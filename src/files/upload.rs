@@ -30,14 +30,19 @@ pub(super) struct Sent {
 
 /// Asks the buckets what is there.
 pub(super) async fn compare(options: &Options<'_>, objects: &mut [Object]) -> Result<Vec<ShelfPlan>> {
+    let consents: BTreeSet<String> =
+        objects.iter().filter(|one| one.shelf == Shelf::Worm).map(|one| one.sha256.clone()).collect();
     let prefixes: BTreeSet<String> =
         options.clinic.files.iter().map(|section| prefix(options.clinic.name.as_str(), section)).collect();
     let mut plans = Vec::new();
     for shelf in [Shelf::General, Shelf::Worm] {
-        if objects.iter().all(|object| object.shelf != shelf) {
-            continue;
-        }
-        let bucket = options.buckets.of(shelf)?;
+        let needed = objects.iter().any(|object| object.shelf == shelf);
+        let bucket = match (needed, options.buckets.get(shelf)) {
+            (true, _) => options.buckets.of(shelf)?,
+            // What became a consent may lie here still.
+            (false, Some(bucket)) if shelf == Shelf::General && bucket.is_there().await.is_ok() => bucket,
+            (false, _) => continue,
+        };
         match shelf {
             Shelf::General => bucket.is_there().await?,
             Shelf::Worm => {
@@ -50,15 +55,23 @@ pub(super) async fn compare(options: &Options<'_>, objects: &mut [Object]) -> Re
             there.extend(bucket.keys(prefix).await?);
         }
         let name = bucket.name().to_owned();
-        let mut plan = ShelfPlan { shelf, bucket: name, objects: 0, bytes: 0, new_objects: 0, new_bytes: 0 };
+        let mut plan = ShelfPlan { shelf, bucket: name, ..ShelfPlan::default() };
+        if shelf == Shelf::General {
+            let is_consent =
+                |key: &&String| key.rsplit('/').next().is_some_and(|hash| consents.contains(hash));
+            plan.consents = there.iter().filter(is_consent).cloned().collect();
+        }
         for object in objects.iter_mut().filter(|object| object.shelf == shelf) {
             object.listed = there.contains(&object.key);
+            plan.consents.remove(&object.key);
             (plan.objects, plan.bytes) = (plan.objects + 1, plan.bytes + object.bytes);
             if !object.listed {
                 (plan.new_objects, plan.new_bytes) = (plan.new_objects + 1, plan.new_bytes + object.bytes);
             }
         }
-        plans.push(plan);
+        if needed || !plan.consents.is_empty() {
+            plans.push(plan);
+        }
     }
     Ok(plans)
 }

@@ -3,7 +3,7 @@
 //! A row is of the origins that wrote it. One of another origin alone is neither compared nor deleted; in one of ours, the
 //! columns that another origin filled in are no part of what we say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 use tokio_postgres::Client;
@@ -12,6 +12,9 @@ use super::ledger::{self, ORIGIN, Shape};
 use crate::error;
 use crate::model::ident::TableName;
 use crate::model::manifest::{Manifest, Origin};
+
+/// So many records are asked about at once.
+const AT_ONCE: usize = 5_000;
 
 /// SQL of whether the batch under this alias is of an origin.
 pub fn is_sql(alias: &str, origin: Origin) -> String {
@@ -74,4 +77,34 @@ pub async fn keys_of_others(
     };
     let less = ours.map_or_else(String::new, |ours| format!(" except {}", keys(&ours)));
     Ok(Some(format!("{}{less}", keys(&others))))
+}
+
+/// The numbers that a target gave the rows of a table with new keys, by what the ledger knows their records by.
+///
+/// # Errors
+/// As [`filled`].
+pub async fn numbers(
+    client: &Client,
+    (clinic, origin): (&str, Origin),
+    table: &TableName,
+    source_ids: &[&str],
+) -> Result<HashMap<String, String>> {
+    let mut numbers = HashMap::new();
+    if !ledger::exists(client).await? {
+        return Ok(numbers);
+    }
+    let sql = format!(
+        "select distinct on (e.source_id) e.source_id, e.target_key from trasvase.external_id e \
+         join trasvase.batch b on b.number = e.batch and b.clinic = $1 and b.status = 'completed' and {} \
+         where e.target_table = {} and e.source_id = any($2) order by e.source_id, e.batch desc",
+        is_sql("b", origin),
+        ledger::code_sql(&table.to_string())
+    );
+    for chunk in source_ids.chunks(AT_ONCE) {
+        let rows = client.query(&sql, &[&clinic, &chunk]).await;
+        for row in rows.map_err(|error| error::postgres(&error))? {
+            numbers.insert(row.get(0), row.get(1));
+        }
+    }
+    Ok(numbers)
 }

@@ -73,5 +73,11 @@ fn referred_to(context: &Context<'_>, referrers: &[&Referrer]) -> Failure {
         };
         failure.hint(t!(key, table = table))
     });
+    // Documents' rows come from a command of their own, and are written again by it.
+    let of_files = |one: &&&Referrer| clinic.files.iter().any(|section| section.table == one.table);
+    let failure = match referrers.iter().find(of_files) {
+        Some(one) => failure.hint(t!("push.referred_to_files_hint", clinic = clinic.name, table = one.table)),
+        None => failure,
+    };
     failure.hint(t!("push.referred_to_hint", clinic = clinic.name))
 }

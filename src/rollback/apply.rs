@@ -87,11 +87,16 @@ impl Deed<'_> {
 
     /// Writes down the rows that stay, so that the next push knows them again.
     async fn note_left(&self) -> Result<()> {
-        let batch = self.batches.last().map_or(0, |batch| batch.number);
+        let standing = self.batches.iter().rev().find(|batch| !batch.left);
+        let batch = standing.or(self.batches.last()).map_or(0, |batch| batch.number);
         for work in self.works.iter().filter(|work| !work.whole && work.has_key()) {
             let sql = format!(
                 "insert into trasvase.left_behind select {batch}, {}, b.key, sha256(convert_to((t.*)::text, 'UTF8')) \
-                 from {} t join {} b on {} where b.act is null and b.conflict is not null",
+                 from {} t join {} b on {} where b.act is null and b.conflict is not null \
+                 on conflict do nothing; \
+                 delete from trasvase.left_behind l using {2} b, trasvase.batch o where o.number = l.batch \
+                 and o.clinic = (select clinic from trasvase.batch where number = {batch}) \
+                 and l.target_table = {0} and l.key = b.key and b.act is not null",
                 ledger::code_sql(&work.table.to_string()),
                 work.table.quoted(),
                 work.back(),
@@ -296,8 +301,8 @@ impl Deed<'_> {
             })
             .collect();
         let sql = format!(
-            "update trasvase.batch set status = 'rolled_back', rolled_back_at = clock_timestamp(), rolled_back_by = session_user, \
-             rolled_back = $1::text::jsonb where number in ({})",
+            "update trasvase.batch set status = 'rolled_back', rolled_back_at = statement_timestamp(), rolled_back_by = session_user, \
+             rolled_back = $1::text::jsonb where number in ({}) and status = 'completed'",
             numbers(self.batches)
         );
         let tables = serde_json::to_string(&tables)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::{Options, Which};
+use super::{Options, Which, left};
 use crate::codec::TableCodec;
 use crate::error::{self, Failure};
 use crate::model::catalog::{Catalog, ConstraintKind};
@@ -46,6 +46,9 @@ pub struct Batch {
     /// Its before-images are destroyed.
     #[serde(skip)]
     purged: bool,
+    /// It was taken back; of it go only the rows that were left then.
+    #[serde(skip)]
+    pub(super) left: bool,
 }
 
 impl Batch {
@@ -72,6 +75,21 @@ impl Batch {
     pub(super) fn tables(&self) -> impl Iterator<Item = &String> {
         let tables = self.counts.as_object().map(|counts| counts.iter()).into_iter().flatten();
         tables.filter(|(name, _)| WRITTEN.iter().any(|kind| self.count(name, kind) > 0)).map(|(name, _)| name)
+    }
+
+    /// Whether nobody knows which of the table's rows it inserted, and which were there before.
+    pub(super) fn mixes(&self, table: &str) -> bool {
+        self.purged && ["updated", "adopted", "repointed"].iter().any(|kind| self.count(table, kind) > 0)
+    }
+
+    /// How many of the table's rows it deleted that cannot come back.
+    pub(super) fn lost(&self, table: &str) -> u64 {
+        if self.purged { self.count(table, "deleted") + self.count(table, "retired") } else { 0 }
+    }
+
+    /// Whether all that it did can still be taken back.
+    fn is_known(&self) -> bool {
+        self.tables().all(|table| !self.mixes(table) && self.lost(table) == 0)
     }
 
     fn shape_of(&self, name: &str, catalog: &Catalog) -> Option<Shape> {
@@ -121,6 +139,7 @@ async fn all(client: &Client, clinic: &ClinicName) -> Result<Vec<Batch>> {
             shape: shape.map(serde_json::from_str).transpose().context("the ledger's shape")?,
             rolled_back: row.get::<_, Option<String>>(7).zip(row.get(8)),
             purged: row.get(9),
+            left: false,
             signed: row.get::<_, Option<String>>(10).zip(row.get(11)),
             origin: row.get(12),
         })
@@ -238,10 +257,11 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
         Which::Only(name) => (name, false),
         Which::Cascade(name) => (name, true),
         Which::Every(_) => {
-            let standing = batches.into_iter().filter(|batch| batch.status == "completed");
-            return standing
-                .map(|batch| refuse_status(&batch, clinic).map(|()| batch).map_err(Into::into))
-                .collect();
+            // Of one that was purged goes what it is known to have inserted; the rest is a conflict.
+            let left = left::batches(client, clinic, options.catalog).await?;
+            let chosen = |batch: &Batch| batch.status == "completed" || left.contains(&batch.number);
+            let chosen = batches.into_iter().filter(chosen);
+            return Ok(chosen.map(|batch| Batch { left: batch.status != "completed", ..batch }).collect());
         }
     };
     let batch = named(&batches, clinic, name)?;
@@ -267,7 +287,7 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
 
 fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
     match batch.status.as_str() {
-        "completed" if batch.purged => Err(Failure::failed(t!("rollback.purged", batch = batch.id))
+        "completed" if !batch.is_known() => Err(Failure::failed(t!("rollback.purged", batch = batch.id))
             .hint(t!("rollback.purged_hint", clinic = clinic))),
         "completed" => Ok(()),
         "rolled_back" => {

@@ -40,11 +40,31 @@ pub enum ConflictKind {
     Parent,
     /// A row that stays has a unique value that it had.
     Shared,
+    /// Whether the batch inserted or changed it, a purge destroyed.
+    Purged,
+    /// The batch deleted it, and a purge destroyed what it was.
+    Lost,
+}
+
+impl Conflict {
+    /// So many rows cannot come back; none where it is none.
+    pub(super) fn lost(rows: u64) -> Option<Self> {
+        let (kind, left) = (ConflictKind::Lost, rows);
+        (rows > 0).then(|| Self { kind, rows, constraints: Vec::new(), keys: Vec::new(), left })
+    }
 }
 
 impl ConflictKind {
-    const ALL: [Self; 6] =
-        [Self::Edited, Self::Deleted, Self::Occupied, Self::Referred, Self::Parent, Self::Shared];
+    /// Those that rows are marked with.
+    const ALL: [Self; 7] = [
+        Self::Edited,
+        Self::Deleted,
+        Self::Occupied,
+        Self::Referred,
+        Self::Parent,
+        Self::Shared,
+        Self::Purged,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +74,8 @@ impl ConflictKind {
             Self::Referred => "referred",
             Self::Parent => "parent",
             Self::Shared => "shared",
+            Self::Purged => "purged",
+            Self::Lost => "lost",
         }
     }
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod batch;
 mod conflict;
+pub mod left;
 mod others;
 mod plan;
 mod shared;
@@ -200,7 +201,7 @@ async fn compare(options: &Options<'_>, batches: &[Batch], works: &mut [Work<'_>
     let version = ledger::version(client).await?;
     for work in works.iter_mut().filter(|work| !work.whole) {
         error::interrupt::check()?;
-        work.stage(client, batches, version).await?;
+        work.stage(options, batches, version).await?;
     }
     conflict::mark(client, options.catalog, works, options.edited, batches.len() > 1).await?;
     for work in works {
@@ -212,9 +213,13 @@ async fn compare(options: &Options<'_>, batches: &[Batch], works: &mut [Work<'_>
 /// Finds the tables that can be emptied as a whole: nothing but such tables, or ones without rows, refers to them.
 async fn whole(options: &Options<'_>, batches: &[Batch], works: &mut [Work<'_>]) -> Result<()> {
     let [batch] = batches else { return Ok(()) };
+    if batch.left {
+        return Ok(());
+    }
     let total = batch.tables().map(|table| batch.count(table, "inserted")).sum();
     for work in works.iter_mut() {
-        work.whole = work.is_whole(options.client, batch.number, total).await?;
+        let known = !batch.mixes(&work.table.to_string());
+        work.whole = known && work.is_whole(options.client, batch.number, total).await?;
     }
     loop {
         let mut not = Vec::new();
@@ -258,6 +263,9 @@ async fn plan(
     let mut tables = Vec::new();
     for work in works.iter().rev() {
         let triggers = disabled.get(&work.table).into_iter().flatten();
+        let mut conflicts = conflict::list_of(options.client, work, options.most).await?;
+        let lost = batches.iter().map(|batch| batch.lost(&work.table.to_string())).sum();
+        conflicts.extend(Conflict::lost(lost));
         tables.push(TablePlan {
             table: work.table.clone(),
             deletes: work.counts.deletes,
@@ -265,7 +273,7 @@ async fn plan(
             inserts: work.counts.inserts,
             gone: work.counts.gone,
             emptied: work.whole,
-            conflicts: conflict::list_of(options.client, work, options.most).await?,
+            conflicts,
             triggers: triggers.map(|trigger| trigger.name.clone()).collect(),
         });
     }
@@ -300,7 +308,7 @@ pub fn nothing_in_the_way(options: &Options<'_>, plan: &Plan) -> Result<(), Fail
 fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
     let lines = plan.tables.iter().flat_map(|table| table.conflicts.iter().map(move |one| (table, one)));
     let lines = lines.map(|(table, one)| {
-        let keys = one.keys.join(", ");
+        let keys = if one.keys.is_empty() { "–".to_owned() } else { one.keys.join(", ") };
         let (kind, table) = (told(one), &table.table);
         t!("rollback.conflict", table = table, rows = one.rows, kind = kind, keys = keys).into_owned()
     });
@@ -324,6 +332,8 @@ pub fn told(conflict: &Conflict) -> std::borrow::Cow<'static, str> {
         ConflictKind::Occupied => t!("rollback.occupied"),
         ConflictKind::Referred => t!("rollback.referred"),
         ConflictKind::Parent => t!("rollback.parent"),
+        ConflictKind::Purged => t!("rollback.was_purged"),
+        ConflictKind::Lost => t!("rollback.lost"),
         ConflictKind::Shared => {
             t!("rollback.shared", constraints = conflict.constraints.join(", "))
         }

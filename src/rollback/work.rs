@@ -9,6 +9,7 @@ use rust_i18n::t;
 use tokio_postgres::Client;
 
 use super::batch::{self, Batch};
+use super::{Options, left};
 use crate::codec::TableCodec;
 use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Identity, Table};
@@ -124,8 +125,19 @@ impl<'a> Work<'a> {
     }
 
     /// Makes the temporary tables.
-    pub(super) async fn stage(&mut self, client: &Client, batches: &[Batch], version: i32) -> Result<()> {
-        let back = self.back();
+    pub(super) async fn stage(
+        &mut self,
+        options: &Options<'_>,
+        batches: &[Batch],
+        version: i32,
+    ) -> Result<()> {
+        let (client, back) = (options.client, self.back());
+        if batches.iter().any(|batch| batch.left) {
+            let rows = left::rows(&options.clinic.name, &self.table, &self.key);
+            let left =
+                format!("create temporary table trasvase_left_{} on commit drop as {rows}", self.place);
+            execute(client, &left).await?;
+        }
         let sql = format!(
             "create temporary table {} on commit drop as {}; analyze {back}",
             back.trim_start_matches("pg_temp."),
@@ -164,23 +176,34 @@ impl<'a> Work<'a> {
 
     /// What the ledger knows of each row: the key as it is now, how it was, and what it was left as.
     fn known(&self, batches: &[Batch], version: i32) -> String {
-        let (numbers, code) = (batch::numbers(batches), ledger::code_sql(&self.table.to_string()));
+        let (left, whole): (Vec<Batch>, Vec<Batch>) = batches.iter().cloned().partition(|batch| batch.left);
+        let (code, place) = (ledger::code_sql(&self.table.to_string()), self.place);
+        let rows = |table: &str, key: &str| {
+            let whole = if whole.is_empty() { "null".to_owned() } else { batch::numbers(&whole) };
+            let left = match left.is_empty() {
+                true => String::new(),
+                false => format!(
+                    " or (batch, {key}) in (select l.batch, l.key from pg_temp.trasvase_left_{place} l)"
+                ),
+            };
+            format!("trasvase.{table} where (batch in ({whole}){left}) and target_table = {code}")
+        };
         let (now, after) = match version {
             ..=1 => ("key", "null::bytea"),
             _ => ("coalesce(key_after, key)", "after"),
         };
-        let rows = format!("batch in ({numbers}) and target_table = {code}");
+        let (digests, changes) = (rows("row_digest", "key"), rows("change", now));
         let entries = format!(
             "select coalesce(c.batch, d.batch) as batch, coalesce(c.now, d.key) as key, c.before, c.columns, c.action, d.stored, c.after \
-             from (select batch, key, stored from trasvase.row_digest where {rows}) d \
-             full join (select batch, {now} as now, before, columns, action, {after} as after from trasvase.change where {rows}) c \
+             from (select batch, key, stored from {digests}) d \
+             full join (select batch, {now} as now, before, columns, action, {after} as after from {changes}) c \
              on c.batch = d.batch and c.now = d.key"
         );
         if batches.len() == 1 {
-            return entries;
+            return format!("select *, batch as first from ({entries}) entries");
         }
         format!(
-            "with entries as ({entries}) select newest.batch, key, oldest.before, oldest.columns, newest.action, newest.stored, newest.after \
+            "with entries as ({entries}) select newest.batch, oldest.batch as first, key, oldest.before, oldest.columns, newest.action, newest.stored, newest.after \
              from (select distinct on (key) * from entries order by key, batch) oldest \
              join (select distinct on (key) * from entries order by key, batch desc) newest using (key)"
         )
@@ -191,6 +214,12 @@ impl<'a> Work<'a> {
     /// A row that went with a golden id after it was re-pointed has neither a digest nor an after-image; in a ledger that does
     /// not note these, it counts as changed.
     fn compared(&self, batches: &[Batch], version: i32) -> String {
+        let name = self.table.to_string();
+        let mixed: Vec<Batch> = batches.iter().filter(|batch| batch.mixes(&name)).cloned().collect();
+        let purged = match mixed.is_empty() {
+            true => "false".to_owned(),
+            false => format!("(b.before is null and b.first in ({}))", batch::numbers(&mixed)),
+        };
         let unknown = version <= 1 || batches.iter().any(|batch| batch.shape.is_none()) || !self.has_key();
         format!(
             "with known as ({known}), \
@@ -198,12 +227,13 @@ impl<'a> Work<'a> {
              b.stored is not null or b.after is not null or ({unknown} and b.action = 'update') as expected, \
              case when b.stored is not null then b.stored = {digest} \
              when b.after is not null then b.after = sha256(convert_to((t.*)::text, 'UTF8')) else false end as same, \
-             (b.before = (t.*)::text) is true as done \
+             (b.before = (t.*)::text) is true as done, {purged} as purged \
              from known b left join {table} t on {same_key}) \
              select key, before, columns, there, \
-             case when done or before is null and not (there and expected) then null \
+             case when done or purged or before is null and not (there and expected) then null \
              when before is null then 'delete' when there then 'update' else 'insert' end as act, \
              case when done or before is null and not (there and expected) then null \
+             when purged then 'purged' \
              when expected and there and not same then 'edited' \
              when expected and not there then 'deleted' \
              when there and not expected then 'occupied' end as conflict, \

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde_json::{Value, json};
 
-use super::{Snapshot, hash_file};
+use super::{RejectedRow, Snapshot, hash_file};
 use crate::model::catalog::Table;
 use crate::model::ident::TableName;
 use crate::model::keys::Keys;
-use crate::model::manifest::{ColumnEntry, Manifest, TableEntry};
+use crate::model::manifest::{ColumnEntry, Manifest, RejectsEntry, TableEntry};
 use crate::model::{file_name, private};
 
 /// A snapshot of one table, a row after the other.
@@ -27,6 +27,7 @@ pub struct Writer {
     /// Of each column whether its values stand as JSON's own.
     plain: Vec<bool>,
     line: Vec<u8>,
+    refused: Vec<RejectedRow>,
 }
 
 impl Writer {
@@ -81,6 +82,7 @@ impl Writer {
             snapshots: snapshots.to_owned(),
             file: BufWriter::new(out),
             line: Vec::new(),
+            refused: Vec::new(),
         })
     }
 
@@ -112,6 +114,11 @@ impl Writer {
         Ok(self.file.write_all(&self.line)?)
     }
 
+    /// Notes a row that is not written and yet not gone, by what the ledger knows it by; without that, it may be any.
+    pub fn refuse(&mut self, source_id: Option<String>) {
+        self.refused.push(RejectedRow { key: Vec::new(), source: None, source_id });
+    }
+
     /// Ends the snapshot: `manifest` says all but its table.
     ///
     /// # Errors
@@ -122,8 +129,28 @@ impl Writer {
         file.sync_all()?;
         let (sha256, bytes) = hash_file(&path)?;
         let tables = vec![TableEntry { sha256, bytes, ..self.entry }];
-        Snapshot::seal(&self.partial, &self.snapshots, Manifest { tables, ..manifest })
+        let rejects = rejects(&self.partial, &tables[0].table, &self.refused)?.into_iter().collect();
+        Snapshot::seal(&self.partial, &self.snapshots, Manifest { tables, rejects, ..manifest })
     }
+}
+
+fn rejects(partial: &Path, table: &TableName, rows: &[RejectedRow]) -> Result<Option<RejectsEntry>> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    private::folder(&partial.join("rejects"))?;
+    let file = format!("rejects/{}.ndjson", file_name(&table.to_string()));
+    let path = partial.join(&file);
+    let cannot = || t!("snapshot.cannot_write", path = path.display());
+    let mut out = BufWriter::new(private::create(&path).with_context(cannot)?);
+    for row in rows {
+        serde_json::to_writer(&mut out, row)?;
+        out.write_all(b"\n").with_context(cannot)?;
+    }
+    let written = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    written.sync_all().with_context(cannot)?;
+    let (sha256, bytes) = hash_file(&path)?;
+    Ok(Some(RejectsEntry { table: table.clone(), file, sha256, bytes, rows: rows.len() as u64 }))
 }
 
 /// What JSON has a form of its own for.

@@ -1,4 +1,5 @@
-//! The way back: what a batch made is disabled or removed; what was there before stays.
+//! The way back: what a batch made is disabled or removed; what was there before stays. Who works there no more can be shut out,
+//! and let in again.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 use tokio::task::block_in_place;
 use tokio_postgres::Client;
 
+use super::finding::Rule;
 use super::ledger::{self, Entry};
 use super::service::Service;
 use crate::config::{Clinic, Users};
@@ -23,6 +25,8 @@ pub enum End {
     /// Nobody can log in with them.
     Disabled,
     Removed,
+    /// They are as before they were disabled.
+    Enabled,
 }
 
 pub struct Options<'a> {
@@ -37,10 +41,15 @@ pub struct Options<'a> {
 /// What is to be done, or was.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    pub batch: String,
+    /// None where it is about people, whichever batch made their accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    /// The batch was not taken back: rows have its ids.
+    #[serde(skip)]
+    pub stands: bool,
     pub service: String,
     pub end: End,
-    /// Accounts that the batch made.
+    /// Accounts that we made.
     pub ours: Vec<Entry>,
     /// Of these, ended now, and gone before.
     pub ended: u64,
@@ -75,11 +84,31 @@ pub async fn plan(options: &Options<'_>) -> Result<Report> {
         .hint(t!("users.other_service_hint"))
         .into());
     }
-    let done = |entry: &Entry| options.end == End::Disabled && entry.disabled;
     let linked = entries.iter().filter(|entry| !entry.made).count() as u64;
+    let (id, stands) = (Some(batch.id.clone()), batch.stands);
+    let mut report = Report { batch: id, stands, linked, ..of_entries(entries, service, options.end) };
+    report.ours.retain(|entry| options.end != End::Disabled || !entry.disabled);
+    Ok(report)
+}
+
+/// Looks at the accounts of people who work there no more, to be disabled, or of those who do, to be enabled.
+///
+/// # Errors
+/// As [`super::run`].
+pub async fn plan_people(options: &super::Options<'_>, end: End) -> Result<Report> {
+    let (plan, _) = super::planned(options).await?;
+    let ids = if end == End::Enabled { &plan.back } else { &plan.left };
+    let entries = ledger::of_accounts(options.client, &options.clinic.name, &plan.service, ids).await?;
+    let stays = |finding: &&super::Finding| end == End::Disabled && finding.rule == Rule::LeftBefore;
+    let linked = plan.findings.iter().filter(stays).count() as u64;
+    Ok(Report { linked, ..of_entries(entries, plan.service, end) })
+}
+
+/// Those that we made, and that nobody else's rows are bound to.
+fn of_entries(entries: Vec<Entry>, service: String, end: End) -> Report {
     let shared = entries.iter().filter(|entry| entry.made && entry.shared).count() as u64;
-    let ours = entries.into_iter().filter(|entry| entry.made && !entry.shared && !done(entry)).collect();
-    Ok(Report { batch: batch.id.clone(), service, end: options.end, ours, ended: 0, gone: 0, linked, shared })
+    let ours = entries.into_iter().filter(|entry| entry.made && !entry.shared).collect();
+    Report { batch: None, stands: false, service, end, ours, ended: 0, gone: 0, linked: 0, shared }
 }
 
 /// Looks what all batches brought that is there still.
@@ -116,18 +145,24 @@ pub async fn spare_bound(client: &Client, users: &Users, plan: &mut Report) -> R
 ///
 /// # Errors
 /// The service does not do it, or the ledger cannot be written.
-pub async fn run(options: &Options<'_>, plan: Report, observer: &dyn Observer) -> Result<Report> {
+pub async fn run(
+    client: &Client,
+    service: &dyn Service,
+    plan: Report,
+    observer: &dyn Observer,
+) -> Result<Report> {
     let (stage, total) = (Stage::Users, plan.ours.len() as u64);
     let mut report = plan;
     observer.event(&Event::Started { stage, subject: &report.service, total: Some(total) });
     for entry in &report.ours {
         interrupt::check()?;
-        let there = block_in_place(|| match options.end {
-            End::Disabled => options.service.disable(&entry.account),
-            End::Removed => options.service.remove(&entry.account),
+        let there = block_in_place(|| match report.end {
+            End::Disabled => service.disable(&entry.account),
+            End::Removed => service.remove(&entry.account),
+            End::Enabled => service.enable(&entry.account),
         })?;
         *(if there { &mut report.ended } else { &mut report.gone }) += 1;
-        ledger::end(options.client, entry, options.end == End::Removed || !there).await?;
+        ledger::end(client, entry, if there { report.end } else { End::Removed }).await?;
         observer.event(&Event::Advanced { stage, subject: &report.service, amount: 1 });
     }
     observer.event(&Event::Finished { stage, subject: &report.service, rows: total });

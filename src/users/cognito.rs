@@ -189,6 +189,10 @@ impl Service for Cognito<'_> {
         self.with(id, async |username| self.pool.disable(&username).await)
     }
 
+    fn enable(&self, id: &str) -> Result<bool, Failure> {
+        self.with(id, async |username| self.pool.enable(&username).await)
+    }
+
     fn remove(&self, id: &str) -> Result<bool, Failure> {
         self.with(id, async |username| self.pool.delete(&username).await)
     }

@@ -1,11 +1,12 @@
 //! The ledger's side: which account each row has, whether we made it, and by which batch (`trasvase.account`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::Serialize;
 use tokio_postgres::Client;
 
+use super::back::End;
 use super::plan::Noted;
 use crate::error;
 use crate::model::ident::ClinicName;
@@ -42,6 +43,8 @@ pub struct Entry {
 pub(super) struct Batch {
     pub(super) number: i32,
     pub(super) id: String,
+    /// It was not taken back.
+    pub(super) stands: bool,
 }
 
 impl Named for Batch {
@@ -70,12 +73,13 @@ pub(super) async fn noted(place: &Place<'_>) -> Result<BTreeMap<String, Noted>> 
     if !is_there(place.client).await? {
         return Ok(BTreeMap::new());
     }
-    let sql = "select target_key, account, made, extract(epoch from begun_at)::int8 from trasvase.account \
-               where clinic = $1 and service = $2 and target_table = $3 and removed_at is null";
+    let sql = "select target_key, account, made, extract(epoch from begun_at)::int8, disabled_at is not null \
+               from trasvase.account where clinic = $1 and service = $2 and target_table = $3 and removed_at is null";
     let rows = place.client.query(sql, &[&place.clinic.as_str(), &place.service, &place.table]).await;
     let rows = rows.map_err(|error| error::postgres(&error))?;
     let noted = |row: &tokio_postgres::Row| {
-        let noted = Noted { account: row.get(1), made: row.get(2), begun_at: row.get(3) };
+        let (account, made, begun_at, disabled) = (row.get(1), row.get(2), row.get(3), row.get(4));
+        let noted = Noted { account, made, disabled, begun_at };
         (row.get::<_, String>(0), noted)
     };
     Ok(rows.iter().map(noted).collect())
@@ -126,15 +130,18 @@ async fn forget(place: &Place<'_>, key: &str, but: Option<&str>) -> Result<()> {
 }
 
 /// Writes down which batch wrote the ids of the clinic's accounts that have none yet; without a batch, the last one that
-/// wrote any, whose end a run may not have lived to see.
+/// wrote any, whose end a run may not have lived to see. Gives whether this batch made accounts.
 ///
 /// # Errors
 /// The ledger cannot be written.
-pub async fn bind(client: &Client, clinic: &ClinicName, batch: Option<&str>) -> Result<()> {
+pub async fn bind(client: &Client, clinic: &ClinicName, batch: Option<&str>) -> Result<bool> {
     let sql = "update trasvase.account set batch = (select max(number) from trasvase.batch where clinic = $1 \
                and origin = 'users' and status = 'completed' and id = coalesce($2, id)) \
                where clinic = $1 and batch is null and account is not null and removed_at is null";
-    client.execute(sql, &[&clinic.as_str(), &batch]).await.map(drop).map_err(|error| error::postgres(&error))
+    client.execute(sql, &[&clinic.as_str(), &batch]).await.map_err(|error| error::postgres(&error))?;
+    let sql = "select exists (select from trasvase.account a join trasvase.batch b on b.number = a.batch \
+               where b.id = $1 and a.made and a.removed_at is null)";
+    Ok(client.query_one(sql, &[&batch]).await.map_err(|error| error::postgres(&error))?.get(0))
 }
 
 /// The clinic's batches that brought accounts, the oldest first.
@@ -142,10 +149,10 @@ pub(super) async fn batches(client: &Client, clinic: &ClinicName) -> Result<Vec<
     if !is_there(client).await? {
         return Ok(Vec::new());
     }
-    let sql = "select number, id from trasvase.batch b where clinic = $1 \
+    let sql = "select number, id, status = 'completed' from trasvase.batch b where clinic = $1 \
                and exists (select from trasvase.account where batch = b.number) order by number";
     let rows = client.query(sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
-    Ok(rows.iter().map(|row| Batch { number: row.get(0), id: row.get(1) }).collect())
+    Ok(rows.iter().map(|row| Batch { number: row.get(0), id: row.get(1), stands: row.get(2) }).collect())
 }
 
 /// Whether accounts that trasvase made for the clinic are there still, or may be.
@@ -167,22 +174,46 @@ pub(super) async fn of_batch(client: &Client, batch: &Batch) -> Result<Vec<Entry
                where o.service = a.service and o.account = a.account and o.number <> a.number and o.removed_at is null) \
                from trasvase.account a where batch = $1 and removed_at is null and account is not null order by number";
     let rows = client.query(sql, &[&batch.number]).await.map_err(|error| error::postgres(&error))?;
-    let entry = |row: &tokio_postgres::Row| Entry {
+    Ok(rows.iter().map(entry).collect())
+}
+
+/// What the ledger knows of the clinic's accounts with these ids, each once; shared are those that another clinic has too.
+pub(super) async fn of_accounts(
+    client: &Client,
+    clinic: &ClinicName,
+    service: &str,
+    ids: &BTreeSet<String>,
+) -> Result<Vec<Entry>> {
+    if ids.is_empty() || !is_there(client).await? {
+        return Ok(Vec::new());
+    }
+    let sql = "select distinct on (account) number, account, made, disabled_at is not null, service, exists (select from trasvase.account o \
+               where o.service = a.service and o.account = a.account and o.clinic <> a.clinic and o.removed_at is null) \
+               from trasvase.account a where clinic = $1 and service = $2 and account = any($3) and removed_at is null \
+               order by account, made desc, number";
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let rows = client.query(sql, &[&clinic.as_str(), &service, &ids]).await;
+    Ok(rows.map_err(|error| error::postgres(&error))?.iter().map(entry).collect())
+}
+
+fn entry(row: &tokio_postgres::Row) -> Entry {
+    Entry {
         number: row.get(0),
         account: row.get(1),
         made: row.get(2),
         disabled: row.get(3),
         service: row.get(4),
         shared: row.get(5),
-    };
-    Ok(rows.iter().map(entry).collect())
+    }
 }
 
-/// Writes down that an account is disabled, or removed.
-pub(super) async fn end(client: &Client, entry: &Entry, removed: bool) -> Result<()> {
-    let column = if removed { "removed_at" } else { "disabled_at" };
-    let sql = format!(
-        "update trasvase.account set {column} = clock_timestamp() where number = $1 and {column} is null"
-    );
+/// Writes down what became of an account.
+pub(super) async fn end(client: &Client, entry: &Entry, end: End) -> Result<()> {
+    let set = match end {
+        End::Disabled => "disabled_at = clock_timestamp() where disabled_at is null",
+        End::Removed => "removed_at = clock_timestamp() where removed_at is null",
+        End::Enabled => "disabled_at = null where disabled_at is not null",
+    };
+    let sql = format!("update trasvase.account set {set} and number = $1");
     client.execute(&sql, &[&entry.number]).await.map(drop).map_err(|error| error::postgres(&error))
 }

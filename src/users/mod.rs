@@ -6,6 +6,7 @@
 
 pub mod back;
 mod cognito;
+mod finding;
 pub mod ledger;
 mod people;
 mod plan;
@@ -26,15 +27,17 @@ use crate::error::{self, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::{TableName, quoted};
 use crate::model::keys::Keys;
+use crate::model::manifest::Origin;
 use crate::model::run::Observer;
-use crate::pg::ledger as books;
+use crate::pg::{ledger as books, origins};
 use crate::staging::Staging;
 use ledger::Place;
 use people::Person;
 use plan::Facts;
 
 pub use cognito::Cognito;
-pub use plan::{Action, Finding, Plan, Rule, Step};
+pub use finding::{Finding, Rule};
+pub use plan::{Action, Plan, Step};
 pub use service::{Denied, Patience, Service, Wanted};
 pub use supabase::Supabase;
 
@@ -71,13 +74,28 @@ pub struct Report {
 /// Something that clinic.toml names is not there; the service does not answer. What was done until then is in the ledger,
 /// and the next run goes on from there.
 pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
+    let (plan, noted) = planned(options).await?;
+    if options.dry_run {
+        return Ok(Report { plan, ..Report::default() });
+    }
+    if !plan.steps.is_empty() {
+        books::migrate(options.client).await?;
+    }
+    let (service, table) = (plan.service.clone(), plan.table.clone());
+    let place =
+        Place { client: options.client, clinic: &options.clinic.name, service: &service, table: &table };
+    work::apply(options, &place, plan, &noted, observer).await
+}
+
+/// Asks everybody; writes nothing anywhere.
+async fn planned(options: &Options<'_>) -> Result<(Plan, BTreeMap<String, plan::Noted>)> {
     let settings = options.settings;
     let table = settings.target();
     let key = key(options.catalog, &table, settings)?;
-    if options.clinic.table(&table).keys != Keys::Preserve {
-        return Err(Failure::usage(t!("users.new_keys", table = table)).into());
+    let mut people = people::read(options.staging, settings, &key)?;
+    if options.clinic.table(&table).keys == Keys::New {
+        number(options, &table, &key, &mut people).await?;
     }
-    let people = people::read(options.staging, settings, &key)?;
     block_in_place(|| options.service.ready(settings))?;
     let service = options.service.name();
     let shown = table.to_string();
@@ -90,13 +108,21 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let facts = Facts { people: &people, rows: &rows, noted: &noted, accounts: &accounts };
     let mut plan = plan::plan(settings, &facts);
     (plan.service, plan.table, plan.column) = (service.clone(), shown.clone(), settings.column.clone());
-    if options.dry_run {
-        return Ok(Report { plan, ..Report::default() });
+    Ok((plan, noted))
+}
+
+/// Gives people the keys that the target gave their rows, where models have only placeholders for them.
+async fn number(options: &Options<'_>, table: &TableName, key: &str, people: &mut [Person]) -> Result<()> {
+    let placed = people::placed(options.staging, table, key)?;
+    let ids: Vec<&str> = placed.values().map(String::as_str).collect();
+    let of = (options.clinic.name.as_str(), Origin::Models);
+    let numbers = origins::numbers(options.client, of, table, &ids).await?;
+    for person in people {
+        let known =
+            person.key.as_ref().and_then(|key| placed.get(key)).or_else(|| placed.get(&person.record));
+        person.key = known.and_then(|id| numbers.get(id).cloned());
     }
-    if !plan.steps.is_empty() {
-        books::migrate(options.client).await?;
-    }
-    work::apply(options, &place, plan, &noted, observer).await
+    Ok(())
 }
 
 /// The key of the target's table, which has the column for ids.

@@ -7,7 +7,7 @@ use rust_i18n::t;
 
 use crate::config::{Users, near};
 use crate::error::Failure;
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::{TableName, literal, quoted};
 use crate::staging::Staging;
 
 /// One row of `from`. It has no `Debug`: what it holds is personal.
@@ -78,6 +78,21 @@ pub(super) fn read(staging: &Staging, users: &Users, primary: &str) -> Result<Ve
             attributes,
         })
     })
+}
+
+/// What the ledger knows the target's rows by, by their placeholder for a key and by itself.
+///
+/// # Errors
+/// The table was not checked yet.
+pub(super) fn placed(staging: &Staging, table: &TableName, key: &str) -> Result<BTreeMap<String, String>> {
+    let ready = Columns::of(staging, "ready", &table.to_string())?;
+    let (key, id) = (ready.text(key)?, ready.text("_source_id")?);
+    let sql = format!("select {key}, {id} from {} p where {id} is not null", table.staged("ready"));
+    let rows = staging.rows(&sql, |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?)))?;
+    let mut placed: BTreeMap<String, String> =
+        rows.iter().filter_map(|(key, id)| Some((key.clone()?, id.clone()))).collect();
+    placed.extend(rows.into_iter().map(|(_, id)| (id.clone(), id)));
+    Ok(placed)
 }
 
 /// The columns of a staged table.

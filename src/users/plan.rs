@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::finding::{Finding, Rule};
 use super::people::Person;
 use crate::config::{Password, Users};
 use crate::model::account::Account;
@@ -29,6 +30,8 @@ pub(super) struct Noted {
     pub(super) account: Option<String>,
     /// We made it.
     pub(super) made: bool,
+    /// We disabled it.
+    pub(super) disabled: bool,
     /// Seconds since 1970.
     pub(super) begun_at: i64,
 }
@@ -46,6 +49,12 @@ pub struct Plan {
     pub inactive: u64,
     pub steps: Vec<Step>,
     pub findings: Vec<Finding>,
+    /// Accounts that we made and that somebody can log in with who works there no more.
+    #[serde(skip)]
+    pub left: BTreeSet<String>,
+    /// Accounts that we disabled, of people who work there.
+    #[serde(skip)]
+    pub back: BTreeSet<String>,
 }
 
 /// One person's account.
@@ -100,65 +109,6 @@ pub enum Action {
     Keep,
 }
 
-/// Somebody who has no account now, or one that needs a look.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Finding {
-    pub rule: Rule,
-    pub record: String,
-    /// The service's code, or a role.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// Why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    NoEmail,
-    /// It is no address.
-    BadEmail,
-    /// Several people have it, in whatever case.
-    SharedEmail,
-    /// Records that are one person have several.
-    SeveralEmails,
-    /// Nobody can tell whether they work there.
-    ActiveUnknown,
-    /// No row of theirs is in the target.
-    NotInTarget,
-    /// Their role has no group.
-    NoGroup,
-    /// The service has several accounts with the address.
-    SeveralAccounts,
-    /// The service does not know that the account with the address is theirs.
-    UnverifiedAccount,
-    /// Their row is bound to one account, and the address to another, or the account to another row.
-    OtherAccount,
-    /// Nobody can log in with it.
-    DisabledAccount,
-    /// The service refused it.
-    Refused,
-}
-
-impl Rule {
-    /// As meta.finding and JSON have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Rule::NoEmail => "no_email",
-            Rule::BadEmail => "bad_email",
-            Rule::SharedEmail => "shared_email",
-            Rule::SeveralEmails => "several_emails",
-            Rule::ActiveUnknown => "active_unknown",
-            Rule::NotInTarget => "not_in_target",
-            Rule::NoGroup => "no_group",
-            Rule::SeveralAccounts => "several_accounts",
-            Rule::UnverifiedAccount => "unverified_account",
-            Rule::OtherAccount => "other_account",
-            Rule::DisabledAccount => "disabled_account",
-            Rule::Refused => "refused",
-        }
-    }
-}
-
 impl Plan {
     pub fn count(&self, action: Action) -> u64 {
         self.steps.iter().filter(|step| step.action == action).count() as u64
@@ -210,8 +160,11 @@ pub(super) fn plan(users: &Users, facts: &Facts<'_>) -> Plan {
                 plan.find(Rule::OtherAccount, &person.record, None);
             }
             Ok(step) => {
-                if step.account.as_ref().is_some_and(|account| !account.enabled) {
+                if let Some(account) = step.account.as_ref().filter(|account| !account.enabled) {
                     plan.find(Rule::DisabledAccount, &person.record, None);
+                    if step.made && facts.noted.get(&step.key).is_some_and(|noted| noted.disabled) {
+                        plan.back.insert(account.id.clone());
+                    }
                 }
                 let role = person.role.as_deref();
                 if !users.groups.is_empty() && role.is_none_or(|role| !users.groups.contains_key(role)) {
@@ -221,8 +174,49 @@ pub(super) fn plan(users: &Users, facts: &Facts<'_>) -> Plan {
             }
         }
     }
+    left(facts, &bound, &mut plan);
     plan.findings.sort();
     plan
+}
+
+/// Finds those who can log in although they work there no more: a record says so, or none has their row any more. Who has the
+/// account under another record is still there.
+fn left(facts: &Facts<'_>, bound: &BTreeSet<String>, plan: &mut Plan) {
+    let working = || facts.people.iter().filter(|person| person.active != Some(false));
+    let addresses: BTreeSet<String> =
+        working().filter_map(|one| Some(address(one.email.as_ref()?))).collect();
+    let mut gone: BTreeMap<&str, Option<&Person>> =
+        facts.noted.keys().map(|key| (key.as_str(), None)).collect();
+    gone.extend(facts.people.iter().filter_map(|person| Some((person.key.as_deref()?, Some(person)))));
+    for key in working().filter_map(|person| person.key.as_deref()) {
+        gone.remove(key);
+    }
+    for (key, person) in gone {
+        let noted = facts.noted.get(key);
+        let Some(account) = account_of(facts, key, person) else { continue };
+        let theirs = bound.contains(&account.id) || addresses.iter().any(|email| goes_by(account, email));
+        if theirs || !account.enabled {
+            continue;
+        }
+        let ours = noted.is_some_and(|noted| noted.made(account));
+        if ours {
+            plan.left.insert(account.id.clone());
+        }
+        let rule = if ours { Rule::Left } else { Rule::LeftBefore };
+        plan.find(rule, person.map_or(key, |person| &person.record), None);
+    }
+}
+
+/// The account of a row: as the ledger or the row itself says, else the one that was asked for when a run broke off.
+fn account_of<'a>(facts: &Facts<'a>, key: &str, person: Option<&Person>) -> Option<&'a Account> {
+    let noted = facts.noted.get(key);
+    let of_row = facts.rows.get(key).and_then(Option::as_ref);
+    let id = noted.and_then(|noted| noted.account.as_ref()).or(of_row);
+    if let Some(id) = id {
+        return facts.accounts.iter().find(|account| account.id == *id);
+    }
+    let (noted, email) = (noted?, address(person?.email.as_ref()?));
+    facts.accounts.iter().find(|account| noted.made(account) && goes_by(account, &email))
 }
 
 /// People whose rows are one row in the target are one person; those without a row stay as they are.
@@ -357,161 +351,4 @@ fn is_address(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn users(section: &str) -> Users {
-        toml::from_str(&format!("provider = 'cognito'\n{section}")).unwrap()
-    }
-
-    fn person(record: &str, key: &str, email: &str) -> Person {
-        let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        Person {
-            record: record.to_owned(),
-            key: filled(key),
-            email: filled(email),
-            role: Some("DOCTOR".to_owned()),
-            active: Some(true),
-            attributes: BTreeMap::from([("name".to_owned(), "Ana".to_owned())]),
-        }
-    }
-
-    fn account(id: &str, email: &str) -> Account {
-        let (id, username, email) = (id.to_owned(), id.to_owned(), Some(email.to_owned()));
-        Account {
-            id,
-            username,
-            email,
-            verified: true,
-            enabled: true,
-            made_at: Some(1000),
-            ..Account::default()
-        }
-    }
-
-    /// The rows that are there are a, b and c; `bound` says to which account.
-    fn planned(
-        people: &[Person],
-        accounts: &[Account],
-        bound: &[(&str, &str)],
-        noted: &[(&str, Noted)],
-    ) -> Plan {
-        let mut rows: BTreeMap<String, Option<String>> =
-            ["a", "b", "c"].map(|key| (key.to_owned(), None)).into();
-        rows.extend(bound.iter().map(|(key, id)| ((*key).to_owned(), Some((*id).to_owned()))));
-        let noted = noted.iter().map(|(key, one)| ((*key).to_owned(), one.clone())).collect();
-        let section = "groups = { DOCTOR = 'doctors', DESK = 'desk' }\npassword = 'forgotten'";
-        plan(&users(section), &Facts { people, rows: &rows, noted: &noted, accounts })
-    }
-
-    fn told(plan: &Plan) -> Vec<(Rule, &str)> {
-        plan.findings.iter().map(|one| (one.rule, one.record.as_str())).collect()
-    }
-
-    fn made(account: Option<&str>) -> Noted {
-        Noted { account: account.map(str::to_owned), made: true, begun_at: 1000 }
-    }
-
-    #[test]
-    fn an_address_is_one_in_whatever_case_and_with_whatever_blanks() {
-        let people =
-            [person("1", "a", " Ana@X.es"), person("2", "b", "ana@x.ES "), person("3", "c", "eva@x.es")];
-        let plan = planned(&people, &[account("e", "EVA@x.es")], &[], &[]);
-        assert_eq!(told(&plan), [(Rule::SharedEmail, "1"), (Rule::SharedEmail, "2")]);
-        assert_eq!((plan.steps.len(), plan.steps[0].action), (1, Action::Link));
-        for wrong in ["ana", "ana@", "@x.es", "ana@x", "a b@x.es", "ana@x@y.es", "Ana <ana@x.es>"] {
-            assert_eq!(
-                told(&planned(&[person("1", "a", wrong)], &[], &[], &[])),
-                [(Rule::BadEmail, "1")],
-                "{wrong}"
-            );
-        }
-    }
-
-    #[test]
-    fn who_works_there_no_more_shares_no_address_and_gets_nothing() {
-        let gone = Person { active: Some(false), ..person("1", "a", "desk@x.es") };
-        let plan = planned(&[gone.clone(), person("2", "b", "desk@x.es")], &[], &[], &[]);
-        assert_eq!((plan.inactive, plan.count(Action::Create), told(&plan)), (1, 1, vec![]));
-        let unknown = Person { active: None, ..gone };
-        assert_eq!(told(&planned(&[unknown], &[], &[], &[])), [(Rule::ActiveUnknown, "1")]);
-    }
-
-    #[test]
-    fn records_of_one_person_are_one_account_unless_they_disagree() {
-        let people = [person("1", "a", ""), person("2", "a", "ana@x.es"), person("3", "a", "ANA@x.es")];
-        let plan = planned(&people, &[], &[], &[]);
-        assert_eq!((plan.steps.len(), plan.steps[0].record.as_str(), told(&plan)), (1, "2", vec![]));
-        let people = [person("1", "a", "ana@x.es"), person("2", "a", "ruiz@x.es")];
-        let both = [(Rule::SeveralEmails, "1"), (Rule::SeveralEmails, "2")];
-        assert_eq!(told(&planned(&people, &[], &[], &[])), both);
-        assert_eq!(
-            told(&planned(&[person("1", "z", "ana@x.es")], &[], &[], &[])),
-            [(Rule::NotInTarget, "1")]
-        );
-        assert_eq!(told(&planned(&[person("1", "", "ana@x.es")], &[], &[], &[])), [(Rule::NotInTarget, "1")]);
-    }
-
-    #[test]
-    fn an_account_is_bound_only_where_it_is_surely_theirs() {
-        let ana = [person("1", "a", "ana@x.es")];
-        let unverified = Account { verified: false, ..account("s", "ana@x.es") };
-        let rules = |accounts: &[Account], bound: &[(&str, &str)]| {
-            told(&planned(&ana, accounts, bound, &[])).first().map(|(rule, _)| *rule)
-        };
-        assert_eq!(rules(std::slice::from_ref(&unverified), &[]), Some(Rule::UnverifiedAccount));
-        assert_eq!(
-            rules(&[account("s", "ana@x.es"), account("t", "Ana@x.es")], &[]),
-            Some(Rule::SeveralAccounts)
-        );
-        assert_eq!(
-            rules(&[account("s", "ana@x.es"), account("t", "eva@x.es")], &[("a", "t")]),
-            Some(Rule::OtherAccount)
-        );
-        assert_eq!(
-            rules(&[account("t", "eva@x.es")], &[("a", "t")]),
-            Some(Rule::OtherAccount),
-            "not ours to move"
-        );
-        // The row's account is gone from the service: another takes its place.
-        assert_eq!(rules(&[], &[("a", "t")]), None);
-        // Whoever has another's account by his own address is no second owner of it.
-        let two = [person("1", "a", "ana@x.es"), person("2", "b", "eva@x.es")];
-        let noted = [("a", made(Some("s")))];
-        let plan = planned(&two, &[account("s", "eva@x.es")], &[("a", "s")], &noted);
-        assert_eq!((told(&plan), plan.steps.len()), (vec![(Rule::OtherAccount, "2")], 1));
-        // What was asked for when a run broke off is ours; what somebody made an hour later is not.
-        let plan = planned(&ana, std::slice::from_ref(&unverified), &[], &[("a", made(None))]);
-        assert_eq!((told(&plan), plan.steps[0].made), (vec![], true));
-        let late = Account { made_at: Some(4600), ..unverified };
-        assert_eq!(
-            told(&planned(&ana, &[late], &[], &[("a", made(None))])),
-            [(Rule::UnverifiedAccount, "1")]
-        );
-    }
-
-    #[test]
-    fn only_from_accounts_of_ours_is_anything_taken_away() {
-        let ana = [person("1", "a", "ana@x.es")];
-        let groups = ["desk", "others"].map(str::to_owned).into();
-        let there = Account { groups, pending: true, ..account("s", "ana@x.es") };
-        let noted = [("a", made(Some("s")))];
-        let ours = planned(&ana, std::slice::from_ref(&there), &[("a", "s")], &noted).steps.remove(0);
-        assert_eq!(
-            (ours.join, ours.leave, ours.forgets),
-            (vec!["doctors".into()], vec!["desk".into()], true)
-        );
-        let theirs = planned(&ana, &[there], &[("a", "s")], &[]).steps.remove(0);
-        assert_eq!(
-            (theirs.action, theirs.join, theirs.leave.len(), theirs.forgets),
-            (Action::Update, vec!["doctors".into()], 0, false)
-        );
-    }
-
-    #[test]
-    fn nobodys_address_is_in_what_is_printed() {
-        let plan = planned(&[person("1", "a", "ana@x.es"), person("2", "b", "x y@x.es")], &[], &[], &[]);
-        let text = serde_json::to_string(&plan).unwrap();
-        assert!(!text.contains("x.es") && !text.contains("Ana") && text.contains("bad_email"), "{text}");
-    }
-}
+mod tests;

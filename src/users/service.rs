@@ -74,6 +74,12 @@ pub trait Service {
     /// It does not.
     fn disable(&self, id: &str) -> Result<bool, Failure>;
 
+    /// Lets them log in again with an account that was disabled; false where it is gone.
+    ///
+    /// # Errors
+    /// It does not.
+    fn enable(&self, id: &str) -> Result<bool, Failure>;
+
     /// Removes an account; false where it is gone.
     ///
     /// # Errors

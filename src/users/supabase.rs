@@ -207,6 +207,10 @@ impl Service for Supabase<'_> {
         self.with("PUT", id, Some(&json!({ "ban_duration": FOR_EVER })))
     }
 
+    fn enable(&self, id: &str) -> Result<bool, Failure> {
+        self.with("PUT", id, Some(&json!({ "ban_duration": "none" })))
+    }
+
     fn remove(&self, id: &str) -> Result<bool, Failure> {
         self.with("DELETE", id, None)
     }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use tokio::task::block_in_place;
 
+use super::finding::Rule;
 use super::ledger::{self, Place};
-use super::plan::{Action, Noted, Plan, Rule, Step, goes_by};
+use super::plan::{Action, Noted, Plan, Step, goes_by};
 use super::service::{Denied, Service, Wanted};
 use super::{Options, Report};
 use crate::error::{Failure, interrupt};
@@ -73,7 +74,7 @@ async fn create(options: &Options<'_>, place: &Place<'_>, step: &Step) -> Result
         Err(Denied::Failure(failure)) => return Err(failure.into()),
         // There was none a moment ago: the answer to our own first request may have been lost.
         Err(Denied::Exists) => {
-            let asked = Noted { account: None, made: true, begun_at };
+            let asked = Noted { account: None, made: true, disabled: false, begun_at };
             let found = block_in_place(|| find(options, step))?;
             found.filter(|account| asked.made(account)).ok_or_else(|| "exists".to_owned())
         }

@@ -11,6 +11,7 @@ mod loading;
 mod menu;
 mod notify;
 mod own_steps;
+mod purged;
 mod redo;
 mod rehearse;
 pub(crate) mod replica;

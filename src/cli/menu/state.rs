@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::cli::status::{self, ClinicStatus, ShownStep};
-use crate::model::run::Stage;
 
 /// What whoever holds the state has to do after a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +73,7 @@ impl State {
 
     /// The steps of the clinic that is looked into.
     pub(super) fn steps(&self) -> Vec<ShownStep> {
-        let all = self.clinics[self.clinic].status.as_ref().map(ClinicStatus::rows).unwrap_or_default();
-        // What is no part of a run is a command of its own.
-        let beside = |step: &ShownStep| Stage::BESIDE.iter().any(|stage| stage.as_str() == step.name);
-        all.into_iter().filter(|step| !beside(step)).collect()
+        self.clinics[self.clinic].status.as_ref().map(ClinicStatus::rows).unwrap_or_default()
     }
 
     pub(super) fn place(&self) -> Option<&Place> {
@@ -196,6 +192,7 @@ pub(super) fn first_open(status: &ClinicStatus) -> Option<(status::State, String
 pub(super) mod tests {
     use super::*;
     use crate::config::Moment;
+    use crate::model::run::Stage;
 
     /// A clinic with two stages done, one out of date, and two own steps.
     pub(in crate::cli::menu) fn example(name: &str) -> ClinicStatus {

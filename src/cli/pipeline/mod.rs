@@ -38,6 +38,7 @@ use crate::pg::Target;
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
 use beside::Beside;
+pub(super) use beside::{Ended, note};
 use books::row_of;
 pub(super) use connection::{Connection, droppable};
 pub(super) use own::{OwnDone, OwnState};
@@ -199,6 +200,9 @@ pub(super) struct Outcome {
     /// Stages that came after.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     beside: Vec<Beside>,
+    /// Stages that would come after a dry run's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside_planned: Vec<Stage>,
     /// What was taken back since its verification failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rolled_back: Option<crate::rollback::Report>,
@@ -215,6 +219,7 @@ pub(super) struct Outcome {
 /// Runs the stages and prints what they answered: each in full, or for several one line each and the verification.
 pub(super) fn run_and_show(context: &Context, clinic: Option<&ClinicName>, wanted: &Wanted) -> Result<()> {
     let (project, clinic) = context.clinic(clinic)?;
+    beside::begins_with_named(&clinic, wanted)?;
     let outcome = run(context, &project, &clinic, wanted)?;
     let many = wanted.first != wanted.last || !outcome.own.is_empty();
     output::show(context.format(), &outcome, |outcome| outcome.page(many))?;
@@ -459,6 +464,7 @@ impl Outcome {
             phases: Vec::new(),
             own: Vec::new(),
             beside: Vec::new(),
+            beside_planned: Vec::new(),
             rolled_back: None,
             rehearsal: None,
             failure: None,
@@ -468,8 +474,22 @@ impl Outcome {
 
     /// The batch that it wrote.
     pub(super) fn batch(&self) -> Option<&str> {
+        self.pushed().and_then(|report| report.batch.as_deref())
+    }
+
+    /// What people changed in PostgreSQL and what the source has no more, of the rows that it pushed.
+    pub(super) fn both_sides(&self) -> Page {
+        self.pushed().map_or_else(Page::new, |report| push::both_sides(&report.plan))
+    }
+
+    /// How many rows it deleted.
+    pub(super) fn deleted(&self) -> u64 {
+        self.pushed().map_or(0, |report| report.written.values().map(|written| written.deleted).sum())
+    }
+
+    fn pushed(&self) -> Option<&crate::push::Report> {
         self.stages.iter().find_map(|done| match &done.report {
-            Report::Push(report) => report.batch.as_deref(),
+            Report::Push(report) => Some(report),
             _ => None,
         })
     }
@@ -493,30 +513,36 @@ impl Outcome {
             let (stage, moment) = one.place;
             ((stage, if moment == Moment::Before { 0 } else { 2 }), one.row())
         });
-        let mut rows: Vec<_> = stages.chain(own).collect();
+        let beside = self.beside.iter().map(|one| {
+            let took = output::duration(one.milliseconds);
+            ((one.stage, 1), [one.stage.to_string(), took, counts_text(&one.counts())])
+        });
+        let mut rows: Vec<_> = stages.chain(own).chain(beside).collect();
         rows.sort_by_key(|(place, _)| *place);
         rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// What would come after a dry run's stages.
+    fn comes_after(&self) -> Page {
+        self.beside_planned.iter().fold(Page::new(), |page, stage| {
+            let next = format!("trasvase {stage} {} --dry-run", self.clinic);
+            let text = t!("cli.run.comes_after", stage = stage, next = next);
+            page.line(hints::complete(&text, Some(&self.clinic), self.target.as_deref()))
+        })
     }
 
     pub(super) fn page(&self, many: bool) -> Page {
         let target = self.target.as_deref();
         if !many {
-            return self
-                .stages
-                .iter()
-                .fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic, target)));
+            let stages = self.stages.iter();
+            let page =
+                stages.fold(Page::new(), |page, done| page.add(done.report.page(&self.clinic, target)));
+            return page.add(self.comes_after());
         }
         let mut table =
             Table::new([t!("cli.status.stage"), t!("cli.log.took"), t!("cli.status.counts")]).right(&[1]);
         for row in self.rows() {
             table.row(row);
-        }
-        for one in &self.beside {
-            table.row([
-                one.stage.to_string(),
-                output::duration(one.milliseconds),
-                counts_text(&one.counts()),
-            ]);
         }
         let page = Page::new().line(format!("{} {}", t!("cli.run.clinic"), self.clinic));
         let page = if self.phases.is_empty() { page } else { page.table(phases::table(&self.phases)) };
@@ -538,6 +564,7 @@ impl Outcome {
         });
         let beside = self.beside.iter();
         let page = beside.fold(page, |page, one| page.line("").add(one.page(&self.clinic, target)));
+        let page = page.add(self.comes_after());
         let page = match &self.rolled_back {
             Some(report) => page.line("").add(rollback::page(report, &self.clinic, target)),
             None => page,

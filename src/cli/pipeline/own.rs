@@ -229,7 +229,9 @@ impl Pipeline<'_> {
         if inner.kind == Kind::Interrupted {
             return inner;
         }
-        let stages = outcome.stages.iter().map(|done| done.stage.to_string());
+        let beside = outcome.beside.iter().map(|done| done.stage);
+        let stages =
+            outcome.stages.iter().map(|done| done.stage).chain(beside).map(|stage| stage.to_string());
         let own_done =
             outcome.own.iter().filter(|one| one.state == OwnState::Done).map(|one| one.name.clone());
         let done = stages.chain(own_done).collect::<Vec<_>>().join(", ");
@@ -237,7 +239,8 @@ impl Pipeline<'_> {
             if done.is_empty() { t!("commands.nothing_done") } else { t!("commands.done", steps = done) };
         let message =
             t!("commands.failed", name = own.name, when = own.when(), error = inner.message, done = done);
-        let again = format!("trasvase run {} --from {}", self.clinic.name, own.name);
+        let from = if own.stage > Stage::Verify { own.stage.to_string() } else { own.name.clone() };
+        let again = format!("trasvase run {} --from {from}", self.clinic.name);
         let failure = Failure { message: message.into_owned(), passing: None, ..inner };
         failure.hint(again)
     }
@@ -248,6 +251,9 @@ impl Pipeline<'_> {
             if let Step::Own(own) = step {
                 own.sql(self.project, &self.clinic.name)?;
             }
+        }
+        for own in self.all_own_beside() {
+            own.sql(self.project, &self.clinic.name)?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(in crate::cli) enum OwnSteps {
     None,
     /// Those that every run takes, and these; it begins with `from`, if that is one.
     Run { with: Vec<String>, from: Option<String> },
+    /// Those around what comes after a run, of which there is nothing else.
+    Beside { with: Vec<String> },
     /// These, and of the stages only `Wanted::only_stages`.
     Picked(Vec<String>),
 }
@@ -51,6 +53,10 @@ pub(super) fn steps<'a>(clinic: &'a Clinic, wanted: &Wanted) -> Result<Vec<Step<
     };
     let chosen: Vec<Step<'a>> = match &wanted.own_steps {
         OwnSteps::None => all.iter().filter(|(_, own)| own.is_none()).map(step).collect(),
+        OwnSteps::Beside { with } => {
+            known(clinic, with)?;
+            Vec::new()
+        }
         OwnSteps::Picked(names) => {
             let picked = |own: &&OwnStep| names.contains(&own.name);
             all.iter().filter(|(_, own)| own.as_ref().is_none_or(picked)).map(step).collect()
@@ -92,6 +98,10 @@ fn within(step: &Step<'_>, stages: &std::ops::RangeInclusive<Stage>, wanted: &Wa
 }
 
 fn begin_with(clinic: &Clinic, all: &[(Stage, Option<&OwnStep>)], name: &str) -> Result<usize, Failure> {
+    if let Some(own) = clinic.commands.iter().find(|own| own.name == name && own.stage > Stage::Verify) {
+        let failure = Failure::usage(t!("commands.begin_with_stage", name = name, stage = own.stage));
+        return Err(failure.hint(format!("trasvase run {} --from {}", clinic.name, own.stage)));
+    }
     let found = all.iter().position(|(_, own)| own.is_some_and(|own| own.name == name));
     found.ok_or_else(|| unknown("--from", clinic, name))
 }

@@ -1,5 +1,8 @@
 //! Documents and photos: objects in buckets, rows that tell of them, and what speaks against a file.
 
+mod cleaned;
+mod gone;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::process::Output;
@@ -300,82 +303,6 @@ fn what_cannot_come_to_anything_is_said_before_anything_is_sent() {
     assert!(desk.keys(&desk.general).is_empty());
     desk.mini.execute("drop table document");
     says(&desk.run("files mini"), 2, &["the target has no such table"]);
-}
-
-#[test]
-fn clean_takes_rows_and_objects_back_and_says_what_stays() {
-    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
-    says(&desk.run("files mini"), 0, &[]);
-    says(&desk.run("archive mini"), 0, &[]);
-    let archived = desk.keys(&desk.worm).len();
-    // Somebody else's object, and somebody else's row that tells of ours.
-    let put = moto::client().put_object().bucket(&desk.general).key("mini/person/x/by-hand.txt");
-    support::runtime().block_on(put.body(b"theirs".to_vec().into()).send()).unwrap();
-    desk.mini.execute(
-        "insert into person (id, name) values ('Z', 'Nadie'); \
-         insert into document (id, person_id, object_key, sha256) \
-         select 'Z', 'Z', object_key, sha256 from document where content_type = 'image/png'",
-    );
-    let shared = desk.rows("select object_key from document where id = 'Z'");
-    let objects = desk.keys(&desk.general);
-    assert_eq!(objects.len(), 3);
-
-    let planned = desk.run("clean mini --dry-run");
-    says(&planned, 0, &["nothing was touched", "under retention: 1", "an archive is evidence"]);
-    for line in ["clean mini", "clean mini --yes", "clean mini --confirm other"] {
-        assert_eq!(desk.run(line).status.code(), Some(2), "{line}");
-    }
-    assert_eq!(
-        (desk.batches(), desk.keys(&desk.general)),
-        (vec!["models completed".to_owned(), "files completed".to_owned()], objects)
-    );
-
-    // What breaks off after the rows is gone on with.
-    desk.proxy.rules(&[Rule {
-        method: "DELETE",
-        path: "",
-        what: What::Refuse(403, "AccessDenied"),
-        times: 1,
-    }]);
-    let broken = desk.run("clean mini --confirm mini --max-retries 0");
-    says(&broken, 1, &["the rows are taken back, the rest is not done yet", "s3:DeleteObject"]);
-    assert_eq!(desk.rows("select id from document union all select id from person"), ["Z", "Z"]);
-    desk.proxy.rules(&[]);
-    let done = desk.json("clean mini --confirm mini", 0);
-    assert_eq!((&done["rows"], &done["files"][0]["told_of"]), (&Value::Null, &1.into()));
-    let mut left: Vec<String> = desk.keys(&desk.general).into_keys().collect();
-    left.retain(|key| !shared.contains(key));
-    assert_eq!(left, ["mini/person/x/by-hand.txt"]);
-    assert_eq!((desk.keys(&desk.worm).len(), &done["files"][1]["kept"]), (archived, &1.into()));
-    assert_eq!(desk.batches(), ["models rolled_back", "files rolled_back"]);
-    assert!(done["archives"][0]["until"].is_string(), "{done}");
-
-    // Nothing is left to do, and the clinic can begin anew.
-    says(&desk.run("clean mini --lang es"), 0, &["ningún lote de mini está en este destino"]);
-    says(&desk.run("run mini --until verify"), 0, &[]);
-    says(&desk.run("files mini"), 0, &["objects sent: 1"]);
-}
-
-#[test]
-fn clean_deletes_no_row_that_is_another_clinics_now() {
-    let desk = Desk::new(DOCUMENT, "[tenant]\ncolumn = \"tenant\"\nvalue = \"mini\"\n", PAPERS);
-    desk.mini.execute("alter table person add tenant text not null default 'mini'");
-    let model =
-        "-- one row a person\nselect golden_id as id, name, born, 'mini' as tenant, _id from golden.person\n";
-    desk.mini.write("sql/systems/small/target/person.sql", model);
-    says(&desk.run("clean mini --confirm mini"), 0, &["that could go is gone"]);
-    says(&desk.run("run mini"), 0, &[]);
-    desk.mini.execute("update person set tenant = 'other' where name = 'Eva'");
-    for line in ["clean mini --dry-run", "clean mini --confirm mini", "clean mini --force --confirm mini"] {
-        says(
-            &desk.run(line),
-            3,
-            &["person: rows that batches of mini wrote are another clinic's now by their tenant: 1"],
-        );
-    }
-    assert_eq!(desk.rows("select count(*)::text from person"), ["3"]);
-    says(&desk.run("clean mini --keep-edited --confirm mini"), 0, &[]);
-    assert_eq!(desk.rows("select name from person"), ["Eva"]);
 }
 
 #[test]

@@ -160,8 +160,9 @@ fn change(user: &mut Value, body: &Map<String, Value>) {
                 }
             }
             "ban_duration" => {
-                assert_eq!(value, "876000h");
-                user["banned_until"] = json!("2126-01-01T00:00:00Z");
+                assert!(value == "876000h" || value == "none", "{value}");
+                let until = (value != "none").then_some("2126-01-01T00:00:00Z");
+                user["banned_until"] = json!(until);
             }
             "email" => user["email"] = value.clone(),
             "email_confirm" => user["email_confirmed_at"] = json!(chrono::Utc::now().to_rfc3339()),

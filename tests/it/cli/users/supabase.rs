@@ -8,9 +8,9 @@ use super::auth::{Auth, What};
 use super::{Clinic, ODD, SECTION, STAFF, counts, found};
 use crate::cli::safety::says;
 
-const KEY: &str = "sb_secret_hunter2";
+pub(super) const KEY: &str = "sb_secret_hunter2";
 
-fn clinic(auth: &Auth, staff: &str) -> Clinic {
+pub(super) fn clinic(auth: &Auth, staff: &str) -> Clinic {
     let url = format!("http://127.0.0.1:{}/", auth.port);
     let environment = vec![("SUPABASE_URL", url), ("SUPABASE_SERVICE_ROLE_KEY", KEY.to_owned())];
     Clinic::new("supabase", SECTION, staff, environment)

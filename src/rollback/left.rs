@@ -1,0 +1,78 @@
+//! Rows that rollbacks left, since people had edited them or since rows that stay need them: they go later, once all of a
+//! clinic goes, as long as they are as they were left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use crate::codec::TableCodec;
+use crate::error;
+use crate::model::catalog::Catalog;
+use crate::model::ident::{ClinicName, TableName, literal};
+use crate::pg::ledger;
+
+/// The version of the ledger from which on it knows such rows.
+const SINCE: i32 = 7;
+
+/// The batches with which one was taken back, itself among them: they have the same moment.
+const GROUP: &str = "trasvase.left_behind l join trasvase.batch g on g.number = l.batch and g.status = 'rolled_back' \
+                     join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
+                     and (o.number = g.number or o.rolled_back_at = g.rolled_back_at)";
+
+/// How many there are, by table.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn count(
+    client: &Client,
+    clinic: &ClinicName,
+    catalog: &Catalog,
+) -> Result<BTreeMap<TableName, u64>> {
+    let mut found = BTreeMap::new();
+    if !ledger::exists(client).await? || ledger::version(client).await? < SINCE {
+        return Ok(found);
+    }
+    let sql = "select distinct n.name from trasvase.left_behind l join trasvase.name n on n.code = l.target_table \
+               join trasvase.batch b on b.number = l.batch where b.clinic = $1 order by 1";
+    let names = client.query(sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
+    for name in names.iter().map(|row| TableName::from(row.get::<_, &str>(0))) {
+        let Some(table) = catalog.table(&name) else { continue };
+        let Ok(codec) = TableCodec::of_columns(table, table.primary_key(), table.primary_key()) else {
+            continue;
+        };
+        let sql =
+            format!("select count(distinct key) from ({}) rows", rows(clinic, &name, &codec.key_sql("t")));
+        let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        let rows = u64::try_from(row.get::<_, i64>(0))?;
+        if rows > 0 {
+            found.insert(name, rows);
+        }
+    }
+    Ok(found)
+}
+
+/// The numbers of the batches that wrote them.
+pub(super) async fn batches(
+    client: &Client,
+    clinic: &ClinicName,
+    catalog: &Catalog,
+) -> Result<BTreeSet<i32>> {
+    if count(client, clinic, catalog).await?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let sql = format!("select distinct o.number from {GROUP} where g.clinic = $1");
+    let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// A query of a table's: the batch that wrote the row, and its key.
+pub(super) fn rows(clinic: &ClinicName, table: &TableName, key: &str) -> String {
+    format!(
+        "select o.number as batch, l.key from {GROUP} join {} t on ({key}) collate \"C\" = l.key \
+         and sha256(convert_to((t.*)::text, 'UTF8')) = l.after where g.clinic = {} and l.target_table = {}",
+        table.quoted(),
+        literal(clinic.as_str()),
+        ledger::code_sql(&table.to_string())
+    )
+}
