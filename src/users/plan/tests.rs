@@ -150,7 +150,7 @@ fn who_left_and_can_still_log_in_is_told_and_who_is_there_under_another_record_i
     assert!(told(&planned(std::slice::from_ref(&gone), &[off], &[("a", "s")], &noted[..1])).is_empty());
     // The same account, or the same address, under another row.
     let people = [gone.clone(), person("2", "b", "ana@x.es")];
-    assert!(told(&planned(&people, &[ana.clone()], &[("a", "s")], &noted[..1])).is_empty());
+    assert!(told(&planned(&people, std::slice::from_ref(&ana), &[("a", "s")], &noted[..1])).is_empty());
     let unknown = Person { active: None, ..person("2", "b", "ana@x.es") };
     let plan = planned(&[gone.clone(), unknown], &[ana], &[("a", "s")], &noted[..1]);
     assert_eq!(told(&plan), [(Rule::ActiveUnknown, "2")]);
