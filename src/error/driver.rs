@@ -192,7 +192,8 @@ fn remedy(error: &tokio_postgres::Error) -> Option<String> {
         }
         _ => return None,
     };
-    Some(t!(key).into_owned())
+    let table = error.as_db_error().and_then(|db| db.table()).unwrap_or_default();
+    Some(t!(key, table = table).into_owned())
 }
 
 /// What the server refused, in our words; its own where they speak of names, not of values.

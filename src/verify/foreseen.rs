@@ -1,5 +1,5 @@
-//! Rows that a push leaves out where tables refer to each other: whether one of the first table is left out can be for a row of
-//! the last, so that is known before the first is compared.
+//! Rows that a push leaves out where tables refer to each other or to themselves: whether the first row is left out can be for the
+//! last one, so that is known before any is compared.
 
 use std::collections::HashSet;
 
@@ -59,12 +59,12 @@ impl Missing<'_, '_> {
     }
 }
 
-/// Whether a table refers to one that comes after it, and rows may be left out.
+/// Whether a table refers to itself or to one that comes after it, and rows may be left out.
 fn refer_back(options: &Options<'_>, tables: &[Compared<'_>]) -> bool {
     let place = |name: &TableName| tables.iter().position(|one| one.entry.table == *name);
     let later = |(at, compared): (usize, &Compared<'_>)| {
         compared.table.foreign_keys().any(|one| match &one.kind {
-            ConstraintKind::ForeignKey { references, .. } => place(references) > Some(at),
+            ConstraintKind::ForeignKey { references, .. } => place(references) >= Some(at),
             _ => false,
         })
     };

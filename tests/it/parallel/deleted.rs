@@ -159,3 +159,19 @@ async fn what_is_verified_since_a_batch_may_be_named_last() {
     let failure = trasvase::error::Failure::from_anyhow(&since("zzz").await.unwrap_err());
     assert!(failure.message.contains(&batch) && failure.hints[0].contains("trasvase"), "{failure:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_refers_to_a_deleted_row_of_its_own_table_is_left_out_however_many_there_are() {
+    let schema = "create table part (id text primary key, part_id text references part)";
+    let settings = "[load]\nmode = \"upsert\"\non_conflict = \"keep_target\"\n";
+    let tiny = Tiny::new(schema, &[("part", "select 'z' as id, null::varchar as part_id")], settings).await;
+    tiny.push().await;
+    tiny.sql("delete from part").await;
+    // More rows than are looked at at once, and the one that they refer to is the last.
+    tiny.model(
+        "part",
+        "select printf('%05d', n) as id, 'z' as part_id from range(6000) t(n) union all select 'z', null",
+    );
+    let report = tiny.push().await;
+    assert_eq!(report.plan.tables[0].left_out(), 6001);
+}

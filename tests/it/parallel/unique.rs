@@ -172,3 +172,25 @@ async fn a_row_that_the_source_has_no_more_gives_its_value_up_as_it_goes() {
         assert_eq!(tiny.run.push(&snapshot).await.batch, None, "{policy}: again writes nothing");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_postgresql_finds_while_it_writes_is_told_by_table_and_key() {
+    let schema = "create table thing (id text primary key, code text unique, room text, \
+         during int4range, exclude using gist (during with &&)); \
+         create function same() returns trigger language plpgsql as $$ begin new.code = 'same'; return new; end $$; \
+         create function always() returns trigger language plpgsql as $$ begin new.during = '[1,2)'; return new; end $$; \
+         create trigger same before insert on thing for each row when (new.room is null) execute function same(); \
+         create trigger always before insert on thing for each row when (new.room = 'r') execute function always();";
+    for (room, key) in [("null", "thing_code_key"), ("'r'", "thing_during_excl")] {
+        let model = format!(
+            "select * from (values ('a', 'x', {room}::varchar), ('b', 'y', {room}::varchar)) t(id, code, room)"
+        );
+        let tiny = Tiny::new(schema, &[("thing", &model)], "").await;
+        let (check, snapshot) = tiny.export().await;
+        assert_eq!(check.tables[0].rejected, 0);
+        let failure = Failure::from_anyhow(&tiny.run.try_push(&snapshot).await.unwrap_err());
+        assert!(failure.message.contains("table thing") && failure.message.contains(key), "{failure:?}");
+        assert!(failure.hints.iter().any(|hint| hint.contains("[tables.thing] triggers")), "{failure:?}");
+        assert!(tiny.texts("select id from thing").await.is_empty());
+    }
+}
