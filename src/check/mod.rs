@@ -4,11 +4,14 @@ mod constraint;
 mod convert;
 mod fate;
 mod ghosts;
+mod leaving;
 mod limits;
 mod numbers;
 mod orphans;
 mod probe;
 mod ready;
+mod refused;
+mod report;
 mod retired;
 mod rules;
 mod settings;
@@ -16,11 +19,8 @@ mod shape;
 mod standing;
 mod verdict;
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use rust_i18n::t;
-use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::codec::LiveOids;
@@ -35,9 +35,13 @@ use crate::model::run::{Event, Observer, Stage};
 use crate::pg::{crossed, schema_file};
 use crate::staging::Staging;
 use constraint::Decided;
+use leaving::Leaving;
+use orphans::Going;
 use probe::{Check, Questions};
 use retired::Retired;
 use shape::TableShape;
+
+pub use report::{About, Finding, Report, RuleCount, TableReport, Unreadable};
 
 /// What to check and against what.
 pub struct Options<'a> {
@@ -47,89 +51,6 @@ pub struct Options<'a> {
     pub client: &'a Client,
     pub catalog: &'a Catalog,
     pub oids: &'a LiveOids,
-}
-
-/// What a check found.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    pub tables: Vec<TableReport>,
-    pub sources: Vec<SourceCount>,
-    pub findings: Vec<Finding>,
-    /// Ids of findings that people accepted as they are, and that have not grown since: they stop nothing.
-    pub accepted: BTreeSet<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct TableReport {
-    pub table: TableName,
-    pub rows: u64,
-    pub ready: u64,
-    pub rejected: u64,
-    pub rules: Vec<RuleCount>,
-    /// Of the sources that are about this table, records that load could not read: they count as rejected rows.
-    pub unreadable: Vec<Unreadable>,
-    /// More were rejected than `[limits]` allows.
-    pub over_limit: bool,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Unreadable {
-    pub source: String,
-    pub records: u64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct RuleCount {
-    pub rule: String,
-    pub column: Option<String>,
-    pub rows: u64,
-}
-
-/// What a finding's subject is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum About {
-    /// A table of the target.
-    Table,
-    /// A table of the target, some of whose rows its models repaired.
-    Repair,
-    /// A source: records of it that load could not read, or that no model reads.
-    Source,
-    /// A file of `checks/`.
-    Check,
-}
-
-/// Something worth a look that rejects nothing by itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    pub about: About,
-    pub rule: String,
-    pub severity: String,
-    pub subject: String,
-    pub column: Option<String>,
-    pub count: u64,
-}
-
-impl Finding {
-    /// As people decide about it.
-    pub fn id(&self) -> String {
-        desk::id(Stage::Check.as_str(), &self.rule, &self.subject, self.column.as_deref())
-    }
-}
-
-impl Report {
-    /// Tables with more rejects than allowed, and critical checks that found something that nobody accepted.
-    pub fn stops(&self) -> Vec<String> {
-        let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);
-        let stops =
-            |finding: &&Finding| finding.severity == "critical" && !self.accepted.contains(&finding.id());
-        let critical = self.findings.iter().filter(stops);
-        let others = critical.map(|finding| match finding.about {
-            About::Source => limits::stop_of_source(&finding.subject, finding.count),
-            About::Table | About::Repair | About::Check => finding.rule.clone(),
-        });
-        tables.chain(others).collect()
-    }
 }
 
 /// Checks every table of `target`, parents first.
@@ -184,14 +105,14 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
-    let mut retired = Retired::read(options).await?;
+    let mut going = Going { retired: Retired::read(options).await?, leaving: Leaving::new(&shapes) };
     let mut asked = Vec::new();
     for (shape, (questions, rows)) in shapes.iter().zip(questions) {
         started(observer, &shape.name.to_string())?;
-        asked.push((shape, relations(options, shape, questions, &mut retired, &mut findings).await?));
+        asked.push((shape, relations(options, shape, questions, &mut going, &mut findings).await?));
         finished(observer, &shape.name.to_string(), rows);
     }
-    settle_cycles(options, &asked, &mut retired, &mut findings).await?;
+    settle_cycles(options, &asked, &mut going, &mut findings).await?;
     let mut tables = Vec::new();
     for shape in &shapes {
         let repairs = ready::repairs(staging, &shape.name)?;
@@ -276,12 +197,12 @@ async fn relations<'c>(
     options: &Options<'_>,
     shape: &TableShape<'c>,
     questions: Questions<'c>,
-    retired: &mut Retired,
+    going: &mut Going<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<Questions<'c>> {
-    orphans(options, shape, retired, findings).await?;
+    orphans(options, shape, going, findings).await?;
     let questions = keys(options, shape, questions).await?;
-    ask(options, shape, &questions, retired).await?;
+    ask(options, shape, &questions, going).await?;
     Ok(questions)
 }
 
@@ -289,13 +210,13 @@ async fn ask(
     options: &Options<'_>,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
-    retired: &mut Retired,
+    going: &mut Going<'_>,
 ) -> Result<()> {
     if questions.is_empty() {
         return Ok(());
     }
-    probe::ask(options, shape, questions, &retired.ids).await?;
-    retired.add_rejected(options, shape).await
+    probe::ask(options, shape, questions, going).await?;
+    going.retired.add_rejected(options, shape).await
 }
 
 /// Looks for orphans again until no further row falls: a row may have lost its parent to a rule that was decided later,
@@ -303,7 +224,7 @@ async fn ask(
 async fn settle_cycles(
     options: &Options<'_>,
     asked: &[(&TableShape<'_>, Questions<'_>)],
-    retired: &mut Retired,
+    going: &mut Going<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let place = |name: &TableName| asked.iter().position(|(shape, _)| shape.name == *name);
@@ -318,10 +239,10 @@ async fn settle_cycles(
         let before = faults()?;
         for (shape, questions) in asked {
             let standing = faults()?;
-            orphans(options, shape, retired, findings).await?;
+            orphans(options, shape, going, findings).await?;
             // What a row that fell would have overwritten stays.
             if questions.overwrites && faults()? > standing {
-                ask(options, shape, questions, retired).await?;
+                ask(options, shape, questions, going).await?;
             }
         }
         if faults()? == before {
@@ -333,13 +254,11 @@ async fn settle_cycles(
 async fn orphans(
     options: &Options<'_>,
     shape: &TableShape<'_>,
-    retired: &mut Retired,
+    going: &mut Going<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let settings = options.clinic.table(&shape.name);
-    let emptied = orphans::decide(options.staging, options.client, shape, &settings, retired).await?;
-    for (column, count) in emptied {
-        findings.push(finding("orphan_emptied", "warning", shape, Some(column), count));
+    for one in orphans::decide(options, shape, going).await? {
+        findings.push(finding(one.rule, "warning", shape, Some(one.column), one.rows));
     }
     Ok(())
 }

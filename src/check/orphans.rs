@@ -3,11 +3,13 @@
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::Options;
+use super::leaving::Leaving;
 use super::ready;
 use super::retired::Retired;
 use super::rules::{ForeignKey, foreign_keys};
 use super::shape::TableShape;
-use crate::config::{Orphans, TableConfig};
+use crate::config::Orphans;
 use crate::error;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
@@ -15,29 +17,45 @@ use crate::staging::Staging;
 /// How many keys one question to PostgreSQL holds.
 const KEYS_AT_ONCE: usize = 50_000;
 
+/// Rows of the target that go with the push.
+pub(super) struct Going<'s> {
+    pub(super) retired: Retired,
+    pub(super) leaving: Leaving<'s>,
+}
+
+/// References that were emptied.
+pub(super) struct Emptied {
+    pub(super) rule: &'static str,
+    pub(super) column: String,
+    pub(super) rows: u64,
+}
+
+/// What emptied references are called where nobody has the parent, and where it vanished at the source.
+pub(super) const EMPTIED: &str = "orphan_emptied";
+pub(super) const VANISHED_EMPTIED: &str = "vanished_parent_emptied";
+
 /// Finds orphans of every foreign key and rejects them or empties the reference, as clinic.toml says. A
 /// self-reference is looked at again until no further row falls.
 ///
-/// Returns how many references were emptied, by column.
+/// Returns how many references were emptied.
 pub(super) async fn decide(
-    staging: &Staging,
-    client: &Client,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
-    settings: &TableConfig,
-    retired: &mut Retired,
-) -> Result<Vec<(String, u64)>> {
+    going: &mut Going<'_>,
+) -> Result<Vec<Emptied>> {
+    let (staging, settings) = (options.staging, options.clinic.table(&shape.name));
     let mut emptied = Vec::new();
     loop {
         let mut changed = 0;
         for key in foreign_keys(shape) {
-            let missing = missing_keys(staging, client, shape, &key, retired).await?;
+            let missing = missing_keys(options, shape, &key, going).await?;
             if missing == 0 {
                 continue;
             }
             if settings.orphans == Orphans::Null && nullable(shape, &key) {
-                emptied.push((key.columns.join(", "), empty_reference(staging, shape, &key)?));
+                emptied.extend(empty_reference(staging, shape, &key)?);
             } else {
-                changed += reject(staging, shape, &key, retired)?;
+                changed += reject(staging, shape, &key, &mut going.retired)?;
             }
         }
         if changed == 0 {
@@ -54,14 +72,15 @@ fn list(columns: &[String]) -> String {
     columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
-/// Fills `temp.missing_key` with the keys that no surviving parent of the batch and no row of PostgreSQL has.
+/// Fills `temp.missing_key` with the keys that no surviving parent of the batch and no row of PostgreSQL has which stays; those of
+/// rows that leave since they vanished are in `temp.vanished_key` too.
 async fn missing_keys(
-    staging: &Staging,
-    client: &Client,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
     key: &ForeignKey,
-    retired: &Retired,
+    going: &mut Going<'_>,
 ) -> Result<u64> {
+    let staging = options.staging;
     let table = literal(&shape.name.to_string());
     let present = key
         .columns
@@ -85,18 +104,19 @@ async fn missing_keys(
         columns = list(&key.columns),
         ready = shape.name.staged("ready"),
     ))?;
-    drop_known(staging, client, shape, key, retired).await?;
+    staging.execute("create or replace temp table vanished_key as from missing_key limit 0")?;
+    drop_known(options, shape, key, going).await?;
     staging.value("select count(*) from missing_key")
 }
 
 /// Removes from `temp.missing_key` what PostgreSQL has and keeps; a placeholder is a key of the batch alone.
 async fn drop_known(
-    staging: &Staging,
-    client: &Client,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
     key: &ForeignKey,
-    retired: &Retired,
+    going: &mut Going<'_>,
 ) -> Result<()> {
+    let staging = options.staging;
     let columns = list(&key.columns);
     let holders = key.columns.iter().filter(|column| shape.placeholders.contains_key(*column));
     let real: String =
@@ -107,21 +127,24 @@ async fn drop_known(
         })?;
     for block in rows.chunks(KEYS_AT_ONCE) {
         error::interrupt::check()?;
-        let known = known_keys(client, key, block).await?;
-        let mut statement = staging
-            .connection()
-            .prepare(&format!(
-                "delete from missing_key where {}",
-                key.columns
-                    .iter()
-                    .map(|column| format!("{} = ?", quoted(column)))
-                    .collect::<Vec<_>>()
-                    .join(" and ")
-            ))
-            .map_err(error::duckdb)?;
+        let known = known_keys(options.client, key, block).await?;
+        let leaving = going.leaving.among(options, key, &known).await?;
+        let prepare = |sql: &str| staging.connection().prepare(sql).map_err(error::duckdb);
+        let place = vec!["?"; key.columns.len()].join(", ");
+        let mut vanished = prepare(&format!("insert into vanished_key values ({place})"))?;
+        let mut drop = prepare(&format!(
+            "delete from missing_key where {}",
+            key.columns
+                .iter()
+                .map(|column| format!("{} = ?", quoted(column)))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        ))?;
+        let retired = &going.retired;
         let goes = |values: &Vec<String>| matches!(&values[..], [one] if retired.has(&key.parent, one));
         for values in known.into_iter().filter(|values| !goes(values)) {
-            statement.execute(duckdb::params_from_iter(values)).map_err(error::duckdb)?;
+            let which = if leaving.contains(&values) { &mut vanished } else { &mut drop };
+            which.execute(duckdb::params_from_iter(values)).map_err(error::duckdb)?;
         }
     }
     Ok(())
@@ -154,24 +177,28 @@ async fn known_keys(
     Ok(rows.iter().map(|row| (0..columns.len()).map(|n| row.get(n)).collect()).collect())
 }
 
-fn matches_missing(key: &ForeignKey) -> String {
-    format!("({}) in (select ({}) from missing_key)", list(&key.columns), list(&key.columns))
+/// SQL of whether a row refers to one of the keys in this table.
+fn matches(key: &ForeignKey, keys: &str) -> String {
+    format!("({0}) in (select ({0}) from {keys})", list(&key.columns))
 }
 
-/// Rejects the orphans: `parent_rejected` where the batch had the parent, `orphan` where nobody has it. What the target has
-/// of them goes with a parent that goes.
+/// Rejects the orphans: `parent_rejected` where the batch had the parent, `parent_vanished` where the target has it and it leaves,
+/// `orphan` where nobody has it. What the target has of them goes with a parent that goes by its golden id.
 fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: &mut Retired) -> Result<u64> {
     let table = literal(&shape.name.to_string());
-    let rule = if staging.has_table("ready", &key.parent.to_string())? {
-        format!(
-            "case when ({}) in (select ({}) from {}) then 'parent_rejected' else 'orphan' end",
-            list(&key.columns),
+    let columns = list(&key.columns);
+    let in_batch = match staging.has_table("ready", &key.parent.to_string())? {
+        true => format!(
+            "when ({columns}) in (select ({}) from {}) then 'parent_rejected' ",
             list(&key.parent_columns),
             key.parent.staged("ready")
-        )
-    } else {
-        "'orphan'".to_owned()
+        ),
+        false => String::new(),
     };
+    let rule = format!(
+        "case when {} then 'parent_vanished' {in_batch}else 'orphan' end",
+        matches(key, "vanished_key")
+    );
     if let [own] = shape.table.primary_key()
         && retired.any_of(&key.parent)
     {
@@ -180,7 +207,7 @@ fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: 
             quoted(own),
             list(&key.columns[..1]),
             shape.name.staged("ready"),
-            matches_missing(key)
+            matches(key, "missing_key")
         );
         let rows: Vec<(String, String)> = staging.rows(&sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let followers: Vec<String> = rows
@@ -198,14 +225,21 @@ fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: 
         constraint = literal(&key.name),
         parent = literal(&key.parent.to_string()),
         ready = shape.name.staged("ready"),
-        missing = matches_missing(key),
+        missing = matches(key, "missing_key"),
     ))?;
     Ok(staging.value::<u64>("select count(*) from fault")? - before)
 }
 
 /// Empties the references of the orphans and notes the repair on each row.
-fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<u64> {
+fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<Vec<Emptied>> {
     let nulls =
         key.columns.iter().map(|column| format!("{} = null", quoted(column))).collect::<Vec<_>>().join(", ");
-    ready::repair(staging, shape, &nulls, "orphan_emptied", &matches_missing(key))
+    let mut emptied = Vec::new();
+    for (rule, keys) in [(VANISHED_EMPTIED, "vanished_key"), (EMPTIED, "missing_key")] {
+        let rows = ready::repair(staging, shape, &nulls, rule, &matches(key, keys))?;
+        if rows > 0 {
+            emptied.push(Emptied { rule, column: key.columns.join(", "), rows });
+        }
+    }
+    Ok(emptied)
 }

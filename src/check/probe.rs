@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::orphans::Going;
 use super::shape::TableShape;
 use super::{Options, ready, standing};
 use crate::codec::LiveOids;
@@ -51,16 +52,16 @@ impl Questions<'_> {
     }
 }
 
-/// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`. `retired` are keys of
-/// rows of the target that the push will delete: nothing meets them.
+/// Loads the surviving rows into a temporary table and writes PostgreSQL's answers into `temp.fault`. Nothing meets rows of the
+/// target that the push will delete.
 pub(super) async fn ask(
     options: &Options<'_>,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
-    retired: &BTreeSet<String>,
+    going: &mut Going<'_>,
 ) -> Result<()> {
     execute(options.client, "begin").await?;
-    let answered = ask_in_transaction(options, shape, questions, retired).await;
+    let answered = ask_in_transaction(options, shape, questions, going).await;
     execute(options.client, "rollback").await?;
     answered
 }
@@ -69,7 +70,7 @@ async fn ask_in_transaction(
     options: &Options<'_>,
     shape: &TableShape<'_>,
     questions: &Questions<'_>,
-    retired: &BTreeSet<String>,
+    going: &mut Going<'_>,
 ) -> Result<()> {
     let Options { staging, client, oids, clinic, .. } = *options;
     execute(
@@ -84,6 +85,7 @@ async fn ask_in_transaction(
     .await?;
     fill(staging, client, oids, shape).await?;
     let Questions { overwrites, crosses, stands, .. } = *questions;
+    let (retired, leaving) = (&going.retired.ids, &mut going.leaving);
     let probe = Probe { staging, client, shape, retired, overwrites, crosses, leaves: false };
     for check in &questions.checks {
         probe.record_check(check).await?;
@@ -100,7 +102,7 @@ async fn ask_in_transaction(
     let rule = clinic.vanished_rule(&shape.name);
     let leaves = rule.deletes(false) && probe.fallen()?.is_empty() && {
         let policy = ("trasvase_probe", rule.on_conflict);
-        standing::leave(client, clinic.name.as_str(), shape, policy).await?
+        standing::leave(options, shape, policy, leaving).await?
     };
     Probe { leaves, ..probe }.all_keys(questions).await
 }

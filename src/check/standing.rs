@@ -4,6 +4,8 @@
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::Options;
+use super::leaving::Leaving;
 use super::shape::TableShape;
 use crate::codec::TableCodec;
 use crate::error;
@@ -66,11 +68,12 @@ pub(super) async fn keep(
 /// their unique values are free. Returns whether there are any. Those of a table some of whose rows are rejected are not asked
 /// for: which of these stay, only the push can tell.
 pub(super) async fn leave(
-    client: &Client,
-    clinic: &str,
+    options: &Options<'_>,
     shape: &TableShape<'_>,
     (probe, policy): (&str, OnConflict),
+    leaving: &mut Leaving<'_>,
 ) -> Result<bool> {
+    let (client, clinic) = (options.client, options.clinic.name.as_str());
     let key = shape.table.primary_key();
     let Some(codec) = codec(shape) else { return Ok(false) };
     let writings = Writings::of(client, (clinic, Origin::Models), &shape.name).await?;
@@ -84,8 +87,13 @@ pub(super) async fn leave(
         "create temporary table {GONE} on commit drop as select key from ({gone}) gone where known and not edited; analyze {GONE}"
     );
     execute(client, &sql).await?;
-    let any = client.query_one(&format!("select exists (select 1 from {GONE})"), &[]).await;
-    Ok(any.map_err(|error| error::postgres(&error))?.get(0))
+    let keys = client.query(&format!("select key from {GONE}"), &[]).await;
+    let keys = keys.map_err(|error| error::postgres(&error))?.iter().map(|row| row.get(0)).collect();
+    let left = leaving.of(options, shape, keys).await?;
+    let left: Vec<&String> = left.iter().collect();
+    let stay = format!("delete from {GONE} where key <> all ($1)");
+    client.execute(&stay, &[&left]).await.map_err(|error| error::postgres(&error))?;
+    Ok(!left.is_empty())
 }
 
 /// A condition on rows of a table: they are none of those that [`leave`] found.
@@ -95,7 +103,7 @@ pub(super) fn stays(shape: &TableShape<'_>) -> String {
 }
 
 /// What compares rows of the table. Without a key no row is one that is there; what cannot be compared was refused before.
-fn codec(shape: &TableShape<'_>) -> Option<TableCodec> {
+pub(super) fn codec(shape: &TableShape<'_>) -> Option<TableCodec> {
     let names: Vec<String> = shape.columns.iter().map(|column| column.column.name.clone()).collect();
     let key = shape.table.primary_key();
     TableCodec::of_columns(shape.table, &names, key).ok().filter(|_| !key.is_empty())

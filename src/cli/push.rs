@@ -214,6 +214,13 @@ pub(super) fn both_sides(plan: &Plan) -> Page {
         for (key, rows) in rows.into_iter().filter(|(_, rows)| *rows > 0) {
             page = page.line(t!(key, table = one.table, count = output::count(rows)));
         }
+        if one.vanished_held > 0 {
+            let holders = one.vanished_held_by.iter();
+            let holders = holders.map(|(table, rows)| format!("{table} {}", output::count(*rows)));
+            let holders = holders.collect::<Vec<_>>().join(", ");
+            let count = output::count(one.vanished_held);
+            page = page.line(t!("push.vanished_held", table = one.table, count = count, holders = holders));
+        }
         let shown = one.vanished_keys.iter().take(KEYS).map(String::as_str).collect::<Vec<_>>().join(", ");
         if !shown.is_empty() {
             page = page.line(t!("push.vanished_keys", keys = shown));

@@ -37,7 +37,15 @@ pub struct Gone {
     pub reached: bool,
     /// People changed it since, or nobody can say.
     pub edited: bool,
+    /// A row that stays refers to it.
+    pub held: bool,
     pub record: Record,
+}
+
+impl Gone {
+    /// One that nothing speaks for.
+    pub const PLAIN: Self =
+        Self { known: true, reached: false, edited: false, held: false, record: Record::Gone };
 }
 
 /// What becomes of it.
@@ -53,6 +61,8 @@ pub enum Lot {
     Rejected,
     /// It would be deleted, but nobody knows what became of its record.
     Unread,
+    /// It would be deleted, but a row that stays refers to it.
+    Held,
     /// It would be deleted, but people changed it or made it.
     Kept,
     /// So it is, and people are to decide.
@@ -68,6 +78,7 @@ impl Lot {
             Self::Unsaid => "n",
             Self::Rejected => "r",
             Self::Unread => "u",
+            Self::Held => "h",
             Self::Kept => "k",
             Self::Conflict => "c",
         }
@@ -103,6 +114,7 @@ impl Rule {
         match self.on_conflict.fate(change) {
             Fate::Conflict => Lot::Conflict,
             Fate::Kept | Fate::Stands => Lot::Kept,
+            Fate::Same | Fate::Taken | Fate::Overwritten if gone.held => Lot::Held,
             Fate::Same | Fate::Taken | Fate::Overwritten => Lot::Deleted,
         }
     }
@@ -110,7 +122,7 @@ impl Rule {
     /// Whether that it stands is what the settings want, or waits for people's decision; none where it is neither.
     pub fn excuse(self, gone: Gone) -> Option<Excuse> {
         match self.lot(gone) {
-            Lot::Stays | Lot::Unread | Lot::Kept => Some(Excuse::Stands),
+            Lot::Stays | Lot::Unread | Lot::Held | Lot::Kept => Some(Excuse::Stands),
             Lot::Conflict => Some(Excuse::Waits),
             Lot::Rejected => (self.vanished.is_some() || gone.reached).then_some(Excuse::Stands),
             Lot::Deleted | Lot::Unsaid => None,
@@ -122,7 +134,6 @@ impl Rule {
 mod tests {
     use super::*;
 
-    const GONE: Gone = Gone { known: true, reached: false, edited: false, record: Record::Gone };
     const POLICIES: [OnConflict; 3] = [OnConflict::TakeSource, OnConflict::KeepTarget, OnConflict::Report];
 
     fn lots(vanished: Option<Vanished>, gone: Gone) -> [Lot; 3] {
@@ -132,19 +143,25 @@ mod tests {
     #[test]
     fn only_what_is_surely_gone_is_deleted_and_people_s_changes_are_respected() {
         let delete = Some(Vanished::Delete);
-        assert_eq!(lots(delete, GONE), [Lot::Deleted; 3]);
-        assert_eq!(lots(delete, Gone { edited: true, ..GONE }), [Lot::Deleted, Lot::Kept, Lot::Conflict]);
+        assert_eq!(lots(delete, Gone::PLAIN), [Lot::Deleted; 3]);
+        assert_eq!(
+            lots(delete, Gone { edited: true, ..Gone::PLAIN }),
+            [Lot::Deleted, Lot::Kept, Lot::Conflict]
+        );
         for edited in [false, true] {
-            let of = |record| lots(delete, Gone { edited, record, ..GONE });
+            let of = |record| lots(delete, Gone { edited, record, ..Gone::PLAIN });
             assert_eq!((of(Record::Rejected), of(Record::Unknown)), ([Lot::Rejected; 3], [Lot::Unread; 3]));
         }
-        assert_eq!(lots(Some(Vanished::Keep), GONE), [Lot::Stays; 3]);
-        assert_eq!(lots(None, GONE), [Lot::Unsaid; 3]);
+        let held = Gone { held: true, ..Gone::PLAIN };
+        assert_eq!(lots(delete, held), [Lot::Held; 3]);
+        assert_eq!(lots(delete, Gone { edited: true, ..held }), [Lot::Held, Lot::Kept, Lot::Conflict]);
+        assert_eq!(lots(Some(Vanished::Keep), Gone::PLAIN), [Lot::Stays; 3]);
+        assert_eq!(lots(None, Gone::PLAIN), [Lot::Unsaid; 3]);
     }
 
     #[test]
     fn sync_deletes_in_its_reach_whatever_vanished_says_and_people_s_own_rows_by_default_only() {
-        let reached = Gone { reached: true, ..GONE };
+        let reached = Gone { reached: true, ..Gone::PLAIN };
         for vanished in [None, Some(Vanished::Keep), Some(Vanished::Delete)] {
             assert_eq!(lots(vanished, reached), [Lot::Deleted; 3]);
             let others = Gone { known: false, ..reached };
@@ -155,11 +172,12 @@ mod tests {
     #[test]
     fn what_nobody_has_said_anything_of_is_no_excuse() {
         let excuse = |vanished, gone| Rule { vanished, on_conflict: OnConflict::Report }.excuse(gone);
-        let rejected = Gone { record: Record::Rejected, ..GONE };
-        assert_eq!((excuse(None, GONE), excuse(None, rejected)), (None, None));
+        let rejected = Gone { record: Record::Rejected, ..Gone::PLAIN };
+        assert_eq!((excuse(None, Gone::PLAIN), excuse(None, rejected)), (None, None));
         assert_eq!(excuse(None, Gone { reached: true, ..rejected }), Some(Excuse::Stands));
         assert_eq!(excuse(Some(Vanished::Flag), rejected), Some(Excuse::Stands));
-        assert_eq!(excuse(Some(Vanished::Delete), Gone { edited: true, ..GONE }), Some(Excuse::Waits));
-        assert_eq!(excuse(Some(Vanished::Delete), GONE), None);
+        assert_eq!(excuse(Some(Vanished::Delete), Gone { edited: true, ..Gone::PLAIN }), Some(Excuse::Waits));
+        assert_eq!(excuse(Some(Vanished::Delete), Gone { held: true, ..Gone::PLAIN }), Some(Excuse::Stands));
+        assert_eq!(excuse(Some(Vanished::Delete), Gone::PLAIN), None);
     }
 }

@@ -7,6 +7,7 @@ pub mod copy;
 pub mod crossed;
 pub mod embedded;
 pub mod fates;
+mod holding;
 pub mod ledger;
 pub mod numbers;
 pub mod origins;
@@ -27,6 +28,7 @@ mod writings;
 
 pub use crate::model::digests::Digests;
 pub use backup::backup;
+pub use holding::Holding;
 pub use read_only::ReadOnly;
 pub use replica::Lag;
 pub use secret::Secret;

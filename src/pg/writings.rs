@@ -10,6 +10,7 @@ use crate::error;
 use crate::model::digests::Digests;
 use crate::model::ident::{TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
+use crate::model::vanished::Gone;
 
 /// The version of the ledger from which on it has digests of columns.
 const SINCE: i32 = 6;
@@ -174,6 +175,35 @@ impl Writings {
             self.numbers(),
             self.code
         )
+    }
+
+    /// What is known of rows with these keys that the snapshot does not have, but for their records and for what refers to them.
+    /// `which` is a condition on `t` by the keys `$1`, `reached` of rows that mode `sync` makes equal, by the keys `$2`.
+    pub async fn gone(
+        &self,
+        client: &Client,
+        asked: &Asked<'_>,
+        (which, reached): (&str, &str),
+        (keys, reached_keys): (&[&str], &[&str]),
+    ) -> Result<HashMap<String, Gone>> {
+        let sql = Self::gone_sql(Some(self), asked, (which, reached), " and d.key = any($1::text[])");
+        let rows = client.query(&sql, &[&keys, &reached_keys]).await;
+        let gone = |row: &Row| {
+            let (known, reached, edited) = (row.get(1), row.get(2), row.get(3));
+            (row.get(0), Gone { known, reached, edited, ..Gone::PLAIN })
+        };
+        Ok(rows.map_err(|error| error::postgres(&error))?.iter().map(gone).collect())
+    }
+
+    /// What the ledger knows the records of rows with these keys by.
+    pub async fn records(&self, client: &Client, keys: &[&str]) -> Result<RecordsOf> {
+        let sql = self.records_sql("select unnest($1::text[])");
+        let rows = client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
+        let of = |row: &Row| {
+            let (sources, ids): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
+            (row.get(0), sources.into_iter().zip(ids).collect())
+        };
+        Ok(rows.iter().map(of).collect())
     }
 
     /// Which of these keys are of rows that the batches wrote.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 
-use super::compare::{Context, delete_condition, differs, incoming, same_key, stage};
+use super::compare::{Context, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
 use super::spool::Spool;
-use super::{absent, filled, golden, left_behind, merge, numbers, record, rows, unknown};
+use super::{absent, delete, filled, golden, held, left_behind, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
@@ -65,14 +65,14 @@ pub(super) async fn apply(
     let as_sent = stored_as_sent(context, plan);
     let ledger = record::Ledger::open(context, batch, context.aside.filter(|_| as_sent)).await?;
     let silent = disable_triggers(context, plan).await?;
-    let deleted = delete_first(context, plan, &ledger).await?;
+    let deleted = delete::first(context, plan, &ledger).await?;
     let ready = stage_rest(context, plan, &deleted).await?;
     if golden::any(context).await? {
         golden::stage_surplus(context, &ready).await?;
     }
     let mut golden = golden::Work::new(context, batch, ready.clone());
     golden.before().await?;
-    let mut written = BTreeMap::new();
+    let mut written: BTreeMap<String, Written> = BTreeMap::new();
     let (mut staged, mut spools) = (Vec::new(), Vec::new());
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         error::interrupt::check()?;
@@ -101,6 +101,9 @@ pub(super) async fn apply(
         fill_cycles(context, *place, entry, table, codec).await?;
     }
     golden.after().await?;
+    for (place, rows) in delete::last(context, plan, &deleted.keys().copied().collect()).await? {
+        written.entry(plan.tables[place].table.to_string()).or_default().deleted += rows;
+    }
     if !crossed.is_empty() {
         // Nothing may wait for a table that is altered.
         context.execute("set constraints all immediate").await?;
@@ -166,7 +169,7 @@ pub(super) fn stored_as_sent(context: &Context<'_>, plan: &Plan) -> bool {
     })
 }
 
-fn at_table(plan: &Plan, place: usize, done: usize) -> std::borrow::Cow<'static, str> {
+pub(super) fn at_table(plan: &Plan, place: usize, done: usize) -> std::borrow::Cow<'static, str> {
     t!("push.at_table", table = plan.tables[place].table, done = done, total = plan.tables.len())
 }
 
@@ -179,32 +182,6 @@ async fn disable_triggers(context: &Context<'_>, plan: &Plan) -> Result<BTreeMap
         silent.insert(table.table.clone(), running);
     }
     Ok(silent)
-}
-
-/// Deletes what the plan deletes, children before their parents; returns how many rows by the table's place. All tables are
-/// staged then.
-async fn delete_first(
-    context: &Context<'_>,
-    plan: &Plan,
-    ledger: &record::Ledger<'_>,
-) -> Result<BTreeMap<usize, u64>> {
-    let mut deleted = BTreeMap::new();
-    if plan.tables.iter().all(|table| table.deletes == 0) {
-        return Ok(deleted);
-    }
-    let tables = || context.manifest().tables.iter().zip(&plan.tables).enumerate();
-    for (place, (entry, _)) in tables().filter(|(_, (_, table))| !table.direct) {
-        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        stage(context, place, entry, &codec).await.with_context(|| at_table(plan, place, 0))?;
-        deleted.insert(place, 0);
-    }
-    absent::settle(context, deleted.keys().copied()).await?;
-    for (place, (entry, _)) in tables().rev().filter(|(_, (_, table))| table.deletes > 0) {
-        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        let rows = delete(context, place, entry, &codec, ledger).await;
-        deleted.insert(place, rows.with_context(|| at_table(plan, place, 0))?);
-    }
-    Ok(deleted)
 }
 
 /// Stages what else is not sent straight into its table, where golden ids changed or rows are left out: rows of any table
@@ -225,6 +202,9 @@ async fn stage_rest(
             }
         }
         absent::settle(context, ready.iter().copied()).await?;
+        if deleted.is_empty() {
+            held::settle(context, &ready).await?;
+        }
     }
     for (place, (entry, _)) in tables().filter(|(place, _)| ready.contains(place)) {
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
@@ -323,32 +303,6 @@ async fn adopt(
         .count(&format!(
             "with noted as (insert into trasvase_touched_{place} select {key} from {rows} returning 1) \
              select count(*) from noted"
-        ))
-        .await
-}
-
-async fn delete(
-    context: &Context<'_>,
-    place: usize,
-    entry: &TableEntry,
-    codec: &TableCodec,
-    ledger: &record::Ledger<'_>,
-) -> Result<u64> {
-    let Some(condition) = delete_condition(context, place, entry, codec).await? else { return Ok(0) };
-    filled::keep(context, place, entry, codec, &condition).await?;
-    ledger
-        .before_images(
-            context,
-            entry,
-            codec,
-            "delete",
-            &format!("{} t where {condition}", entry.table.quoted()),
-        )
-        .await?;
-    context
-        .count(&format!(
-            "with gone as (delete from {} t where {condition} returning 1) select count(*) from gone",
-            entry.table.quoted()
         ))
         .await
 }

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use super::absent::{self, Absent};
 use super::filled;
 use super::golden;
+use super::held;
 use super::left_behind;
 use super::merge;
 use super::plan::Comparison;
@@ -89,10 +90,13 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     let staged: BTreeSet<usize> = absent.keys().copied().collect();
     for (place, entry) in context.manifest().tables.iter().enumerate() {
         error::interrupt::check()?;
-        let comparison = match absent.remove(&place) {
+        let mut comparison = match absent.remove(&place) {
             None => Comparison { empty: true, inserts: entry.rows, ..Comparison::default() },
             Some(absent) => compare_filled(context, place, entry, absent, &mut deletions).await?,
         };
+        if comparison.vanished.held > 0 {
+            comparison.vanished.holders = held::holders(context, &staged, place).await?;
+        }
         filled::refuse_new(context, entry, comparison.inserts)?;
         tables.insert(entry.table.clone(), comparison);
     }
@@ -106,8 +110,8 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
     Ok(Compared { tables, referrers, golden, unknown })
 }
 
-/// Stages the tables that have rows, or had rows that people deleted, and those that refer to rows which are left out; says
-/// by place what is left out of each.
+/// Stages the tables that have rows, or had rows that people deleted, and those that refer to rows which are left out or may go;
+/// says by place what is left out of each.
 async fn stage_filled(context: &Context<'_>) -> Result<BTreeMap<usize, Absent>> {
     let mut absent = BTreeMap::new();
     let tables = &context.manifest().tables;
@@ -131,6 +135,14 @@ async fn stage_filled(context: &Context<'_>) -> Result<BTreeMap<usize, Absent>> 
             break;
         }
     }
+    let mut staged: BTreeSet<usize> = absent.keys().copied().collect();
+    for place in held::referring(context, &staged, &held::going(context, &staged).await?) {
+        let entry = &tables[place];
+        let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
+        absent.insert(place, stage(context, place, entry, &codec).await?);
+        staged.insert(place);
+    }
+    held::settle(context, &staged).await?;
     for (place, one) in &mut absent {
         *one = std::mem::take(one).settled(context, *place).await?;
     }
@@ -192,7 +204,11 @@ async fn compare_filled(
         comparison.left_behind = left_behind::count(context, place, entry, &codec).await?;
     }
     comparison.undecided = undecided(context, place, entry, &codec, &comparison).await?;
-    deletions.extend(deleted.map(|deleted| (entry.table.clone(), deleted)));
+    if deleted.is_some()
+        && let Some(first) = first_condition(context, place, entry, &codec).await?
+    {
+        deletions.insert(entry.table.clone(), first);
+    }
     Ok(comparison)
 }
 
@@ -296,14 +312,36 @@ pub(super) async fn delete_condition(
 ) -> Result<Option<String>> {
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Append => Ok(None),
-        LoadMode::Replace => {
-            let condition = replace_condition(context, entry, codec).await?;
-            spare_others(context, entry, codec, condition).await.map(Some)
-        }
+        LoadMode::Replace => replace_condition(context, entry, codec).await.map(Some),
         LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync => {
-            vanished::condition(context, place, entry, codec).await
+            vanished::condition(context, place, entry, codec, &vanished::GOES).await
         }
     }
+}
+
+/// Of the rows that [`delete_condition`] tells of, those that go before any is written: to the others rows refer until then.
+pub(super) async fn first_condition(
+    context: &Context<'_>,
+    place: usize,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<Option<String>> {
+    match context.clinic.load_mode(&entry.table) {
+        LoadMode::Append | LoadMode::Replace => delete_condition(context, place, entry, codec).await,
+        LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync => {
+            vanished::condition(context, place, entry, codec, &vanished::GOES[..1]).await
+        }
+    }
+}
+
+/// Which rows mode `replace` deletes.
+pub(super) async fn replace_condition(
+    context: &Context<'_>,
+    entry: &TableEntry,
+    codec: &TableCodec,
+) -> Result<String> {
+    let condition = clinics_rows(context, entry, codec).await?;
+    spare_others(context, entry, codec, condition).await
 }
 
 /// A condition of deletion, but for rows that only batches of another origin wrote.
@@ -370,7 +408,7 @@ async fn parent_keys(context: &Context<'_>, place: usize, parent: &TableEntry) -
     Ok(format!("pg_temp.{name}"))
 }
 
-async fn replace_condition(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Result<String> {
+async fn clinics_rows(context: &Context<'_>, entry: &TableEntry, codec: &TableCodec) -> Result<String> {
     let tenant = context
         .manifest()
         .tenant

@@ -5,12 +5,15 @@
 //! transaction makes it `completed`, so that an unknown COMMIT can be settled by looking.
 
 mod absent;
+mod after;
 mod apply;
 mod compare;
 mod counts;
+mod delete;
 mod filled;
 mod golden;
 mod guard;
+mod held;
 mod left;
 mod left_behind;
 mod locks;

@@ -92,6 +92,12 @@ pub struct TablePlan {
     /// Rows that would be deleted, but whose records may be among those that could not be read.
     #[serde(skip_serializing_if = "is_none")]
     pub vanished_unread: u64,
+    /// Rows that would be deleted, but that rows which stay refer to.
+    #[serde(skip_serializing_if = "is_none")]
+    pub vanished_held: u64,
+    /// By table, how many rows refer to these.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vanished_held_by: BTreeMap<String, u64>,
     /// Of the rows to be inserted: those that people deleted since a push wrote them.
     #[serde(skip_serializing_if = "is_none")]
     pub deleted_returned: u64,
@@ -316,6 +322,13 @@ fn table_plan(
         vanished_kept: comparison.vanished.kept,
         vanished_conflicts: comparison.vanished.conflicts,
         vanished_unread: comparison.vanished.unread,
+        vanished_held: comparison.vanished.held,
+        vanished_held_by: comparison
+            .vanished
+            .holders
+            .iter()
+            .map(|(table, rows)| (table.to_string(), *rows))
+            .collect(),
         deleted_returned: comparison.absent.returned,
         deleted_kept: comparison.absent.kept,
         deleted_conflicts: comparison.absent.deleted,

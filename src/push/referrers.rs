@@ -1,5 +1,5 @@
-//! Rows of other tables whose foreign keys name rows that a push would delete: PostgreSQL would refuse the push, or take
-//! them too without a before-image.
+//! Rows of other tables whose foreign keys name rows that mode `replace` would delete: PostgreSQL would refuse the push, or take
+//! them too without a before-image. What vanished stays where rows refer to it ([`super::held`]).
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use anyhow::Result;
 
 use super::compare::{Context, incoming};
 use super::rebuild::parent;
+use crate::config::LoadMode;
 use crate::model::catalog::{Constraint, ConstraintKind};
 use crate::model::ident::{TableName, quoted};
 
-/// Which rows of a table are deleted: a condition on alias `t`.
+/// Which rows of a table are deleted before any is written: a condition on alias `t`.
 pub(super) type Deletions = BTreeMap<TableName, String>;
 
 /// Rows that stay and refer to rows that would go.
@@ -24,10 +25,11 @@ pub(super) struct Referrer {
     pub(super) rows: u64,
 }
 
-/// Finds them for every table that loses rows; tables are emptied children first.
+/// Finds them for every table whose rows are replaced; what is deleted goes at once, whatever refers to what.
 pub(super) async fn find(context: &Context<'_>, deletions: &Deletions) -> Result<Vec<Referrer>> {
     let mut found = Vec::new();
-    for (of, condition) in deletions {
+    let replaced = |name: &TableName| context.clinic.load_mode(name) == LoadMode::Replace;
+    for (of, condition) in deletions.iter().filter(|(of, _)| replaced(of)) {
         let keys = context.catalog.foreign_keys().filter(|(_, constraint)| parent(constraint) == of);
         for (table, constraint) in keys {
             let sql = in_the_way(context, deletions, (of, condition), (table, constraint));
@@ -59,8 +61,7 @@ fn in_the_way(
     };
     let place = |name: &TableName| context.manifest().tables.iter().position(|entry| entry.table == *name);
     let waits = constraint.deferrable && on_delete == "no action";
-    let gone_before = table == of || place(table) > place(of) || waits;
-    let gone = deletions.get(table).filter(|_| gone_before).map_or("false", String::as_str);
+    let gone = deletions.get(table).map_or("false", String::as_str);
     let columns = |names: &[String]| {
         names.iter().map(|name| format!("t.{}", quoted(name))).collect::<Vec<_>>().join(", ")
     };

@@ -65,13 +65,9 @@ fn referred_to(context: &Context<'_>, referrers: &[&Referrer]) -> Failure {
             None => failure,
         }
     });
-    let failure = tables.into_iter().fold(failure, |failure, table| {
-        let key = match clinic.load_mode(table) {
-            LoadMode::Replace => "push.referred_to_replace_hint",
-            LoadMode::Insert | LoadMode::Upsert | LoadMode::Append => return failure,
-            LoadMode::Sync => "push.referred_to_sync_hint",
-        };
-        failure.hint(t!(key, table = table))
+    let failure = tables.into_iter().fold(failure, |failure, table| match clinic.load_mode(table) {
+        LoadMode::Replace => failure.hint(t!("push.referred_to_replace_hint", table = table)),
+        LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync | LoadMode::Append => failure,
     });
     // Documents' rows come from a command of their own, and are written again by it.
     let of_files = |one: &&&Referrer| clinic.files.iter().any(|section| section.table == one.table);

@@ -7,16 +7,15 @@
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::compare::{Context, incoming, same_key};
+use super::after::After;
+use super::compare::Context;
 use super::golden;
-use super::merge;
 use super::plan::Comparison;
 use crate::codec::TableCodec;
 use crate::error::{self, Failure};
 use crate::model::catalog::Index;
-use crate::model::ident::{TableName, quoted};
+use crate::model::ident::TableName;
 use crate::model::manifest::TableEntry;
-use crate::pg::fates;
 
 /// So many pairs are named for a key.
 const NAMED: usize = 5;
@@ -48,9 +47,10 @@ pub(super) async fn find(
         columns.iter().all(|name| codec.column_names().any(|column| column == name))
     };
     let indexes = context.catalog.tables[&entry.table].indexes.iter();
+    let updates = comparison.merged.updates > 0;
+    let after = After { context, place, entry, codec, gone: gone.unwrap_or("false"), updates };
     for index in indexes.filter(|index| index.unique && index.valid && !index.primary).filter(written) {
-        let rows = Rows { context, place, entry, codec, gone: gone.unwrap_or("false"), comparison };
-        let pairs = format!("select c.key, min(h.key) from {}", rows.meeting(index));
+        let pairs = format!("select c.key, min(h.key) from {}", meeting(&after, index));
         let rows = context.client.query(&format!("{pairs} group by c.key order by c.key"), &[]).await;
         let rows = rows.map_err(|error| error::postgres(&error))?;
         if !rows.is_empty() {
@@ -65,118 +65,26 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// A table's rows as they will be.
-struct Rows<'a> {
-    context: &'a Context<'a>,
-    place: usize,
-    entry: &'a TableEntry,
-    codec: &'a TableCodec,
-    gone: &'a str,
-    comparison: &'a Comparison,
-}
-
-impl Rows<'_> {
-    /// The rows that get another value as `c`, each with one that has the same in the end as `h`.
-    fn meeting(&self, index: &Index) -> String {
-        let operator = if index.nulls_not_distinct { "is not distinct from" } else { "=" };
-        let values = index.expressions.iter().enumerate().map(|(n, sql)| format!(", {sql} as e{n}"));
-        let values = values.collect::<String>();
-        let of = |rows: &str| {
-            let filter = index.predicate.as_deref().unwrap_or("true");
-            format!("(select trasvase_key as key{values} from ({rows}) rows where {filter})")
-        };
-        let same = (0..index.expressions.len()).map(|n| format!("c.e{n} {operator} h.e{n}"));
-        let same = same.collect::<Vec<_>>().join(" and ");
-        let had = same.replace("h.e", "o.e");
-        let written = self.written();
-        format!(
-            "{} c join {} h on {same} and c.key <> h.key \
-             where not exists (select 1 from {} o where o.key = c.key and {had})",
-            of(&written),
-            of(&format!("{written} union all {}", self.staying())),
-            of(&self.now()),
-        )
-    }
-
-    /// Those that are inserted or updated, with what stands in them.
-    fn written(&self) -> String {
-        let new = self.inserted();
-        match self.comparison.merged.updates {
-            0 => new,
-            _ => format!("{new} union all {}", self.updated()),
-        }
-    }
-
-    fn inserted(&self) -> String {
-        let columns = self.columns(|column, place| match place {
-            Some(_) => format!("i.{}", quoted(&column.name)),
-            None => format!("null::{}", column.data_type.undomained().name),
-        });
-        format!(
-            "select {} as trasvase_key, {columns} from {} i where not exists (select 1 from {} t where {} and ({}) is not true)",
-            self.codec.key_sql("i"),
-            incoming(self.place),
-            self.entry.table.quoted(),
-            same_key(self.codec),
-            self.gone
-        )
-    }
-
-    fn updated(&self) -> String {
-        let columns = self.columns(|column, place| {
-            let name = quoted(&column.name);
-            match place {
-                None => format!("t.{name}"),
-                Some(place) => {
-                    format!("case when {} then t.{name} else i.{name} end", fates::stands("m.fates", place))
-                }
-            }
-        });
-        format!(
-            "select m.key as trasvase_key, {columns} from {} i join {} t on {} join {} m on m.key = {} \
-             where m.fates ~ '[to]' and ({}) is not true",
-            incoming(self.place),
-            self.entry.table.quoted(),
-            same_key(self.codec),
-            merge::rows(self.place),
-            self.codec.key_sql("i"),
-            self.gone
-        )
-    }
-
-    /// The rows of the table.
-    fn now(&self) -> String {
-        let columns = self.columns(|column, _| format!("t.{}", quoted(&column.name)));
-        let (key, table) = (self.codec.key_sql("t"), self.entry.table.quoted());
-        format!("select {key} as trasvase_key, {columns} from {table} t")
-    }
-
-    /// Those of them that nobody touches.
-    fn staying(&self) -> String {
-        let touched = match self.comparison.merged.updates {
-            0 => String::new(),
-            _ => format!(
-                " and not exists (select 1 from {} m where m.fates ~ '[to]' and m.key = {})",
-                merge::rows(self.place),
-                self.codec.key_sql("t")
-            ),
-        };
-        format!("{} where ({}) is not true{touched}", self.now(), self.gone)
-    }
-
-    /// Every column of the table; of a generated one nobody knows yet what it will be.
-    fn columns(&self, of: impl Fn(&crate::model::catalog::Column, Option<usize>) -> String) -> String {
-        let place = |name: &str| self.codec.column_names().position(|column| column == name);
-        let table = &self.context.catalog.tables[&self.entry.table];
-        let columns = table.columns.iter().map(|column| {
-            let value = match column.generated {
-                true => format!("null::{}", column.data_type.undomained().name),
-                false => of(column, place(&column.name)),
-            };
-            format!("{value} as {}", quoted(&column.name))
-        });
-        columns.collect::<Vec<_>>().join(", ")
-    }
+/// The rows that get another value as `c`, each with one that has the same in the end as `h`.
+fn meeting(after: &After<'_>, index: &Index) -> String {
+    let operator = if index.nulls_not_distinct { "is not distinct from" } else { "=" };
+    let values = index.expressions.iter().enumerate().map(|(n, sql)| format!(", {sql} as e{n}"));
+    let values = values.collect::<String>();
+    let of = |rows: &str| {
+        let filter = index.predicate.as_deref().unwrap_or("true");
+        format!("(select trasvase_key as key{values} from ({rows}) rows where {filter})")
+    };
+    let same = (0..index.expressions.len()).map(|n| format!("c.e{n} {operator} h.e{n}"));
+    let same = same.collect::<Vec<_>>().join(" and ");
+    let had = same.replace("h.e", "o.e");
+    let written = after.written();
+    format!(
+        "{} c join {} h on {same} and c.key <> h.key \
+         where not exists (select 1 from {} o where o.key = c.key and {had})",
+        of(&written),
+        of(&format!("{written} union all {}", after.staying())),
+        of(&after.now()),
+    )
 }
 
 /// Tells them as a whole.

@@ -59,7 +59,7 @@ pub(super) fn of(sources: &[SourceCounts], findings: &[Finding], labels: &Labels
             let rule = reason.split('(').next().unwrap_or(reason);
             let kind = match (note.verdict.as_str(), rule) {
                 ("merged", _) => Kind::Merged,
-                ("rejected", "orphan" | "parent_rejected") => Kind::Flagged,
+                ("rejected", "orphan" | "parent_rejected" | "parent_vanished") => Kind::Flagged,
                 _ => Kind::Skipped,
             };
             add(table, kind, rule, note.records);

@@ -42,28 +42,39 @@ impl Snapshot {
         let manifest = self.manifest();
         let told = manifest.rejects.iter().find(|one| one.table == entry.table);
         // One that was made under other settings does not say which rows are rejected.
-        let mut found = Refusals { all: entry.rejected > 0 && told.is_none(), ..Refusals::default() };
+        let mut records_rejected = HashSet::new();
         for records in &manifest.records {
             for record in self.source_records(records)? {
                 let record = record?;
                 if let Some(id) = record.source_id.filter(|_| record.verdict == "rejected") {
-                    found.records.insert((records.source.clone(), id));
+                    records_rejected.insert((records.source.clone(), id));
                 }
             }
         }
+        let unreadable = manifest.sources.iter().filter(|one| one.unreadable > 0);
+        let mut found = Refusals::new(records_rejected, unreadable.map(|one| one.source.clone()).collect());
+        found.all = entry.rejected > 0 && told.is_none();
         for row in told.map(|told| self.rejected(told)).transpose()?.into_iter().flatten() {
             let row = row?;
             let values = row.values(entry, columns.iter().copied()).filter(|_| entry.keys != Keys::New);
-            let place = row.source_id.as_deref().is_none_or(|id| is_place(id, row.source.as_deref()));
-            found.note(values.map(|values| key(&values)), row.source_id.filter(|_| !place), row.source);
+            found.add(values.map(|values| key(&values)), row.source_id, row.source);
         }
-        let unreadable = manifest.sources.iter().filter(|one| one.unreadable > 0);
-        found.unread.extend(unreadable.map(|one| one.source.clone()));
         Ok(found)
     }
 }
 
 impl Refusals {
+    /// Of sources with unreadable records, and of records that are rejected: source and id.
+    pub fn new(records: HashSet<(String, String)>, unread: BTreeSet<String>) -> Self {
+        Self { records, unread, ..Self::default() }
+    }
+
+    /// Adds a rejected row: its key where it has one that stays, and what its record is known by at its source.
+    pub fn add(&mut self, key: Option<String>, source_id: Option<String>, source: Option<String>) {
+        let place = source_id.as_deref().is_none_or(|id| is_place(id, source.as_deref()));
+        self.note(key, source_id.filter(|_| !place), source);
+    }
+
     fn note(&mut self, key: Option<String>, id: Option<String>, source: Option<String>) {
         match (&key, &id) {
             (None, None) => self.unknown(source),

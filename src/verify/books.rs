@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Compared;
-use super::differences::Difference;
+use super::difference::Difference;
 use super::fixes::Fixes;
 use crate::model::ident::literal;
 use crate::staging::Staging;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::differences::Kind;
+use super::difference::Kind;
 use super::population::Population;
 use super::{Compared, Options};
 use crate::codec::RowHash;

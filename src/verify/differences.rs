@@ -1,138 +1,24 @@
 //! The rows of unequal buckets: what each is, how it came to be so, and the columns in which it differs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use anyhow::{Result, anyhow};
 use futures_util::TryStreamExt as _;
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::books::Books;
 use super::buckets::bucket_sql;
-use super::cause::{ByBatch, Cause, Deeds};
+use super::cause::{Cause, Deeds};
+use super::difference::{Difference, Found, Kind};
 use super::ours::OurTable;
 use super::population::Population;
 use super::standing::{self, LeftOut, Pushed, Standing, Steady};
 use super::target_rows::{Asked, TargetRow, target_rows};
+use super::vanished::Vanished;
 use super::{Compared, Options, TheirTable, vanished};
 use crate::codec::RowHash;
-use crate::desk::{self, Decisions};
 use crate::error;
-use crate::model::ident::TableName;
-use crate::model::merge::{Conflict, Excuse};
-use crate::snapshot::Refusals;
-
-/// One row that is not the same on both sides.
-#[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    pub key: String,
-    pub kind: Kind,
-    /// How it came to be so, where the ledger says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Cause>,
-    /// The columns that differ, of a row that is on both sides.
-    pub columns: Vec<ColumnDifference>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// In the snapshot, not in the target.
-    Missing,
-    /// Written by an earlier batch, not in this snapshot.
-    Extra,
-    /// On both sides with other values.
-    Different,
-    /// On both sides, but the row was there before and no batch wrote it, or it stands as people made it.
-    Kept,
-}
-
-impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Missing => "missing",
-            Kind::Extra => "extra",
-            Kind::Different => "different",
-            Kind::Kept => "kept",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct ColumnDifference {
-    pub column: String,
-    /// Only where values were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub values: Option<Values>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Values {
-    pub expected: Option<String>,
-    pub found: Option<String>,
-}
-
-/// How many rows differ in one way.
-#[derive(Debug, Clone, Serialize)]
-pub struct Count {
-    pub kind: Kind,
-    pub cause: Option<Cause>,
-    pub rows: u64,
-    /// Of rows that wait for people's decision: stands for what both sides say of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// People accepted that these stay so.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub accepted: bool,
-}
-
-/// The rows found: some of them named, all of them counted.
-#[derive(Default)]
-pub(super) struct Found {
-    pub(super) listed: Vec<Difference>,
-    counts: BTreeMap<(Kind, Option<Cause>), u64>,
-    /// What is told of those that wait for a decision.
-    conflicts: BTreeMap<Kind, Vec<String>>,
-    /// The batches by which they are so.
-    batches: BTreeSet<i32>,
-}
-
-impl Found {
-    /// How many rows differ in which way, and whether people accepted what waited for them.
-    ///
-    /// # Errors
-    /// The file of decisions cannot be read.
-    pub(super) fn counts(&self, options: &Options<'_>, table: &TableName) -> Result<Vec<Count>> {
-        let decisions = match self.conflicts.is_empty() {
-            true => None,
-            false => Some(Decisions::read(options.project, options.clinic)?),
-        };
-        let count = |(&(kind, cause), &rows): (&(Kind, Option<Cause>), &u64)| {
-            let told = self.conflicts.get(&kind).filter(|_| cause == Some(Cause::Conflict));
-            let rule = format!("{}_{}", kind.as_str(), Cause::Conflict.as_str());
-            let conflict = told.map(|told| Conflict::new(&rule, told.clone()));
-            let accepted = conflict.as_ref().zip(decisions.as_ref());
-            Count {
-                kind,
-                cause,
-                rows,
-                accepted: accepted.is_some_and(|(one, decisions)| desk::accepts(decisions, table, one)),
-                state: conflict.map(|one| one.state),
-            }
-        };
-        Ok(self.counts.iter().map(count).collect())
-    }
-
-    /// The batches by which rows are other than the snapshot's, the newest first.
-    pub(super) fn by_batches(&self, population: &Population) -> Vec<ByBatch> {
-        self.batches.iter().rev().filter_map(|batch| population.named(*batch)).collect()
-    }
-
-    /// How many rows are not named.
-    pub(super) fn not_listed(&self) -> u64 {
-        self.counts.values().sum::<u64>() - self.listed.len() as u64
-    }
-}
+use crate::model::merge::Excuse;
 
 /// A row that differs, as the snapshot has it; an extra one it does not have.
 struct Row {
@@ -168,12 +54,30 @@ pub(super) async fn find(
     for part in 0..parts {
         let part = Part { number: part, of: parts };
         let found = &mut found;
-        let (waiting, refusals, steady) = (Vec::new(), None, Steady::of(options, compared)?);
+        let (vanished, steady, waiting) = (None, Steady::of(options, compared)?, Vec::new());
         let mut search =
-            Search { options, compared, population, books, found, left_out, refusals, steady, waiting };
+            Search { options, compared, population, books, found, left_out, vanished, steady, waiting };
         search.part(ours, theirs, &unequal, part).await?;
     }
     Ok(found)
+}
+
+/// Tells the rows that [`find`] left for later, since only now it is known which of them others hold.
+pub(super) async fn find_extra(
+    options: &Options<'_>,
+    (compared, population): (&Compared<'_>, &Population),
+    vanished: &Vanished,
+    (found, books): (&mut Found, &mut Books<'_>),
+    left_out: &mut LeftOut,
+) -> Result<()> {
+    let (extra, waiting) = (std::mem::take(&mut found.extra), Vec::new());
+    let (vanished, steady) = (Some(vanished), None);
+    let mut search =
+        Search { options, compared, population, books, found, left_out, vanished, steady, waiting };
+    for key in extra {
+        search.add(Row { key, kind: Kind::Extra, expected: None, name: None }).await?;
+    }
+    search.flush().await
 }
 
 /// One of so many parts of a table's keys.
@@ -204,8 +108,8 @@ struct Search<'s, 'b, 'o> {
     found: &'s mut Found,
     /// Rows of this table and of those before it.
     left_out: &'s mut LeftOut,
-    /// Read with the first row that the snapshot does not have.
-    refusals: Option<Refusals>,
+    /// What is known of rows that the snapshot does not have, once it is.
+    vanished: Option<&'s Vanished>,
     /// Where the table holds new keys.
     steady: Option<Steady>,
     /// Differing rows whose columns are not asked for yet.
@@ -285,7 +189,7 @@ impl Search<'_, '_, '_> {
     /// What is left of the target's rows: those of an earlier batch, and where the table was read as it is, those of
     /// somebody else, which are no concern of ours.
     async fn extra(&mut self, listed: Listed, theirs: &mut TheirTable) -> Result<()> {
-        let left = listed.left();
+        let (left, waits) = (listed.left(), vanished::deletes(self.options, self.compared));
         for rows in left.chunks(CHUNK) {
             let keys: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
             let deeds = Deeds::read(self.options, self.compared, self.population, &keys).await?;
@@ -294,6 +198,8 @@ impl Search<'_, '_, '_> {
                 if theirs.whole && !deeds.wrote(key) {
                     theirs.buckets.remove(key, digest);
                     foreign.push(key.as_str());
+                } else if waits {
+                    self.found.extra.push(key.clone());
                 } else {
                     let (key, kind) = (key.clone(), Kind::Extra);
                     self.add(Row { key, kind, expected: None, name: None }).await?;
@@ -315,17 +221,12 @@ impl Search<'_, '_, '_> {
         let there = target_rows(self.options, self.compared, &keys, Asked::Stored).await?;
         let pushed = standing::pushed(self.options, self.compared, &keys).await?;
         let left_out = self.leave_out(&waiting, &there).await?;
-        let extra = waiting.iter().filter(|row| row.kind == Kind::Extra);
-        let extra: Vec<(&str, &TargetRow)> =
-            extra.filter_map(|row| Some((row.key.as_str(), there.get(&row.key)?))).collect();
-        let mut left = match extra.is_empty() {
-            true => HashMap::new(),
-            false => vanished::left(self.options, self.compared, &extra, &mut self.refusals).await?,
-        };
+        let (options, compared) = (self.options, self.compared);
         for row in &waiting {
             let (there, pushed) = (there.get(&row.key), pushed.get(&row.key));
             let standing = match row.kind {
-                Kind::Extra => left.remove(&row.key),
+                Kind::Extra => there
+                    .and_then(|there| vanished::standing(options, compared, self.vanished, &row.key, there)),
                 _ => self.standing(row, there, (pushed, left_out.get(&row.key)))?,
             };
             let cause = standing.as_ref().map(|one| one.cause);

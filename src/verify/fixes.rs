@@ -8,7 +8,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 use super::Compared;
-use super::differences::{Difference, Kind};
+use super::difference::{Difference, Kind};
 use crate::model::catalog::{ConstraintKind, Identity};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::private;
@@ -52,17 +52,19 @@ impl Fixes {
         Self { path: path.to_owned(), tables: Vec::new() }
     }
 
+    /// Makes room for the tables, in push order; what is told of them may come in any.
+    pub(super) fn begin(&mut self, tables: &[Compared<'_>]) {
+        self.tables = tables.iter().map(OfTable::new).collect();
+    }
+
     pub(super) fn add(
         &mut self,
         compared: &Compared<'_>,
         difference: &Difference,
         expected: Option<&[Option<String>]>,
     ) -> Result<()> {
-        let same = |one: &OfTable| one.table == compared.entry.table;
-        if !self.tables.last().is_some_and(same) {
-            self.tables.push(OfTable::new(compared));
-        }
-        let of_table = self.tables.last_mut().context("a table was just added")?;
+        let place = self.tables.iter().position(|one| one.table == compared.entry.table);
+        let of_table = &mut self.tables[place.context("every table has a place")?];
         of_table.add(compared, difference, expected);
         Ok(())
     }

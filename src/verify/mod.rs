@@ -10,6 +10,7 @@ mod both_sides;
 mod buckets;
 mod cause;
 mod control;
+mod difference;
 mod differences;
 mod fixes;
 mod foreseen;
@@ -17,6 +18,7 @@ mod months;
 mod ours;
 mod population;
 mod relations;
+mod report;
 mod sample;
 mod standing;
 mod target_rows;
@@ -26,14 +28,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Result, anyhow};
 use rust_i18n::t;
-use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::codec::TableCodec;
 use crate::config::{Clinic, Project};
 use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Table};
-use crate::model::ident::TableName;
 use crate::model::manifest::TableEntry;
 use crate::model::proof::Held;
 use crate::model::run::{Event, Observer, Stage};
@@ -41,6 +41,7 @@ use crate::pg::{Lag, execute, ledger, numbers, origins};
 use crate::snapshot::Snapshot;
 use crate::staging::Limits;
 use buckets::Buckets;
+use difference::Found;
 use ours::OurTable;
 use population::Population;
 
@@ -49,10 +50,11 @@ pub use books::Books;
 pub use both_sides::QueryReport;
 pub use cause::{ByBatch, Cause};
 pub use control::ControlReport;
-pub use differences::{Count, Difference, Kind as DifferenceKind};
+pub use difference::{Count, Difference, Kind as DifferenceKind};
 pub use fixes::{FixReport, Fixes};
 pub use months::{Month, MonthReport};
 pub use relations::{Relation, RelationReport};
+pub use report::{Report, TableReport};
 pub use sample::{SampleReport, SampledColumn};
 
 /// A digest costs more than the planner believes, so that workers pay for themselves at once.
@@ -85,126 +87,6 @@ pub struct Options<'a> {
     pub replica: Option<Lag>,
     /// The client is in a transaction whose rows are the ones to compare.
     pub within: bool,
-}
-
-/// What was compared and found.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
-    pub snapshot: String,
-    /// Only rows of batches after this one were compared, and no figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<Lag>,
-    pub tables: Vec<TableReport>,
-    pub relations: Vec<RelationReport>,
-    pub months: Vec<MonthReport>,
-    pub sources: Vec<SourceReport>,
-    pub controls: Vec<ControlReport>,
-    pub queries: Vec<QueryReport>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sample: Vec<SampleReport>,
-    /// The statements that `--fix-sql` wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixes: Option<FixReport>,
-}
-
-/// One table, source against target.
-#[derive(Debug, Clone, Serialize)]
-pub struct TableReport {
-    pub table: TableName,
-    /// Rows that the models made.
-    pub source: u64,
-    pub rejected: u64,
-    /// `source - rejected`: rows of the snapshot.
-    pub expected: u64,
-    /// Rows of the clinic's batches that the target holds.
-    pub target: u64,
-    /// `target - expected`
-    pub difference: i64,
-    /// Every value of every row is equal.
-    pub equal: bool,
-    /// Over the digests of the snapshot's rows, and of the target's: the same where every value is.
-    pub expected_digest: String,
-    pub target_digest: String,
-    /// Rows of the clinic that no batch wrote, where the table has the tenant column.
-    pub foreign: Option<u64>,
-    /// How many rows differ in which way.
-    pub counts: Vec<Count>,
-    pub differences: Vec<Difference>,
-    /// Differing rows beyond those in `differences`.
-    pub not_listed: u64,
-    /// Batches other than the snapshot's that made rows differ, the newest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub by_batches: Vec<ByBatch>,
-}
-
-impl TableReport {
-    /// Whether rows differ, all of them since the clinic's settings leave them so, or people accepted that they do.
-    pub fn stands(&self) -> bool {
-        let stands = |one: &Count| one.cause == Some(Cause::Stands) || one.accepted;
-        !self.counts.is_empty() && self.counts.iter().all(stands)
-    }
-
-    /// Whether every row that differs is so for this.
-    fn is_all(&self, cause: Cause) -> bool {
-        !self.counts.is_empty() && self.counts.iter().all(|one| one.cause == Some(cause))
-    }
-
-    /// Whether no row differs but those that the clinic's settings leave so, or about which a person is to decide.
-    fn only_by_policy(&self) -> bool {
-        self.counts.iter().all(|one| one.cause.is_some_and(Cause::is_by_policy))
-    }
-}
-
-impl Report {
-    /// Whether everything is equal or stands by the clinic's settings, every relation holds and every record is accounted
-    /// for.
-    pub fn is_clean(&self) -> bool {
-        self.tables.iter().all(|table| table.equal || table.stands()) && self.rest_is_clean()
-    }
-
-    /// Whether nothing is wrong but what waits for people's decision: values that they and the source changed.
-    pub fn only_conflicts(&self) -> bool {
-        !self.is_clean() && self.tables.iter().all(TableReport::only_by_policy) && self.rest_is_clean()
-    }
-
-    /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
-    pub fn only_later(&self) -> bool {
-        let later = |one: &Count| one.cause.is_some_and(Cause::is_later);
-        let explained =
-            |table: &TableReport| table.equal || (!table.counts.is_empty() && table.counts.iter().all(later));
-        !self.is_clean()
-            && self.tables.iter().all(explained)
-            && self.relations.iter().all(RelationReport::holds)
-    }
-
-    /// Whether rows differ, and all of them for this.
-    pub fn differs_only(&self, cause: Cause) -> bool {
-        let mut differ = self.tables.iter().filter(|table| !table.equal).peekable();
-        differ.peek().is_some() && differ.all(|table| table.is_all(cause))
-    }
-
-    /// Whether some of a table's rows are left other than the snapshot's, and no others differ.
-    fn stand(&self, name: &TableName) -> bool {
-        let table = self.tables.iter().find(|table| table.table == *name);
-        table.is_some_and(|table| !table.counts.is_empty() && table.only_by_policy())
-    }
-
-    /// Whether nothing differs but rows that are left so, and some are: then figures over them differ with them.
-    fn only_by_policy(&self) -> bool {
-        let differ = self.tables.iter().filter(|table| !table.equal);
-        differ.clone().next().is_some() && differ.clone().all(|table| self.stand(&table.table))
-    }
-
-    fn rest_is_clean(&self) -> bool {
-        let excused = self.only_by_policy();
-        self.relations.iter().all(RelationReport::holds)
-            && self.months.iter().all(|months| months.unequal().next().is_none() || self.stand(&months.table))
-            && self.sources.iter().all(SourceReport::holds)
-            && (excused || self.controls.iter().all(|control| control.equal))
-            && (excused || self.queries.iter().all(|query| query.equal))
-    }
 }
 
 /// Compares the snapshot with the target. Writes nothing to either; differences are in the report and in the books, not
@@ -341,13 +223,24 @@ async fn in_transaction(
         ..Report::default()
     };
     let mut left_out = foreseen::left_out(options, &tables).await?;
+    if let Some(fixes) = &mut books.fixes {
+        fixes.begin(&tables);
+    }
+    let mut found = Vec::new();
     for ((compared, ours), theirs) in tables.iter().zip(&ours.tables).zip(&mut theirs.tables) {
         let all_ours = theirs.all_ours;
         let of_table = (compared, &population);
-        report.tables.push(table_report(options, of_table, (ours, theirs), books, &mut left_out).await?);
+        found.push(differences::find(options, of_table, ours, theirs, books, &mut left_out).await?);
         report.sample.extend(sample::compare(options, compared, &ours.sample).await?);
         // Figures were made of rows that turned out to be somebody else's.
         theirs.figures_stand = all_ours == theirs.all_ours;
+    }
+    let vanished = vanished::look(options, &tables, &found).await?;
+    for (place, (compared, mut found)) in tables.iter().zip(found).enumerate() {
+        let to = (&mut found, &mut *books);
+        differences::find_extra(options, (compared, &population), &vanished, to, &mut left_out).await?;
+        let sides = (&ours.tables[place], &theirs.tables[place]);
+        report.tables.push(table_report(options, (compared, &population), sides, found)?);
     }
     if theirs.tables.iter().any(|table| !table.figures_stand) {
         theirs.figures = figures(options, &tables, &theirs.tables).await?;
@@ -524,16 +417,13 @@ async fn compared<'a>(
     Ok(Compared { entry, table, codec, condition, tenanted, wanted, references })
 }
 
-async fn table_report(
+fn table_report(
     options: &Options<'_>,
     (compared, population): (&Compared<'_>, &Population),
-    (ours, theirs): (&OurTable, &mut TheirTable),
-    books: &mut Books<'_>,
-    left_out: &mut standing::LeftOut,
+    (ours, theirs): (&OurTable, &TheirTable),
+    found: Found,
 ) -> Result<TableReport> {
     let entry = compared.entry;
-    let of_table = (compared, population);
-    let found = differences::find(options, of_table, ours, theirs, books, left_out).await?;
     let (expected, target) = (ours.buckets.count(), theirs.buckets.count());
     Ok(TableReport {
         table: entry.table.clone(),

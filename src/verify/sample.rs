@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::differences::Values;
+use super::difference::Values;
 use super::ours::Sampled;
 use super::target_rows::{Asked, target_rows};
 use super::{Compared, Options};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Result, anyhow};
 
-use super::differences::{ColumnDifference, Values};
+use super::difference::{ColumnDifference, Values};
 use super::{Compared, Options};
 use crate::codec::TableCodec;
 use crate::error;

@@ -1,66 +1,161 @@
 //! Rows of earlier batches that the snapshot does not have: which of them a push of it leaves, by the rule and the facts by which
 //! the push itself decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 
+use super::difference::Found;
 use super::standing::Standing;
-use super::target_rows::TargetRow;
+use super::target_rows::{self, TargetRow, target_rows};
 use super::{Compared, Options};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
 use crate::error;
+use crate::model::ident::TableName;
 use crate::model::merge::{Conflict, Excuse, OnConflict};
-use crate::model::vanished::{Gone, Record};
-use crate::pg::{Asked, Digests, RecordsOf, Writings};
+use crate::model::vanished::{Gone, Lot};
+use crate::pg::{Asked, Holding, RecordsOf, Writings};
 use crate::snapshot::Refusals;
 
-/// Why rows with these keys are left, of those that are left rightly. `refusals` are read with the first of them that
-/// matters.
-pub(super) async fn left(
+/// Rows that are looked at at once.
+const CHUNK: usize = 5_000;
+
+/// By table and key, what is known of such rows, where a push deletes them.
+#[derive(Default)]
+pub(super) struct Vanished(BTreeMap<TableName, HashMap<String, Gone>>);
+
+/// Whether a push deletes such rows of a table: then more has to be known than that they are there.
+pub(super) fn deletes(options: &Options<'_>, compared: &Compared<'_>) -> bool {
+    let name = &compared.entry.table;
+    options.clinic.vanished_rule(name).deletes(options.clinic.load_mode(name) == LoadMode::Sync)
+}
+
+/// Why such a row is left, if that is right.
+pub(super) fn standing(
     options: &Options<'_>,
     compared: &Compared<'_>,
-    there: &[(&str, &TargetRow)],
-    refusals: &mut Option<Refusals>,
-) -> Result<HashMap<String, Standing>> {
+    vanished: Option<&Vanished>,
+    key: &str,
+    row: &TargetRow,
+) -> Option<Standing> {
     let name = &compared.entry.table;
-    let rule = options.clinic.vanished_rule(name);
-    let mut found = HashMap::new();
-    let mut note = |key: &str, row: &TargetRow, gone: Gone| {
-        let standing = match rule.excuse(gone) {
-            Some(Excuse::Stands) => Standing::stands(),
-            Some(Excuse::Waits) => {
-                Standing::conflict(Conflict::row(key, row.stored.as_deref().unwrap_or_default()))
-            }
-            None => return,
-        };
-        found.insert(key.to_owned(), standing);
+    let gone = match deletes(options, compared) {
+        false => Gone::PLAIN,
+        true => *vanished?.0.get(name)?.get(key)?,
     };
-    if !rule.deletes(options.clinic.load_mode(name) == LoadMode::Sync) {
-        let gone = Gone { known: true, reached: false, edited: false, record: Record::Gone };
-        there.iter().for_each(|(key, row)| note(key, row, gone));
-        return Ok(found);
+    match options.clinic.vanished_rule(name).excuse(gone)? {
+        Excuse::Stands => Some(Standing::stands()),
+        Excuse::Waits => {
+            Some(Standing::conflict(Conflict::row(key, row.stored.as_deref().unwrap_or_default())))
+        }
     }
-    let Some(writings) = Writings::read(options.client, options.snapshot.manifest(), name).await? else {
-        return Ok(found);
-    };
-    let keys: Vec<&str> = there.iter().map(|(key, _)| *key).collect();
-    let refusals = match refusals {
-        Some(refusals) => refusals,
-        None => refusals.insert(read(options, compared, &writings).await?),
-    };
+}
+
+/// Looks at those that were found in each table, and at what refers to them.
+pub(super) async fn look(
+    options: &Options<'_>,
+    tables: &[Compared<'_>],
+    found: &[Found],
+) -> Result<Vanished> {
+    let mut vanished = Vanished::default();
+    for (compared, found) in tables.iter().zip(found).filter(|(_, found)| !found.extra.is_empty()) {
+        let name = &compared.entry.table;
+        let Some(writings) = Writings::read(options.client, options.snapshot.manifest(), name).await? else {
+            continue;
+        };
+        let refusals = read(options, compared, &writings).await?;
+        let of_table = vanished.0.entry(name.clone()).or_default();
+        for keys in found.extra.chunks(CHUNK) {
+            error::interrupt::check()?;
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            of_table.extend(look_at(options, compared, &writings, &refusals, &keys).await?);
+        }
+    }
+    hold(options, tables, &mut vanished).await?;
+    Ok(vanished)
+}
+
+/// What is known of rows with these keys, but for what refers to them.
+async fn look_at(
+    options: &Options<'_>,
+    compared: &Compared<'_>,
+    writings: &Writings,
+    refusals: &Refusals,
+    keys: &[&str],
+) -> Result<HashMap<String, Gone>> {
     let records = match refusals.asks_records() {
-        true => records(options, &writings, &keys).await?,
+        true => writings.records(options.client, keys).await?,
         false => RecordsOf::new(),
     };
-    let mut facts = facts(options, compared, &writings, &keys, &reached(options, compared, there)?).await?;
-    for (key, row) in there {
-        let Some(gone) = facts.remove(*key) else { continue };
-        let of = records.get(*key).map(Vec::as_slice).unwrap_or_default();
-        note(key, row, Gone { record: refusals.of(key, of), ..gone });
+    let there = match options.clinic.load_mode(&compared.entry.table) {
+        LoadMode::Sync => target_rows(options, compared, keys, target_rows::Asked::Columns).await?,
+        _ => HashMap::new(),
+    };
+    let there: Vec<(&str, &TargetRow)> = there.iter().map(|(key, row)| (key.as_str(), row)).collect();
+    let mut facts = facts(options, compared, writings, keys, &reached(options, compared, &there)?).await?;
+    for (key, gone) in &mut facts {
+        gone.record = refusals.of(key, records.get(key).map(Vec::as_slice).unwrap_or_default());
     }
-    Ok(found)
+    Ok(facts)
+}
+
+/// Notes which of them rows refer to that stay, again and again: a row that is held may hold others.
+async fn hold(options: &Options<'_>, tables: &[Compared<'_>], vanished: &mut Vanished) -> Result<()> {
+    let mut going: BTreeMap<&TableName, BTreeSet<String>> = BTreeMap::new();
+    for compared in tables {
+        let name = &compared.entry.table;
+        let rule = options.clinic.vanished_rule(name);
+        let of_table = vanished.0.get(name).into_iter().flatten();
+        let deleted = of_table.filter(|(_, gone)| rule.lot(**gone) == Lot::Deleted);
+        let keys: BTreeSet<String> = deleted.map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            going.insert(name, keys);
+        }
+    }
+    loop {
+        let mut fell = false;
+        for compared in tables {
+            let name = &compared.entry.table;
+            if !going.contains_key(name) {
+                continue;
+            }
+            for key in held(options, tables, compared, &going).await? {
+                if let Some(gone) = vanished.0.get_mut(name).and_then(|rows| rows.get_mut(&key)) {
+                    gone.held = true;
+                }
+                fell |= going.get_mut(name).is_some_and(|keys| keys.remove(&key));
+            }
+        }
+        if !fell {
+            return Ok(());
+        }
+    }
+}
+
+/// The keys of a table's rows that are to go and that a row refers to which is not.
+async fn held(
+    options: &Options<'_>,
+    tables: &[Compared<'_>],
+    compared: &Compared<'_>,
+    going: &BTreeMap<&TableName, BTreeSet<String>>,
+) -> Result<BTreeSet<String>> {
+    let (parent, mut held) = (&compared.entry.table, BTreeSet::new());
+    let keys: Vec<&str> = going[parent].iter().map(String::as_str).collect();
+    for (child, constraint) in Holding::keys(options.catalog, parent) {
+        let too = going.get(child).into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
+        let child_key = tables.iter().find(|one| one.entry.table == *child).map(|one| one.codec.key_sql("t"));
+        let rows = Holding::rows_now(child, child_key.as_deref(), "true");
+        let holding = Holding { constraint, parent, parent_key: compared.codec.key_sql("p"), rows };
+        let keys_of = |place: u8| format!("select unnest(${place}::text[]) collate \"C\" as key");
+        let sql = holding.held_sql(&keys_of(1), Some(&keys_of(2)));
+        for keys in keys.chunks(CHUNK) {
+            error::interrupt::check()?;
+            let rows = options.client.query(&sql, &[&keys, &too]).await;
+            held.extend(rows.map_err(|error| error::postgres(&error))?.iter().map(|row| row.get(0)));
+        }
+    }
+    Ok(held)
 }
 
 /// What the snapshot says was rejected.
@@ -72,17 +167,6 @@ async fn read(options: &Options<'_>, compared: &Compared<'_>, writings: &Writing
     Ok(refusals)
 }
 
-/// What the ledger knows the records of these rows by.
-async fn records(options: &Options<'_>, writings: &Writings, keys: &[&str]) -> Result<RecordsOf> {
-    let sql = writings.records_sql("select unnest($1::text[])");
-    let rows = options.client.query(&sql, &[&keys]).await.map_err(|error| error::postgres(&error))?;
-    let of = |row: &tokio_postgres::Row| {
-        let (sources, ids): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
-        (row.get(0), sources.into_iter().zip(ids).collect())
-    };
-    Ok(rows.iter().map(of).collect())
-}
-
 /// What is known of these rows but for their records.
 async fn facts(
     options: &Options<'_>,
@@ -92,25 +176,12 @@ async fn facts(
     reached: &[&str],
 ) -> Result<HashMap<String, Gone>> {
     let Compared { entry, table, codec, .. } = compared;
-    let whole = TableCodec::of_table(table, &entry.key).ok();
-    let columns = codec.column_names().enumerate();
-    let digests = Digests {
-        whole: whole.map(|whole| whole.digest_sql("t")),
-        columns: columns.map(|(place, name)| (name, codec.column_digest_sql("t", place))).collect(),
-    };
     let matters = options.clinic.on_conflict(&entry.table) != OnConflict::TakeSource;
+    let digests = matters.then(|| codec.digests(table, "t"));
     let key = codec.key_sql("t");
     let which = (codec.key_among_sql("t", "$1::text[]"), format!("{key} = any($2::text[])"));
-    let asked = Asked { table: &entry.table, key, digests: matters.then_some(digests) };
-    let sql =
-        Writings::gone_sql(Some(writings), &asked, (&which.0, &which.1), " and d.key = any($1::text[])");
-    let rows =
-        options.client.query(&sql, &[&keys, &reached]).await.map_err(|error| error::postgres(&error))?;
-    let gone = |row: &tokio_postgres::Row| {
-        let (known, reached, edited) = (row.get(1), row.get(2), row.get(3));
-        (row.get(0), Gone { known, reached, edited, record: Record::Gone })
-    };
-    Ok(rows.iter().map(gone).collect())
+    let asked = Asked { table: &entry.table, key, digests };
+    writings.gone(options.client, &asked, (&which.0, &which.1), (keys, reached)).await
 }
 
 /// The keys of rows that mode `sync` makes equal: their parent is in the snapshot.

@@ -4,6 +4,7 @@ mod cycles;
 mod deleted;
 mod deliveries;
 mod excused;
+mod families;
 mod property;
 mod unique;
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
-use super::differences::{Difference, Kind};
+use super::difference::{Difference, Kind};
 use super::population::Population;
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
