@@ -224,23 +224,6 @@ impl Catalog {
         self.tables.iter().flat_map(|(name, table)| table.foreign_keys().map(move |one| (name, one)))
     }
 
-    /// Foreign keys to tables that stand behind in this order, each with its table: only tables that refer to each other have
-    /// such. As long as one is as it is, rows of the table behind cannot go while rows of the one in front stay.
-    pub fn backward_keys<'a>(
-        &'a self,
-        order: &[TableName],
-    ) -> impl Iterator<Item = (&'a TableName, &'a TableName, &'a Constraint)> {
-        let place = move |table: &TableName| order.iter().position(|name| name == table);
-        self.foreign_keys().filter_map(move |(child, constraint)| match &constraint.kind {
-            ConstraintKind::ForeignKey { references, .. } => {
-                let backward =
-                    place(child).zip(place(references)).is_some_and(|(ours, theirs)| ours < theirs);
-                backward.then_some((child, references, constraint))
-            }
-            _ => None,
-        })
-    }
-
     /// Tables that `name` references by foreign key, itself excluded.
     pub fn parents(&self, name: &TableName) -> Vec<TableName> {
         self.parents_by(name, |_, _| true)
@@ -269,16 +252,6 @@ impl Catalog {
         parents.sort();
         parents.dedup();
         parents
-    }
-}
-
-impl Constraint {
-    /// What its table's owner types so that it waits for the end of a transaction; none where it does already, or cannot.
-    pub fn to_wait(&self, table: &TableName) -> Option<String> {
-        let ConstraintKind::ForeignKey { on_delete, .. } = &self.kind else { return None };
-        let can = !self.deferrable && on_delete == "no action";
-        let (table, name) = (table.quoted(), quoted(&self.name));
-        can.then(|| format!("alter table {table} alter constraint {name} deferrable"))
     }
 }
 

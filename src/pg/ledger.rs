@@ -246,16 +246,21 @@ pub async fn version(client: &Client) -> Result<i32> {
     Ok(row.get::<_, Option<i32>>(0).unwrap_or_default())
 }
 
-/// Whether a batch of this very snapshot stands.
+/// Whether the ledger holds what is to be told of a snapshot of models: a batch of the clinic's models, and of this very
+/// snapshot where it tells of records one by one.
 ///
 /// # Errors
 /// As [`exists`].
-pub async fn has_batch_of(client: &Client, manifest: &Manifest) -> Result<bool> {
+pub async fn tells_of(client: &Client, manifest: &Manifest) -> Result<bool> {
     if !exists(client).await? {
         return Ok(false);
     }
-    let sql = "select exists (select from trasvase.batch where clinic = $1 and snapshot = $2 and status = 'completed')";
-    let row = client.query_one(sql, &[&manifest.clinic.as_str(), &manifest.id]).await;
+    let sql = format!(
+        "select exists (select from trasvase.batch where clinic = $1 and (snapshot = $2 or $3) and status = 'completed' \
+         and {ORIGIN} = $4)"
+    );
+    let (any, origin) = (manifest.records.is_empty(), manifest.origin.as_str());
+    let row = client.query_one(&sql, &[&manifest.clinic.as_str(), &manifest.id, &any, &origin]).await;
     Ok(row.map_err(|error| error::postgres(&error))?.get(0))
 }
 

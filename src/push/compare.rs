@@ -76,8 +76,8 @@ pub(super) struct Compared {
     /// Rows of other tables that keep rows from being deleted.
     pub(super) referrers: Vec<Referrer>,
     pub(super) golden: golden::Compared,
-    /// The snapshot is one of models, and no batch of it stands.
-    pub(super) unknown: bool,
+    /// The snapshot is one of models, and the ledger lacks what it tells of records.
+    pub(super) untold: bool,
 }
 
 /// Compares every table of the snapshot; must run in a transaction. Tables with rows are staged in temporary tables.
@@ -106,8 +106,8 @@ pub(super) async fn compare(context: &Context<'_>) -> Result<Compared> {
         false => golden::compare(context, &staged).await?,
     };
     let manifest = context.manifest();
-    let unknown = manifest.origin.is_models() && !ledger::has_batch_of(context.client, manifest).await?;
-    Ok(Compared { tables, referrers, golden, unknown })
+    let untold = manifest.origin.is_models() && !ledger::tells_of(context.client, manifest).await?;
+    Ok(Compared { tables, referrers, golden, untold })
 }
 
 /// Stages the tables that have rows, or had rows that people deleted, and those that refer to rows which are left out or may go;
@@ -174,7 +174,11 @@ async fn compare_filled(
 ) -> Result<Comparison> {
     let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
     let deleted = delete_condition(context, place, entry, &codec).await?;
-    let mut comparison = counted(context, place, entry, &codec, deleted.as_deref()).await?;
+    let replaced = context.clinic.load_mode(&entry.table) == LoadMode::Replace;
+    // Rows that refer to replaced ones go and come with them, be they equal.
+    let anew =
+        replaced && context.catalog.parents(&entry.table).iter().any(|one| deletions.contains_key(one));
+    let mut comparison = counted(context, place, entry, &codec, (deleted.as_deref(), anew)).await?;
     comparison.absent = absent;
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Append => {
@@ -237,13 +241,14 @@ async fn undecided(
 }
 
 /// Counts a table's incoming rows by what the target holds of them, and its rows that meet the condition of deletion. What
-/// is deleted is not there any more when rows are inserted; but where all of that comes back as it is, nothing is done.
+/// is deleted is not there any more when rows are inserted; but where all of that comes back as it is, nothing is done, unless
+/// it is to be done `anew`.
 async fn counted(
     context: &Context<'_>,
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
-    deleted: Option<&str>,
+    (deleted, anew): (Option<&str>, bool),
 ) -> Result<Comparison> {
     let table = entry.table.quoted();
     let key = codec.key_names().next().map(quoted).unwrap_or_default();
@@ -263,7 +268,7 @@ async fn counted(
     let (stays, different, replaced, same, deletes) = (count(0)?, count(1)?, count(2)?, count(3)?, count(4)?);
     let all = count(5)?;
     let comparison = Comparison { different, unchanged: stays - different, ..Comparison::default() };
-    if stays + replaced == all && same == replaced && same == deletes {
+    if !anew && stays + replaced == all && same == replaced && same == deletes {
         return Ok(Comparison { unchanged: comparison.unchanged + same, ..comparison });
     }
     Ok(Comparison { inserts: all - stays, deletes, ..comparison })

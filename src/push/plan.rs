@@ -244,7 +244,7 @@ pub(super) fn plan(
         rebuild,
         noted: false,
     };
-    plan.noted = plan.writes() == 0 && compared.unknown;
+    plan.noted = plan.writes() == 0 && compared.untold;
     plan.id = crate::model::hex(&Sha256::digest(serde_json::to_vec(&plan)?)[..8]);
     Ok(plan)
 }

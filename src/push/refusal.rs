@@ -55,16 +55,6 @@ fn referred_to(context: &Context<'_>, referrers: &[&Referrer]) -> Failure {
     let mut tables: Vec<&TableName> = referrers.iter().map(|one| &one.of).collect();
     tables.dedup();
     let failure = Failure::failed(message);
-    let order: Vec<TableName> = context.manifest().tables.iter().map(|entry| entry.table.clone()).collect();
-    let failure = context.catalog.backward_keys(&order).fold(failure, |failure, (table, of, key)| {
-        let met = referrers.iter().any(|one| one.table == *table && one.constraint == key.name);
-        match key.to_wait(table).filter(|_| met) {
-            Some(sql) => {
-                failure.hint(t!("push.circle_hint", table = table, of = of, sql = sql, clinic = clinic.name))
-            }
-            None => failure,
-        }
-    });
     let failure = tables.into_iter().fold(failure, |failure, table| match clinic.load_mode(table) {
         LoadMode::Replace => failure.hint(t!("push.referred_to_replace_hint", table = table)),
         LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync | LoadMode::Append => failure,

@@ -145,15 +145,17 @@ impl State {
         let (clinic, target) = (self.clinic, self.place().and_then(|place| place.given.clone()));
         let several = self.clinics.len() > 1;
         let Some(opened) = &mut self.opened else { return Effect::None };
-        opened.at = opened.at.min(steps.len().saturating_sub(1));
+        // While nobody has looked again there are no steps, and the cursor stays where it was.
+        let last = steps.len().checked_sub(1).unwrap_or(opened.at);
+        opened.at = opened.at.min(last);
         let here = steps.get(opened.at).map(|step| step.name.clone());
         match key {
             KeyCode::Down | KeyCode::Char('j') => {
-                opened.at = (opened.at + 1).min(steps.len().saturating_sub(1));
+                opened.at = (opened.at + 1).min(last);
             }
             KeyCode::Up | KeyCode::Char('k') => opened.at = opened.at.saturating_sub(1),
             KeyCode::Home => opened.at = 0,
-            KeyCode::End => opened.at = steps.len().saturating_sub(1),
+            KeyCode::End => opened.at = last,
             KeyCode::Char(' ') => {
                 if let Some(name) = here
                     && !opened.marked.remove(&name)

@@ -1,7 +1,5 @@
 //! What a verification found: where it is written down, what explains it, and what would mend it.
 
-use std::collections::BTreeSet;
-
 use rust_i18n::t;
 
 use super::Pipeline;
@@ -56,7 +54,6 @@ impl Pipeline<'_> {
         let extra = |one: &verify::Difference| {
             is(one, Kind::Extra) && !one.cause.is_some_and(verify::Cause::is_by_policy)
         };
-        let circle = circle(report, catalog, extra);
         let hints = [
             (
                 "cli.verify.missing_hint",
@@ -77,10 +74,7 @@ impl Pipeline<'_> {
                 }),
             ),
             ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
-            (
-                "cli.verify.extra_hint",
-                tables_with(report, |table, one| extra(one) && !circle.contains(table)),
-            ),
+            ("cli.verify.extra_hint", tables_with(report, |_, one| extra(one) && !by_batch(one))),
             (
                 "verify.conflict_hint",
                 tables_with(report, |_, one| one.cause == Some(verify::Cause::Conflict)),
@@ -90,11 +84,6 @@ impl Pipeline<'_> {
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
         let failure = told
             .fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)));
-        let (tables, sql) = (circle.tables(), circle.sql.join("; "));
-        let failure = match circle.sql.is_empty() {
-            true => failure,
-            false => failure.hint(t!("verify.circle_hint", tables = tables, sql = sql, clinic = clinic)),
-        };
         let failure = by_batches(report).into_iter().fold(failure, |failure, one| {
             let (batch, snapshot, this) = (&one.batch, short(&one.snapshot), short(&report.snapshot));
             let key = if one.taken_back { "verify.taken_back_hint" } else { "verify.later_hint" };
@@ -106,41 +95,6 @@ impl Pipeline<'_> {
             false => failure,
         }
     }
-}
-
-/// Tables that refer to each other and have rows too many, and what their owners type so that a push can delete these.
-#[derive(Default)]
-struct Circle<'a> {
-    tables: BTreeSet<&'a TableName>,
-    sql: Vec<String>,
-}
-
-impl Circle<'_> {
-    fn contains(&self, table: &TableName) -> bool {
-        self.tables.contains(table)
-    }
-
-    fn tables(&self) -> String {
-        self.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn circle<'a>(
-    report: &'a verify::Report,
-    catalog: &'a Catalog,
-    extra: impl Fn(&verify::Difference) -> bool,
-) -> Circle<'a> {
-    let order: Vec<TableName> = report.tables.iter().map(|table| table.table.clone()).collect();
-    let has = |name: &TableName| {
-        report.tables.iter().find(|table| table.table == *name && table.differences.iter().any(&extra))
-    };
-    let mut circle = Circle::default();
-    for (table, of, key) in catalog.backward_keys(&order) {
-        let (Some(sql), Some(_)) = (key.to_wait(table), has(of)) else { continue };
-        circle.sql.push(sql);
-        circle.tables.extend([table, of].into_iter().filter_map(&has).map(|table| &table.table));
-    }
-    circle
 }
 
 /// Whether a row stands as it did before, or as someone made it since: not as a trigger made it.

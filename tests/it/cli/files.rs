@@ -322,7 +322,9 @@ fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
     }]);
     let broken = desk.run("run mini --max-retries 0");
     says(&broken, 1, &["files", "s3:PutObject"]);
-    assert_eq!((desk.keys(&desk.general).len(), desk.batches().len()), (2, 2));
+    assert_eq!(desk.keys(&desk.general).len(), 2);
+    // The part of the clinic is a snapshot of its own, of whose records the ledger tells.
+    assert_eq!(desk.batches(), ["models completed", "models completed", "files completed"]);
     desk.proxy.rules(&[]);
     let done = desk.json("run mini --from files", 0);
     let names = |done: &Value, list: &str| {

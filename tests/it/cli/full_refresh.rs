@@ -60,6 +60,22 @@ fn all_rows_of_the_clinic_are_emptied_and_loaded_anew() {
 }
 
 #[test]
+fn rows_that_are_as_they_were_go_and_come_with_those_they_refer_to() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("create table before as select id, concat(person_id, day, kind) as value from visit");
+    mini.edit("clinics/mini/sources/people.csv", "Ana", "Anna");
+    says(&mini.run(&["run", "mini", "--full-refresh", "--yes"]), 0, &["equal"]);
+    mini.execute(
+        "do $$ begin assert (select bool_or(name = 'Anna') from person); \
+         assert not exists (table before except select id, concat(person_id, day, kind) from visit) \
+         and (select count(*) from before) = (select count(*) from visit); \
+         assert (select count(distinct xmin::text) from visit) = 1; end $$",
+    );
+    says(&mini.run(&["push", "mini", "--full-refresh", "--yes"]), 0, &["nothing to do"]);
+}
+
+#[test]
 fn a_production_is_refreshed_only_by_its_clinics_name() {
     let mini = moved_apart();
     says(&mini.run(&["run", "mini", "--until", "export"]), 0, &[]);

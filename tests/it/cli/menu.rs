@@ -182,7 +182,7 @@ fn a_failure_is_told_and_production_asks_for_the_name() {
     let told = screen.run(&["Down", "Enter"], back);
     assert!(told.contains("trasvase rehearse mini"), "{told}");
     screen.press(&["t"]);
-    screen.until(&["mini · destino: rehearsal"]);
+    screen.until(&["mini · destino: rehearsal", "> [ ] push"]);
     screen.press(&["Space", "Down", "Space"]);
     screen.until(&["[x] push", "[x] verify"]);
     screen.run(&["Enter"], back);
