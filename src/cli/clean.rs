@@ -60,7 +60,7 @@ struct Answer {
     /// Accounts are left that no batch is known to have made.
     unbound: bool,
     archives: Vec<archive::ledger::Kept>,
-    /// Rows that an earlier one left, by table.
+    /// Rows that an earlier one left, or this one, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     left: BTreeMap<TableName, u64>,
 }
@@ -178,6 +178,11 @@ impl Arguments {
             }
             answer.accounts = ended;
         }
+        let left = rollback::left::count(client, &clinic.name, &connection.catalog, false);
+        let left = connection.block_on(left)?;
+        if !left.is_empty() {
+            answer.left = left;
+        }
         answer.unbound = connection.block_on(crate::users::ledger::any(client, &clinic.name))?;
         Ok(answer)
     }
@@ -203,7 +208,8 @@ impl<'a> Desk<'a> {
                 .hint(t!("files.no_section_hint"))
                 .into());
         }
-        let left = connection.block_on(rollback::left::count(client, &clinic.name, &connection.catalog))?;
+        let left =
+            connection.block_on(rollback::left::count(client, &clinic.name, &connection.catalog, true))?;
         let stands = !left.is_empty() || known.iter().any(|batch| batch.status == "completed");
         let accounts =
             clinic.users.as_ref().map(|_| users::Desk::open(context, Some(&clinic.name))).transpose()?;

@@ -285,7 +285,10 @@ fn stored_text(stored: &Stored) -> String {
         (Some(batch), true, Some(false)) => t!("trace.edited", table = table, id = id, batch = batch),
         (Some(batch), true, None) => t!("trace.there", table = table, id = id, batch = batch),
         (Some(batch), false, _) => t!("trace.gone", table = table, id = id, batch = batch),
-        (None, true, _) => t!("trace.unknown", table = table, id = id),
+        (None, true, _) => match &stored.left_by {
+            Some(batch) => t!("trace.left_by", table = table, id = id, batch = batch),
+            None => t!("trace.unknown", table = table, id = id),
+        },
         (None, false, _) => t!("trace.not_there", table = table, id = id),
     };
     text.into_owned()

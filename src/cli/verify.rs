@@ -151,6 +151,7 @@ fn way(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, _) => t!("verify.way_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Overwritten)) => t!("verify.way_extra_overwritten"),
+        (DifferenceKind::Extra, Some(Cause::TakenBack)) => t!("verify.kind_extra_taken_back"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
         (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
         (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.way_stands"),
@@ -177,6 +178,7 @@ fn kind_text(kind: DifferenceKind, cause: Option<Cause>) -> String {
         (DifferenceKind::Missing, _) => t!("cli.verify.kind_missing"),
         (DifferenceKind::Extra, Some(Cause::Edited)) => t!("verify.kind_extra_edited"),
         (DifferenceKind::Extra, Some(Cause::Overwritten)) => t!("verify.kind_extra_overwritten"),
+        (DifferenceKind::Extra, Some(Cause::TakenBack)) => t!("verify.kind_extra_taken_back"),
         (DifferenceKind::Extra, Some(Cause::Stands)) => t!("verify.kind_extra_stands"),
         (DifferenceKind::Extra, Some(Cause::Conflict)) => t!("verify.kind_extra_conflict"),
         (DifferenceKind::Kept, Some(Cause::Stands)) => t!("verify.kind_stands"),
@@ -339,6 +341,9 @@ fn differences(report: &Report) -> Page {
     for table in &report.tables {
         if let Some(foreign) = table.foreign.filter(|foreign| *foreign > 0) {
             page = page.line(t!("cli.verify.foreign", table = table.table, count = output::count(foreign)));
+        }
+        if table.left > 0 {
+            page = page.line(t!("verify.left", table = table.table, count = output::count(table.left)));
         }
     }
     page

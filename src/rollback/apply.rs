@@ -85,22 +85,31 @@ impl Deed<'_> {
         anew.any(|(child, name)| child == table && *name == constraint.name)
     }
 
-    /// Writes down the rows that stay, so that the next push knows them again.
+    /// Writes down the rows that stay, so that the next push knows them again, and forgets those that were left before and are
+    /// not so any more. One that is put back as it was left is still one of them.
     async fn note_left(&self) -> Result<()> {
         let standing = self.batches.iter().rev().find(|batch| !batch.left);
         let batch = standing.or(self.batches.last()).map_or(0, |batch| batch.number);
+        let any_left = self.batches.iter().any(|batch| batch.left);
         for work in self.works.iter().filter(|work| !work.whole && work.has_key()) {
+            let (table, back, same_key) = (work.table.quoted(), work.back(), work.same_key());
+            let as_now = "sha256(convert_to((t.*)::text, 'UTF8'))";
+            let moved = match any_left {
+                true => format!(
+                    " or b.act is not null and b.key in (select key from pg_temp.{}) \
+                     and not exists (select 1 from {table} t where {same_key} and {as_now} = l.after)",
+                    work.left_table()
+                ),
+                false => String::new(),
+            };
             let sql = format!(
-                "insert into trasvase.left_behind select {batch}, {}, b.key, sha256(convert_to((t.*)::text, 'UTF8')) \
-                 from {} t join {} b on {} where b.act is null and b.conflict is not null \
+                "insert into trasvase.left_behind select {batch}, {code}, b.key, {as_now} \
+                 from {table} t join {back} b on {same_key} where b.act is null and b.conflict is not null \
                  on conflict do nothing; \
-                 delete from trasvase.left_behind l using {2} b, trasvase.batch o where o.number = l.batch \
+                 delete from trasvase.left_behind l using {back} b, trasvase.batch o where o.number = l.batch \
                  and o.clinic = (select clinic from trasvase.batch where number = {batch}) \
-                 and l.target_table = {0} and l.key = b.key and b.act is not null",
-                ledger::code_sql(&work.table.to_string()),
-                work.table.quoted(),
-                work.back(),
-                work.same_key()
+                 and l.target_table = {code} and l.key = b.key and (b.act = 'delete'{moved})",
+                code = ledger::code_sql(&work.table.to_string()),
             );
             execute(self.client, &sql).await?;
         }

@@ -8,11 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::{Options, Which, left};
-use crate::codec::TableCodec;
+use super::{Edited, Options, Which, built, left};
 use crate::error::{self, Failure};
-use crate::model::catalog::{Catalog, ConstraintKind};
-use crate::model::ident::{ClinicName, TableName, quoted};
+use crate::model::catalog::Catalog;
+use crate::model::ident::{ClinicName, TableName};
 use crate::pg::batches::{self, Named, named};
 use crate::pg::ledger::{self, ORIGIN, Shape};
 
@@ -71,6 +70,11 @@ impl Batch {
         tables.iter().map(kinds).sum()
     }
 
+    /// Whether it changed rows of a table that were there, or took some away.
+    pub(super) fn changed(&self, table: &str) -> bool {
+        WRITTEN[1..].iter().any(|kind| self.count(table, kind) > 0)
+    }
+
     /// The tables that it wrote.
     pub(super) fn tables(&self) -> impl Iterator<Item = &String> {
         let tables = self.counts.as_object().map(|counts| counts.iter()).into_iter().flatten();
@@ -92,7 +96,7 @@ impl Batch {
         self.tables().all(|table| !self.mixes(table) && self.lost(table) == 0)
     }
 
-    fn shape_of(&self, name: &str, catalog: &Catalog) -> Option<Shape> {
+    pub(super) fn shape_of(&self, name: &str, catalog: &Catalog) -> Option<Shape> {
         let known = self.shape.as_ref().and_then(|shape| shape.get(name)).cloned();
         let table = catalog.table(&TableName::from(name))?;
         let columns = || table.columns.iter().map(|column| column.name.clone()).collect();
@@ -258,7 +262,8 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
         Which::Cascade(name) => (name, true),
         Which::Every(_) => {
             // Of one that was purged goes what it is known to have inserted; the rest is a conflict.
-            let left = left::batches(client, clinic, options.catalog).await?;
+            let forced = options.edited == Edited::Force;
+            let left = left::batches(client, clinic, options.catalog, forced).await?;
             let chosen = |batch: &Batch| batch.status == "completed" || left.contains(&batch.number);
             let chosen = batches.into_iter().filter(chosen);
             return Ok(chosen.map(|batch| Batch { left: batch.status != "completed", ..batch }).collect());
@@ -269,7 +274,7 @@ pub(super) async fn chosen(options: &Options<'_>) -> Result<Vec<Batch>> {
     let mut chosen = vec![batch.clone()];
     let mut built = Vec::new();
     for later in batches.iter().filter(|one| one.number > batch.number && one.status == "completed") {
-        let rows = built_on(options, &chosen, later).await?;
+        let rows = built::on(options, &chosen, later).await?;
         if rows > 0 {
             refuse_status(later, clinic)?;
             built.push(t!("rollback.built", batch = later.id, rows = rows).into_owned());
@@ -302,59 +307,6 @@ fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
                 .hint(format!("trasvase log {clinic}")))
         }
     }
-}
-
-/// How many rows a later batch wrote, or took away, that these batches wrote too or that it made refer to rows of theirs.
-async fn built_on(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Result<u64> {
-    let numbers = numbers(earlier);
-    let touched = |batches: &str| {
-        format!(
-            "select target_table, key from trasvase.row_digest where batch in ({batches}) \
-             union select target_table, key from trasvase.change where batch in ({batches})"
-        )
-    };
-    let mut parts = vec![format!(
-        "select target_table, key from ({}) a join ({}) b using (target_table, key)",
-        touched(&numbers),
-        touched(&later.number.to_string())
-    )];
-    let wrote = |batches: &[Batch], table: &TableName| {
-        let name = table.to_string();
-        batches.iter().any(|batch| batch.tables().any(|one| *one == name))
-    };
-    for (child, constraint) in options.catalog.foreign_keys() {
-        let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
-            continue;
-        };
-        if !wrote(std::slice::from_ref(later), child) || !wrote(earlier, references) {
-            continue;
-        }
-        let key = |table: &TableName, alias: &str| {
-            let key = options.catalog.table(table)?.primary_key();
-            let codec = TableCodec::of_columns(options.catalog.table(table)?, key, key).ok()?;
-            Some(codec.key_sql(alias)).filter(|_| !key.is_empty())
-        };
-        let Some((child_key, parent_key)) = key(child, "t").zip(key(references, "p")) else { continue };
-        let pairs = constraint.columns.iter().zip(referenced_columns);
-        let same: Vec<String> =
-            pairs.map(|(ours, theirs)| format!("t.{} = p.{}", quoted(ours), quoted(theirs))).collect();
-        parts.push(format!(
-            "select d.target_table, d.key from trasvase.row_digest d \
-             join {child} t on ({child_key}) collate \"C\" = d.key join {parent} p on {same} \
-             join trasvase.row_digest e on e.key = ({parent_key}) collate \"C\" \
-             where d.batch = {later} and d.target_table = {child_code} and e.batch in ({numbers}) and e.target_table = {parent_code} \
-             and not exists (select 1 from trasvase.change c where c.batch = e.batch and c.target_table = e.target_table and c.key = e.key)",
-            child = child.quoted(),
-            parent = references.quoted(),
-            same = same.join(" and "),
-            later = later.number,
-            child_code = ledger::code_sql(&child.to_string()),
-            parent_code = ledger::code_sql(&references.to_string()),
-        ));
-    }
-    let sql = format!("select count(*) from ({}) rows", parts.join(" union "));
-    let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    Ok(u64::try_from(row.get::<_, i64>(0))?)
 }
 
 /// Their numbers, for a list in SQL.

@@ -20,7 +20,8 @@ const GROUP: &str = "trasvase.left_behind l join trasvase.batch g on g.number = 
                      join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
                      and (o.number = g.number or o.rolled_back_at = g.rolled_back_at)";
 
-/// How many there are, by table.
+/// How many there are, by table; `again` counts also those that batches changed since and that are as they were left once
+/// these are taken back.
 ///
 /// # Errors
 /// The ledger cannot be read.
@@ -28,6 +29,7 @@ pub async fn count(
     client: &Client,
     clinic: &ClinicName,
     catalog: &Catalog,
+    again: bool,
 ) -> Result<BTreeMap<TableName, u64>> {
     let mut found = BTreeMap::new();
     if !ledger::exists(client).await? || ledger::version(client).await? < SINCE {
@@ -41,8 +43,10 @@ pub async fn count(
         let Ok(codec) = TableCodec::of_columns(table, table.primary_key(), table.primary_key()) else {
             continue;
         };
-        let sql =
-            format!("select count(distinct key) from ({}) rows", rows(clinic, &name, &codec.key_sql("t")));
+        let sql = format!(
+            "select count(distinct key) from ({}) rows",
+            rows(clinic, &name, &codec.key_sql("t"), again)
+        );
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         let rows = u64::try_from(row.get::<_, i64>(0))?;
         if rows > 0 {
@@ -57,8 +61,9 @@ pub(super) async fn batches(
     client: &Client,
     clinic: &ClinicName,
     catalog: &Catalog,
+    again: bool,
 ) -> Result<BTreeSet<i32>> {
-    if count(client, clinic, catalog).await?.is_empty() {
+    if count(client, clinic, catalog, again).await?.is_empty() {
         return Ok(BTreeSet::new());
     }
     let sql = format!("select distinct o.number from {GROUP} where g.clinic = $1");
@@ -66,13 +71,23 @@ pub(super) async fn batches(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A query of a table's: the batch that wrote the row, and its key.
-pub(super) fn rows(clinic: &ClinicName, table: &TableName, key: &str) -> String {
-    format!(
+/// A query of a table's: the batch that wrote the row, and its key. `again` as [`count`] has it.
+pub(super) fn rows(clinic: &ClinicName, table: &TableName, key: &str, again: bool) -> String {
+    let (name, code) = (literal(clinic.as_str()), ledger::code_sql(&table.to_string()));
+    let of_table = format!("where g.clinic = {name} and l.target_table = {code}");
+    let now = format!(
         "select o.number as batch, l.key from {GROUP} join {} t on ({key}) collate \"C\" = l.key \
-         and sha256(convert_to((t.*)::text, 'UTF8')) = l.after where g.clinic = {} and l.target_table = {}",
+         and sha256(convert_to((t.*)::text, 'UTF8')) = l.after {of_table}",
         table.quoted(),
-        literal(clinic.as_str()),
-        ledger::code_sql(&table.to_string())
+    );
+    if !again {
+        return now;
+    }
+    format!(
+        "{now} union select o.number, l.key from {GROUP} join (select distinct on (coalesce(key_after, key)) \
+         coalesce(key_after, key) as key, before from trasvase.change where target_table = {code} and batch in \
+         (select number from trasvase.batch where clinic = {name} and status = 'completed') \
+         order by coalesce(key_after, key), batch) c on c.key = l.key and sha256(convert_to(c.before, 'UTF8')) = l.after \
+         {of_table}"
     )
 }

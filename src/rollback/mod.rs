@@ -6,6 +6,7 @@
 
 mod apply;
 mod batch;
+mod built;
 mod conflict;
 pub mod left;
 mod others;

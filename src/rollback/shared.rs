@@ -15,7 +15,7 @@ use crate::model::exclusion::{Element, exclusion};
 use crate::model::ident::{literal, quoted};
 
 /// A key that no two rows may share.
-struct Key {
+pub(super) struct Key {
     /// As people know it: the constraint, or the index.
     name: String,
     elements: Vec<Element>,
@@ -46,7 +46,7 @@ pub(super) async fn mark(client: &Client, works: &[Work<'_>], edited: Edited, se
     Ok(marked)
 }
 
-fn keys(table: &Table) -> Vec<Key> {
+pub(super) fn keys(table: &Table) -> Vec<Key> {
     let unique = table.indexes.iter().filter(|index| index.unique && index.valid).map(of_index);
     let excludes = table.constraints.iter().filter(|one| one.kind == ConstraintKind::Exclude);
     let excludes = excludes.filter_map(|one| {
@@ -77,13 +77,13 @@ fn of_index(index: &Index) -> Key {
 
 impl Key {
     /// The values of the rows that the key looks at, as `e0`, `e1`...
-    fn values_sql(&self, rows: &str, also: &str) -> String {
+    pub(super) fn values_sql(&self, rows: &str, also: &str) -> String {
         let values = self.elements.iter().enumerate().map(|(n, (sql, _))| format!("{sql} as e{n}"));
         let values = values.collect::<Vec<_>>().join(", ");
         format!("(select {also}{values} from ({rows}) rows where ({}) and ({}))", self.predicate, self.filled)
     }
 
-    fn meets(&self, left: &str, right: &str) -> String {
+    pub(super) fn meets(&self, left: &str, right: &str) -> String {
         let elements = self.elements.iter().enumerate();
         let same = elements.map(|(n, (_, operator))| format!("{left}.e{n} {operator} {right}.e{n}"));
         same.collect::<Vec<_>>().join(" and ")

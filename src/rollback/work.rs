@@ -9,7 +9,7 @@ use rust_i18n::t;
 use tokio_postgres::Client;
 
 use super::batch::{self, Batch};
-use super::{Options, left};
+use super::{Edited, Options, left};
 use crate::codec::TableCodec;
 use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Identity, Table};
@@ -81,6 +81,11 @@ impl<'a> Work<'a> {
         format!("pg_temp.trasvase_image_{}", self.place)
     }
 
+    /// The temporary table of rows that were left before, where batches of such rows are taken back: batch and key.
+    pub(super) fn left_table(&self) -> String {
+        format!("trasvase_left_{}", self.place)
+    }
+
     /// Rows that are to be inserted or updated.
     pub(super) fn restores(&self) -> u64 {
         self.counts.updates + self.counts.inserts
@@ -133,9 +138,9 @@ impl<'a> Work<'a> {
     ) -> Result<()> {
         let (client, back) = (options.client, self.back());
         if batches.iter().any(|batch| batch.left) {
-            let rows = left::rows(&options.clinic.name, &self.table, &self.key);
-            let left =
-                format!("create temporary table trasvase_left_{} on commit drop as {rows}", self.place);
+            let forced = options.edited == Edited::Force;
+            let rows = left::rows(&options.clinic.name, &self.table, &self.key, forced);
+            let left = format!("create temporary table {} on commit drop as {rows}", self.left_table());
             execute(client, &left).await?;
         }
         let sql = format!(
@@ -177,13 +182,14 @@ impl<'a> Work<'a> {
     /// What the ledger knows of each row: the key as it is now, how it was, and what it was left as.
     fn known(&self, batches: &[Batch], version: i32) -> String {
         let (left, whole): (Vec<Batch>, Vec<Batch>) = batches.iter().cloned().partition(|batch| batch.left);
-        let (code, place) = (ledger::code_sql(&self.table.to_string()), self.place);
+        let code = ledger::code_sql(&self.table.to_string());
         let rows = |table: &str, key: &str| {
             let whole = if whole.is_empty() { "null".to_owned() } else { batch::numbers(&whole) };
             let left = match left.is_empty() {
                 true => String::new(),
                 false => format!(
-                    " or (batch, {key}) in (select l.batch, l.key from pg_temp.trasvase_left_{place} l)"
+                    " or (batch, {key}) in (select l.batch, l.key from pg_temp.{} l)",
+                    self.left_table()
                 ),
             };
             format!("trasvase.{table} where (batch in ({whole}){left}) and target_table = {code}")

@@ -45,6 +45,7 @@ pub(super) async fn row(
             id: key,
             there: batch.is_some(),
             batch,
+            left_by: None,
             as_loaded: None,
             left_out: None,
         }));
@@ -66,7 +67,40 @@ pub(super) async fn row(
         (Some(record), None) => left_out(options, client, record).await?,
         _ => None,
     };
-    Ok(Some(Stored { table: table.clone(), id: key, batch, there: found.is_some(), as_loaded, left_out }))
+    let left_by = match (&batch, &found) {
+        (None, Some(_)) => left_by(options, client, table, (&codec.key_sql("t"), &key)).await?,
+        _ => None,
+    };
+    let there = found.is_some();
+    Ok(Some(Stored { table: table.clone(), id: key, batch, there, left_by, as_loaded, left_out }))
+}
+
+/// The version of the ledger from which on it knows which rows a rollback left.
+const LEFT_BEHIND: i32 = 7;
+
+/// The last batch that wrote a row and was taken back without it, where the row is as it was left then.
+async fn left_by(
+    options: &Options<'_>,
+    client: &Client,
+    table: &TableName,
+    (key_sql, key): (&str, &str),
+) -> Result<Option<String>> {
+    if !ledger::exists(client).await? || ledger::version(client).await? < LEFT_BEHIND {
+        return Ok(None);
+    }
+    // Batches that were taken back together have one moment, and the newest of them the note.
+    let sql = format!(
+        "select o.id from trasvase.left_behind l join trasvase.batch g on g.number = l.batch and g.clinic = $1 \
+         join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
+         and (o.number = g.number or o.rolled_back_at = g.rolled_back_at) \
+         join trasvase.row_digest d on d.batch = o.number and d.target_table = l.target_table and d.key = l.key \
+         join {} t on {key_sql} = $2 and sha256(convert_to((t.*)::text, 'UTF8')) = l.after \
+         where l.key = $2 and l.target_table = {} order by o.number desc limit 1",
+        table.quoted(),
+        ledger::code_sql(&table.to_string())
+    );
+    let row = client.query_opt(&sql, &[&options.clinic.name.as_str(), &key]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.map(|row| row.get(0)))
 }
 
 /// Why the clinic's last completed batch left the row of a record out, if it did.

@@ -146,6 +146,9 @@ pub struct Stored {
     /// The last batch of the clinic that wrote it.
     pub batch: Option<String>,
     pub there: bool,
+    /// The batch that wrote it and was taken back without it; none where one wrote it that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<String>,
     /// The row is bit for bit what that batch left; none where that cannot be told.
     pub as_loaded: Option<bool>,
     /// Why the clinic's last batch left it out.

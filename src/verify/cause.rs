@@ -10,6 +10,7 @@ use super::population::Population;
 use super::{Compared, Options};
 use crate::codec::RowHash;
 use crate::error;
+use crate::model::ident::literal;
 
 /// What the ledger says of a row that differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,7 +22,7 @@ pub enum Cause {
     Rewritten,
     /// A batch after the snapshot's wrote it as it is, or took it away.
     Overwritten,
-    /// The batch that had sent it was taken back.
+    /// The batch that had sent it, or had deleted it, was taken back.
     TakenBack,
     /// Somebody changed it since a batch stored it.
     Edited,
@@ -93,6 +94,11 @@ struct OfRow {
     changed: Option<i32>,
     /// Batches that were taken back, the oldest first, with the digests that they had sent.
     taken_back: Vec<(i32, Vec<u8>)>,
+    /// The digests of the whole row that batches of other origins stored, which filled columns in; the oldest first.
+    filled: Vec<(i32, Vec<u8>)>,
+    /// The last batch that had deleted it and was taken back, and the last one that was without putting every row back.
+    deleted: Option<i32>,
+    not_put_back: Option<i32>,
     /// The last batch that was taken back without it: people had edited it, or rows that stay need it.
     left_behind: Option<i32>,
 }
@@ -138,6 +144,20 @@ impl Deeds {
         for row in ask(&population.known(entry), changed).await? {
             rows.entry(row.get(0)).or_default().changed = row.get(1);
         }
+        let filled = "select d.key, d.batch, d.stored from trasvase.row_digest d where {which} and d.key = any($1) order by d.batch";
+        for row in ask(&population.by_others(entry), filled).await? {
+            rows.entry(row.get(0)).or_default().filled.push((row.get(1), row.get(2)));
+        }
+        let deleted = format!(
+            "select d.key, max(d.batch), max(d.batch) filter (where (to_jsonb(b) #> array['rolled_back', {}, 'left'])::bigint > 0) \
+             from trasvase.change d join trasvase.batch b on b.number = d.batch \
+             where {{which}} and d.key = any($1) and d.action = 'delete' group by d.key",
+            literal(&entry.table.to_string())
+        );
+        for row in ask(&population.taken_back(entry), &deleted).await? {
+            let of_row = rows.entry(row.get(0)).or_default();
+            (of_row.deleted, of_row.not_put_back) = (row.get(1), row.get(2));
+        }
         Ok(Self { rows, pushed: population.pushed() })
     }
 
@@ -177,6 +197,11 @@ impl OfRow {
         (same && Some(*batch) > self.last()).then_some(*batch)
     }
 
+    /// Whether the row is as a batch stored it, or as one of another origin left it after that.
+    fn is_as_left(&self, one: &Written, now: &[u8]) -> bool {
+        one.stored == now || self.filled.iter().any(|(batch, stored)| *batch > one.batch && stored == now)
+    }
+
     fn missing(&self) -> Reason {
         if let Some(batch) = self.back(None) {
             return (Some(Cause::TakenBack), Some(batch));
@@ -184,17 +209,19 @@ impl OfRow {
         match self.last() {
             None => (Some(Cause::Unsent), None),
             last if self.changed > last => (Some(Cause::Overwritten), self.changed),
+            last if self.not_put_back > last => (Some(Cause::Overwritten), self.not_put_back),
             Some(_) => (Some(Cause::Deleted), None),
         }
     }
 
     fn extra(&self, now: Option<&[u8]>, pushed: Option<i32>) -> Reason {
         let Some(now) = now else { return (None, None) };
-        match self.written.iter().rev().find(|one| one.stored == now) {
+        match self.written.iter().rev().find(|one| self.is_as_left(one, now)) {
             None => (Some(Cause::Edited), None),
             Some(one) if pushed.is_some_and(|pushed| pushed < one.batch) => {
                 (Some(Cause::Overwritten), Some(one.batch))
             }
+            Some(one) if self.deleted > Some(one.batch).max(pushed) => (Some(Cause::TakenBack), self.deleted),
             Some(_) => (None, None),
         }
     }
@@ -203,7 +230,7 @@ impl OfRow {
         if let Some(batch) = self.back(digest) {
             return (Some(Cause::TakenBack), Some(batch));
         }
-        let is_now = |one: &Written| now == Some(&one.stored);
+        let is_now = |one: &Written| now.is_some_and(|now| self.is_as_left(one, now));
         let ours = |one: &&Written| digest.is_some_and(|digest| one.sent == digest);
         let sent = self.written.iter().rfind(ours).map(|one| one.batch);
         let since = sent.max(pushed);

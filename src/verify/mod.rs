@@ -240,7 +240,12 @@ async fn in_transaction(
         let to = (&mut found, &mut *books);
         differences::find_extra(options, (compared, &population), &vanished, to, &mut left_out).await?;
         let sides = (&ours.tables[place], &theirs.tables[place]);
-        report.tables.push(table_report(options, (compared, &population), sides, found)?);
+        // Those that the snapshot has are told one by one.
+        let told = found.counts.get(&(DifferenceKind::Kept, Some(Cause::TakenBack))).copied();
+        let left = population.count_left(options.client, compared.entry, &compared.codec).await?;
+        let left = left.saturating_sub(told.unwrap_or_default());
+        let table = table_report(options, (compared, &population), sides, found)?;
+        report.tables.push(TableReport { left, ..table });
     }
     if theirs.tables.iter().any(|table| !table.figures_stand) {
         theirs.figures = figures(options, &tables, &theirs.tables).await?;
@@ -436,6 +441,7 @@ fn table_report(
         expected_digest: ours.buckets.digest(),
         target_digest: theirs.buckets.digest(),
         foreign: theirs.foreign,
+        left: 0,
         counts: found.counts(options, &entry.table)?,
         not_listed: found.not_listed(),
         by_batches: found.by_batches(population),

@@ -29,6 +29,8 @@ pub(super) struct Population {
     known: Vec<i32>,
     /// Those that were taken back.
     taken_back: Vec<i32>,
+    /// Those that stand, of other origins.
+    of_others: Vec<i32>,
     /// The ledger knows which rows were left then.
     knows_left: bool,
     /// The last one of this very snapshot.
@@ -79,6 +81,12 @@ impl Population {
         let pushed = pushed.map(|row| row.get(0));
         let rows: Vec<Row> = rows.into_iter().filter(|row| row.get::<_, i32>(0) > after).collect();
         let knows_left = ledger::version(client).await? >= LEFT_BEHIND;
+        let sql = format!(
+            "select number from trasvase.batch where clinic = $1 and status = 'completed' and not {} order by number",
+            origins::is_sql("batch", origin)
+        );
+        let of_others = client.query(&sql, &[&clinic]).await.map_err(|error| error::postgres(&error))?;
+        let of_others = of_others.iter().map(|row| row.get(0)).collect();
         let mut others = BTreeMap::new();
         for entry in &manifest.tables {
             let keys = origins::keys_of_others(client, clinic, origin, &entry.table).await?;
@@ -99,6 +107,7 @@ impl Population {
         Ok(Self {
             batches: rows.iter().map(|row| row.get(0)).collect(),
             known,
+            of_others,
             knows_left,
             taken_back: back.iter().map(|row| row.get(0)).collect(),
             pushed,
@@ -153,6 +162,11 @@ impl Population {
         self.by(&self.taken_back, entry)
     }
 
+    /// The same of those of other origins that stand.
+    pub(super) fn by_others(&self, entry: &TableEntry) -> Option<String> {
+        self.by(&self.of_others, entry)
+    }
+
     /// A condition on alias `d` of `trasvase.left_behind`: rows that were left when their batch was taken back.
     pub(super) fn left_behind(&self, entry: &TableEntry) -> Option<String> {
         self.taken_back(entry).filter(|_| self.knows_left)
@@ -191,6 +205,32 @@ impl Population {
             None => ours,
             Some(others) => format!("({ours} and ({}) collate \"C\" not in ({others}))", codec.key_sql("t")),
         })
+    }
+
+    /// How many rows of the table rollbacks left that are as they were left, and that no batch which stands wrote.
+    pub(super) async fn count_left(
+        &self,
+        client: &Client,
+        entry: &TableEntry,
+        codec: &TableCodec,
+    ) -> Result<u64> {
+        let Some(left) = self.left_behind(entry) else { return Ok(0) };
+        let sql = format!("select exists (select 1 from trasvase.left_behind d where {left})");
+        let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        if !row.get::<_, bool>(0) {
+            return Ok(0);
+        }
+        let known = self.known(entry).unwrap_or_else(|| "false".to_owned());
+        let sql = format!(
+            "select count(*) from (select distinct d.key, d.after from trasvase.left_behind d where {left}) l \
+             join {} t on ({}) collate \"C\" = l.key \
+             where (sha256(convert_to((t.*)::text, 'UTF8')) = l.after) is true \
+             and not exists (select 1 from trasvase.row_digest d where {known} and d.key = l.key)",
+            entry.table.quoted(),
+            codec.key_sql("t"),
+        );
+        let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        Ok(u64::try_from(row.get::<_, i64>(0))?)
     }
 
     /// How many rows the table has, and how many of them have the clinic's value in the tenant column, if there is one.

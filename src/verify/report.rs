@@ -51,6 +51,9 @@ pub struct TableReport {
     pub target_digest: String,
     /// Rows of the clinic that no batch wrote, where the table has the tenant column.
     pub foreign: Option<u64>,
+    /// Rows that rollbacks left where they are and that neither a batch which stands wrote nor the snapshot has.
+    #[serde(skip_serializing_if = "is_none")]
+    pub left: u64,
     /// How many rows differ in which way.
     pub counts: Vec<Count>,
     pub differences: Vec<Difference>,
@@ -59,6 +62,11 @@ pub struct TableReport {
     /// Batches other than the snapshot's that made rows differ, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_batches: Vec<ByBatch>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(rows: &u64) -> bool {
+    *rows == 0
 }
 
 impl TableReport {

@@ -1,5 +1,6 @@
 //! Batches taken back: every table as it was, people's edits respected.
 
+mod built;
 mod conflicts;
 mod crossed;
 mod property;

@@ -52,7 +52,9 @@ impl Pipeline<'_> {
         let by_batch = |one: &verify::Difference| one.cause.is_some_and(verify::Cause::is_by_batch);
         let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
         let extra = |one: &verify::Difference| {
-            is(one, Kind::Extra) && !one.cause.is_some_and(verify::Cause::is_by_policy)
+            is(one, Kind::Extra)
+                && one.cause != Some(verify::Cause::TakenBack)
+                && !one.cause.is_some_and(verify::Cause::is_by_policy)
         };
         let hints = [
             (

@@ -70,7 +70,9 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
         "missing_overwritten" | "different_overwritten" | "extra_overwritten" => {
             t!("report.rows_overwritten")
         }
-        "missing_taken_back" | "different_taken_back" | "kept_taken_back" => t!("report.rows_taken_back"),
+        "missing_taken_back" | "different_taken_back" | "kept_taken_back" | "extra_taken_back" => {
+            t!("report.rows_taken_back")
+        }
         "different_rewritten" => t!("report.rows_rewritten"),
         "different_unsent" => t!("report.rows_unsent"),
         "kept_conflict" | "extra_conflict" | "missing_conflict" => t!("report.rows_conflict"),

@@ -84,6 +84,53 @@ fn rows_that_were_left_go_later_and_those_that_moved_on_do_not() {
 }
 
 #[test]
+fn a_row_that_was_left_and_pushed_over_is_left_again_named_and_goes_by_force() {
+    let clean = ["clean", "mini", "--confirm", "mini"];
+    let told = "rows that were left before, since people had edited them or refer to them: person 1";
+    for forced_at_once in [false, true] {
+        let mini = Mini::new();
+        says(&mini.run(&["run", "mini"]), 0, &[]);
+        mini.execute("update person set name = 'Edited' where name = 'Ana'");
+        says(&mini.run(&[&clean[..], &["--keep-edited"]].concat()), 0, &[told]);
+        let ana = &texts(&mini, "select id from person")[0];
+        let wrote = &texts(&mini, "select id from trasvase.batch")[0];
+        let trace = ["trace", "mini", "--target", "person", ana];
+        says(&mini.run(&trace), 0, &[&format!("which batch {wrote} wrote and which was left")]);
+        says(&mini.run(&["run", "mini", "--yes"]), 0, &[]);
+        assert_eq!(texts(&mini, "select name from person where name like 'E%i%'"), [""; 0]);
+        if !forced_at_once {
+            says(&mini.run(&["clean", "mini", "--dry-run"]), 0, &[told]);
+            says(&mini.run(&clean), 0, &[told]);
+            assert_eq!(texts(&mini, ALL), ["Edited"]);
+            says(&mini.run(&trace), 0, &[&format!("which batch {wrote} wrote and which was left")]);
+        }
+        says(&mini.run(&[&clean[..], &["--force"]].concat()), 0, &["that could go is gone"]);
+        assert!(texts(&mini, ALL).is_empty(), "at once: {forced_at_once}");
+        assert_eq!(texts(&mini, "select key from trasvase.left_behind"), [""; 0]);
+        says(&mini.run(&["clean", "mini"]), 0, &["no batch of mini stands"]);
+    }
+}
+
+#[test]
+fn rows_that_were_left_and_that_the_source_has_no_more_are_told_by_verify() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("update person set name = 'Edited' where name = 'Eva'");
+    let back = ["rollback", "mini", "last", "--keep-edited", "--confirm", "mini"];
+    says(&mini.run(&back), 0, &[]);
+    mini.edit("clinics/mini/sources/visits.csv", "13;3;2024-04-08;odd\n", "");
+    people(&mini, "1;Ana;1980-05-01\n2;Luis;1975-12-31\n");
+    says(&mini.run(&["verify", "mini"]), 0, &["no batch that stands, rows of person: 1"]);
+    says(&mini.run(&["verify", "mini", "--lang", "es"]), 0, &["filas de person: 1"]);
+    let (verified, _) = mini.json("verify mini");
+    assert_eq!(verified["stages"][0]["report"]["tables"][0]["left"], 1, "{verified}");
+    // As soon as somebody goes on with it, it is nobody's that anybody knows of.
+    mini.execute("update person set name = 'Theirs' where name = 'Edited'");
+    let (verified, _) = mini.json("verify mini");
+    assert!(verified["stages"][0]["report"]["tables"][0].get("left").is_none(), "{verified}");
+}
+
+#[test]
 fn what_a_purged_batch_deleted_is_told_and_does_not_come_back() {
     let mini = Mini::new();
     mini.edit("clinics/mini/clinic.toml", "[load]\n", "[load]\nvanished = \"delete\"\n");

@@ -7,6 +7,7 @@ use trasvase::model::manifest::Origin;
 use trasvase::pg::catalog;
 use trasvase::rollback::Edited;
 use trasvase::snapshot::{Snapshot, Writer};
+use trasvase::verify::{Cause, DifferenceKind};
 
 use crate::tiny::Tiny;
 
@@ -98,6 +99,26 @@ async fn a_column_that_is_filled_in_is_neither_compared_nor_taken_back_by_the_mo
         assert_eq!(tiny.texts(PERSONS).await, ["a Ana 1", "b Bea 2"]);
         still(&tiny, &[&main]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_source_has_no_more_is_not_told_as_edited_for_what_was_filled_in() {
+    let tiny = tiny(PEOPLE, "[load]\nmode = \"upsert\"\n").await;
+    tiny.push().await;
+    let (_, main) = tiny.export().await;
+    tiny.run.push(&subs(&tiny, &main).await).await;
+    tiny.model("visit", &VISITS.replace(", ('2', 'b', 'y', 'me')", ""));
+    tiny.model("person", &PEOPLE.replace(", ('b', 'Bea', '2', 'me')", ""));
+    let (_, later) = tiny.export().await;
+    let person = async || {
+        let verified = tiny.run.verify(&later).await;
+        let person = verified.tables.iter().find(|one| one.table.name() == "person").unwrap();
+        let counts = person.counts.iter().map(|one| (one.kind, one.cause));
+        (counts.collect::<Vec<_>>(), verified.only_later())
+    };
+    assert_eq!(person().await, (vec![(DifferenceKind::Extra, None)], false));
+    tiny.sql("update person set phone = '9' where id = 'b'").await;
+    assert_eq!(person().await.0, [(DifferenceKind::Extra, Some(Cause::Edited))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
