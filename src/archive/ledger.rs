@@ -48,6 +48,26 @@ pub async fn note(client: &Client, clinic: &ClinicName, archived: &Archived) -> 
     Ok(batches.iter().map(|row| row.get(0)).collect())
 }
 
+/// Bucket and beginning of the keys of every archive of a clinic that the ledger knows.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn places(client: &Client, clinic: &ClinicName) -> Result<Vec<(String, String)>> {
+    if !is_there(client).await? {
+        return Ok(Vec::new());
+    }
+    let sql = "select distinct a.bucket, a.prefix from trasvase.archive a \
+               join trasvase.batch b on b.number = a.batch where b.clinic = $1";
+    let rows = client.query(sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Whether the ledger knows archives.
+async fn is_there(client: &Client) -> Result<bool> {
+    let sql = "select to_regclass('trasvase.archive') is not null";
+    Ok(client.query_one(sql, &[]).await.map_err(|error| error::postgres(&error))?.get(0))
+}
+
 /// The archives of a clinic's batches that the ledger knows, and until when they are kept.
 #[derive(Debug, Clone, Serialize)]
 pub struct Kept {
@@ -64,8 +84,7 @@ pub struct Kept {
 /// # Errors
 /// The ledger cannot be read.
 pub async fn kept(client: &Client, clinic: &ClinicName) -> Result<Vec<Kept>> {
-    let there = "select to_regclass('trasvase.archive') is not null";
-    if !client.query_one(there, &[]).await.map_err(|error| error::postgres(&error))?.get::<_, bool>(0) {
+    if !is_there(client).await? {
         return Ok(Vec::new());
     }
     let sql = "select bucket, count(*), sum(objects)::bigint, \

@@ -181,6 +181,11 @@ async fn whole(options: &Options<'_>, indexed: &Indexed, observer: &dyn Observer
         .into())
 }
 
+/// Whether a name can be a snapshot's id: a SHA-256 in hexadecimal.
+fn is_snapshot(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// The archives of a clinic, by snapshot; unfinished ones too.
 ///
 /// # Errors
@@ -192,7 +197,8 @@ pub async fn list(
 ) -> Result<Vec<(Found, Option<Indexed>)>> {
     let all = settings.folder(clinic.name.as_str());
     let mut found = Vec::new();
-    for snapshot in bucket.folders(&all).await? {
+    // Consents lie below the clinic too, by what they are of.
+    for snapshot in bucket.folders(&all).await?.into_iter().filter(|folder| is_snapshot(folder)) {
         let indexed = Indexed::find(bucket, &format!("{all}{snapshot}/")).await?;
         let index = indexed.as_ref().map(|indexed| &indexed.index);
         let one = Found {

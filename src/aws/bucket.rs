@@ -63,9 +63,17 @@ impl Bucket {
             bucket: name.to_owned(),
             region: access.region().unwrap_or_default().to_owned(),
             endpoint: access.endpoint.as_deref().map(access::shown),
+            keeps: false,
         };
         let client = Client::from_conf(config.build());
         Self { client, place: Arc::new(place), retries: access.retries }
+    }
+
+    /// The same as one that is to keep what is put there, for the lines that are proposed.
+    #[must_use]
+    pub fn under_lock(self) -> Self {
+        let place = Place { keeps: true, ..(*self.place).clone() };
+        Self { place: Arc::new(place), ..self }
     }
 
     pub fn name(&self) -> &str {

@@ -6,13 +6,15 @@ use rust_i18n::t;
 use crate::error::Failure;
 
 /// Where it was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) host: String,
     pub(super) bucket: String,
     pub(super) region: String,
     /// For the lines that are proposed: a server other than Amazon's has to be named.
     pub(super) endpoint: Option<String>,
+    /// What lies there is kept from being deleted.
+    pub(super) keeps: bool,
 }
 
 /// Codes of a key that is unknown, wrong, old, or of a clock that is wrong.
@@ -94,16 +96,15 @@ impl Place {
             .may_pass(cause)
     }
 
-    /// A command line of the AWS tools that makes a bucket under Object Lock.
+    /// A command line of the AWS tools that makes the bucket, under Object Lock where that is wanted.
     pub(super) fn creation(&self) -> String {
         let place = match self.region.as_str() {
             "us-east-1" => String::new(),
             region => format!(" --create-bucket-configuration LocationConstraint={region}"),
         };
         let (bucket, region) = (&self.bucket, &self.region);
-        self.line(&format!(
-            "create-bucket --bucket {bucket} --object-lock-enabled-for-bucket --region {region}{place}"
-        ))
+        let lock = if self.keeps { " --object-lock-enabled-for-bucket" } else { "" };
+        self.line(&format!("create-bucket --bucket {bucket}{lock} --region {region}{place}"))
     }
 
     pub(super) fn line(&self, command: &str) -> String {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -77,8 +78,6 @@ const EXAMPLES: &str = "Examples:
   trasvase archive verify acme
   trasvase archive restore acme 3f2a91c0";
 
-/// The variable that names the bucket.
-const BUCKET: &str = "S3_WORM_BUCKET";
 /// So much of a snapshot's id is shown, which names it.
 const SHOWN: usize = 12;
 
@@ -199,7 +198,7 @@ impl<'a> Desk<'a> {
                 .into());
         };
         let runtime = Runtime::new()?;
-        let bucket = aws::bucket(context, &project, &runtime, BUCKET)?;
+        let bucket = aws::bucket(context, &project, &runtime, aws::WORM)?;
         Ok(Self { context, project, clinic, settings, bucket, runtime })
     }
 
@@ -218,14 +217,19 @@ impl<'a> Desk<'a> {
         journal::of_stage((&self.project, &self.clinic.name), level, (command, Stage::Archive), bucket, work)
     }
 
-    /// Writes it into the target's ledger; a private server that was never started is not made for it.
-    fn note(&self, archived: &Archived) -> Result<Vec<String>> {
+    /// The target; a private server that was never started is not made for it.
+    fn target(&self) -> Result<Option<Target>> {
         let name = self.context.global.target.as_deref();
         let is_embedded = Target::chosen(&self.project, name)? == "embedded";
         if is_embedded && embedded::status(&self.project.postgres_dir())? == Status::Absent {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let target = Target::resolve(&self.project, Some(&self.clinic), name)?;
+        Target::resolve(&self.project, Some(&self.clinic), name).map(Some)
+    }
+
+    /// Writes it into the target's ledger.
+    fn note(&self, archived: &Archived) -> Result<Vec<String>> {
+        let Some(target) = self.target()? else { return Ok(Vec::new()) };
         self.wait(async {
             let session = Session::open(&target, Purpose::Write).await?;
             archive::ledger::note(&session.client, &self.clinic.name, archived).await
@@ -236,13 +240,49 @@ impl<'a> Desk<'a> {
         self.wait(archive::list(&self.bucket, &self.settings, &self.clinic))
     }
 
+    /// Where the books know archives of the clinic that are not where clinic.toml and the environment now say; the target is
+    /// asked only where there is `nothing`.
+    fn elsewhere(&self, nothing: bool) -> BTreeSet<String> {
+        let (clinic, here) = (&self.clinic, self.settings.folder(self.clinic.name.as_str()));
+        let staged = match self.project.duckdb_path(&clinic.name).is_file() {
+            true => Staging::open(&self.project, clinic, Access::ReadOnly, &self.context.limits())
+                .and_then(|staging| staging.archives()),
+            false => Ok(Vec::new()),
+        };
+        let target = if nothing { self.target() } else { Ok(None) };
+        let noted = target.and_then(|target| match target {
+            Some(target) => self.wait(async {
+                let session = Session::open(&target, Purpose::Read).await?;
+                archive::ledger::places(&session.client, &clinic.name).await
+            }),
+            None => Ok(Vec::new()),
+        });
+        // What cannot be asked now says nothing; it is a help and no need.
+        let staged = staged.unwrap_or_default().into_iter().map(|one| (one.bucket, one.prefix));
+        let places = staged.chain(noted.unwrap_or_default());
+        let places = places.filter(|(bucket, key)| bucket != self.bucket.name() || !key.starts_with(&here));
+        places.filter_map(|(bucket, key)| self.place(&bucket, &key)).collect()
+    }
+
+    /// What to write so that an archive is found whose keys begin so.
+    fn place(&self, bucket: &str, key: &str) -> Option<String> {
+        let (folder, _) = key.trim_end_matches('/').rsplit_once('/')?;
+        let prefix = folder.strip_suffix(self.clinic.name.as_str())?.trim_end_matches('/');
+        let text = match bucket == self.bucket.name() {
+            true => t!("archive.elsewhere", bucket = bucket, prefix = prefix),
+            false => t!("archive.elsewhere_bucket", bucket = bucket, prefix = prefix),
+        };
+        Some(text.into_owned())
+    }
+
     fn list(&self) -> Result<()> {
         let found: Vec<Found> = self.found()?.into_iter().map(|(found, _)| found).collect();
         output::show(self.context.format(), found.as_slice(), |found| {
-            if found.is_empty() {
-                return Page::new().line(t!("archive.none", bucket = self.bucket.name()));
-            }
-            Page::new().table(listed(found))
+            let page = match found.is_empty() {
+                true => Page::new().line(t!("archive.none", bucket = self.bucket.name())),
+                false => Page::new().table(listed(found)),
+            };
+            self.elsewhere(found.is_empty()).into_iter().fold(page, Page::line)
         })
     }
 
@@ -251,14 +291,15 @@ impl<'a> Desk<'a> {
         let mut found = self.found()?;
         found.retain(|(one, _)| snapshot.is_none_or(|id| one.snapshot.starts_with(id)));
         if found.is_empty() {
-            let clinic = &self.clinic.name;
-            return Err(Failure::failed(t!(
-                "archive.no_archive",
-                bucket = self.bucket.name(),
-                clinic = clinic
-            ))
-            .hint(format!("trasvase archive list {clinic}"))
-            .into());
+            let (clinic, elsewhere) = (&self.clinic.name, self.elsewhere(true));
+            let failure =
+                Failure::failed(t!("archive.no_archive", bucket = self.bucket.name(), clinic = clinic));
+            let hints = match (elsewhere.is_empty(), snapshot) {
+                (false, _) => elsewhere.into_iter().collect(),
+                (true, Some(_)) => vec![format!("trasvase archive list {clinic}")],
+                (true, None) => vec![format!("trasvase archive {clinic}")],
+            };
+            return Err(hints.into_iter().fold(failure, Failure::hint).into());
         }
         Ok(found)
     }

@@ -11,6 +11,10 @@ use crate::config::Project;
 use crate::error::Failure;
 use crate::pg::{Secret, variable};
 
+/// The variables that name the buckets.
+pub(super) const GENERAL: &str = "S3_GENERAL_BUCKET";
+pub(super) const WORM: &str = "S3_WORM_BUCKET";
+
 /// The bucket that a variable names.
 ///
 /// # Errors
@@ -21,7 +25,22 @@ pub(super) fn bucket(
     runtime: &Runtime,
     name: &'static str,
 ) -> Result<Bucket> {
-    bucket_called(context, project, runtime, named(project, name)?.expose())
+    let bucket = bucket_called(context, project, runtime, named(project, name)?.expose())?;
+    Ok(if name == WORM { bucket.under_lock() } else { bucket })
+}
+
+/// Refuses one bucket for what can be deleted and for what cannot.
+///
+/// # Errors
+/// Both variables name the same.
+pub(super) fn apart(project: &Project) -> Result<()> {
+    let both = variable(project, GENERAL)?.zip(variable(project, WORM)?);
+    match both.filter(|(general, worm)| general.expose() == worm.expose()) {
+        Some((same, _)) => Err(Failure::usage(t!("aws.same_bucket", bucket = same.expose()))
+            .hint(t!("aws.same_bucket_hint"))
+            .into()),
+        None => Ok(()),
+    }
 }
 
 /// The bucket of this name.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -9,7 +10,7 @@ use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::pipeline::Connection;
 use super::progress::{Both, Progress};
-use super::{aws, files, rollback as taking_back, users};
+use super::{aws, rollback as taking_back, users};
 use crate::archive;
 use crate::config::{Clinic, Consent, Project};
 use crate::error::Failure;
@@ -84,15 +85,16 @@ impl Arguments {
         let desk = Desk::open(context, &self.clinic, self.dry_run)?;
         let plan = self.plan(&desk)?;
         let (name, target) = (&desk.clinic.name, context.global.target.as_deref());
+        let snapshots = &desk.project.snapshots_dir(name);
         if self.dry_run {
-            output::show(context.format(), &plan, |plan| plan.page(name, target, true))?;
+            output::show(context.format(), &plan, |plan| plan.page((name, target), snapshots, true))?;
             return self.refuse(&desk, &plan);
         }
         if plan.is_empty() {
-            return output::show(context.format(), &plan, |plan| plan.page(name, target, false));
+            return output::show(context.format(), &plan, |plan| plan.page((name, target), snapshots, false));
         }
         if self.confirm.is_none() {
-            output::status(&plan.page(name, target, true).text());
+            output::status(&plan.page((name, target), snapshots, true).text());
             self.refuse(&desk, &plan)?;
         }
         let question = t!("clean.question", clinic = name, target = desk.connection.target.name);
@@ -101,7 +103,7 @@ impl Arguments {
         let result = self.carry_out(&desk, plan, &journal);
         let failure = result.as_ref().err().map(Failure::from_anyhow);
         journal.finish(failure.as_ref().map_or(0, |failure| failure.kind.exit_code()), failure.as_ref());
-        output::show(context.format(), &result?, |answer| answer.page(name, target, false))
+        output::show(context.format(), &result?, |answer| answer.page((name, target), snapshots, false))
     }
 
     fn options<'a>(&self, desk: &'a Desk<'_>) -> Options<'a> {
@@ -215,10 +217,10 @@ impl<'a> Desk<'a> {
             clinic.users.as_ref().map(|_| users::Desk::open(context, Some(&clinic.name))).transpose()?;
         let mut buckets = Buckets::default();
         if !clinic.files.is_empty() {
-            buckets.general = Some(aws::bucket(context, &project, connection.runtime(), files::GENERAL)?);
+            buckets.general = Some(aws::bucket(context, &project, connection.runtime(), aws::GENERAL)?);
             let consents = clinic.files.iter().any(|section| section.consent != Consent::All(false));
-            if consents || variable(&project, files::WORM)?.is_some() {
-                buckets.worm = Some(aws::bucket(context, &project, connection.runtime(), files::WORM)?);
+            if consents || variable(&project, aws::WORM)?.is_some() {
+                buckets.worm = Some(aws::bucket(context, &project, connection.runtime(), aws::WORM)?);
             }
             let told = Told { clinic: &clinic, client, catalog: &connection.catalog };
             for name in connection.block_on(removal::buckets_told_of(told))? {
@@ -255,9 +257,9 @@ impl Answer {
             && self.accounts.iter().all(|one| one.ours.is_empty())
     }
 
-    fn page(&self, clinic: &ClinicName, target: Option<&str>, planned: bool) -> Page {
+    fn page(&self, (clinic, target): (&ClinicName, Option<&str>), snapshots: &Path, planned: bool) -> Page {
         let mut page = match &self.rows {
-            Some(rows) => taking_back::page(rows, clinic, target),
+            Some(rows) => taking_back::page(rows, clinic, target, Some(snapshots)),
             None => Page::new().line(t!("clean.no_rows", clinic = clinic)),
         };
         if !self.left.is_empty() {

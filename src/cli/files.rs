@@ -2,11 +2,12 @@ use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
 
+use super::aws::{self, GENERAL, WORM};
 use super::context::Context;
+use super::journal;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Connection, Outcome, Wanted};
 use super::progress::Progress;
-use super::{aws, journal};
 use crate::config::{Clinic, Project};
 use crate::desk::Decisions;
 use crate::error::Failure;
@@ -15,6 +16,7 @@ use crate::files::{self, Buckets, Finding, Plan, Report, Shelf};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 use crate::pg::{Purpose, variable};
+use crate::push;
 use crate::snapshot::Snapshot;
 use crate::staging::{Access, Staging};
 
@@ -36,9 +38,8 @@ const EXAMPLES: &str = "Examples:
   trasvase files acme --dry-run
   trasvase files acme --target production --confirm acme";
 
-/// The variables that name the buckets.
-pub(super) const GENERAL: &str = "S3_GENERAL_BUCKET";
-pub(super) const WORM: &str = "S3_WORM_BUCKET";
+/// What is said of rows whose list was not read whole.
+const UNREAD: &str = "files.rows_unread";
 /// So many files are named for a finding.
 const SHOWN: usize = 5;
 
@@ -47,6 +48,9 @@ const SHOWN: usize = 5;
 pub(super) struct Answer {
     #[serde(flatten)]
     work: Work,
+    /// What pushes of the rows would do, a table each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rows_planned: Vec<push::Plan>,
     /// The pushes and verifications of the rows, a table each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows_pushed: Vec<Outcome>,
@@ -92,12 +96,13 @@ impl Arguments {
                 .into());
         }
         let access = if self.dry_run { Access::ReadOnly } else { Access::Write };
-        let work = {
+        let (work, rows_planned) = {
             let staging = Staging::open(&project, &clinic, access, &context.limits())?;
             self.work(context, (&project, &clinic), &staging)?
         };
         let open_findings = open_findings(&project, &clinic, work.findings())?;
-        let mut answer = Answer { work, rows_pushed: Vec::new(), open_findings, left_over: Vec::new() };
+        let (rows_pushed, left_over) = (Vec::new(), Vec::new());
+        let mut answer = Answer { work, rows_planned, rows_pushed, open_findings, left_over };
         if let Work::Done(report) = &answer.work {
             // The staging file is closed: each push opens it anew.
             for snapshot in &report.snapshots {
@@ -128,13 +133,14 @@ impl Arguments {
         context: &Context,
         (project, clinic): (&Project, &Clinic),
         staging: &Staging,
-    ) -> Result<Work> {
+    ) -> Result<(Work, Vec<push::Plan>)> {
         let main = Snapshot::find(&project.snapshots_dir(&clinic.name), None)?;
         let target = context.global.target.as_deref();
         let (level, place) = (context.global.log_level, (project, &clinic.name));
         let progress = Progress::new(level);
         let open = || Connection::open(project, clinic, target, Purpose::Read, Stage::Files, &progress);
         let connection = context.patiently(open)?;
+        aws::apart(project)?;
         let (general, worm) = files::shelves(clinic, staging)?;
         let bucket = |wanted: bool, name| {
             wanted.then(|| aws::bucket(context, project, connection.runtime(), name)).transpose()
@@ -152,7 +158,9 @@ impl Arguments {
             buckets: &buckets,
         };
         if self.dry_run {
-            return connection.block_on(files::plan(&options, &progress)).map(Work::Planned);
+            let plan = connection.block_on(files::plan(&options, &progress))?;
+            let rows = rows_planned(&options, &plan, &connection, &progress)?;
+            return Ok((Work::Planned(plan), rows));
         }
         let names: Vec<&str> =
             [&buckets.general, &buckets.worm].into_iter().flatten().map(|bucket| bucket.name()).collect();
@@ -163,7 +171,7 @@ impl Arguments {
             let report = connection.block_on(files::run(&options, plan, observer))?;
             Ok((report.plan.rows.values().sum(), counts(&report), report))
         })?;
-        Ok(Work::Done(report))
+        Ok((Work::Done(report), Vec::new()))
     }
 
     /// Asks before anything goes up that production's rows will tell of.
@@ -198,6 +206,35 @@ fn left_over(context: &Context, project: &Project, clinic: &Clinic, plan: &Plan)
         }
     }
     Ok(found)
+}
+
+/// What a push of the planned rows would do; the snapshots that it takes are gone again.
+fn rows_planned(
+    options: &files::Options<'_>,
+    plan: &Plan,
+    connection: &Connection,
+    progress: &Progress,
+) -> Result<Vec<push::Plan>> {
+    let folder = tempfile::tempdir_in(options.project.staging_dir(&options.clinic.name))?;
+    let snapshots = files::snapshots(options, plan, folder.path())?;
+    let planned = snapshots.iter().map(|snapshot| {
+        let options = push::Options {
+            project: options.project,
+            clinic: options.clinic,
+            snapshot,
+            client: options.client,
+            aside: None,
+            catalog: options.catalog,
+            oids: &connection.oids,
+            dry_run: true,
+            allow_pending: true,
+            expected_plan: None,
+            notes: String::new(),
+            ending: push::Ending::default(),
+        };
+        Ok(connection.block_on(push::run(&options, progress))?.plan)
+    });
+    planned.collect()
 }
 
 /// The push of a snapshot of rows, and its verification.
@@ -268,7 +305,11 @@ impl Answer {
 
     pub(super) fn page(&self, clinic: &ClinicName) -> Page {
         let page = match &self.work {
-            Work::Planned(plan) => planned(plan).line(t!("files.nothing_yet")),
+            Work::Planned(plan) => self
+                .rows_planned
+                .iter()
+                .fold(planned(plan), |page, rows| page.add(would_go(rows)))
+                .line(t!("files.nothing_yet")),
             Work::Done(report) => {
                 let (objects, size) = (output::count(report.sent_objects), output::size(report.sent_bytes));
                 let page = planned(&report.plan).line(t!("archive.sent", objects = objects, size = size));
@@ -279,7 +320,7 @@ impl Answer {
             }
         };
         let page = self.rows_pushed.iter().fold(page, |page, outcome| {
-            let page = page.line("").add(outcome.page(true)).add(outcome.both_sides());
+            let page = page.line("").add(outcome.page(true)).add(outcome.both_sides(UNREAD));
             match outcome.deleted() {
                 0 => page,
                 rows => page.line(t!("files.deleted", count = output::count(rows), clinic = clinic)),
@@ -299,6 +340,14 @@ impl Answer {
             _ => page.line(format!("  → trasvase issues {clinic}")),
         }
     }
+}
+
+/// Which rows a push would delete, and what else it would leave or change.
+fn would_go(rows: &push::Plan) -> Page {
+    let page = rows.tables.iter().filter(|one| one.deletes > 0).fold(Page::new(), |page, one| {
+        page.line(t!("files.would_delete", table = one.table, count = output::count(one.deletes)))
+    });
+    page.add(super::push::both_sides(rows, UNREAD))
 }
 
 fn planned(plan: &Plan) -> Page {
@@ -344,7 +393,11 @@ fn planned(plan: &Plan) -> Page {
         if one.places.len() > SHOWN {
             named.push("…".to_owned());
         }
-        page.line(format!("{}: {}", explained(one.rule), named.join(", ")))
+        named.retain(|name| !name.is_empty());
+        match named.is_empty() {
+            true => page.line(explained(one.rule)),
+            false => page.line(format!("{}: {}", explained(one.rule), named.join(", "))),
+        }
     })
 }
 

@@ -172,7 +172,7 @@ fn plan_page(plan: &Plan) -> Page {
         let columns = columns.collect::<Vec<_>>().join(", ");
         page = page.line(t!("cli.push.columns", table = one.table, columns = columns));
     }
-    page = page.add(both_sides(plan));
+    page = page.add(both_sides(plan, "push.vanished_unread"));
     let without_rows = tables(plan, empty, |one| one.table.to_string());
     if !without_rows.is_empty() {
         let count = plan.tables.iter().filter(empty).count();
@@ -185,8 +185,9 @@ fn plan_page(plan: &Plan) -> Page {
     if rebuilt > 0 { page.line(t!("cli.push.rebuilt", count = rebuilt)) } else { page }
 }
 
-/// What people changed since the last push, and what the source has no more, by table.
-pub(super) fn both_sides(plan: &Plan) -> Page {
+/// What people changed since the last push, and what the source has no more, by table; `unread` tells of rows whose records
+/// may be among those that nobody could read.
+pub(super) fn both_sides(plan: &Plan, unread: &'static str) -> Page {
     type Edits = fn(&TablePlan) -> &BTreeMap<String, u64>;
     let edits: [(&str, Edits); 3] = [
         ("push.edits_overwritten", |one| &one.edits_overwritten),
@@ -209,7 +210,7 @@ pub(super) fn both_sides(plan: &Plan) -> Page {
             ("push.vanished", one.vanished),
             ("push.vanished_kept", one.vanished_kept),
             ("push.vanished_conflicts", one.vanished_conflicts),
-            ("push.vanished_unread", one.vanished_unread),
+            (unread, one.vanished_unread),
         ];
         for (key, rows) in rows.into_iter().filter(|(_, rows)| *rows > 0) {
             page = page.line(t!(key, table = one.table, count = output::count(rows)));

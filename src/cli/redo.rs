@@ -9,7 +9,7 @@ use crate::config::shown;
 use crate::error::Failure;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::pg::Purpose;
+use crate::pg::{Purpose, batches};
 use crate::rollback::{self, Batch};
 
 /// Push the snapshot of a batch again that was taken back, as a new batch
@@ -54,6 +54,25 @@ impl Arguments {
         pipeline::run_and_show(context, Some(&self.clinic), &wanted)
     }
 
+    /// Refuses a batch whose rows name what is not in the target and may be gone: objects of a bucket, people's accounts.
+    fn of_models(&self, known: &[batches::Batch], clinic: &ClinicName) -> Result<()> {
+        let batch = match self.batch.as_str() {
+            "last" => known.iter().rfind(|batch| batch.status == "rolled_back"),
+            name => batches::named(known, clinic, name).ok(),
+        };
+        let Some(batch) = batch else { return Ok(()) };
+        let failure = match batch.origin.as_str() {
+            "files" => Failure::failed(t!("rollback.redo_files", batch = batch.id))
+                .hint(format!("trasvase files {clinic}"))
+                .hint(format!("trasvase run {clinic} --from files")),
+            "users" => Failure::failed(t!("rollback.redo_users", batch = batch.id))
+                .hint(format!("trasvase users {clinic}"))
+                .hint(format!("trasvase run {clinic} --from users")),
+            _ => return Ok(()),
+        };
+        Err(failure.into())
+    }
+
     /// The batch, whose snapshot is here.
     fn batch(&self, context: &Context) -> Result<Batch> {
         let (project, clinic) = context.clinic(Some(&self.clinic))?;
@@ -62,6 +81,8 @@ impl Arguments {
         let open = || Connection::open(&project, &clinic, target, Purpose::Read, Stage::Push, &progress);
         let connection = context.patiently(open)?;
         let client = &connection.session.client;
+        let known = connection.block_on(batches::list(client, &clinic.name))?;
+        self.of_models(&known, &clinic.name)?;
         let found = rollback::to_redo(client, &clinic.name, &self.batch, self.over_later);
         let batch = connection.block_on(found)?;
         let folder = project.snapshots_dir(&clinic.name).join(&batch.snapshot);

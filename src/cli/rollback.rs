@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use anyhow::Result;
 use rust_i18n::t;
 
@@ -12,7 +14,8 @@ use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::pg::Purpose;
-use crate::rollback::{self, Edited, Options, Plan, Report, TablePlan, Which};
+use crate::pg::batches::Named as _;
+use crate::rollback::{self, Batch, Edited, Options, Plan, Report, TablePlan, Which};
 use crate::staging::{Access, Staging};
 
 /// Take a batch back: every row as it was before it was pushed, all or nothing
@@ -74,8 +77,9 @@ impl Arguments {
             forget(&project, &clinic, context, report);
         }
         journal.finish(failure.as_ref().map_or(0, |failure| failure.kind.exit_code()), failure.as_ref());
+        let snapshots = project.snapshots_dir(&clinic.name);
         output::show(context.format(), &result?, |report| {
-            page(report, &clinic.name, context.global.target.as_deref())
+            page(report, &clinic.name, context.global.target.as_deref(), Some(&snapshots))
         })
     }
 
@@ -104,7 +108,7 @@ impl Arguments {
     fn show_plan(&self, context: &Context, connection: &Connection, clinic: &Clinic) -> Result<()> {
         let report = self.planned(connection, clinic)?;
         output::show(context.format(), &report, |report| {
-            page(report, &clinic.name, context.global.target.as_deref())
+            page(report, &clinic.name, context.global.target.as_deref(), None)
         })?;
         Ok(rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?)
     }
@@ -117,7 +121,7 @@ impl Arguments {
             return Ok(self.plan.clone());
         }
         let report = self.planned(connection, clinic)?;
-        output::status(&page(&report, &clinic.name, context.global.target.as_deref()).text());
+        output::status(&page(&report, &clinic.name, context.global.target.as_deref(), None).text());
         rollback::nothing_in_the_way(&self.options(connection, clinic), &report.plan)?;
         let question = t!(
             "rollback.question",
@@ -184,8 +188,14 @@ pub(super) fn done(report: &Report) -> String {
     .into_owned()
 }
 
-/// `target` is as it was named, for the commands that are proposed.
-pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -> Page {
+/// `target` is as it was named, for the commands that are proposed; `snapshots` is where those
+/// are that can be pushed again, where some may be gone.
+pub(super) fn page(
+    report: &Report,
+    clinic: &ClinicName,
+    target: Option<&str>,
+    snapshots: Option<&Path>,
+) -> Page {
     let plan = &report.plan;
     let mut page = Page::new();
     for batch in &plan.batches {
@@ -201,10 +211,24 @@ pub(super) fn page(report: &Report, clinic: &ClinicName, target: Option<&str>) -
         return page.line(t!("rollback.planned", plan = plan.id));
     }
     let page = page.line(done(report)).line(t!("rollback.golden_stay"));
-    rollback::again(&plan.batches).into_iter().fold(page, |page, batch| {
-        let redo = t!("rollback.redo", clinic = clinic, batch = batch.id);
-        page.line(hints::complete(&redo, Some(clinic), target))
-    })
+    let is_here = |batch: &Batch| {
+        snapshots.is_none_or(|folder| folder.join(&batch.snapshot).join("manifest.json").is_file())
+    };
+    let mut again: Vec<String> = Vec::new();
+    for batch in rollback::again(&plan.batches) {
+        let text = match batch.origin() {
+            // Objects and accounts may be gone, or go: their rows are made anew.
+            "files" => t!("rollback.again_files", clinic = clinic),
+            "users" => t!("rollback.again_users", clinic = clinic),
+            _ if is_here(batch) => t!("rollback.redo", clinic = clinic, batch = batch.id),
+            _ => t!("rollback.again_run", clinic = clinic, batch = batch.id),
+        };
+        let text = hints::complete(&text, Some(clinic), target);
+        if !again.contains(&text) {
+            again.push(text);
+        }
+    }
+    again.into_iter().fold(page, Page::line)
 }
 
 fn tables(plan: &Plan) -> Table {

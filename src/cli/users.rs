@@ -168,6 +168,10 @@ impl Arguments {
                     0 => failure,
                     back => failure.hint(t!("users.back_hint", count = output::count(back), clinic = clinic)),
                 };
+                let failure = match plan.unsure() {
+                    0 => failure,
+                    _ => failure.hint(t!("users.unsure_hint", clinic = clinic)),
+                };
                 let failure =
                     failure.hint(t!("users.found_hint", name = desk.settings.source().1, clinic = clinic));
                 Some(failure.hint(t!("users.found_accept", clinic = clinic)).into())

@@ -179,6 +179,8 @@ fn of_list(
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
     })?;
     let (mut read, mut named) = (Read::default(), BTreeSet::new());
+    // A line that could not be read may list any file.
+    read.unclear = !options.staging.sources_not_whole(list.0, list.1)?.is_empty();
     for (path, owner, name, kind, consent, record) in rows {
         let subject = section.shown();
         // Windows writes its paths otherwise.

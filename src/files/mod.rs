@@ -14,6 +14,7 @@ mod rows;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -169,13 +170,22 @@ pub async fn plan(options: &Options<'_>, observer: &dyn Observer) -> Result<Plan
     Ok(Plan { rows: by_table, shelves, findings: findings.into_list(), work: Work { rows, objects, named } })
 }
 
+/// The rows that a plan has, as snapshots in a folder, one a table.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn snapshots(options: &Options<'_>, plan: &Plan, folder: &Path) -> Result<Vec<Snapshot>> {
+    rows::write(options, folder, &plan.work.rows, &plan.work.named)
+}
+
 /// Sends what is missing, and makes the snapshots of the rows.
 ///
 /// # Errors
 /// A bucket refuses; what went up is there and is not sent again.
 pub async fn run(options: &Options<'_>, plan: Plan, observer: &dyn Observer) -> Result<Report> {
     let sent = upload::send(options, &plan.work.objects, observer).await?;
-    let snapshots = rows::write(options, &plan.work.rows, &plan.work.named)?;
+    let folder = options.project.snapshots_dir(&options.clinic.name);
+    let snapshots = snapshots(options, &plan, &folder)?.iter().map(|one| one.id().to_owned()).collect();
     finding::note(options.staging, &plan.findings)?;
     let (sent_objects, sent_bytes) = (sent.objects, sent.bytes);
     Ok(Report { plan, sent_objects, sent_bytes, extended: sent.extended, snapshots })

@@ -1,6 +1,7 @@
 //! The rows that tell of files, as snapshots of their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
@@ -14,7 +15,7 @@ use crate::model::ident::{TableName, literal};
 use crate::model::keys::Keys;
 use crate::model::manifest::Origin;
 use crate::pg::catalog;
-use crate::snapshot::Writer;
+use crate::snapshot::{Snapshot, Writer};
 use crate::staging::Staging;
 
 /// So many ids are made at once.
@@ -64,16 +65,27 @@ fn id_function(options: &Options<'_>, name: &TableName, table: &Table) -> Result
     }
 }
 
-/// Makes a snapshot a table, also of one that nothing tells of any more; gives their ids.
-pub(super) fn write(options: &Options<'_>, rows: &[Row], named: &Named) -> Result<Vec<String>> {
+/// Makes a snapshot a table in a folder, also of one that nothing tells of any more.
+pub(super) fn write(
+    options: &Options<'_>,
+    folder: &Path,
+    rows: &[Row],
+    named: &Named,
+) -> Result<Vec<Snapshot>> {
     let tables: BTreeSet<&TableName> = options.clinic.files.iter().map(|section| &section.table).collect();
     let of = |name: &TableName| -> Vec<&Row> {
         rows.iter().filter(|row| options.clinic.files[row.file.section].table == *name).collect()
     };
-    tables.into_iter().map(|name| of_table(options, name, &of(name), named)).collect()
+    tables.into_iter().map(|name| of_table(options, folder, name, &of(name), named)).collect()
 }
 
-fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row], named: &Named) -> Result<String> {
+fn of_table(
+    options: &Options<'_>,
+    folder: &Path,
+    name: &TableName,
+    rows: &[&Row],
+    named: &Named,
+) -> Result<Snapshot> {
     let table = options.catalog.table(name).context("the table was looked up before")?;
     let function = id_function(options, name, table)?;
     let keys = if function.is_some() { Keys::Preserve } else { Keys::New };
@@ -86,8 +98,7 @@ fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row], named: &Name
         columns.extend(section.values.keys().cloned());
     }
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let snapshots = options.project.snapshots_dir(&options.clinic.name);
-    let mut writer = Writer::begin(&snapshots, name, table, &columns, (keys, false))?;
+    let mut writer = Writer::begin(folder, name, table, &columns, (keys, false))?;
     let columns: Vec<String> = writer.columns().map(str::to_owned).collect();
     let section = |row: &Row| &options.clinic.files[row.file.section];
     let source_ids: Vec<String> =
@@ -111,8 +122,7 @@ fn of_table(options: &Options<'_>, name: &TableName, rows: &[&Row], named: &Name
     }
     refuse(options, name, named, &told, &mut writer);
     let hash = catalog::hash(options.catalog, std::slice::from_ref(name));
-    let snapshot = writer.seal(options.main.manifest().of_origin(Origin::Files, hash))?;
-    Ok(snapshot.id().to_owned())
+    writer.seal(options.main.manifest().of_origin(Origin::Files, hash))
 }
 
 /// Says in the snapshot which files are named and are in no row: their rows of before are none that are gone.

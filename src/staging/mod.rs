@@ -4,6 +4,7 @@ mod archives;
 mod documents;
 mod functions;
 mod intake;
+mod lineage;
 mod local_time;
 mod lock;
 pub mod numbers;

@@ -57,6 +57,14 @@ pub struct Report {
     /// Accounts that were there before, and those that other rows are bound to: they stay.
     pub linked: u64,
     pub shared: u64,
+    /// People who have no record any more, and of whom nobody knows whether they left: theirs stay.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unsure: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Looks which accounts it would be.
@@ -101,14 +109,15 @@ pub async fn plan_people(options: &super::Options<'_>, end: End) -> Result<Repor
     let entries = ledger::of_accounts(options.client, &options.clinic.name, &plan.service, ids).await?;
     let stays = |finding: &&super::Finding| end == End::Disabled && finding.rule == Rule::LeftBefore;
     let linked = plan.findings.iter().filter(stays).count() as u64;
-    Ok(Report { linked, ..of_entries(entries, plan.service, end) })
+    let unsure = if end == End::Disabled { plan.unsure() } else { 0 };
+    Ok(Report { linked, unsure, ..of_entries(entries, plan.service, end) })
 }
 
 /// Those that we made, and that nobody else's rows are bound to.
 fn of_entries(entries: Vec<Entry>, service: String, end: End) -> Report {
     let shared = entries.iter().filter(|entry| entry.made && entry.shared).count() as u64;
     let ours = entries.into_iter().filter(|entry| entry.made && !entry.shared).collect();
-    Report { batch: None, stands: false, service, end, ours, ended: 0, gone: 0, linked: 0, shared }
+    Report { batch: None, stands: false, service, end, ours, ended: 0, gone: 0, linked: 0, shared, unsure: 0 }
 }
 
 /// Looks what all batches brought that is there still.

@@ -41,6 +41,12 @@ pub enum Rule {
     Left,
     /// The same with one that was there before.
     LeftBefore,
+    /// No record of theirs is there any more, and records of the list could not be read: it may be among these.
+    ListUnread,
+    /// The same where the list has nobody at all.
+    ListEmpty,
+    /// Their record has no e-mail any more, or one that is no address; the account that they have stays as it is.
+    EmailLost,
     /// The service refused it.
     Refused,
 }
@@ -62,6 +68,9 @@ impl Rule {
             Rule::DisabledAccount => "disabled_account",
             Rule::Left => "left",
             Rule::LeftBefore => "left_before",
+            Rule::ListUnread => "list_unread",
+            Rule::ListEmpty => "list_empty",
+            Rule::EmailLost => "email_lost",
             Rule::Refused => "refused",
         }
     }

@@ -105,7 +105,10 @@ async fn planned(options: &Options<'_>) -> Result<(Plan, BTreeMap<String, plan::
     let noted = ledger::noted(&place).await?;
     let wanted = wanted(&people, &rows, &noted);
     let accounts = block_in_place(|| options.service.accounts(&wanted, settings))?;
-    let facts = Facts { people: &people, rows: &rows, noted: &noted, accounts: &accounts };
+    let (schema, name) = settings.source();
+    let not_whole = options.staging.sources_not_whole(schema, name)?;
+    let (people, accounts) = (people.as_slice(), accounts.as_slice());
+    let facts = Facts { people, rows: &rows, noted: &noted, accounts, not_whole: &not_whole };
     let mut plan = plan::plan(settings, &facts);
     (plan.service, plan.table, plan.column) = (service.clone(), shown.clone(), settings.column.clone());
     Ok((plan, noted))

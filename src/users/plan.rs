@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) noted: &'a BTreeMap<String, Noted>,
     /// Those of the service that may be theirs.
     pub(super) accounts: &'a [Account],
+    /// Sources of the list in which records may be that nobody could read.
+    pub(super) not_whole: &'a [String],
 }
 
 /// What the ledger knows of a row's account.
@@ -73,7 +75,7 @@ pub struct Step {
     pub attributes: Vec<String>,
     #[serde(skip)]
     pub(super) key: String,
-    /// As it is written everywhere.
+    /// As it is written everywhere; empty where there is none any more.
     #[serde(skip)]
     pub(super) email: String,
     #[serde(skip)]
@@ -112,6 +114,12 @@ pub enum Action {
 impl Plan {
     pub fn count(&self, action: Action) -> u64 {
         self.steps.iter().filter(|step| step.action == action).count() as u64
+    }
+
+    /// How many have no record any more, and do not count as having left all the same.
+    pub fn unsure(&self) -> u64 {
+        self.findings.iter().filter(|one| matches!(one.rule, Rule::ListUnread | Rule::ListEmpty)).count()
+            as u64
     }
 
     pub(super) fn find(&mut self, rule: Rule, record: &str, detail: Option<&str>) {
@@ -160,6 +168,9 @@ pub(super) fn plan(users: &Users, facts: &Facts<'_>) -> Plan {
                 plan.find(Rule::OtherAccount, &person.record, None);
             }
             Ok(step) => {
+                if step.email.is_empty() {
+                    plan.find(Rule::EmailLost, &person.record, None);
+                }
                 if let Some(account) = step.account.as_ref().filter(|account| !account.enabled) {
                     plan.find(Rule::DisabledAccount, &person.record, None);
                     if step.made && facts.noted.get(&step.key).is_some_and(|noted| noted.disabled) {
@@ -180,7 +191,7 @@ pub(super) fn plan(users: &Users, facts: &Facts<'_>) -> Plan {
 }
 
 /// Finds those who can log in although they work there no more: a record says so, or none has their row any more. Who has the
-/// account under another record is still there.
+/// account under another record is still there; and of whom there is no record, nobody knows where not all could be read.
 fn left(facts: &Facts<'_>, bound: &BTreeSet<String>, plan: &mut Plan) {
     let working = || facts.people.iter().filter(|person| person.active != Some(false));
     let addresses: BTreeSet<String> =
@@ -196,6 +207,14 @@ fn left(facts: &Facts<'_>, bound: &BTreeSet<String>, plan: &mut Plan) {
         let Some(account) = account_of(facts, key, person) else { continue };
         let theirs = bound.contains(&account.id) || addresses.iter().any(|email| goes_by(account, email));
         if theirs || !account.enabled {
+            continue;
+        }
+        if person.is_none() && facts.people.is_empty() {
+            plan.find(Rule::ListEmpty, key, None);
+            continue;
+        }
+        if person.is_none() && !facts.not_whole.is_empty() {
+            plan.find(Rule::ListUnread, key, Some(&facts.not_whole.join(", ")));
             continue;
         }
         let ours = noted.is_some_and(|noted| noted.made(account));
@@ -256,10 +275,13 @@ fn shared(people: &[Person]) -> BTreeSet<String> {
 fn step(users: &Users, facts: &Facts<'_>, person: &Person, shared: &BTreeSet<String>) -> Result<Step, Rule> {
     let row = person.key.as_deref().and_then(|key| facts.rows.get_key_value(key));
     let (key, id) = row.ok_or(Rule::NotInTarget)?;
-    let email = address(person.email.as_deref().ok_or(Rule::NoEmail)?);
-    if !is_address(&email) {
-        return Err(Rule::BadEmail);
-    }
+    let email = match person.email.as_deref().map(address) {
+        Some(email) if is_address(&email) => email,
+        given => {
+            let rule = if given.is_none() { Rule::NoEmail } else { Rule::BadEmail };
+            return as_it_is(facts, person, key, id.as_deref()).ok_or(rule);
+        }
+    };
     if shared.contains(&email) {
         return Err(Rule::SharedEmail);
     }
@@ -295,6 +317,29 @@ fn step(users: &Users, facts: &Facts<'_>, person: &Person, shared: &BTreeSet<Str
     }
     step.attributes = step.values.keys().cloned().collect();
     Ok(step)
+}
+
+/// The account that somebody without an address has already: it stays theirs, and as it is.
+fn as_it_is(facts: &Facts<'_>, person: &Person, key: &str, id: Option<&str>) -> Option<Step> {
+    let noted = facts.noted.get(key);
+    let id = id.or(noted.and_then(|noted| noted.account.as_deref()))?;
+    let account = facts.accounts.iter().find(|account| account.id == id)?;
+    let is_bound = facts.rows.get(key).and_then(Option::as_deref) == Some(id);
+    Some(Step {
+        record: person.record.clone(),
+        action: if is_bound { Action::Keep } else { Action::Link },
+        join: Vec::new(),
+        leave: Vec::new(),
+        attributes: Vec::new(),
+        key: key.to_owned(),
+        email: String::new(),
+        values: BTreeMap::new(),
+        moves: false,
+        forgets: false,
+        account: Some(account.clone()),
+        made: noted.is_some_and(|noted| noted.made(account)),
+        groups: BTreeSet::new(),
+    })
 }
 
 /// Leaves only what is to change of an account that is there. Only from accounts of ours is anything taken away.

@@ -48,10 +48,11 @@ impl Pipeline<'_> {
                 Stage::Users => drop(users::Desk::open(self.context, Some(&self.clinic.name))?),
                 Stage::Files => {
                     let consents = |one: &Files| one.consent == Consent::All(true);
-                    let bucket = |one| if consents(one) { files::WORM } else { files::GENERAL };
+                    aws::apart(self.project)?;
+                    let bucket = |one| if consents(one) { aws::WORM } else { aws::GENERAL };
                     buckets.extend(self.clinic.files.iter().map(bucket));
                 }
-                _ => drop(buckets.insert(files::WORM)),
+                _ => drop(buckets.insert(aws::WORM)),
             }
         }
         buckets.into_iter().try_for_each(|name| aws::named(self.project, name).map(drop))

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Connection {
     // Dropped in this order: the session before the runtime that drives it and the server that it talks to.
     pub(in crate::cli) session: Session,
     pub(in crate::cli) catalog: Catalog,
-    pub(super) oids: LiveOids,
+    pub(in crate::cli) oids: LiveOids,
     pub(in crate::cli) target: Target,
     pub(super) runtime: Runtime,
 }

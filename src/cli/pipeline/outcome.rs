@@ -105,8 +105,8 @@ impl Outcome {
     }
 
     /// What people changed in PostgreSQL and what the source has no more, of the rows that it pushed.
-    pub(in crate::cli) fn both_sides(&self) -> Page {
-        self.pushed().map_or_else(Page::new, |report| push::both_sides(&report.plan))
+    pub(in crate::cli) fn both_sides(&self, unread: &'static str) -> Page {
+        self.pushed().map_or_else(Page::new, |report| push::both_sides(&report.plan, unread))
     }
 
     /// How many rows it deleted.
@@ -193,7 +193,7 @@ impl Outcome {
         let page = beside.fold(page, |page, one| page.line("").add(one.page(&self.clinic, target)));
         let page = page.add(self.comes_after());
         let page = match &self.rolled_back {
-            Some(report) => page.line("").add(rollback::page(report, &self.clinic, target)),
+            Some(report) => page.line("").add(rollback::page(report, &self.clinic, target, None)),
             None => page,
         };
         match &self.rehearsal {

@@ -17,6 +17,8 @@ fn beside(stage: Stage, rows: &[StageRow]) -> StageStatus {
     let exported = row(Stage::Export).and_then(|row| row.output.as_deref());
     let (state, own) = match row(stage) {
         None => (State::Pending, None),
+        // Its accounts were disabled or removed.
+        Some(own) if own.counts["taken_back"] == true => (State::Pending, Some(own)),
         Some(own) if own.ended != Ended::Done => (State::Failed, Some(own)),
         Some(own) if own.input.as_deref() != exported => (State::Stale, Some(own)),
         Some(own) => (State::Done, Some(own)),

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{Arguments, Desk};
 use crate::cli::output::{self, Page};
 use crate::model::ident::ClinicName;
-use crate::pg::Purpose;
-use crate::staging::{Access, Staging};
+use crate::model::run::Stage;
+use crate::pg::{Purpose, Target};
+use crate::staging::{Access, StageRow, Staging};
 use crate::users::back::{self, End};
 
 /// Whose accounts.
@@ -52,13 +53,33 @@ impl Arguments {
             };
             output::confirm_named(&question, name, given)?;
         }
+        let ends = plan.batch.is_some() && !plan.ours.is_empty();
         let counts = |report: &back::Report| json!({ "ended": report.ended, "gone": report.gone });
         let report = desk.journaled(
             |report: &back::Report| (report.ended, counts(report)),
             |observer| connection.block_on(back::run(client, service.as_ref(), plan, observer)),
-        )?;
+        );
+        // Also where it broke off: some are ended.
+        if ends && let Err(error) = forget(desk) {
+            tracing::warn!(%error, "status still counts the accounts as made");
+        }
+        let report = report?;
         output::show(format, &report, |report| page(report, false, &clinic.name))
     }
+}
+
+/// The stage that made the accounts is not done any more. They are ended whatever comes of this.
+fn forget(desk: &Desk<'_>) -> Result<()> {
+    if !desk.project.duckdb_path(&desk.clinic.name).is_file() {
+        return Ok(());
+    }
+    let target = Target::chosen(&desk.project, desk.context.global.target.as_deref())?;
+    let staging = Staging::open(&desk.project, &desk.clinic, Access::Write, &desk.context.limits())?;
+    let made = |row: &StageRow| row.stage == Stage::Users && row.counts["target"] == target.as_str();
+    let Some(row) = staging.stages()?.into_iter().find(made) else { return Ok(()) };
+    // A rollback of its batches still finds it.
+    let counts = json!({ "batches": row.counts["batches"], "target": target, "taken_back": true });
+    staging.restore_stage(Stage::Users, Some(&StageRow { counts, ..row }))
 }
 
 fn page(report: &back::Report, planned: bool, clinic: &ClinicName) -> Page {
@@ -87,6 +108,9 @@ fn page(report: &back::Report, planned: bool, clinic: &ClinicName) -> Page {
     }
     if report.shared > 0 {
         page = page.line(t!("users.shared", count = output::count(report.shared)));
+    }
+    if report.unsure > 0 {
+        page = page.line(t!("users.unsure", count = output::count(report.unsure)));
     }
     match &report.batch {
         Some(batch) if report.stands && report.end == End::Removed && !planned => {

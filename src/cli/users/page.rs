@@ -86,6 +86,9 @@ fn told(rule: Rule) -> Cow<'static, str> {
         Rule::DisabledAccount => t!("users.disabled_account"),
         Rule::Left => t!("users.left"),
         Rule::LeftBefore => t!("users.left_before"),
+        Rule::ListUnread => t!("users.list_unread"),
+        Rule::ListEmpty => t!("users.list_empty"),
+        Rule::EmailLost => t!("users.email_lost"),
         Rule::Refused => t!("users.refused"),
     }
 }

@@ -27,7 +27,7 @@ fn planned(people: &[Person], accounts: &[Account], bound: &[(&str, &str)], note
     rows.extend(bound.iter().map(|(key, id)| ((*key).to_owned(), Some((*id).to_owned()))));
     let noted = noted.iter().map(|(key, one)| ((*key).to_owned(), one.clone())).collect();
     let section = "groups = { DOCTOR = 'doctors', DESK = 'desk' }\npassword = 'forgotten'";
-    plan(&users(section), &Facts { people, rows: &rows, noted: &noted, accounts })
+    plan(&users(section), &Facts { people, rows: &rows, noted: &noted, accounts, not_whole: &[] })
 }
 
 fn told(plan: &Plan) -> Vec<(Rule, &str)> {
@@ -168,4 +168,41 @@ fn who_comes_back_is_told_and_may_be_let_in_again_where_we_shut_them_out() {
     assert_eq!((told(&plan), plan.back.len()), (vec![(Rule::DisabledAccount, "1")], 1));
     let plan = planned(&ana, &off, &[("a", "s")], &[("a", made(Some("s")))]);
     assert_eq!((told(&plan), plan.back.len()), (vec![(Rule::DisabledAccount, "1")], 0));
+}
+
+#[test]
+fn nobody_left_where_their_record_may_be_among_those_that_could_not_be_read() {
+    let noted = [("a", made(Some("s"))), ("b", made(Some("t")))];
+    let rows: BTreeMap<String, Option<String>> =
+        [("a", "s"), ("b", "t")].map(|(key, id)| (key.to_owned(), Some(id.to_owned()))).into();
+    let noted: BTreeMap<String, Noted> = noted.map(|(key, one)| (key.to_owned(), one)).into();
+    let accounts = [account("s", "ana@x.es"), account("t", "eva@x.es")];
+    let of = |people: &[Person], not_whole: &[String]| {
+        let facts = Facts { people, rows: &rows, noted: &noted, accounts: &accounts, not_whole };
+        plan(&users(""), &facts)
+    };
+    let ana = person("1", "a", "ana@x.es");
+    let all = of(std::slice::from_ref(&ana), &[]);
+    assert_eq!((told(&all), all.left.len()), (vec![(Rule::Left, "b")], 1));
+    let not_whole = ["staff".to_owned()];
+    let some = of(std::slice::from_ref(&ana), &not_whole);
+    assert_eq!((told(&some), some.left.len(), some.unsure()), (vec![(Rule::ListUnread, "b")], 0, 1));
+    let none = of(&[], &[]);
+    assert_eq!((told(&none), none.left.len()), (vec![(Rule::ListEmpty, "a"), (Rule::ListEmpty, "b")], 0));
+    // Who is said to have left has left.
+    let gone = Person { active: Some(false), ..ana };
+    let said = of(&[gone], &not_whole);
+    assert_eq!(told(&said), [(Rule::Left, "1"), (Rule::ListUnread, "b")]);
+}
+
+#[test]
+fn an_account_stays_as_it_is_where_its_address_is_lost() {
+    let noted = [("a", made(Some("s")))];
+    for lost in ["", "nobody at home"] {
+        let plan = planned(&[person("1", "a", lost)], &[account("s", "ana@x.es")], &[("a", "s")], &noted);
+        assert_eq!((told(&plan), plan.count(Action::Keep)), (vec![(Rule::EmailLost, "1")], 1), "{lost}");
+        assert!(plan.left.is_empty() && !plan.steps[0].moves && plan.steps[0].values.is_empty());
+    }
+    let plan = planned(&[person("1", "a", "")], &[account("s", "ana@x.es")], &[], &[]);
+    assert_eq!((told(&plan), plan.steps.len()), (vec![(Rule::NoEmail, "1")], 0));
 }

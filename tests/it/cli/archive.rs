@@ -536,3 +536,21 @@ fn a_sealed_archive_is_read_by_its_recipients_only() {
     says(&vault.run("archive mini"), 0, &["Archived:"]);
     assert!(age::decrypt(&key, &vault.bytes("names.json.age")).is_err());
 }
+
+#[test]
+fn an_archive_under_another_prefix_is_named() {
+    let vault = Vault::new(COMPLIANCE);
+    says(&vault.run("archive mini"), 0, &[]);
+    let section = "[archive]\nmode = 'compliance'";
+    vault.mini.edit("clinics/mini/clinic.toml", section, "[archive]\nprefix = 'new'\nmode = 'compliance'");
+    let old = format!("archives of before are in s3://{} under another prefix", vault.bucket);
+    says(&vault.run("archive list mini"), 0, &[&old, "[archive] prefix = \"\""]);
+    let refused = vault.run("archive verify mini");
+    says(&refused, 1, &[&old, "[archive] prefix = \"\""]);
+    super::ways_out::says_not(&refused, "archive list");
+    // What was taken to another place is in both books.
+    says(&vault.run("archive mini"), 0, &[]);
+    vault.mini.edit("clinics/mini/clinic.toml", "prefix = 'new'", "prefix = 'newer'");
+    std::fs::remove_file(vault.mini.path().join("staging/mini/mini.duckdb")).unwrap();
+    says(&vault.run("archive list mini --lang es"), 0, &["[archive] prefix = \"new\"", "otro prefijo"]);
+}

@@ -186,7 +186,14 @@ fn files_go_up_once_and_rows_tell_of_them_until_they_are_taken_back() {
     assert_eq!(desk.state(), "pending");
     assert_eq!(desk.keys(&desk.general).len(), 3);
     says(&desk.run("verify mini"), 0, &[]);
-    says(&desk.run("redo mini last"), 0, &[]);
+    // Its objects may be gone by now: the rows are made anew.
+    says(
+        &desk.run("redo mini last"),
+        1,
+        &["its objects may be gone", "trasvase files mini", "trasvase run mini --from files"],
+    );
+    assert!(desk.rows("select id from document").is_empty());
+    says(&desk.run("files mini"), 0, &[]);
     assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
 
     let logs = desk.mini.path().join("staging/mini/logs");
@@ -390,4 +397,40 @@ fn what_a_run_will_need_is_asked_for_before_it_begins() {
     desk.mini.write(path, &format!("{before}[archive]{after}"));
     says(&desk.run("clean mini --confirm mini"), 2, &["the ledger knows batches of files of mini"]);
     assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
+}
+
+#[test]
+fn what_lies_beside_archives_is_none_and_each_bucket_is_made_for_what_it_keeps() {
+    let mut desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    assert_eq!(desk.keys(&desk.worm).len(), 1, "a consent");
+    says(&desk.run("archive list mini"), 0, &["No archives"]);
+    says(&desk.run("archive mini"), 0, &[]);
+    let listed = desk.json("archive list mini", 0);
+    assert_eq!((listed.as_array().unwrap().len(), listed[0]["at"].is_string()), (1, true), "{listed}");
+    says(&desk.run("archive verify mini"), 0, &[]);
+    // People read the counts in their language.
+    let told = desk.run("status mini --lang es");
+    says(&told, 0, &["enviados 3"]);
+    super::ways_out::says_not(&told, "sent");
+
+    // Only what is to be kept lies under Object Lock, and not where the rest does.
+    let general = std::mem::replace(&mut desk.general, "nowhere-at-all".to_owned());
+    let told = desk.run("files mini");
+    says(&told, 1, &["aws s3api create-bucket --bucket nowhere-at-all --region"]);
+    super::ways_out::says_not(&told, "object-lock");
+    desk.general.clone_from(&desk.worm);
+    for line in ["files mini --dry-run", "files mini", "run mini"] {
+        says(&desk.run(line), 2, &["S3_GENERAL_BUCKET and S3_WORM_BUCKET name the same bucket"]);
+    }
+    desk.general = general;
+    says(&desk.run("files mini"), 0, &[]);
+
+    // What clean takes away is not revived.
+    let cleaned = desk.run("clean mini --confirm mini");
+    says(&cleaned, 0, &["trasvase redo mini", "trasvase files mini"]);
+    let files = &desk.rows("select id from trasvase.batch where origin = 'files' limit 1")[0];
+    super::ways_out::says_not(&cleaned, &format!("redo mini {files}"));
+    says(&desk.run(&format!("redo mini {files}")), 1, &["trasvase files mini"]);
+    assert!(desk.rows("select id from document").is_empty());
 }

@@ -215,3 +215,12 @@ fn a_first_push_of_rejected_rows_alone_is_in_the_ledger_and_can_be_taken_back() 
     says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
     mini.execute("do $$ begin assert (select count(*) = 3 from person); end $$");
 }
+
+#[test]
+fn a_batch_whose_snapshot_was_destroyed_is_not_proposed() {
+    let mini = ran();
+    std::fs::remove_dir_all(mini.path().join("staging/mini/snapshots")).unwrap();
+    let told = mini.run(&["rollback", "mini", "last", "--confirm", "mini"]);
+    says(&told, 0, &["is not here any more; to push what the sources say now: trasvase run mini"]);
+    says_not(&told, "trasvase redo");
+}

@@ -43,11 +43,22 @@ fn what_nothing_lists_any_more_is_told_flagged_or_deleted_and_comes_back() {
     says_not(&kept, "their keys, the first of them");
     policy(&desk, "flag");
     says(&desk.run("files mini"), 0, &[stays, &format!("their keys, the first of them: {photo}")]);
+    let flagged = desk.run("files mini --dry-run");
+    says(&flagged, 0, &[stays, &format!("their keys, the first of them: {photo}")]);
     assert_eq!(desk.rows(COUNT), ["4"]);
 
     // What is listed and cannot be uploaded is not gone; what is not listed is.
     policy(&desk, "delete");
     remove(&desk, "2/copy.pdf");
+    says(
+        &desk.run("files mini --dry-run"),
+        3,
+        &[
+            "document: rows that would be deleted, since nothing lists their files any more (vanished = \"delete\"): 1",
+        ],
+    );
+    assert_eq!(desk.json("files mini --dry-run", 3)["rows_planned"][0]["tables"][0]["deletes"], 1);
+    assert_eq!(desk.rows(COUNT), ["4"]);
     says(&desk.run("files mini"), 2, &["this needs a yes"]);
     let deleted = desk.run("files mini --yes");
     says(
@@ -79,12 +90,35 @@ fn a_list_that_names_nothing_is_a_finding_and_deletes_nothing() {
     policy(&desk, "delete");
     lists(&desk, "file;person;title;kind;signed\n");
     let done = desk.run("files mini");
-    says(&done, 3, &["names no file: rows of earlier runs stay", "that stay: 4"]);
+    says(
+        &done,
+        3,
+        &[
+            "names no file: rows of earlier runs stay\n",
+            "that stay: 4",
+            "whether their files are still listed: 4",
+        ],
+    );
+    says_not(&done, "_source_id");
     assert_eq!(desk.rows(COUNT), ["4"]);
     // So is a record that nobody can tell which file it is about.
     lists(&desk, &format!("{PAPERS};1;;;\n").replace("1\\photo.jpg;1;;photo;\n", ""));
     remove(&desk, "1/photo.jpg");
     says(&desk.run("files mini"), 3, &["records without a path", "that stay: 1"]);
+    assert_eq!(desk.rows(COUNT), ["4"]);
+}
+
+#[test]
+fn a_line_of_the_list_that_cannot_be_read_deletes_nothing() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    policy(&desk, "delete");
+    let broken = PAPERS.replace("1;;photo;\n", "1;;photo;;more\n");
+    desk.mini.write("clinics/mini/sources/papers.csv", &broken);
+    for line in ["load mini", "transform mini", "check mini", "export mini"] {
+        desk.run(line);
+    }
+    says(&desk.run("files mini"), 3, &["that stay: 1", "whether their files are still listed: 1"]);
     assert_eq!(desk.rows(COUNT), ["4"]);
 }
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::auth::Auth;
 use super::pool::{Names, Pool};
-use super::{Clinic, SECTION, STAFF, found, supabase};
+use super::{Clinic, SECTION, STAFF, counts, found, supabase};
 use crate::cli::safety::says;
+use crate::cli::ways_out::says_not;
 
 /// Ana and Eva are said to work there no more, of Luis there is no record left.
 const LEFT: &str = "code;name;email;role;works\n1;Ana;ana@clinic.example;DOCTOR;false\n3;Eva;eva@clinic.example;DOCTOR;false\n";
@@ -184,4 +185,86 @@ fn own_steps_stand_around_what_comes_after_a_run_too() {
         "after = \"files\"\nprogram = [\"sh\", \"-c\", \"exit 3",
     );
     says(&clinic.run("run mini"), 2, &["tell: it stands at files, which clinic.toml has no section for"]);
+}
+
+#[test]
+fn nobody_left_whose_record_could_not_be_read_or_whose_list_is_empty() {
+    let pool = Pool::new(Names::Email, &["doctors", "desk"]);
+    let clinic = Clinic::of(&pool, SECTION, STAFF);
+    says(&clinic.run("users mini"), 0, &[]);
+    pool.rules(&[]);
+    let becomes = |staff: &str| {
+        clinic.mini.write("clinics/mini/sources/staff.csv", staff);
+        clinic.run("load mini");
+        clinic.run("transform mini");
+    };
+    let header = "code;name;email;role;works\n";
+    becomes(&format!(
+        "{header}1;Ana;ana@clinic.example;DOCTOR;true;more\n2;Luis;luis@clinic.example;DESK;true\n\
+         3;\"Eva;eva@clinic.example;DOCTOR;true\n"
+    ));
+    let told = clinic.run("users mini --dry-run");
+    let why = "records of the list could not be read: not counted as having left";
+    says(&told, 3, &[why, "(staff)", "trasvase issues mini names what could not be read"]);
+    says_not(&told, "--disable left");
+    assert_eq!(found(&clinic.json("users mini --dry-run", 3))["list_unread"].len(), 2);
+    let nobody = clinic.run("users mini --disable left --yes");
+    says(&nobody, 0, &["disabled now: 0", "not read whole or has nobody, so they stay: 2"]);
+
+    becomes(header);
+    let told = clinic.run("users mini --dry-run");
+    says(&told, 3, &["the list has nobody at all: not counted as having left"]);
+    says_not(&told, "--disable left");
+    assert_eq!(found(&clinic.json("users mini --dry-run", 3))["list_empty"].len(), 3);
+    assert_eq!(pool.changes(), Vec::<String>::new());
+
+    becomes(&STAFF.replace("2;Luis;luis@clinic.example;DESK;true\n", ""));
+    says(
+        &clinic.run("users mini --dry-run"),
+        3,
+        &["can still log in, 1: trasvase users mini --disable left"],
+    );
+}
+
+#[test]
+fn an_account_whose_address_is_lost_is_told_and_counted() {
+    let pool = Pool::new(Names::Email, &["doctors", "desk"]);
+    let clinic = Clinic::of(&pool, SECTION, STAFF);
+    says(&clinic.run("users mini"), 0, &[]);
+    let ids = clinic.ids();
+    becomes(&clinic, &STAFF.replace("luis@clinic.example", ""));
+    pool.rules(&[]);
+    let told = clinic.run("users mini --dry-run");
+    says(&told, 3, &["the account that is there stays as it is"]);
+    says_not(&told, "no account");
+    let answer = clinic.json("users mini", 3);
+    assert_eq!(found(&answer), BTreeMap::from([("email_lost".to_owned(), vec!["2".to_owned()])]));
+    assert_eq!((counts(&answer), clinic.ids(), pool.changes().len()), ([0, 0, 0, 3], ids, 0));
+}
+
+#[test]
+fn ended_accounts_are_no_stage_that_is_done_and_no_batch_brings_them_back() {
+    let pool = Pool::new(Names::Email, &["doctors", "desk"]);
+    let clinic = Clinic::of(&pool, SECTION, STAFF);
+    let made = clinic.json("users mini", 0);
+    says(&clinic.run("users mini --disable last --dry-run"), 0, &[]);
+    assert_eq!(state(&clinic).0, "done");
+    says(&clinic.run("users mini --disable last --yes"), 0, &["disabled now: 3"]);
+    assert_eq!(state(&clinic), ("pending".to_owned(), "trasvase users mini".into()));
+    says_not(&clinic.run("status mini"), "created 3");
+    says(&clinic.run("users mini --enable --yes"), 0, &["enabled now: 3"]);
+    says(&clinic.run("users mini"), 0, &[]);
+    assert_eq!(state(&clinic).0, "done");
+    says(&clinic.run("users mini --remove last --yes"), 0, &["removed now: 3"]);
+    assert_eq!(state(&clinic).0, "pending");
+
+    let batch = made["batch"].as_str().unwrap();
+    let back = clinic.run(&format!("rollback mini {batch} --confirm mini"));
+    says(&back, 0, &["to have people's accounts and their ids again: trasvase users mini"]);
+    says_not(&back, "trasvase redo");
+    for batch in [batch, "last"] {
+        let refused = clinic.run(&format!("redo mini {batch} --yes"));
+        says(&refused, 1, &["may be gone since", "trasvase users mini", "trasvase run mini --from users"]);
+    }
+    assert_eq!(clinic.ids().values().flatten().count(), 0);
 }
