@@ -101,8 +101,8 @@ impl Arguments {
             self.work(context, (&project, &clinic), &staging)?
         };
         let open_findings = open_findings(&project, &clinic, work.findings())?;
-        let (rows_pushed, left_over) = (Vec::new(), Vec::new());
-        let mut answer = Answer { work, rows_planned, rows_pushed, open_findings, left_over };
+        let rows_pushed = Vec::new();
+        let mut answer = Answer { work, rows_planned, rows_pushed, open_findings, left_over: Vec::new() };
         if let Work::Done(report) = &answer.work {
             // The staging file is closed: each push opens it anew.
             for snapshot in &report.snapshots {
