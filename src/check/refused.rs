@@ -121,19 +121,7 @@ fn records(options: &Options<'_>) -> Result<HashSet<(String, String)>> {
         if !staging.has_table("ready", &primary.to_string())? {
             continue;
         }
-        let columns: Vec<String> = staging.rows(
-            &format!(
-                "select column_name from duckdb_columns() where schema_name = 'clean' and table_name = {}",
-                literal(&primary.to_string())
-            ),
-            |row| row.get(0),
-        )?;
-        let has = |name: &str| columns.iter().any(|column| column == name);
-        let ids = match (has("source_id"), has("_ids"), has("_id")) {
-            (true, true, _) => "unnest(_ids)",
-            (true, false, true) => "_id",
-            _ => continue,
-        };
+        let Some(ids) = staging.record_ids(primary)? else { continue };
         let sql = format!(
             "select distinct source_id::varchar from (select {ids} as _id, source_id from {clean}) \
              where _id >> 50 = (select number from meta.source where source = {name}) \

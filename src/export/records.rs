@@ -104,19 +104,7 @@ fn twice_sql(table: &TableName) -> String {
 fn known_sql(staging: &Staging, primary: Option<&TableName>) -> Result<String> {
     let none = || "select null::bigint as _id, null::varchar as source_id where false".to_owned();
     let Some(primary) = primary else { return Ok(none()) };
-    let columns: Vec<String> = staging.rows(
-        &format!(
-            "select column_name from duckdb_columns() where schema_name = 'clean' and table_name = {}",
-            literal(&primary.to_string())
-        ),
-        |row| row.get(0),
-    )?;
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    let ids = match (has("source_id"), has("_ids"), has("_id")) {
-        (true, true, _) => "unnest(_ids)",
-        (true, false, true) => "_id",
-        _ => return Ok(none()),
-    };
+    let Some(ids) = staging.record_ids(primary)? else { return Ok(none()) };
     Ok(format!(
         "select _id, min(source_id)::varchar as source_id from (select {ids} as _id, source_id from {}) \
          semi join verdict using (_id) group by _id",

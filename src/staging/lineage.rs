@@ -1,4 +1,4 @@
-//! Of which sources a table is made.
+//! Of which sources and records a table is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::Staging;
-use crate::model::ident::quoted;
+use crate::model::ident::{TableName, literal, quoted};
 
 impl Staging {
     /// The sources that a table is made of, itself or through models, of which records could not be read, or which have none:
@@ -23,6 +23,24 @@ impl Staging {
             sources.retain(|source| read.is_empty() || read.contains(&shown("raw", source)));
         }
         Ok(sources)
+    }
+
+    /// SQL of the ids of the records that a row of `clean` is of; none where it does not call them by a `source_id` too.
+    ///
+    /// # Errors
+    /// A staging file that cannot be read.
+    pub fn record_ids(&self, table: &TableName) -> Result<Option<&'static str>> {
+        let table = literal(&table.to_string());
+        let sql = format!(
+            "select column_name from duckdb_columns() where schema_name = 'clean' and table_name = {table}"
+        );
+        let columns: Vec<String> = self.rows(&sql, |row| row.get(0))?;
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        Ok(match (has("source_id"), has("_ids"), has("_id")) {
+            (true, true, _) => Some("unnest(_ids)"),
+            (true, false, true) => Some("_id"),
+            _ => None,
+        })
     }
 
     /// The tables of `raw` that one is made of, as the models' books have them.

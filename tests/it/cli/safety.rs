@@ -136,7 +136,7 @@ fn what_differs_says_which_mode_would_mend_it() {
     says(&mini.run(&["verify", "mini"]), 3, &["mode = \"upsert\" in clinic.toml for person"]);
     mini.edit("clinics/mini/clinic.toml", "mode = \"insert\"", "mode = \"upsert\"");
     mini.edit("clinics/mini/sources/visits.csv", "11;2;2024-02-06;again\n", "");
-    says(&mini.run(&["run", "mini"]), 3, &["mode = \"sync\"", "(visit)"]);
+    says(&mini.run(&["run", "mini"]), 3, &["vanished = \"delete\"", "(visit)", "trasvase push mini"]);
 }
 
 #[test]

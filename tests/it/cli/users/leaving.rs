@@ -204,7 +204,7 @@ fn nobody_left_whose_record_could_not_be_read_or_whose_list_is_empty() {
          3;\"Eva;eva@clinic.example;DOCTOR;true\n"
     ));
     let told = clinic.run("users mini --dry-run");
-    let why = "records of the list could not be read: not counted as having left";
+    let why = "no record of theirs any more, but records of the list";
     says(&told, 3, &[why, "(staff)", "trasvase issues mini names what could not be read"]);
     says_not(&told, "--disable left");
     assert_eq!(found(&clinic.json("users mini --dry-run", 3))["list_unread"].len(), 2);
@@ -213,7 +213,7 @@ fn nobody_left_whose_record_could_not_be_read_or_whose_list_is_empty() {
 
     becomes(header);
     let told = clinic.run("users mini --dry-run");
-    says(&told, 3, &["the list has nobody at all: not counted as having left"]);
+    says(&told, 3, &["no record of theirs any more, but the list"]);
     says_not(&told, "--disable left");
     assert_eq!(found(&clinic.json("users mini --dry-run", 3))["list_empty"].len(), 3);
     assert_eq!(pool.changes(), Vec::<String>::new());
@@ -235,7 +235,7 @@ fn an_account_whose_address_is_lost_is_told_and_counted() {
     becomes(&clinic, &STAFF.replace("luis@clinic.example", ""));
     pool.rules(&[]);
     let told = clinic.run("users mini --dry-run");
-    says(&told, 3, &["the account that is there stays as it is"]);
+    says(&told, 3, &["no e-mail any more, or none that is an address"]);
     says_not(&told, "no account");
     let answer = clinic.json("users mini", 3);
     assert_eq!(found(&answer), BTreeMap::from([("email_lost".to_owned(), vec!["2".to_owned()])]));
