@@ -134,6 +134,16 @@ create table if not exists meta.difference (
   columns varchar[] not null,
 );
 
+-- what the last verification read of its snapshot, for the next one: one row
+create table if not exists meta.reading (
+  -- hash of everything that decides what is read
+  name varchar not null,
+  -- sums and counts of each table, and the snapshot's answers to verify/*.sql
+  read json not null,
+  -- the bucket of every row, one byte each, in the snapshot's order
+  buckets blob not null,
+);
+
 -- the last end of each stage; input is the hash of what it read
 create table if not exists meta.stage (
   stage varchar primary key,

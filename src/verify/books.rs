@@ -1,10 +1,12 @@
 //! Where differing rows are written down: `meta.difference` of the staging file, and statements that would repair them.
+//! What a reading of the snapshot gave is kept there too.
 
 use anyhow::Result;
 
 use super::Compared;
 use super::difference::Difference;
 use super::fixes::Fixes;
+use super::{Options, OurSide, reading};
 use crate::model::ident::literal;
 use crate::staging::Staging;
 
@@ -25,6 +27,26 @@ impl<'a> Books<'a> {
         }
         let staging = staging.map(|staging| (staging, run.to_owned()));
         Ok(Self { staging, fixes, rows: Vec::new() })
+    }
+
+    /// What an earlier reading of this name gave.
+    pub(super) fn reading(
+        &self,
+        options: &Options<'_>,
+        name: &reading::Name,
+        tables: &[Compared<'_>],
+    ) -> Result<Option<OurSide>> {
+        match &self.staging {
+            Some((staging, _)) => reading::kept(staging, options, name, tables),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn keep_reading(&self, name: &reading::Name, ours: &OurSide) -> Result<()> {
+        match &self.staging {
+            Some((staging, _)) => reading::keep(staging, name, ours),
+            None => Ok(()),
+        }
     }
 
     /// Writes one row down; `expected` is the whole row as the snapshot has it.

@@ -7,6 +7,7 @@
 //! in 2⁶⁴. The second half would tell no more of honest mistakes, and takes a tenth of the server's time.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Options;
@@ -15,19 +16,19 @@ use crate::error;
 use crate::model::hex;
 use crate::model::manifest::TableEntry;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Bucket {
     rows: u64,
     sum: i128,
 }
 
 /// The buckets of one side.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Buckets([Bucket; 256]);
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Buckets(Vec<Bucket>);
 
 impl Buckets {
     pub(super) fn empty() -> Self {
-        Self([Bucket::default(); 256])
+        Self(vec![Bucket::default(); 256])
     }
 
     pub(super) fn add(&mut self, key: &str, digest: &RowHash) {

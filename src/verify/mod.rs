@@ -17,6 +17,7 @@ mod foreseen;
 mod months;
 mod ours;
 mod population;
+mod reading;
 mod relations;
 mod report;
 mod sample;
@@ -214,7 +215,7 @@ async fn in_transaction(
     for entry in &manifest.tables {
         tables.push(compared(options, &population, entry).await?);
     }
-    let (ours, mut theirs) = both(options, &population, &tables, observer).await?;
+    let (ours, mut theirs) = both(options, &population, &tables, books, observer).await?;
     let mut report = Report {
         snapshot: manifest.id.clone(),
         since: options.since.map(str::to_owned),
@@ -301,26 +302,46 @@ async fn numbered(options: &Options<'_>) -> Result<Snapshot> {
     Ok(if filled.is_empty() { numbered } else { numbered.without(&filled) })
 }
 
-/// Reads the snapshot while the server reads its tables.
+/// Reads the snapshot while the server reads its tables. What an earlier reading gave is taken from the books, and what this
+/// one gives is kept there.
 async fn both(
     options: &Options<'_>,
     population: &Population,
     tables: &[Compared<'_>],
+    books: &Books<'_>,
     observer: &dyn Observer,
 ) -> Result<(OurSide, TheirSide)> {
-    std::thread::scope(|scope| {
-        let ours = scope.spawn(|| our_side(options, population, tables));
+    let name = reading::Name::of(options, population, tables)?;
+    let kept = match &name {
+        Some(name) if options.sample == 0 => books.reading(options, name, tables)?,
+        _ => None,
+    };
+    let keeps = kept.is_none();
+    let (ours, theirs) = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| our_side(options, population, tables, kept));
         let theirs = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(their_side(options, population, tables, observer))
         });
         // A snapshot that was changed is the better news of two.
         let ours = ours.join().map_err(|_| anyhow!("the thread that reads the snapshot panicked"))??;
-        Ok((ours, theirs?))
-    })
+        anyhow::Ok((ours, theirs?))
+    })?;
+    if let Some(name) = name.filter(|_| keeps) {
+        books.keep_reading(&name, &ours)?;
+    }
+    Ok((ours, theirs))
 }
 
-fn our_side(options: &Options<'_>, population: &Population, tables: &[Compared<'_>]) -> Result<OurSide> {
+fn our_side(
+    options: &Options<'_>,
+    population: &Population,
+    tables: &[Compared<'_>],
+    kept: Option<OurSide>,
+) -> Result<OurSide> {
     options.snapshot.verify_files()?;
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
     std::thread::scope(|scope| {
         // What is asked of all rows has no answer for some.
         let asked = scope.spawn(|| match options.since {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rust_i18n::t;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
@@ -39,7 +39,7 @@ impl MonthReport {
 pub(super) type Counts = BTreeMap<String, u64>;
 
 /// Counts the snapshot's rows by the month of one column.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Counter {
     place: usize,
     counts: Counts,

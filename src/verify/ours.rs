@@ -32,6 +32,17 @@ pub(super) struct Sampled {
 }
 
 impl OurTable {
+    /// A table that was read whole before.
+    pub(super) fn kept(buckets: Buckets, places: &[u8], months: Option<Counter>, proven: Proven) -> Self {
+        let places = places.iter().copied().map(u16::from).collect();
+        Self { buckets, places, months, sample: Vec::new(), proven }
+    }
+
+    /// The bucket of each row of a table that was read whole, in the file's order.
+    pub(super) fn buckets_of_rows(&self) -> impl Iterator<Item = u8> {
+        self.places.iter().filter_map(|place| u8::try_from(*place).ok())
+    }
+
     /// Whether a row is in one of these buckets.
     pub(super) fn is_in(&self, row: usize, buckets: &[u8]) -> bool {
         u8::try_from(self.places[row]).is_ok_and(|bucket| buckets.contains(&bucket))

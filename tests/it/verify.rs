@@ -1,5 +1,6 @@
 //! What verify proves, and what it says where it cannot: relations, rows that differ, and how they came to.
 
+mod reading;
 mod relations;
 mod rows;
 mod types;

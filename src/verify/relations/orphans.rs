@@ -1,6 +1,7 @@
 //! Rows whose parent is not there, by every foreign key of their table and by those that clinic.toml declares.
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::{Relation, RelationReport, Rows, number, unknown};
 use crate::model::catalog::{Column, Constraint, ConstraintKind, Table};
@@ -9,6 +10,7 @@ use crate::model::manifest::TableEntry;
 use crate::verify::Options;
 
 /// A foreign key: its columns and those of the parent, pair by pair.
+#[derive(Serialize)]
 pub(in crate::verify) struct Reference {
     kind: Relation,
     pub(super) name: String,

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::orphans::Reference;
 use crate::model::catalog::Index;
 use crate::model::ident::TableName;
@@ -17,7 +19,7 @@ use crate::verify::Compared;
 const MOST: u64 = 20_000_000;
 
 /// A column of the snapshot.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) nulls: u64,
@@ -28,7 +30,7 @@ pub(super) struct Column {
 }
 
 /// What the rows of one table say.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::verify) struct Proven {
     pub(super) rows: u64,
     pub(super) columns: Vec<Column>,
