@@ -1,6 +1,7 @@
 //! A second verification of the same snapshot reads the target alone: what the first one read of the snapshot is kept.
 
 use trasvase::error::Failure;
+use trasvase::snapshot::Snapshot;
 use trasvase::verify::{Books, Report};
 
 use super::{counts, verified};
@@ -12,10 +13,9 @@ const PEOPLE: &str = "select 'p' || n as id, 'Ana ' || n as name from range(1, 3
 const VISITS: &str =
     "select 'v' || n as id, 'p' || n as person_id, date '2024-01-15' as day from range(1, 5) t(n)";
 
-async fn with_books(tiny: &Tiny) -> anyhow::Result<Report> {
-    let (_, snapshot) = tiny.export().await;
+async fn with_books(tiny: &Tiny, snapshot: &Snapshot) -> anyhow::Result<Report> {
     let staging = tiny.run.staging();
-    verified(tiny, &snapshot, Books::open(Some(&staging), "r1", None).unwrap(), |_| ()).await
+    verified(tiny, snapshot, Books::open(Some(&staging), "r1", None).unwrap(), |_| ()).await
 }
 
 /// Makes what is kept tell of a month that no reading would: whoever tells of it has not read the snapshot.
@@ -33,13 +33,13 @@ fn january(report: &Report) -> u64 {
 async fn it_is_taken_for_the_same_question_only() {
     let mut tiny = Tiny::new(SCHEMA, &[("person", PEOPLE), ("visit", VISITS)], "").await;
     tiny.push().await;
-    assert_eq!(january(&with_books(&tiny).await.unwrap()), 4);
+    let (_, snapshot) = tiny.export().await;
+    assert_eq!(january(&with_books(&tiny, &snapshot).await.unwrap()), 4);
     mark(&tiny);
-    let report = with_books(&tiny).await.unwrap();
+    let report = with_books(&tiny, &snapshot).await.unwrap();
     assert_eq!((january(&report), report.is_clean()), (7, true), "kept, and not read again");
 
     // Who keeps no books, or wants rows of the snapshot to look at, reads it.
-    let (_, snapshot) = tiny.export().await;
     assert_eq!(january(&verified(&tiny, &snapshot, Books::default(), |_| ()).await.unwrap()), 4);
     let staging = tiny.run.staging();
     let books = Books::open(Some(&staging), "r2", None).unwrap();
@@ -51,24 +51,26 @@ async fn it_is_taken_for_the_same_question_only() {
     mark(&tiny);
     tiny.sql("alter table visit add check (id <> '')").await;
     tiny.run.refresh().await;
-    assert_eq!(january(&with_books(&tiny).await.unwrap()), 4);
+    assert_eq!(january(&with_books(&tiny, &snapshot).await.unwrap()), 4);
     mark(&tiny);
     tiny.model("person", &PEOPLE.replace("301", "302"));
-    assert_eq!(january(&with_books(&tiny).await.unwrap()), 4);
+    let (_, snapshot) = tiny.export().await;
+    assert_eq!(january(&with_books(&tiny, &snapshot).await.unwrap()), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_changed_are_named_by_it_as_without_it() {
     let tiny = Tiny::new(SCHEMA, &[("person", PEOPLE), ("visit", VISITS)], "").await;
     tiny.push().await;
-    with_books(&tiny).await.unwrap();
+    let (_, snapshot) = tiny.export().await;
+    with_books(&tiny, &snapshot).await.unwrap();
     mark(&tiny);
     tiny.sql(
         "update person set name = 'Eva' where id in ('p7', 'p99', 'p300'); delete from visit where id = 'v3'; \
          insert into person values ('x', 'somebody else''s')",
     )
     .await;
-    let report = with_books(&tiny).await.unwrap();
+    let report = with_books(&tiny, &snapshot).await.unwrap();
     assert_eq!(january(&report), 7);
     assert_eq!(counts(&report), ["person different edited 3", "visit missing deleted 1"]);
     let keys: Vec<&str> =
@@ -81,12 +83,10 @@ async fn a_snapshot_that_was_changed_is_refused_all_the_same() {
     let tiny = Tiny::new(SCHEMA, &[("person", PEOPLE), ("visit", VISITS)], "").await;
     let (_, snapshot) = tiny.export().await;
     tiny.push().await;
-    with_books(&tiny).await.unwrap();
+    with_books(&tiny, &snapshot).await.unwrap();
     let path = snapshot.folder().join(&snapshot.manifest().tables[0].file);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("Ana 7\"", "Eva 7\"")).unwrap();
-    let staging = tiny.run.staging();
-    let books = Books::open(Some(&staging), "r2", None).unwrap();
-    let error = verified(&tiny, &snapshot, books, |_| ()).await.unwrap_err();
+    let error = with_books(&tiny, &snapshot).await.unwrap_err();
     assert!(Failure::from_anyhow(&error).message.contains("person.ndjson"), "{error:#}");
 }
