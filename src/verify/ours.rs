@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Result, anyhow};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::buckets::{Buckets, bucket_of};
@@ -15,11 +16,14 @@ use crate::error;
 const NOWHERE: u16 = 256;
 
 /// One table of the snapshot.
+#[derive(Serialize, Deserialize)]
 pub(super) struct OurTable {
     pub(super) buckets: Buckets,
     /// The bucket of each row, in the file's order.
+    #[serde(skip)]
     places: Vec<u16>,
     pub(super) months: Option<Counter>,
+    #[serde(skip)]
     pub(super) sample: Vec<Sampled>,
     /// What its rows say of the target's rules.
     pub(super) proven: Proven,
@@ -32,14 +36,13 @@ pub(super) struct Sampled {
 }
 
 impl OurTable {
-    /// A table that was read whole before.
-    pub(super) fn kept(buckets: Buckets, places: &[u8], months: Option<Counter>, proven: Proven) -> Self {
-        let places = places.iter().copied().map(u16::from).collect();
-        Self { buckets, places, months, sample: Vec::new(), proven }
+    /// Takes in the bucket of each row of a table that was read whole before.
+    pub(super) fn place(&mut self, places: &[u8]) {
+        self.places = places.iter().copied().map(u16::from).collect();
     }
 
     /// The bucket of each row of a table that was read whole, in the file's order.
-    pub(super) fn buckets_of_rows(&self) -> impl Iterator<Item = u8> {
+    pub(super) fn places(&self) -> impl Iterator<Item = u8> {
         self.places.iter().filter_map(|place| u8::try_from(*place).ok())
     }
 
