@@ -19,7 +19,7 @@ use crate::files::{Buckets, Shelf};
 use crate::model::ident::{ClinicName, TableName};
 use crate::model::manifest::{Origin, Tenant};
 use crate::model::run::{Event, Observer as _, Stage};
-use crate::pg::{Purpose, batches, variable};
+use crate::pg::{After, Purpose, batches, variable};
 use crate::rollback::{self, Options, Which};
 use crate::snapshot::Snapshot;
 use crate::users::back;
@@ -119,23 +119,37 @@ impl Arguments {
         }
     }
 
+    /// What is there first, then what of it the rows keep that will be left.
     fn plan(&self, desk: &Desk<'_>) -> Result<Answer> {
         let (clinic, client, connection) = (&desk.clinic, &desk.connection.session.client, &desk.connection);
-        let rows = match desk.stands {
-            false => None,
-            true => {
-                let options = Options { dry_run: true, ..self.options(desk) };
-                Some(connection.block_on(rollback::run(&options))?)
-            }
-        };
         let now = chrono::Utc::now().timestamp();
-        let told = Told { clinic, client, catalog: &connection.catalog };
-        let files = connection.block_on(removal::plan(told, &desk.buckets, now, rows.is_some()))?;
+        let mut files = connection.block_on(removal::plan(&clinic.name, &desk.buckets, now))?;
         let mut accounts = Vec::new();
         if let Some(of_users) = &desk.accounts {
             let service = of_users.service(connection, &desk.progress)?;
             accounts = connection.block_on(back::plan_all(clinic, client, service.as_ref()))?;
         }
+        let mut spare = async |after: &After| {
+            for one in &mut files {
+                one.leave_told_of(Told { clinic, client, catalog: &connection.catalog, after }).await?;
+            }
+            if let Some(settings) = &clinic.users {
+                for one in &mut accounts {
+                    back::spare_bound(client, settings, after, one).await?;
+                }
+            }
+            Ok(())
+        };
+        let rows = match desk.stands {
+            false => {
+                connection.block_on(spare(&After::default()))?;
+                None
+            }
+            true => {
+                let options = Options { dry_run: true, ..self.options(desk) };
+                Some(connection.block_on(rollback::run_looking(&options, spare))?.0)
+            }
+        };
         let archives = connection.block_on(archive::ledger::kept(client, &clinic.name))?;
         let left = desk.left.clone();
         Ok(Answer { rows, files, accounts, unbound: false, archives, left })
@@ -162,7 +176,8 @@ impl Arguments {
             taking_back::forget(&desk.project, clinic, desk.context, &report);
             answer.rows = Some(report);
         }
-        let told = Told { clinic, client, catalog: &connection.catalog };
+        let after = &After::default();
+        let told = Told { clinic, client, catalog: &connection.catalog, after };
         let removed = connection.block_on(removal::remove(told, &desk.buckets, answer.files, &observer));
         answer.files =
             removed.map_err(|error| error.context(t!("clean.rows_are_back", clinic = clinic.name)))?;
@@ -171,7 +186,7 @@ impl Arguments {
             let mut ended = Vec::new();
             for mut plan in std::mem::take(&mut answer.accounts) {
                 if let Some(settings) = &clinic.users {
-                    connection.block_on(back::spare_bound(client, settings, &mut plan))?;
+                    connection.block_on(back::spare_bound(client, settings, after, &mut plan))?;
                 }
                 let report = connection.block_on(back::run(client, service.as_ref(), plan, &observer));
                 ended.push(
@@ -222,8 +237,8 @@ impl<'a> Desk<'a> {
             if consents || variable(&project, aws::WORM)?.is_some() {
                 buckets.worm = Some(aws::bucket(context, &project, connection.runtime(), aws::WORM)?);
             }
-            let told = Told { clinic: &clinic, client, catalog: &connection.catalog };
-            for name in connection.block_on(removal::buckets_told_of(told))? {
+            let told_of = removal::buckets_told_of(&clinic, client, &connection.catalog);
+            for name in connection.block_on(told_of)? {
                 if !buckets.has(&name) {
                     let other = aws::bucket_called(context, &project, connection.runtime(), &name)?;
                     buckets.others.push(other);

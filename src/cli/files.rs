@@ -15,7 +15,7 @@ use crate::files::removal::{self, Told};
 use crate::files::{self, Buckets, Finding, Plan, Report, Shelf};
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
-use crate::pg::{Purpose, variable};
+use crate::pg::{After, Purpose, variable};
 use crate::push;
 use crate::snapshot::Snapshot;
 use crate::staging::{Access, Staging};
@@ -121,6 +121,7 @@ impl Arguments {
             Some(failure) => Some(failure),
             None if answer.open_findings > 0 => {
                 let failure = Failure::findings(t!("files.findings", count = answer.open_findings));
+                let failure = unlisted(answer.work.findings(), &clinic.name).fold(failure, Failure::hint);
                 Some(failure.hint(format!("trasvase issues {}", clinic.name)).into())
             }
             None => None,
@@ -197,7 +198,8 @@ fn left_over(context: &Context, project: &Project, clinic: &Clinic, plan: &Plan)
         let (target, progress) = (context.global.target.as_deref(), Progress::new(context.global.log_level));
         let open = || Connection::open(project, clinic, target, Purpose::Read, Stage::Files, &progress);
         let connection = context.patiently(open)?;
-        let told = Told { clinic, client: &connection.session.client, catalog: &connection.catalog };
+        let (client, catalog) = (&connection.session.client, &connection.catalog);
+        let told = Told { clinic, client, catalog, after: &After::default() };
         let keys: Vec<&str> = shelf.consents.iter().map(String::as_str).collect();
         let told_of = connection.block_on(removal::told_of(told, &shelf.bucket, &keys))?;
         let keys: Vec<String> = shelf.consents.difference(&told_of).cloned().collect();
@@ -401,6 +403,14 @@ fn planned(plan: &Plan) -> Page {
     })
 }
 
+/// What to type about rows of tables that no section is about any more.
+fn unlisted<'f>(findings: &'f [Finding], clinic: &'f ClinicName) -> impl Iterator<Item = String> + 'f {
+    findings.iter().filter(|one| one.rule == files::ROWS_UNLISTED).map(move |one| {
+        let newest = one.places.iter().filter_map(|place| place.record.as_deref()).max().unwrap_or_default();
+        t!("files.unlisted_hint", table = one.subject, clinic = clinic, batch = newest).into_owned()
+    })
+}
+
 /// What a rule means, in words.
 fn explained(rule: &str) -> std::borrow::Cow<'static, str> {
     match rule {
@@ -416,6 +426,7 @@ fn explained(rule: &str) -> std::borrow::Cow<'static, str> {
         "file_hidden" => t!("files.hidden"),
         "file_nothing_listed" => t!("files.nothing_listed"),
         "file_unreadable_name" => t!("files.unreadable_name"),
+        files::ROWS_UNLISTED => t!("files.rows_unlisted"),
         _ => t!("files.consent_unclear"),
     }
 }

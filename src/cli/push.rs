@@ -9,10 +9,13 @@ use super::context::Context;
 use super::hints;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
+use super::verify::short;
 use crate::config::LoadMode;
 use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
+use crate::pg::batches;
 use crate::push::{Plan, Report, TablePlan};
+use crate::snapshot::Snapshot;
 
 /// Write a snapshot to PostgreSQL, all or nothing, with every row in the ledger
 #[derive(Debug, clap::Args)]
@@ -54,6 +57,7 @@ const EXAMPLES: &str = "Examples:
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
+        self.of_models(context)?;
         let wanted = Wanted {
             snapshot: self.snapshot.clone(),
             dry_run: self.dry_run,
@@ -66,6 +70,17 @@ impl Arguments {
             ..Wanted::stage(Stage::Push)
         };
         pipeline::run_and_show(context, self.clinic.as_ref(), &wanted)
+    }
+
+    /// Refuses a snapshot of rows that `files` or `users` makes. What one that cannot be read is of, the stage will say.
+    fn of_models(&self, context: &Context) -> Result<()> {
+        let (project, clinic) = context.clinic(self.clinic.as_ref())?;
+        let snapshots = project.snapshots_dir(&clinic.name);
+        let named = self.snapshot.as_deref().map(|id| Snapshot::find(&snapshots, Some(id)));
+        let Some(Ok(snapshot)) = named else { return Ok(()) };
+        let what = t!("rollback.what_snapshot", snapshot = short(snapshot.id()));
+        let origin = snapshot.manifest().origin.as_str();
+        Ok(batches::refuse_made_anew(origin, &clinic.name, &what)?)
     }
 }
 

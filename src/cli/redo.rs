@@ -61,16 +61,8 @@ impl Arguments {
             name => batches::named(known, clinic, name).ok(),
         };
         let Some(batch) = batch else { return Ok(()) };
-        let failure = match batch.origin.as_str() {
-            "files" => Failure::failed(t!("rollback.redo_files", batch = batch.id))
-                .hint(format!("trasvase files {clinic}"))
-                .hint(format!("trasvase run {clinic} --from files")),
-            "users" => Failure::failed(t!("rollback.redo_users", batch = batch.id))
-                .hint(format!("trasvase users {clinic}"))
-                .hint(format!("trasvase run {clinic} --from users")),
-            _ => return Ok(()),
-        };
-        Err(failure.into())
+        let what = t!("rollback.what_batch", batch = batch.id);
+        Ok(batches::refuse_made_anew(&batch.origin, clinic, &what)?)
     }
 
     /// The batch, whose snapshot is here.

@@ -11,6 +11,9 @@ use crate::error;
 use crate::model::run::Stage;
 use crate::staging::Staging;
 
+/// Rows that earlier runs brought, by key and batch.
+pub const ROWS_UNLISTED: &str = "file_rows_unlisted";
+
 /// Why a file is not uploaded, or not told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +42,8 @@ pub(super) enum Rule {
     NothingListed,
     /// Its name is no text, so no list can say it.
     UnreadableName,
+    /// Rows of an earlier run, of whose table no section is any more.
+    RowsUnlisted,
 }
 
 impl Rule {
@@ -57,6 +62,7 @@ impl Rule {
             Rule::Hidden => "file_hidden",
             Rule::NothingListed => "file_nothing_listed",
             Rule::UnreadableName => "file_unreadable_name",
+            Rule::RowsUnlisted => ROWS_UNLISTED,
         }
     }
 }
@@ -67,13 +73,14 @@ pub struct Finding {
     /// As the desk knows it.
     pub id: String,
     pub rule: &'static str,
-    /// The list, or the folder.
+    /// The list, or the folder; of rows their table.
     pub subject: String,
     pub count: u64,
     pub places: Vec<Place>,
 }
 
-/// One file: by its path from the folder on, and by the record that lists it.
+/// One file: by its path from the folder on, and by the record that lists it. Or a row: by its key, and by the batch that
+/// wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     pub path: String,

@@ -11,6 +11,7 @@ mod owners;
 mod place;
 pub mod removal;
 mod rows;
+mod unlisted;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ use crate::model::run::Observer;
 use crate::snapshot::Snapshot;
 use crate::staging::Staging;
 
-pub use finding::{Finding, Place};
+pub use finding::{Finding, Place, ROWS_UNLISTED};
 pub use place::Shelf;
 
 /// What to upload, and where its rows go.
@@ -160,6 +161,7 @@ pub async fn plan(options: &Options<'_>, observer: &dyn Observer) -> Result<Plan
         named.files.extend(listed.iter().map(|one| (number, one.path.clone(), one.owner.clone())));
         files.extend(owners::bind(options, section, listed, &mut findings).await?);
     }
+    unlisted::find(options, &mut findings).await?;
     let seen = look::all(options, &files, &mut findings, observer).await?;
     let (rows, mut objects) = place::all(options, files, &seen).await?;
     let shelves = upload::compare(options, &mut objects).await?;

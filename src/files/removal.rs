@@ -13,10 +13,10 @@ use crate::aws::Bucket;
 use crate::config::{Clinic, FileColumn};
 use crate::error::{self, interrupt};
 use crate::model::catalog::Catalog;
-use crate::model::ident::quoted;
+use crate::model::ident::{ClinicName, quoted};
 use crate::model::manifest::Origin;
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::{ledger, origins};
+use crate::pg::{After, ledger, origins};
 
 /// Objects that are asked about, or removed, at once.
 const AT_ONCE: usize = 16;
@@ -54,13 +54,19 @@ pub struct Told<'a> {
     pub clinic: &'a Clinic,
     pub client: &'a Client,
     pub catalog: &'a Catalog,
+    /// Its tables as they will be, where it is asked beforehand.
+    pub after: &'a After,
 }
 
 /// Names of buckets that rows of ours tell of, whatever the settings say today.
 ///
 /// # Errors
 /// The target does not answer.
-pub async fn buckets_told_of(Told { clinic, client, catalog }: Told<'_>) -> Result<BTreeSet<String>> {
+pub async fn buckets_told_of(
+    clinic: &Clinic,
+    client: &Client,
+    catalog: &Catalog,
+) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     if !ledger::exists(client).await? {
         return Ok(names);
@@ -92,22 +98,18 @@ pub async fn buckets_told_of(Told { clinic, client, catalog }: Told<'_>) -> Resu
 
 /// Looks at what lies below the clinic's part of the buckets. Ours is what is called by the hash of its bytes and says the same
 /// hash of itself, whether or not a row tells of it: so what broke off is taken up again, and what was uploaded under other
-/// settings too. `ours_stand` where our own rows still tell of them.
+/// settings too.
 ///
 /// # Errors
 /// A bucket that does not answer.
-pub async fn plan(told: Told<'_>, buckets: &Buckets, now: i64, ours_stand: bool) -> Result<Vec<Removal>> {
-    let prefix = format!("{}/", told.clinic.name);
+pub async fn plan(clinic: &ClinicName, buckets: &Buckets, now: i64) -> Result<Vec<Removal>> {
+    let prefix = format!("{clinic}/");
     let mut plans = Vec::new();
     for (shelf, bucket) in buckets.all() {
         bucket.is_there().await?;
         let mut keys = bucket.keys(&prefix).await?;
         keys.retain(|key| is_of_a_file(key));
-        let mut plan = of_bucket(shelf, bucket, keys, now).await?;
-        if !ours_stand {
-            plan.leave_told_of(told).await?;
-        }
-        plans.push(plan);
+        plans.push(of_bucket(shelf, bucket, keys, now).await?);
     }
     Ok(plans)
 }
@@ -183,7 +185,10 @@ pub async fn remove(
 
 impl Removal {
     /// Takes out what rows of the target tell of, whoever wrote them.
-    async fn leave_told_of(&mut self, told: Told<'_>) -> Result<()> {
+    ///
+    /// # Errors
+    /// The target does not answer.
+    pub async fn leave_told_of(&mut self, told: Told<'_>) -> Result<()> {
         let keys: Vec<&str> = self.ours.iter().map(|ours| ours.key.as_str()).collect();
         let keys = told_of(told, &self.bucket, &keys).await?;
         let before = self.ours.len();
@@ -200,7 +205,7 @@ impl Removal {
 /// # Errors
 /// The target does not answer.
 pub async fn told_of(
-    Told { clinic, client, catalog }: Told<'_>,
+    Told { clinic, client, catalog, after }: Told<'_>,
     bucket: &str,
     keys: &[&str],
 ) -> Result<BTreeSet<String>> {
@@ -213,8 +218,8 @@ pub async fn told_of(
         let place = named.map_or_else(|| "null".to_owned(), |name| format!("{}::text", quoted(&name)));
         let column = quoted(&column);
         let sql = format!(
-            "select {column}::text from {} where {column}::text = any($1) and coalesce({place}, $2) = $2",
-            section.table.quoted()
+            "select {column}::text from {} told where {column}::text = any($1) and coalesce({place}, $2) = $2",
+            after.rows(&section.table)
         );
         for chunk in keys.chunks(KEYS) {
             let rows =

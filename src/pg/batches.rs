@@ -156,11 +156,35 @@ pub fn named<'b, B: Named>(batches: &'b [B], clinic: &ClinicName, name: &str) ->
     }
 }
 
+/// What to type to have a batch's rows again that were taken back. Objects and accounts may be gone, so theirs are made anew.
+pub fn again<B: Named>(batch: &B, clinic: &ClinicName) -> String {
+    anew(batch.origin(), clinic).unwrap_or_else(|| format!("trasvase redo {clinic} {}", batch.id()))
+}
+
+/// What makes rows of this origin anew; none of models, whose snapshots say all.
+pub fn anew(origin: &str, clinic: &ClinicName) -> Option<String> {
+    (origin != Origin::Models.as_str()).then(|| format!("trasvase {origin} {clinic}"))
+}
+
+/// Refuses to push rows again that name what is not in the target and may be gone: objects of a bucket, people's accounts.
+/// `what` has them, as people read it.
+///
+/// # Errors
+/// They are of such an origin.
+pub fn refuse_made_anew(origin: &str, clinic: &ClinicName, what: &str) -> Result<(), Failure> {
+    let Some(command) = anew(origin, clinic) else { return Ok(()) };
+    let why = match origin == Origin::Files.as_str() {
+        true => t!("rollback.of_files", what = what),
+        false => t!("rollback.of_users", what = what),
+    };
+    Err(Failure::failed(why).hint(command).hint(format!("trasvase run {clinic} --from {origin}")))
+}
+
 /// The failure of a ledger in which no batch of the clinic stands; `latest` is one that does not.
 pub fn none<B: Named>(clinic: &ClinicName, latest: Option<&B>) -> Failure {
     let failure = Failure::failed(t!("rollback.none", clinic = clinic));
     match latest.filter(|batch| batch.status() == "rolled_back") {
-        Some(batch) => failure.hint(t!("rollback.none_hint_redo", clinic = clinic, batch = batch.id())),
+        Some(batch) => failure.hint(t!("rollback.none_hint_again", command = again(batch, clinic))),
         None => failure.hint(t!("rollback.none_hint", clinic = clinic)),
     }
 }

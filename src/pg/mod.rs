@@ -1,5 +1,6 @@
 //! PostgreSQL: a private server, connections to any other one, what its catalog says, and the target's schema.
 
+mod after;
 mod backup;
 pub mod batches;
 pub mod catalog;
@@ -26,7 +27,7 @@ mod tls;
 pub mod triggers;
 mod writings;
 
-pub use crate::model::digests::Digests;
+pub use after::After;
 pub use backup::backup;
 pub use holding::Holding;
 pub use read_only::ReadOnly;

@@ -298,7 +298,7 @@ fn refuse_status(batch: &Batch, clinic: &ClinicName) -> Result<(), Failure> {
         "rolled_back" => {
             let (at, who) = batch.rolled_back.clone().unwrap_or_default();
             Err(Failure::failed(t!("rollback.twice", batch = batch.id, at = at, who = who))
-                .hint(format!("trasvase redo {clinic} {}", batch.id)))
+                .hint(batches::again(batch, clinic)))
         }
         "running" => Err(Failure::failed(t!("rollback.running", batch = batch.id))
             .hint(t!("rollback.running_hint", clinic = clinic))),

@@ -4,6 +4,7 @@
 //! A rollback compares that with the tables, says what it would do and what speaks against it ([`Plan`]), and does it in one
 //! transaction. It is a new state of the ledger, not an edit of it: the batch stays, as `rolled_back`.
 
+mod afterwards;
 mod apply;
 mod batch;
 mod built;
@@ -31,7 +32,7 @@ use crate::model::ident::{TableName, literal};
 use crate::model::manifest::Tenant;
 use crate::pg::crossed::{self, Crossed};
 use crate::pg::triggers::Running;
-use crate::pg::{execute, ledger};
+use crate::pg::{After, execute, ledger};
 use apply::Deed;
 use batch::numbers;
 use work::Work;
@@ -95,6 +96,17 @@ pub struct Report {
 /// triggers that the role may not disable; a plan other than the expected one; anything PostgreSQL refuses. In every such
 /// case the target is as before.
 pub async fn run(options: &Options<'_>) -> Result<Report> {
+    Ok(run_looking(options, async |_: &After| Ok(())).await?.0)
+}
+
+/// The same; `look` is shown the tables as they will be, before anything is written, within the transaction.
+///
+/// # Errors
+/// As [`run`], and what `look` meets.
+pub async fn run_looking<T>(
+    options: &Options<'_>,
+    look: impl AsyncFnOnce(&After) -> Result<T>,
+) -> Result<(Report, T)> {
     if !options.dry_run && ledger::exists(options.client).await? {
         ledger::settle(options.client).await?;
         // What is refused anyway changes nothing, and a role that may write rows need not be able to make tables.
@@ -105,15 +117,15 @@ pub async fn run(options: &Options<'_>) -> Result<Report> {
     }
     let timeout = options.clinic.load.lock_timeout.as_deref().unwrap_or("10s");
     execute(options.client, &format!("begin; {}", settings(timeout))).await?;
-    match in_transaction(options, timeout).await {
-        Ok(plan) if options.dry_run => {
+    match in_transaction(options, timeout, look).await {
+        Ok((plan, seen)) if options.dry_run => {
             execute(options.client, "rollback").await?;
-            Ok(Report { plan, rolled_back: Vec::new() })
+            Ok((Report { plan, rolled_back: Vec::new() }, seen))
         }
-        Ok(plan) => {
+        Ok((plan, seen)) => {
             commit(options, &plan).await?;
             let rolled_back = plan.batches.iter().map(|batch| batch.id.clone()).collect();
-            Ok(Report { plan, rolled_back })
+            Ok((Report { plan, rolled_back }, seen))
         }
         Err(error) => {
             let _ = execute(options.client, "rollback").await;
@@ -131,7 +143,11 @@ fn settings(lock_timeout: &str) -> String {
     )
 }
 
-async fn in_transaction(options: &Options<'_>, timeout: &str) -> Result<Plan> {
+async fn in_transaction<T>(
+    options: &Options<'_>,
+    timeout: &str,
+    look: impl AsyncFnOnce(&After) -> Result<T>,
+) -> Result<(Plan, T)> {
     let batches = batch::chosen(options).await?;
     let mut names: Vec<TableName> =
         batches.iter().flat_map(Batch::tables).map(|name| TableName::from(name.as_str())).collect();
@@ -152,8 +168,9 @@ async fn in_transaction(options: &Options<'_>, timeout: &str) -> Result<Plan> {
         }
     }
     let plan = plan(options, &batches, &works, &disabled).await?;
+    let seen = look(&afterwards::of(&works, &plan.others)).await?;
     if options.dry_run {
-        return Ok(plan);
+        return Ok((plan, seen));
     }
     refuse(options, &plan)?;
     let (client, catalog, edited) = (options.client, options.catalog, options.edited);
@@ -165,7 +182,7 @@ async fn in_transaction(options: &Options<'_>, timeout: &str) -> Result<Plan> {
     };
     crossed::despite(client, catalog, &tables, back).await?;
     error::interrupt::check()?;
-    Ok(plan)
+    Ok((plan, seen))
 }
 
 /// Locks the batches, so that nobody else takes them back meanwhile, and the tables, so that nobody writes them or comes to

@@ -15,8 +15,9 @@ use super::service::Service;
 use crate::config::{Clinic, Users};
 use crate::error::{self, Failure, interrupt};
 use crate::model::ident::quoted;
+use crate::model::manifest::Origin;
 use crate::model::run::{Event, Observer, Stage};
-use crate::pg::batches;
+use crate::pg::{After, batches};
 
 /// What becomes of accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,6 +48,9 @@ pub struct Report {
     /// The batch was not taken back: rows have its ids.
     #[serde(skip)]
     pub stands: bool,
+    /// The batch wrote only ids of accounts that were there already, or that earlier batches had brought.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub brought_none: bool,
     pub service: String,
     pub end: End,
     /// Accounts that we made.
@@ -79,9 +83,12 @@ pub async fn plan(options: &Options<'_>) -> Result<Report> {
             .hint("trasvase users --dry-run")
             .into());
     }
-    let batch = batches::named(&known, clinic, options.batch)?;
-    let entries = ledger::of_batch(options.client, batch).await?;
     let service = options.service.name();
+    let batch = match batches::named(&known, clinic, options.batch) {
+        Ok(batch) => batch,
+        Err(unknown) => return without_accounts(options, service, unknown).await,
+    };
+    let entries = ledger::of_batch(options.client, batch).await?;
     if let Some(other) = entries.iter().find(|entry| entry.service != service) {
         return Err(Failure::failed(t!(
             "users.other_service",
@@ -97,6 +104,17 @@ pub async fn plan(options: &Options<'_>) -> Result<Report> {
     let mut report = Report { batch: id, stands, linked, ..of_entries(entries, service, options.end) };
     report.ours.retain(|entry| options.end != End::Disabled || !entry.disabled);
     Ok(report)
+}
+
+/// The report of a batch that only wrote the ids of accounts which were there already; else the failure of one that is unknown.
+async fn without_accounts(options: &Options<'_>, service: String, unknown: Failure) -> Result<Report> {
+    let mut batches = batches::list(options.client, &options.clinic.name).await?;
+    batches.retain(|batch| batch.origin == Origin::Users.as_str());
+    let Ok(batch) = batches::named(&batches, &options.clinic.name, options.batch) else {
+        return Err(unknown.into());
+    };
+    let (id, stands) = (Some(batch.id.clone()), batch.status == "completed");
+    Ok(Report { batch: id, stands, brought_none: true, ..of_entries(Vec::new(), service, options.end) })
 }
 
 /// Looks at the accounts of people who work there no more, to be disabled, or of those who do, to be enabled.
@@ -117,7 +135,19 @@ pub async fn plan_people(options: &super::Options<'_>, end: End) -> Result<Repor
 fn of_entries(entries: Vec<Entry>, service: String, end: End) -> Report {
     let shared = entries.iter().filter(|entry| entry.made && entry.shared).count() as u64;
     let ours = entries.into_iter().filter(|entry| entry.made && !entry.shared).collect();
-    Report { batch: None, stands: false, service, end, ours, ended: 0, gone: 0, linked: 0, shared, unsure: 0 }
+    Report {
+        batch: None,
+        stands: false,
+        brought_none: false,
+        service,
+        end,
+        ours,
+        ended: 0,
+        gone: 0,
+        linked: 0,
+        shared,
+        unsure: 0,
+    }
 }
 
 /// Looks what all batches brought that is there still.
@@ -134,14 +164,14 @@ pub async fn plan_all(clinic: &Clinic, client: &Client, service: &dyn Service) -
     Ok(plans)
 }
 
-/// Takes out the accounts that rows of the target are still bound to: they stay with these.
+/// Takes out the accounts that rows of the target, as it will be afterwards, are still bound to: they stay with these.
 ///
 /// # Errors
 /// The target does not answer.
-pub async fn spare_bound(client: &Client, users: &Users, plan: &mut Report) -> Result<()> {
-    let (table, column) = (users.target().quoted(), quoted(&users.column));
+pub async fn spare_bound(client: &Client, users: &Users, after: &After, plan: &mut Report) -> Result<()> {
+    let (table, column) = (after.rows(&users.target()), quoted(&users.column));
     let ids: Vec<&str> = plan.ours.iter().map(|entry| entry.account.as_str()).collect();
-    let sql = format!("select {column}::text from {table} where {column}::text = any($1)");
+    let sql = format!("select {column}::text from {table} bound where {column}::text = any($1)");
     let rows = client.query(&sql, &[&ids]).await.map_err(|error| error::postgres(&error))?;
     let bound: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
     let before = plan.ours.len();

@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
 use crate::model::run::{Event, Observer as _, Stage};
+use crate::pg::batches;
 use crate::verify::{self, DifferenceKind as Kind};
 
 impl Pipeline<'_> {
@@ -83,19 +84,39 @@ impl Pipeline<'_> {
             ),
         ];
         let clinic = &self.clinic.name;
+        let anew = self.made_anew();
+        let push = anew.clone().unwrap_or_else(|| format!("trasvase push {clinic}"));
         let told = hints.into_iter().filter(|(_, tables)| !tables.is_empty());
-        let failure = told
-            .fold(failure, |failure, (key, tables)| failure.hint(t!(key, tables = tables, clinic = clinic)));
+        let failure = told.fold(failure, |failure, (key, tables)| {
+            failure.hint(t!(key, tables = tables, clinic = clinic, push = push))
+        });
         let failure = by_batches(report).into_iter().fold(failure, |failure, one| {
-            let (batch, snapshot, this) = (&one.batch, short(&one.snapshot), short(&report.snapshot));
-            let key = if one.taken_back { "verify.taken_back_hint" } else { "verify.later_hint" };
-            failure.hint(t!(key, clinic = clinic, batch = batch, snapshot = snapshot, this = this))
+            let (batch, snapshot) = (&one.batch, short(&one.snapshot));
+            let told = match (one.taken_back, &anew) {
+                (true, None) => {
+                    let again = format!("trasvase redo {clinic} {batch}");
+                    t!("verify.taken_back_hint", batch = batch, again = again, push = push)
+                }
+                (true, Some(again)) => t!("verify.taken_back_anew", batch = batch, again = again),
+                (false, _) => {
+                    let this = || format!("trasvase push {clinic} --snapshot {}", short(&report.snapshot));
+                    let push = anew.clone().unwrap_or_else(this);
+                    t!("verify.later_hint", clinic = clinic, batch = batch, snapshot = snapshot, push = push)
+                }
+            };
+            failure.hint(told)
         });
         let open = report.tables.iter().flat_map(|table| &table.counts);
         match open.filter(|one| one.cause == Some(verify::Cause::Conflict)).any(|one| !one.accepted) {
             true => failure.hint(t!("verify.conflict_left", clinic = clinic)),
             false => failure,
         }
+    }
+
+    /// What makes the snapshot's rows anew, where they are none of models.
+    fn made_anew(&self) -> Option<String> {
+        let origin = self.snapshot().ok()?.manifest().origin;
+        batches::anew(origin.as_str(), &self.clinic.name)
     }
 }
 

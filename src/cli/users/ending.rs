@@ -86,6 +86,7 @@ fn page(report: &back::Report, planned: bool, clinic: &ClinicName) -> Page {
     let service = &report.service;
     let count = output::count(if planned { report.ours.len() as u64 } else { report.ended });
     let line = match (&report.batch, report.end, planned) {
+        (Some(batch), ..) if report.brought_none => t!("users.brought_none", batch = batch),
         (Some(batch), End::Removed, true) => {
             t!("users.would_remove", service = service, batch = batch, count = count)
         }
@@ -113,7 +114,7 @@ fn page(report: &back::Report, planned: bool, clinic: &ClinicName) -> Page {
         page = page.line(t!("users.unsure", count = output::count(report.unsure)));
     }
     match &report.batch {
-        Some(batch) if report.stands && report.end == End::Removed && !planned => {
+        Some(batch) if report.stands && report.end == End::Removed && (!planned || report.brought_none) => {
             page.line(t!("users.ids_stay", clinic = clinic, batch = batch))
         }
         _ => page,

@@ -6,6 +6,7 @@ use super::{DOCUMENT, Desk, LISTED, PAPERS};
 use crate::cli::archive::proxy::{Rule, What};
 use crate::cli::archive::{bucket, moto};
 use crate::cli::safety::says;
+use crate::cli::ways_out::says_not;
 use crate::support;
 
 #[test]
@@ -106,4 +107,72 @@ fn clean_finds_what_was_uploaded_under_other_settings() {
     says(&desk.run("clean mini --confirm mini"), 0, &[&before]);
     assert!(desk.keys(&before).is_empty());
     assert_eq!(desk.keys(&desk.worm).len(), 1, "the consent is kept");
+}
+
+#[test]
+fn a_dry_clean_foretells_which_objects_stay_with_rows_that_stay() {
+    let desk = Desk::new(
+        &DOCUMENT.replace("references person", "references person on delete cascade"),
+        LISTED,
+        PAPERS,
+    );
+    says(&desk.run("files mini"), 0, &[]);
+    let objects = |answer: &Value| {
+        let counts = ["objects", "bytes", "kept", "told_of"];
+        let files = answer["files"].as_array().unwrap().iter();
+        files.map(|one| counts.map(|name| one[name].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    // Somebody else's row tells of the photo, and refers to a person of ours: by force it goes along.
+    desk.mini.execute(
+        "insert into document (id, person_id, object_key, sha256) \
+         select 'Z', person_id, object_key, sha256 from document where kind = 'photo'",
+    );
+    assert_eq!(objects(&desk.json("clean mini --force --dry-run", 0)), [[2, 32, 0, 0], [0, 0, 1, 0]]);
+    desk.mini.execute("delete from document where id = 'Z'");
+    // Somebody changed the photo's row, so it stays, with its person and its object.
+    desk.mini.execute("update document set original_name = 'Mine' where kind = 'photo'");
+    assert_eq!(objects(&desk.json("clean mini --force --dry-run", 0)), [[2, 32, 0, 0], [0, 0, 1, 0]]);
+    let planned = desk.json("clean mini --keep-edited --dry-run", 0);
+    assert_eq!(objects(&planned), [[1, 19, 0, 1], [0, 0, 1, 0]]);
+    let done = desk.json("clean mini --keep-edited --confirm mini", 0);
+    assert_eq!(objects(&done), objects(&planned));
+    let left: Vec<String> = desk.keys(&desk.general).into_keys().collect();
+    assert_eq!(desk.rows("select object_key from document"), left);
+}
+
+#[test]
+fn rows_of_files_come_back_by_files_alone() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    let batch = &desk.rows("select id from trasvase.batch where origin = 'files'")[0];
+    let snapshot = &desk.rows("select snapshot from trasvase.batch where origin = 'files'")[0][..12];
+    // What is missing is not to be pushed: it is made anew.
+    desk.mini.execute("delete from document where kind = 'photo'");
+    let verified = desk.run(&format!("verify mini --snapshot {snapshot}"));
+    says(&verified, 3, &["are put back by: trasvase files mini"]);
+    says_not(&verified, "trasvase push");
+    says(&desk.run("files mini"), 0, &[]);
+    says(&desk.run("rollback mini last --confirm mini"), 0, &[]);
+    says(&desk.run(&format!("rollback mini {batch} --confirm mini")), 0, &[]);
+    let twice = desk.run(&format!("rollback mini {batch} --confirm mini"));
+    says(&twice, 1, &["was taken back already", "trasvase files mini"]);
+    says_not(&twice, "trasvase redo");
+    says(&desk.run("clean mini --confirm mini"), 0, &[]);
+    assert!(desk.keys(&desk.general).is_empty());
+    says(&desk.run("run mini --until verify"), 0, &[]);
+    for line in ["", " --dry-run", " --full-refresh --yes"] {
+        says(
+            &desk.run(&format!("push mini --snapshot {snapshot}{line}")),
+            1,
+            &[snapshot, "its objects may be gone", "trasvase files mini", "trasvase run mini --from files"],
+        );
+    }
+    let told = desk.run(&format!("push mini --snapshot {snapshot} --lang es"));
+    says(&told, 1, &["la instantánea", "sus objetos pueden haberse ido"]);
+    assert!(desk.rows("select id from document").is_empty());
+    let models = &desk
+        .rows("select snapshot from trasvase.batch where origin = 'models' order by number desc limit 1")[0];
+    says(&desk.run(&format!("push mini --snapshot {models}")), 0, &[]);
+    says(&desk.run("files mini"), 0, &[]);
+    assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
 }

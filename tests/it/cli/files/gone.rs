@@ -174,3 +174,36 @@ fn a_photo_that_becomes_a_consent_leaves_a_copy_that_is_told() {
     let back = desk.json("files mini", 0);
     assert_eq!((&back["sent_objects"], &back["left_over"]), (&0.into(), &Value::Null));
 }
+
+#[test]
+fn rows_of_a_table_that_no_section_names_any_more_are_told_until_they_are_taken_back() {
+    let paper = DOCUMENT.replace("table document", "table paper");
+    let desk = Desk::new(&format!("{DOCUMENT}; {paper}"), LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    let batch = &desk.rows("select id from trasvase.batch where origin = 'files'")[0];
+    // One of them somebody deleted: it is no row any more.
+    desk.mini.execute("delete from document where kind = 'photo'");
+    let keys = desk.rows("select id from document order by id");
+    desk.mini.edit("clinics/mini/clinic.toml", "of = \"person\"", "of = \"person\"\ntable = \"paper\"");
+    let planned = desk.json("files mini --dry-run", 3);
+    assert_eq!(found(&planned), [format!("file_rows_unlisted {}", keys.join(" "))]);
+    let finding = &planned["findings"][0];
+    assert_eq!((&finding["subject"], &finding["count"]), (&"document".into(), &3.into()));
+    assert_eq!(finding["places"][0]["record"], batch.as_str());
+    let back = format!("trasvase rollback mini {batch} --dry-run");
+    says(
+        &desk.run("files mini --dry-run"),
+        3,
+        &["no [[files]] section names their table any more", &keys[0], &back],
+    );
+    says(&desk.run("files mini --lang es"), 3, &["ninguna sección [[files]] nombra ya su tabla", &back]);
+    assert_eq!(desk.rows("select count(*)::text from paper"), ["4"]);
+    // What people accepted stops nobody; what was taken back is told no more.
+    let issues = desk.json("issues mini", 0);
+    let id = issues["issues"].as_array().unwrap().iter().find(|one| one["stage"] == "files").unwrap()["id"]
+        .clone();
+    says(&desk.run(&format!("issues mini --accept {} --reason kept", id.as_str().unwrap())), 0, &[]);
+    assert_eq!(found(&desk.json("files mini", 0)).len(), 1);
+    says(&desk.run(&format!("rollback mini {batch} --keep-edited --confirm mini")), 0, &[]);
+    assert_eq!(found(&desk.json("files mini", 0)), Vec::<String>::new());
+}

@@ -124,6 +124,35 @@ fn what_was_only_bound_again_goes_with_its_rows_and_nobody_is_told_as_nobody() {
     let again = clinic.run("users mini");
     says(&again, 0, &["its accounts were there already", "trasvase rollback mini"]);
     assert!(!String::from_utf8_lossy(&again.stdout).contains("--remove"), "{again:?}");
+    // It brought none itself, which is no batch that nobody knows.
+    let bound = clinic
+        .rows("select id, snapshot from trasvase.batch where origin = 'users' order by number desc limit 1");
+    let [Some(bound), Some(snapshot)] = &bound[0][..] else { panic!("{bound:?}") };
+    let back = format!("trasvase rollback mini {bound}");
+    for (line, parts) in [
+        (format!("users mini --remove {bound} --confirm mini"), &["brought no account", back.as_str()][..]),
+        (format!("users mini --remove {bound} --dry-run"), &["nothing to disable or remove", &back]),
+        (format!("users mini --disable {bound} --yes"), &["brought no account"]),
+        (format!("users mini --remove {bound} --yes --lang es"), &["no trajo ninguna cuenta", &back]),
+    ] {
+        says(&clinic.run(&line), 0, parts);
+    }
+    assert_eq!(clinic.json(&format!("users mini --remove {bound} --dry-run"), 0)["brought_none"], true);
+    let models = clinic.rows("select id from trasvase.batch where origin = 'models'")[0][0].clone().unwrap();
+    for unknown in ["01ZZZ", &models] {
+        says(
+            &clinic.run(&format!("users mini --remove {unknown} --yes")),
+            2,
+            &["no batch of mini begins with"],
+        );
+    }
+    assert_eq!(pool.accounts().len(), 3);
+    // Nor are ids pushed again whose accounts may be gone.
+    says(
+        &clinic.run(&format!("push mini --snapshot {snapshot}")),
+        1,
+        &["these may be gone since", "trasvase users mini", "trasvase run mini --from users"],
+    );
     // The ids of the batch that made them are gone already: nothing more is to be typed.
     let first = made["batch"].as_str().unwrap();
     let removed = clinic.run(&format!("users mini --remove {first} --confirm mini"));

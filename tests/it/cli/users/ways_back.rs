@@ -90,3 +90,16 @@ fn clean_removes_the_accounts_that_were_made_and_no_others() {
     says(&clinic.run("clean mini --confirm mini"), 2, &["the ledger knows accounts that were made for mini"]);
     assert!(!clinic.ids().is_empty());
 }
+
+#[test]
+fn a_dry_clean_foretells_which_accounts_stay_with_rows_that_stay() {
+    let pool = Pool::new(Names::Email, &["doctors", "desk"]);
+    let clinic = Clinic::of(&pool, SECTION, STAFF);
+    says(&clinic.run("users mini"), 0, &[]);
+    clinic.mini.execute("update app_user set name = 'Anabel' where name = 'Ana'");
+    let planned = clinic.json("clean mini --keep-edited --dry-run", 0)["accounts"][0].clone();
+    assert_eq!((planned["ours"].as_array().unwrap().len(), &planned["shared"]), (2, &1.into()), "{planned}");
+    let done = clinic.json("clean mini --keep-edited --confirm mini", 0)["accounts"][0].clone();
+    assert_eq!((&done["ended"], &done["shared"]), (&2.into(), &1.into()), "{done}");
+    assert_eq!(pool.accounts().into_keys().collect::<Vec<_>>(), ["ana@clinic.example"]);
+}
