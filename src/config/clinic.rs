@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Deserialize;
+use toml::Spanned;
 
-use super::own_step::{OwnStep, unique};
+use super::own_step::{self, OwnStep};
 use super::sql_file::mentions;
-use super::{Archive, Dedupe, Embed, Files, Notify, Project, Users, map_files, mistake, near, shown};
+use super::{
+    Archive, Dedupe, Embed, Files, Notify, Project, SourceConfig, Users, map_files, mistake, near, shown,
+};
 use crate::error::Failure;
 use crate::model::catalog::{Catalog, ConstraintKind};
 use crate::model::ident::{ClinicName, TableName};
@@ -86,8 +89,11 @@ pub struct Clinic {
     /// Who is told how a run ended.
     #[serde(default)]
     pub notify: Option<Notify>,
+    /// As clinic.toml has them.
+    #[serde(default, rename = "commands")]
+    own_steps: Vec<Spanned<own_step::Section>>,
     /// The clinic's own steps, in the order in which those of one stage are taken.
-    #[serde(default, deserialize_with = "unique")]
+    #[serde(skip)]
     pub commands: Vec<OwnStep>,
     /// How long what `archive` stores cannot be deleted.
     #[serde(default)]
@@ -123,76 +129,6 @@ pub struct Site {
 pub struct TenantConfig {
     pub column: String,
     pub value: String,
-}
-
-/// One source: it becomes the table `raw.<name>`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceConfig {
-    /// Globs relative to the clinic's folder; files in name order are parts of one table. None for a live source.
-    #[serde(default)]
-    pub files: Vec<String>,
-    /// The target table that decides each row's verdict; none for look-up sources that only feed others.
-    #[serde(default)]
-    pub primary: Option<TableName>,
-    /// Why no model reads it, where that is meant; such a source has no primary table.
-    #[serde(default)]
-    pub unused: Option<String>,
-    /// `utf-8`, `windows-1252`, `utf-16le` ... (WHATWG names); detected where not given.
-    #[serde(default)]
-    pub encoding: Option<String>,
-    #[serde(default)]
-    pub delimiter: Option<char>,
-    /// The quoting character; `""` for none.
-    #[serde(default)]
-    pub quote: Option<String>,
-    /// What stands before a quote within quotes, and before itself, such as a backslash; without it quotes are doubled.
-    #[serde(default)]
-    pub escape: Option<char>,
-    /// 1-based line (CSV) or row (spreadsheet) of the header; 0 for a file without one, which names columns c1, c2 ...
-    #[serde(default)]
-    pub header_row: Option<u64>,
-    /// Rows of a header that spans several (merged headers); their texts are joined by a space.
-    #[serde(default)]
-    pub header_rows: Option<u64>,
-    /// A spreadsheet's sheet; the first visible one where not given.
-    #[serde(default)]
-    pub sheet: Option<String>,
-    /// Whether an empty field, which is NULL when unquoted, is read as text instead.
-    #[serde(default)]
-    pub empty: Empty,
-    /// The columns that tell a source's records apart, for one that comes in deliveries.
-    #[serde(default)]
-    pub key: Vec<String>,
-    /// The column that grows with each change of a record: of the rows with one key the greatest is the record as it is now.
-    #[serde(default)]
-    pub cursor: Option<String>,
-    /// The export may be missing for this clinic: an empty table with these columns takes its place.
-    #[serde(default)]
-    pub optional_columns: Option<Vec<String>>,
-    /// A live source: the environment variable (or `.env` line) that holds its connection string.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// The table or view of a database: PostgreSQL's as SQL names it, a SQLite file's by its bare name.
-    #[serde(default)]
-    pub table: Option<String>,
-    /// A query that a database answers.
-    #[serde(default)]
-    pub query: Option<String>,
-    /// The collection of a dump (folder or archive) or of a MongoDB server: `name`, or `database.name`.
-    #[serde(default)]
-    pub collection: Option<String>,
-    /// A folder whose files are listed, one record each.
-    #[serde(default)]
-    pub attachments: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Empty {
-    #[default]
-    Null,
-    Text,
 }
 
 /// `[load]`: push options that hold for all tables.
@@ -369,11 +305,20 @@ impl Clinic {
         }
         let text = std::fs::read_to_string(&path)
             .with_context(|| t!("config.cannot_read", path = path.display()))?;
-        let mut clinic: Self =
-            toml::from_str(&text).map_err(|error| mistake::of(&path.display().to_string(), &error))?;
+        let mut clinic = Self::parse(&path.display().to_string(), &text)?;
         clinic.validate(name).with_context(|| path.display().to_string())?;
         clinic.known_maps(project)?;
         clinic.resolve_dedupe(project).with_context(|| path.display().to_string())?;
+        Ok(clinic)
+    }
+
+    /// What a file says, whether or not it can be true.
+    pub(crate) fn parse(path: &str, text: &str) -> Result<Self, Failure> {
+        let mut clinic: Self = toml::from_str(text).map_err(|error| mistake::of(path, Some(text), &error))?;
+        let steps = own_step::steps(std::mem::take(&mut clinic.own_steps));
+        clinic.commands = steps.map_err(|(place, wrong)| {
+            mistake::at(path, text, &place, &wrong).hint(t!("config.bad_toml_hint"))
+        })?;
         Ok(clinic)
     }
 
@@ -521,31 +466,6 @@ impl Clinic {
         let on_failure = self.safety.on_verify_failure.as_deref();
         if let Some(other) = on_failure.filter(|name| !matches!(*name, "keep" | "rollback")) {
             return Err(Failure::usage(t!("config.on_verify_failure", name = other)).into());
-        }
-        Ok(())
-    }
-}
-
-impl SourceConfig {
-    /// A source that is left out has a reason, and is about no table.
-    fn validate(&self, name: &str) -> Result<()> {
-        if self.cursor.is_some() == self.key.is_empty() {
-            return Err(Failure::usage(t!("config.cursor_and_key", source = name)).into());
-        }
-        let what = [&self.table, &self.query, &self.collection];
-        let named = what.into_iter().flatten().count();
-        if named > 1 {
-            return Err(Failure::usage(t!("config.one_of_table", source = name)).into());
-        }
-        if self.url.is_some() && (named == 0 || !self.files.is_empty()) {
-            return Err(Failure::usage(t!("config.live_source", source = name)).into());
-        }
-        let Some(reason) = &self.unused else { return Ok(()) };
-        if reason.trim().is_empty() {
-            return Err(Failure::usage(t!("config.unused_why", source = name)).into());
-        }
-        if self.primary.is_some() {
-            return Err(Failure::usage(t!("config.unused_primary", source = name)).into());
         }
         Ok(())
     }

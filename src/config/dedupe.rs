@@ -223,9 +223,10 @@ impl Dedupe {
             }
         }
         let place = format!("[dedupe.{entity}]");
-        let mut settings: Self = whole.try_into().map_err(|error| mistake::of(&place, &error))?;
+        let mut settings: Self = whole.try_into().map_err(|error| mistake::of(&place, None, &error))?;
         if let Some(own) = section.get("survivor") {
-            settings.own_survivor = own.clone().try_into().map_err(|error| mistake::of(&place, &error))?;
+            settings.own_survivor =
+                own.clone().try_into().map_err(|error| mistake::of(&place, None, &error))?;
         }
         settings.imply_roles();
         settings.validate(&place)?;
@@ -281,7 +282,7 @@ fn shared(project: &Project, clinic: &Clinic, entity: &str, name: &str) -> Resul
     let Some((path, text)) = toml_file(project, clinic, "dedupe", name)? else {
         return Err(Failure::usage(t!("config.dedupe_like", entity = entity, name = name)).into());
     };
-    Ok(text.parse::<Table>().map_err(|error| mistake::of(&path, &error))?)
+    Ok(text.parse::<Table>().map_err(|error| mistake::of(&path, Some(&text), &error))?)
 }
 
 fn lay_over(base: &mut Table, over: &Table) {

@@ -47,7 +47,7 @@ impl Labels {
         let Some((path, text)) = toml_file(project, clinic, "report", "labels")? else {
             return Ok(Self::default());
         };
-        Ok(toml::from_str(&text).map_err(|error| mistake::of(&path, &error))?)
+        Ok(toml::from_str(&text).map_err(|error| mistake::of(&path, Some(&text), &error))?)
     }
 
     /// What a table is called in the language of the moment.

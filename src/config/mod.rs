@@ -14,13 +14,14 @@ mod origin;
 mod own_step;
 mod project;
 pub mod sheet;
+mod source;
 mod sql_file;
 mod users;
 
 pub use archive::{Archive, LockMode};
 pub use clinic::{
-    Clinic, Constraints, Empty, Ids, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans,
-    Retention, Safety, Site, SourceConfig, TableConfig, TargetConfig, Triggers,
+    Clinic, Constraints, Ids, LedgerConfig, LoadMode, LoadOptions, Loss, MapPolicy, Orphans, Retention,
+    Safety, Site, TableConfig, TargetConfig, Triggers,
 };
 pub use dedupe::{Columns, Compare, CompareKind, Dedupe, Exact, Read, Role, Rule, Survivor};
 pub use embed::Embed;
@@ -30,5 +31,6 @@ pub(crate) use near::{near, nearest};
 pub use notify::{Format, Notify, Occasion};
 pub use own_step::{Moment, OwnStep, Place, Work};
 pub use project::Project;
+pub use source::{Empty, SourceConfig};
 pub use sql_file::{Header, SqlFile, macro_files, map_files, shown, sql_files};
 pub use users::{Password, Provider, Users};

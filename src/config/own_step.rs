@@ -1,12 +1,13 @@
 //! `[[commands]]`: a clinic's own steps, before or after a stage.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use rust_i18n::t;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use toml::Spanned;
 
 use super::{Clinic, Project, shown};
 use crate::error::Failure;
@@ -15,8 +16,7 @@ use crate::model::ident::ClinicName;
 use crate::model::run::Stage;
 
 /// One step of a clinic's own.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Section")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnStep {
     /// As `--from` and `--with` name it.
     pub name: String,
@@ -56,9 +56,9 @@ pub enum Place {
 }
 
 /// A section as it is written.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Section {
+pub(super) struct Section {
     name: String,
     before: Option<Stage>,
     after: Option<Stage>,
@@ -105,14 +105,19 @@ impl TryFrom<Section> for OwnStep {
     }
 }
 
-/// Reads the sections, and refuses one name for two.
-pub(super) fn unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OwnStep>, D::Error> {
-    let steps = Vec::<OwnStep>::deserialize(deserializer)?;
-    let mut names = BTreeSet::new();
-    match steps.iter().find(|step| !names.insert(&step.name)) {
-        Some(step) => Err(D::Error::custom(t!("config.step_twice", name = step.name))),
-        None => Ok(steps),
+/// The steps of the sections, in their order; of a wrong one where it stands, and what is wrong.
+pub(super) fn steps(sections: Vec<Spanned<Section>>) -> Result<Vec<OwnStep>, (Range<usize>, String)> {
+    let (mut steps, mut names) = (Vec::new(), BTreeSet::new());
+    for section in sections {
+        let place = section.span();
+        let step = match OwnStep::try_from(section.into_inner()) {
+            Ok(step) if names.insert(step.name.clone()) => step,
+            Ok(step) => return Err((place, t!("config.step_twice", name = step.name).into_owned())),
+            Err(wrong) => return Err((place, wrong)),
+        };
+        steps.push(step);
     }
+    Ok(steps)
 }
 
 impl Clinic {
@@ -199,16 +204,18 @@ impl OwnStep {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mistake;
     use super::*;
 
     #[derive(Debug, Deserialize)]
     struct File {
-        #[serde(default, deserialize_with = "unique")]
-        commands: Vec<OwnStep>,
+        commands: Vec<Spanned<Section>>,
     }
 
     fn read(text: &str) -> Result<Vec<OwnStep>, String> {
-        toml::from_str::<File>(text).map(|file| file.commands).map_err(|error| error.to_string())
+        let file =
+            toml::from_str::<File>(text).map_err(|error| mistake::of("f", Some(text), &error).message)?;
+        steps(file.commands).map_err(|(place, wrong)| mistake::at("f", text, &place, &wrong).message)
     }
 
     #[test]
@@ -233,15 +240,20 @@ mod tests {
             ("before = 'push'\nsql = 'a'", 1, "target"),
             ("before = 'push'\nsql = 'a'\nautopiolt = true", 5, "autopiolt"),
         ] {
-            let error = read(&format!("[[commands]]\nname = 'a'\n{wrong}\n")).unwrap_err();
-            assert!(error.contains(&format!("line {line},")) && error.contains(said), "{wrong}: {error}");
+            // In whichever section.
+            for (before, lines) in [("", 0), ("[[commands]]\nname = 'z'\nafter = 'load'\nsql = 'a'\n\n", 5)] {
+                let error = read(&format!("{before}[[commands]]\nname = 'a'\n{wrong}\n")).unwrap_err();
+                let place = format!("f:{}:", line + lines);
+                assert!(error.starts_with(&place) && error.contains(said), "{wrong}: {error}");
+            }
         }
         for name in ["push", "", "A", "a b", "../a", "1a"] {
             let error = read(&format!("[[commands]]\nname = '{name}'\nafter = 'load'\nsql = 'a'\n"));
             assert!(error.is_err(), "{name}");
         }
         let twice = "[[commands]]\nname = 'a'\nafter = 'load'\nsql = 'a'\n".repeat(2);
-        assert!(read(&twice).unwrap_err().contains("'a'"));
+        let error = read(&twice).unwrap_err();
+        assert!(error.starts_with("f:5:1 ") && error.contains("'a'"), "{error}");
     }
 
     #[test]

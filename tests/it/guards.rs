@@ -308,9 +308,12 @@ fn no_source_file_tells_where_it_was_written() {
 
 /// The settings that clinic.toml may have, as the code names them.
 fn settings() -> BTreeSet<String> {
-    let text = read(&root().join("src/config/clinic.rs"));
+    let types = ["clinic", "source"].map(|name| {
+        let text = read(&root().join(format!("src/config/{name}.rs")));
+        text.split("impl ").next().unwrap().to_owned()
+    });
     let fields =
-        text.split("impl ").next().unwrap().lines().filter_map(|line| line.trim().strip_prefix("pub "));
+        types.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("pub "));
     let names = fields.filter_map(|field| field.split_once(": ")).map(|(name, _)| name.to_owned());
     // `targets` is [target.NAME] there, and what is left out is a command's.
     let hidden = ["left_out", "targets"];

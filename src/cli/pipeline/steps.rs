@@ -134,7 +134,7 @@ mod tests {
         [[commands]]\nname = 'two'\nafter = 'load'\nsql = 'x'\n";
 
     fn names(change: impl Fn(&mut Wanted)) -> String {
-        let clinic: Clinic = toml::from_str(CLINIC).unwrap();
+        let clinic = Clinic::parse("", CLINIC).unwrap();
         let mut wanted = Wanted { last: Stage::Verify, until: Stage::Verify, ..Wanted::stage(Stage::Load) };
         wanted.own_steps = OwnSteps::Run { with: Vec::new(), from: None };
         change(&mut wanted);

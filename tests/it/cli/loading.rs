@@ -80,7 +80,7 @@ fn a_mistake_in_clinic_toml_has_its_line_and_what_was_meant() {
     ] {
         let folder = clinic(sources);
         let output = run(folder.path(), &["load", "acme"]);
-        says(&output, 2, &[&["clinics/acme/clinic.toml", "at line ", "README.md"], &parts[..]].concat());
+        says(&output, 2, &[&["clinics/acme/clinic.toml:", "README.md"], &parts[..]].concat());
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::clinic::Mini;
 use super::safety::says;
+use super::ways_out::says_not;
 
 /// A clinic with these sections and files in its folder.
 fn with(sections: &str, files: &[(&str, &str)]) -> Mini {
@@ -195,7 +196,7 @@ fn a_step_that_fails_stops_the_run_which_goes_on_from_it() {
 #[test]
 fn names_and_places_that_are_wrong_are_told_with_the_right_ones() {
     let mini = with(&sql("one", "before = \"psuh\""), &[]);
-    says(&mini.run(&["run", "mini"]), 2, &["clinic.toml", "line 40", "did you mean push?"]);
+    says(&mini.run(&["run", "mini"]), 2, &["clinic.toml:40:10 ", "did you mean push?"]);
     mini.edit("clinics/mini/clinic.toml", "psuh", "check");
     says(&mini.run(&["run", "mini"]), 2, &["clinics/mini/one.sql"]);
     assert_eq!(mini.states(), ["pending"; 6], "nothing was begun");
@@ -357,5 +358,34 @@ fn ctrl_c_ends_a_program_with_all_that_it_started() {
     while !gone() {
         assert!(Instant::now() < deadline, "its child is left behind");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_mistake_in_clinic_toml_is_told_where_it_stands_and_in_the_readers_language() {
+    let first = program("one", "after = \"load\"", "[\"true\"]");
+    let lines = {
+        let mini = with("", &[]);
+        std::fs::read_to_string(mini.path().join("clinics/mini/clinic.toml")).unwrap().lines().count()
+    };
+    for (second, place, english, spanish) in [
+        ("[[commands]]\nname = \"two\"\nprogram = [\"true\"]\n", "5:1", "it wants either", "hace falta"),
+        (first.as_str(), "5:1", "stands there twice", "aparece dos veces"),
+        ("[[commands]]\nafter = \"load\"\n", "5:1", "TOML says: missing field", "TOML dice: missing field"),
+        (
+            "[[commands]]\nname = \"two\"\nafter = \"lod\"\n",
+            "7:9",
+            "TOML says: unknown variant `lod`",
+            "'lod' no se conoce; ¿querías decir load?",
+        ),
+        ("words = [\n", "5:10", "TOML says: unclosed array", "TOML dice: unclosed array"),
+    ] {
+        let mini = with(&format!("{first}{second}"), &[]);
+        let (line, column) = place.split_once(':').unwrap();
+        let place = format!("clinic.toml:{}:{column}", line.parse::<usize>().unwrap() + lines);
+        says(&mini.run(&["status", "mini"]), 2, &[&format!("{place} is not valid: "), english]);
+        let told = mini.run(&["status", "mini", "--lang", "es"]);
+        says(&told, 2, &[&format!("{place} no es válido: "), spanish, "todos los ajustes"]);
+        says_not(&told, "parse error");
     }
 }
