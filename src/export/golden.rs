@@ -5,16 +5,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use rust_i18n::t;
+use anyhow::Result;
 
-use super::{Options, file_name, settle};
+use super::Options;
 use crate::dedupe::decisions::Decisions;
 use crate::dedupe::pending;
 use crate::model::ident::quoted;
 use crate::model::manifest::GoldenEntry;
-use crate::snapshot::GoldenRow;
-use crate::staging::private_folder;
+use crate::snapshot::{GoldenRow, Part};
 
 /// Writes the file of every entity that has a section and was built.
 pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenEntry>> {
@@ -23,12 +21,8 @@ pub(super) fn write(options: &Options<'_>, partial: &Path) -> Result<Vec<GoldenE
         if !options.staging.has_table("xref", entity)? {
             continue;
         }
-        private_folder(&partial.join("golden"))?;
-        let file = format!("golden/{}.ndjson", file_name(entity));
-        let path = partial.join(&file);
-        let rows = rows(options, entity, &path)
-            .with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
-        let (sha256, bytes) = settle(&path)?;
+        let write = |path: &Path| rows(options, entity, path);
+        let (Part { file, sha256, bytes }, rows) = Part::write(partial, ("golden", entity), write)?;
         let pending = match options.staging.has_table("dedupe", entity)? {
             true => {
                 let decisions = Decisions::read(options.project, options.clinic, entity)?;

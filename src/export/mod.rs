@@ -124,7 +124,7 @@ fn write(
             let entry = table(options, &name, partial)?;
             observer.event(&Event::Finished { stage: Stage::Export, subject: &subject, rows: entry.rows });
             let path = partial.join(&entry.file);
-            written.push((entry, scope.spawn(move || settle(&path))));
+            written.push((entry, scope.spawn(move || snapshot::settle(&path))));
         }
         let settled = written.into_iter().map(|(entry, settled)| {
             let (sha256, bytes) =
@@ -133,13 +133,6 @@ fn write(
         });
         settled.collect()
     })
-}
-
-/// Waits until a file is on disk; its hash and size.
-fn settle(path: &Path) -> Result<(String, u64)> {
-    crate::staging::private_file(path)?;
-    fs::File::open(path)?.sync_all()?;
-    snapshot::hash_file(path)
 }
 
 /// Writes one table's file; its hash and size are still missing in the entry.

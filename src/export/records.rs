@@ -6,13 +6,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use rust_i18n::t;
+use anyhow::Result;
 
-use super::{Options, file_name, settle, source_names, spelled};
+use super::{Options, source_names, spelled};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::{RecordsEntry, SourceCount};
-use crate::staging::{Staging, private_folder};
+use crate::snapshot::Part;
+use crate::staging::Staging;
 
 /// Writes the file of every source with records to tell of. One that no model reads has one verdict for all of them,
 /// which the manifest's counts say.
@@ -29,12 +29,10 @@ pub(super) fn write(
         if feeding.is_empty() || rows == 0 || !options.staging.has_table("raw", &count.source)? {
             continue;
         }
-        private_folder(&partial.join("records"))?;
-        let file = format!("records/{}.ndjson", file_name(&count.source));
-        let path = partial.join(&file);
-        let sql = copy_sql(options, &count.source, &feeding, &spelling, &path)?;
-        options.staging.execute(&sql).with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
-        let (sha256, bytes) = settle(&path)?;
+        let write = |path: &Path| {
+            options.staging.execute(&copy_sql(options, &count.source, &feeding, &spelling, path)?)
+        };
+        let (Part { file, sha256, bytes }, _) = Part::write(partial, ("records", &count.source), write)?;
         entries.push(RecordsEntry { source: count.source.clone(), file, sha256, bytes, rows });
     }
     Ok(entries)

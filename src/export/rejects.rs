@@ -4,15 +4,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use rust_i18n::t;
+use anyhow::Result;
 
-use super::{Options, file_name, settle, source_names, spelled};
+use super::{Options, source_names, spelled};
 use crate::config::LoadMode;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::manifest::RejectsEntry;
 use crate::model::vanished::Vanished;
-use crate::staging::private_folder;
+use crate::snapshot::Part;
 
 /// Writes the file of every such table.
 pub(super) fn write(
@@ -26,12 +25,8 @@ pub(super) fn write(
         if rows == 0 {
             continue;
         }
-        private_folder(&partial.join("rejects"))?;
-        let file = format!("rejects/{}.ndjson", file_name(&table.to_string()));
-        let path = partial.join(&file);
-        let sql = copy_sql(options, table, &path)?;
-        options.staging.execute(&sql).with_context(|| t!("snapshot.cannot_write", path = path.display()))?;
-        let (sha256, bytes) = settle(&path)?;
+        let write = |path: &Path| options.staging.execute(&copy_sql(options, table, path)?);
+        let (Part { file, sha256, bytes }, _) = Part::write(partial, ("rejects", &table.to_string()), write)?;
         entries.push(RejectsEntry { table: table.clone(), file, sha256, bytes, rows });
     }
     Ok(entries)

@@ -16,7 +16,7 @@ use super::referrers::{self, Deletions, Referrer};
 use super::rows;
 use super::shared;
 use super::unknown;
-use super::vanished;
+use super::vanished::{self, FIRST, GOES};
 use crate::codec::{LiveOids, TableCodec};
 use crate::config::{Clinic, LoadMode, Project};
 use crate::desk::{self, Decisions};
@@ -173,7 +173,7 @@ async fn compare_filled(
     deletions: &mut Deletions,
 ) -> Result<Comparison> {
     let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-    let deleted = delete_condition(context, place, entry, &codec).await?;
+    let deleted = delete_condition(context, place, entry, &codec, &GOES).await?;
     let replaced = context.clinic.load_mode(&entry.table) == LoadMode::Replace;
     // Rows that refer to replaced ones go and come with them, be they equal.
     let anew =
@@ -209,7 +209,7 @@ async fn compare_filled(
     }
     comparison.undecided = undecided(context, place, entry, &codec, &comparison).await?;
     if deleted.is_some()
-        && let Some(first) = first_condition(context, place, entry, &codec).await?
+        && let Some(first) = delete_condition(context, place, entry, &codec, &[FIRST]).await?
     {
         deletions.insert(entry.table.clone(), first);
     }
@@ -305,7 +305,8 @@ pub(super) fn differs(codec: &TableCodec) -> String {
     format!("{} <> {}", codec.digest_sql("i"), codec.digest_sql("t"))
 }
 
-/// Which rows are deleted, by `sync`, `replace` or since they vanished: a condition on alias `t`, or none.
+/// Which rows are deleted, by `sync`, `replace` or since they vanished: a condition on alias `t`, or none. Of rows that are
+/// deleted one by one only those with these letters.
 ///
 /// `sync` deletes rows whose parent is in the snapshot and whose key is not, but for those that are spared; `replace` all rows
 /// of the clinic (by its tenant column where the table has it, else all that the ledger says the clinic wrote).
@@ -314,27 +315,13 @@ pub(super) async fn delete_condition(
     place: usize,
     entry: &TableEntry,
     codec: &TableCodec,
+    letters: &[&str],
 ) -> Result<Option<String>> {
     match context.clinic.load_mode(&entry.table) {
         LoadMode::Append => Ok(None),
         LoadMode::Replace => replace_condition(context, entry, codec).await.map(Some),
         LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync => {
-            vanished::condition(context, place, entry, codec, &vanished::GOES).await
-        }
-    }
-}
-
-/// Of the rows that [`delete_condition`] tells of, those that go before any is written: to the others rows refer until then.
-pub(super) async fn first_condition(
-    context: &Context<'_>,
-    place: usize,
-    entry: &TableEntry,
-    codec: &TableCodec,
-) -> Result<Option<String>> {
-    match context.clinic.load_mode(&entry.table) {
-        LoadMode::Append | LoadMode::Replace => delete_condition(context, place, entry, codec).await,
-        LoadMode::Insert | LoadMode::Upsert | LoadMode::Sync => {
-            vanished::condition(context, place, entry, codec, &vanished::GOES[..1]).await
+            vanished::condition(context, place, entry, codec, letters).await
         }
     }
 }

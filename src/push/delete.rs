@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 
 use super::apply::at_table;
-use super::compare::{Context, delete_condition, first_condition, stage};
+use super::compare::{Context, delete_condition, stage};
 use super::plan::Plan;
-use super::{absent, filled, held, record, rows, vanished};
+use super::vanished::{self, FIRST, GOES};
+use super::{absent, filled, held, record, rows};
 use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::TableName;
@@ -38,7 +39,7 @@ pub(super) async fn first(
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
         let kept = keep(context, place, entry, &codec, ledger).await;
         kept.with_context(|| at_table(plan, place, 0))?;
-        if let Some(condition) = first_condition(context, place, entry, &codec).await? {
+        if let Some(condition) = delete_condition(context, place, entry, &codec, &[FIRST]).await? {
             first.push((place, &table.table, condition));
         }
     }
@@ -56,7 +57,7 @@ async fn keep(
     codec: &TableCodec,
     ledger: &record::Ledger<'_>,
 ) -> Result<()> {
-    let Some(condition) = delete_condition(context, place, entry, codec).await? else { return Ok(()) };
+    let Some(condition) = delete_condition(context, place, entry, codec, &GOES).await? else { return Ok(()) };
     filled::keep(context, place, entry, codec, &condition).await?;
     let gone = format!("{} t where {condition}", entry.table.quoted());
     ledger.before_images(context, entry, codec, "delete", &gone).await

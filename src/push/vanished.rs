@@ -42,8 +42,11 @@ pub(super) struct Counts {
 /// The letter of a row that is deleted once the others are written, since rows refer to it until then.
 pub(super) const LATE: &str = "l";
 
+/// The letter of a row that is deleted before any is written.
+pub(super) const FIRST: &str = "d";
+
 /// The letters of rows that are deleted.
-pub(super) const GOES: [&str; 2] = ["d", LATE];
+pub(super) const GOES: [&str; 2] = [FIRST, LATE];
 
 /// The temporary table of their keys: `key`, `known` (a push wrote it), and the letter of its [`Lot`].
 fn gathered(place: usize) -> String {

@@ -10,6 +10,7 @@
 mod golden;
 mod left_out;
 mod numbers;
+mod part;
 mod records_left_out;
 mod refusals;
 mod rejected;
@@ -33,6 +34,7 @@ use crate::model::{hex, private};
 
 pub use golden::GoldenRow;
 pub use numbers::Records;
+pub use part::{Part, settle};
 pub use records_left_out::LeftOutRows;
 pub use refusals::Refusals;
 pub use rejected::RejectedRow;

@@ -34,9 +34,7 @@ impl Row<'_> {
         let source = origin.and_then(|origin| origin.split(':').next());
         Some((source.unwrap_or(table), self.source_id.as_deref().or(origin)?))
     }
-}
 
-impl Row<'_> {
     /// What stands for the row in every run, whatever number it gets: the record that it is known by, else its key.
     pub fn steady_name(&self, table: &str, key: &str) -> String {
         self.external_id(table).map_or_else(|| key.to_owned(), |(kind, id)| format!("{kind}\u{1f}{id}"))

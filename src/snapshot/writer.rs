@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde_json::{Value, json};
 
-use super::{RejectedRow, Snapshot, hash_file};
+use super::{Part, RejectedRow, Snapshot, settle};
 use crate::model::catalog::Table;
 use crate::model::ident::TableName;
 use crate::model::keys::Keys;
@@ -125,9 +125,8 @@ impl Writer {
     /// The disk is full.
     pub fn seal(self, manifest: Manifest) -> Result<Snapshot> {
         let path = self.partial.join(&self.entry.file);
-        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        let (sha256, bytes) = hash_file(&path)?;
+        self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let (sha256, bytes) = settle(&path)?;
         let tables = vec![TableEntry { sha256, bytes, ..self.entry }];
         let rejects = rejects(&self.partial, &tables[0].table, &self.refused)?.into_iter().collect();
         Snapshot::seal(&self.partial, &self.snapshots, Manifest { tables, rejects, ..manifest })
@@ -138,18 +137,15 @@ fn rejects(partial: &Path, table: &TableName, rows: &[RejectedRow]) -> Result<Op
     if rows.is_empty() {
         return Ok(None);
     }
-    private::folder(&partial.join("rejects"))?;
-    let file = format!("rejects/{}.ndjson", file_name(&table.to_string()));
-    let path = partial.join(&file);
-    let cannot = || t!("snapshot.cannot_write", path = path.display());
-    let mut out = BufWriter::new(private::create(&path).with_context(cannot)?);
-    for row in rows {
-        serde_json::to_writer(&mut out, row)?;
-        out.write_all(b"\n").with_context(cannot)?;
-    }
-    let written = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
-    written.sync_all().with_context(cannot)?;
-    let (sha256, bytes) = hash_file(&path)?;
+    let write = |path: &Path| {
+        let mut out = BufWriter::new(private::create(path)?);
+        for row in rows {
+            serde_json::to_writer(&mut out, row)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(out.flush()?)
+    };
+    let (Part { file, sha256, bytes }, ()) = Part::write(partial, ("rejects", &table.to_string()), write)?;
     Ok(Some(RejectsEntry { table: table.clone(), file, sha256, bytes, rows: rows.len() as u64 }))
 }
 

@@ -9,6 +9,7 @@ mod outcome;
 mod own;
 mod phases;
 mod proof;
+mod proving;
 mod ready;
 mod rehearsal;
 mod steps;

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::super::compare::{Context, delete_condition, differs, incoming, same_key};
 use super::super::rows;
+use super::super::vanished::GOES;
 use super::collision::columns;
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
@@ -88,7 +89,7 @@ impl Affected {
     /// The condition of rows that the load mode will delete.
     pub(super) async fn deleted(&self, context: &Context<'_>) -> Result<Option<String>> {
         let Some((place, codec)) = self.staged(context) else { return Ok(None) };
-        delete_condition(context, place, &context.manifest().tables[place], &codec).await
+        delete_condition(context, place, &context.manifest().tables[place], &codec, &GOES).await
     }
 
     /// Tables of others are taken without those that inherit from them: these have foreign keys of their own.
