@@ -105,7 +105,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         questions.push((asked, rows));
     }
     numbers::look_up(options, &shapes).await?;
-    let mut going = Going { retired: Retired::read(options).await?, leaving: Leaving::new(&shapes) };
+    let mut going =
+        Going { retired: Retired::read(options).await?, leaving: Leaving::new(&shapes), order: &order };
     let mut asked = Vec::new();
     for (shape, (questions, rows)) in shapes.iter().zip(questions) {
         started(observer, &shape.name.to_string())?;
@@ -258,7 +259,12 @@ async fn orphans(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     for one in orphans::decide(options, shape, going).await? {
-        findings.push(finding(one.rule, "warning", shape, Some(one.column), one.rows));
+        let found = finding(orphans::EMPTIED, "warning", shape, Some(one.column), one.rows);
+        // A parent may fall after others of the same reference: that is one finding.
+        match findings.iter_mut().find(|known| known.id() == found.id()) {
+            Some(known) => known.count += found.count,
+            None => findings.push(found),
+        }
     }
     Ok(())
 }
@@ -313,12 +319,15 @@ fn checks(shape: &TableShape<'_>) -> Vec<Check> {
 
 fn check_fault(staging: &Staging, shape: &TableShape<'_>, check: &Check, decided: &Decided) -> Result<()> {
     let table = literal(&shape.name.to_string());
+    let of_columns: Vec<String> = check.columns.split(", ").map(literal).collect();
+    // Of a row that is rejected already for something else this is one more reason, unless that is what is wrong with these columns.
     staging.execute(&format!(
-        "insert into fault select {table}, _n, 'check', {}, {}, null from ({}) \
-         where _n not in (select n from fault where table_name = {table})",
+        "insert into fault select {table}, _n, 'check', {}, {}, null from ({}) where _n not in (select n from fault \
+         where table_name = {table} and rule <> 'check' and column_name in ({of_columns}))",
         literal(&check.columns),
         literal(&check.name),
         decided.false_rows(&shape.name.staged("ready")),
+        of_columns = of_columns.join(", "),
     ))
 }
 

@@ -11,31 +11,37 @@ use super::rules::{ForeignKey, foreign_keys};
 use super::shape::TableShape;
 use crate::config::Orphans;
 use crate::error;
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::{TableName, literal, quoted};
 use crate::staging::Staging;
 
 /// How many keys one question to PostgreSQL holds.
 const KEYS_AT_ONCE: usize = 50_000;
 
-/// Rows of the target that go with the push.
+/// Rows of the target that go with the push, and in which order tables are decided.
 pub(super) struct Going<'s> {
     pub(super) retired: Retired,
     pub(super) leaving: Leaving<'s>,
+    /// Parents first.
+    pub(super) order: &'s [TableName],
 }
 
 /// References that were emptied.
 pub(super) struct Emptied {
-    pub(super) rule: &'static str,
     pub(super) column: String,
     pub(super) rows: u64,
 }
 
-/// What emptied references are called where nobody has the parent, and where it vanished at the source.
+/// What emptied references are called. A parent that vanishes at the source is one that nobody has in the next run, and what was
+/// accepted in the first stays accepted then: one name for both.
 pub(super) const EMPTIED: &str = "orphan_emptied";
-pub(super) const VANISHED_EMPTIED: &str = "vanished_parent_emptied";
+
+/// The rules of rows without a parent.
+pub(super) const PARENTS: &str = "('orphan', 'parent_rejected', 'parent_vanished')";
 
 /// Finds orphans of every foreign key and rejects them or empties the reference, as clinic.toml says. A
 /// self-reference is looked at again until no further row falls.
+///
+/// A row has a fault for each reference without a parent, also where another rule rejects it.
 ///
 /// Returns how many references were emptied.
 pub(super) async fn decide(
@@ -45,17 +51,24 @@ pub(super) async fn decide(
 ) -> Result<Vec<Emptied>> {
     let (staging, settings) = (options.staging, options.clinic.table(&shape.name));
     let mut emptied = Vec::new();
+    let table = literal(&shape.name.to_string());
+    let stands = format!("_n not in (select n from fault where table_name = {table})");
     loop {
         let mut changed = 0;
+        staging.execute(&format!(
+            "create or replace temp table fallen as select distinct n from fault where table_name = {table}"
+        ))?;
         for key in foreign_keys(shape) {
-            let missing = missing_keys(options, shape, &key, going).await?;
+            let empties = settings.orphans == Orphans::Null && nullable(shape, &key);
+            let which = if empties { stands.clone() } else { untold(shape, &key) };
+            let missing = missing_keys(options, shape, &key, going, &which).await?;
             if missing == 0 {
                 continue;
             }
-            if settings.orphans == Orphans::Null && nullable(shape, &key) {
-                emptied.extend(empty_reference(staging, shape, &key)?);
+            if empties {
+                emptied.extend(empty_reference(staging, shape, &key, &stands)?);
             } else {
-                changed += reject(staging, shape, &key, &mut going.retired)?;
+                changed += reject(staging, shape, &key, going)?;
             }
         }
         if changed == 0 {
@@ -72,16 +85,25 @@ fn list(columns: &[String]) -> String {
     columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
-/// Fills `temp.missing_key` with the keys that no surviving parent of the batch and no row of PostgreSQL has which stays; those of
+/// SQL of whether nothing says yet that a row has no parent by this key.
+fn untold(shape: &TableShape<'_>, key: &ForeignKey) -> String {
+    format!(
+        "_n not in (select n from fault where table_name = {} and constraint_name = {} and rule in {PARENTS})",
+        literal(&shape.name.to_string()),
+        literal(&key.name)
+    )
+}
+
+/// Fills `temp.missing_key` with the keys of rows that meet a condition and that no surviving parent of the batch and no row of PostgreSQL has which stays; those of
 /// rows that leave since they vanished are in `temp.vanished_key` too.
 async fn missing_keys(
     options: &Options<'_>,
     shape: &TableShape<'_>,
     key: &ForeignKey,
     going: &mut Going<'_>,
+    which: &str,
 ) -> Result<u64> {
     let staging = options.staging;
-    let table = literal(&shape.name.to_string());
     let present = key
         .columns
         .iter()
@@ -100,7 +122,7 @@ async fn missing_keys(
     };
     staging.execute(&format!(
         "create or replace temp table missing_key as select {columns} from {ready} where {present} \
-         and _n not in (select n from fault where table_name = {table}) {in_batch}",
+         and {which} {in_batch}",
         columns = list(&key.columns),
         ready = shape.name.staged("ready"),
     ))?;
@@ -184,7 +206,8 @@ fn matches(key: &ForeignKey, keys: &str) -> String {
 
 /// Rejects the orphans: `parent_rejected` where the batch had the parent, `parent_vanished` where the target has it and it leaves,
 /// `orphan` where nobody has it. What the target has of them goes with a parent that goes by its golden id.
-fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: &mut Retired) -> Result<u64> {
+fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, going: &mut Going<'_>) -> Result<u64> {
+    let retired = &mut going.retired;
     let table = literal(&shape.name.to_string());
     let columns = list(&key.columns);
     let in_batch = match staging.has_table("ready", &key.parent.to_string())? {
@@ -220,26 +243,63 @@ fn reject(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey, retired: 
     let before: u64 = staging.value("select count(*) from fault")?;
     staging.execute(&format!(
         "insert into fault select {table}, _n, {rule}, {column}, {constraint}, {parent} from {ready} where {missing} \
-         and _n not in (select n from fault where table_name = {table})",
+         and {untold} and {own}",
         column = literal(&key.columns.join(", ")),
         constraint = literal(&key.name),
         parent = literal(&key.parent.to_string()),
         ready = shape.name.staged("ready"),
         missing = matches(key, "missing_key"),
+        untold = untold(shape, key),
+        own = fell_by_itself(staging, shape, key, going.order)?,
     ))?;
     Ok(staging.value::<u64>("select count(*) from fault")? - before)
 }
 
-/// Empties the references of the orphans and notes the repair on each row.
-fn empty_reference(staging: &Staging, shape: &TableShape<'_>, key: &ForeignKey) -> Result<Vec<Emptied>> {
+/// SQL of whether a parent that the batch has and that is rejected is a reason for a row that was rejected already. In the row's own
+/// table, or around a cycle, the parent may have fallen with the row itself, which is no reason for that; one that is rejected for
+/// what is its own is.
+fn fell_by_itself(
+    staging: &Staging,
+    shape: &TableShape<'_>,
+    key: &ForeignKey,
+    order: &[TableName],
+) -> Result<String> {
+    let place = |name: &TableName| order.iter().position(|one| one == name);
+    let later = place(&key.parent) >= place(&shape.name);
+    if !later || !staging.has_table("ready", &key.parent.to_string())? {
+        return Ok("true".to_owned());
+    }
+    let before = &order[..place(&shape.name).unwrap_or_default()];
+    let before: String = before.iter().map(|name| format!(", {}", literal(&name.to_string()))).collect();
+    let (columns, parents) = (list(&key.columns), list(&key.parent_columns));
+    let (ready, parent) = (key.parent.staged("ready"), literal(&key.parent.to_string()));
+    let other = match key.parent == shape.name {
+        true => format!("({columns}) is distinct from ({parents}) and "),
+        false => String::new(),
+    };
+    Ok(format!(
+        "(_n not in (select n from fallen) or ({columns}) not in (select {parents} from {ready} where {present}) or {other}\
+         ({columns}) in (select {parents} from {ready} where _n in (select n from fault where table_name = {parent} \
+           and (rule <> 'parent_rejected' or detail in (null{before})))))",
+        present = key
+            .parent_columns
+            .iter()
+            .map(|name| format!("{} is not null", quoted(name)))
+            .collect::<Vec<_>>()
+            .join(" and "),
+    ))
+}
+
+/// Empties the references of the orphans that stand and notes the repair on each row.
+fn empty_reference(
+    staging: &Staging,
+    shape: &TableShape<'_>,
+    key: &ForeignKey,
+    stands: &str,
+) -> Result<Option<Emptied>> {
     let nulls =
         key.columns.iter().map(|column| format!("{} = null", quoted(column))).collect::<Vec<_>>().join(", ");
-    let mut emptied = Vec::new();
-    for (rule, keys) in [(VANISHED_EMPTIED, "vanished_key"), (EMPTIED, "missing_key")] {
-        let rows = ready::repair(staging, shape, &nulls, rule, &matches(key, keys))?;
-        if rows > 0 {
-            emptied.push(Emptied { rule, column: key.columns.join(", "), rows });
-        }
-    }
-    Ok(emptied)
+    let which = format!("{} and {stands}", matches(key, "missing_key"));
+    let rows = ready::repair(staging, shape, &nulls, EMPTIED, &which)?;
+    Ok((rows > 0).then(|| Emptied { column: key.columns.join(", "), rows }))
 }

@@ -17,7 +17,7 @@ use duckdb::vtab::arrow::WritableVector;
 use rust_i18n::t;
 
 use super::convert::Conversion;
-use super::orphans::{EMPTIED, VANISHED_EMPTIED};
+use super::orphans::EMPTIED;
 use super::shape::{ColumnShape, TableShape};
 use super::{fate, ghosts};
 use crate::codec::Codec;
@@ -229,7 +229,7 @@ pub(super) fn repairs(staging: &Staging, name: &TableName) -> Result<Vec<(String
     staging.rows(
         &format!(
             "select repair, count(*)::ubigint from (select unnest(_repairs) as repair from {}) \
-             where repair not in ('{EMPTIED}', '{VANISHED_EMPTIED}') group by 1 order by 1",
+             where repair <> '{EMPTIED}' group by 1 order by 1",
             name.staged("ready")
         ),
         |row| Ok((row.get(0)?, row.get(1)?)),

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use anyhow::Result;
 
 use super::Options;
+use super::orphans::PARENTS;
 use super::shape::TableShape;
 use crate::codec::TableCodec;
 use crate::error;
@@ -17,7 +18,7 @@ use crate::staging::{Staging, numbers};
 /// SQL of whether a row of `ready` is rejected, but for its parents.
 fn is_refused(table: &TableName) -> String {
     format!(
-        "_n in (select n from fault where table_name = {} and rule not in ('orphan', 'parent_rejected', 'parent_vanished'))",
+        "_n in (select n from fault where table_name = {} and rule not in {PARENTS})",
         literal(&table.to_string())
     )
 }

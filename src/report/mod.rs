@@ -168,7 +168,7 @@ pub fn run(options: Options<'_>) -> Result<Report> {
         values_shown: options.show_values,
         staging: staging.is_some(),
         answer: Answer::unproven(),
-        quality: quality::of(&sources, &findings, &labels),
+        quality: quality::of(&here, &sources, &findings, &labels)?,
         sources,
         findings,
         rejects: findings::rejects(&here, manifest)?,

@@ -1,8 +1,11 @@
 //! What was left out, flagged and corrected, by table: the problems of quality that a person reads first.
 
+use std::collections::BTreeMap;
+
+use anyhow::Result;
 use serde::Serialize;
 
-use super::{Finding, SourceCounts};
+use super::{Finding, Here, SourceCounts};
 use crate::config::Labels;
 use crate::model::ident::TableName;
 
@@ -33,7 +36,13 @@ pub enum Kind {
     Corrected,
 }
 
-pub(super) fn of(sources: &[SourceCounts], findings: &[Finding], labels: &Labels) -> Vec<Problem> {
+pub(super) fn of(
+    here: &Here<'_>,
+    sources: &[SourceCounts],
+    findings: &[Finding],
+    labels: &Labels,
+) -> Result<Vec<Problem>> {
+    let refused = refused(here)?;
     let mut problems: Vec<Problem> = Vec::new();
     let mut add = |table: &TableName, kind: Kind, reason: &str, records: u64| {
         let same = |one: &&mut Problem| one.table == *table && one.kind == kind && one.reason == reason;
@@ -54,12 +63,16 @@ pub(super) fn of(sources: &[SourceCounts], findings: &[Finding], labels: &Labels
     };
     for source in sources {
         let Some(table) = &source.primary else { continue };
-        for note in &source.notes {
+        let of_source = |(name, _): &(&(String, String), &u64)| *name.0 == source.count.source;
+        for ((_, rule), records) in refused.iter().filter(of_source) {
+            add(table, refusal(rule), rule, *records);
+        }
+        for note in source.notes.iter().filter(|note| note.verdict != "rejected" || refused.is_empty()) {
             let reason = note.reason.as_deref().unwrap_or(&note.verdict);
             let rule = reason.split('(').next().unwrap_or(reason);
-            let kind = match (note.verdict.as_str(), rule) {
-                ("merged", _) => Kind::Merged,
-                ("rejected", "orphan" | "parent_rejected" | "parent_vanished") => Kind::Flagged,
+            let kind = match note.verdict.as_str() {
+                "merged" => Kind::Merged,
+                "rejected" => refusal(rule),
                 _ => Kind::Skipped,
             };
             add(table, kind, rule, note.records);
@@ -74,5 +87,23 @@ pub(super) fn of(sources: &[SourceCounts], findings: &[Finding], labels: &Labels
     }
     problems
         .sort_by_key(|one| (one.kind, labels.place(&one.table.to_string()), std::cmp::Reverse(one.records)));
-    problems
+    Ok(problems)
+}
+
+fn refusal(rule: &str) -> Kind {
+    match rule {
+        "orphan" | "parent_rejected" | "parent_vanished" => Kind::Flagged,
+        _ => Kind::Skipped,
+    }
+}
+
+/// Rejected records by source and rule: one that a rule rejects for several columns or references is one.
+fn refused(here: &Here<'_>) -> Result<BTreeMap<(String, String), u64>> {
+    if !(here.has("meta", "verdict")? && here.has("meta", "fate")?) {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "select fate.source, split_part(fate.detail, '(', 1), count(distinct _id)::ubigint from meta.fate fate \
+               join meta.verdict verdict using (_id) where fate.fate = 'rejected' and verdict.verdict = 'rejected' group by all";
+    let rows = here.rows(sql, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+    Ok(rows.into_iter().collect())
 }

@@ -289,3 +289,82 @@ async fn a_row_that_is_no_longer_ready_is_known_by_the_ledger() {
     let back = traced(&tiny.run, true, question).await.unwrap().row.unwrap();
     assert_eq!((back.ready, back.records), (false, vec!["people:1:1".to_owned()]));
 }
+
+const CARE: &str = "create table person (id text primary key, name text not null); create table room (id text primary key); \
+                    create table visit (id text primary key, person_id text references person, room_id text references room, \
+                    previous_id text references visit, note text not null, minutes integer check (minutes > 0));";
+/// In this order: whole; nobody has two of its parents; with all that can be wrong; its own previous one, without a note; two that
+/// are each other's previous one, of which one has no person.
+const VISITS: &str = "id,person,room,previous,note,minutes\n1,a,,,ok,5\n2,x,y,,ok,5\n3,b,y,2,,0\n4,a,,4,,5\n5,a,,6,ok,5\n6,x,,5,ok,5\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_names_each_parent_that_it_lacks_and_what_else_is_wrong() {
+    let settings = "[sources.people]\nfiles = [\"people.csv\"]\nprimary = \"person\"\n[sources.visits]\nfiles = [\"visits.csv\"]\n\
+                    primary = \"visit\"\n[load]\nmode = \"upsert\"\n";
+    let tiny = Tiny::new(CARE, &[("room", "select '1' as id")], settings).await;
+    let write = |path: &str, text: &str| drop(tiny.run.project.write(&format!("clinics/tiny/{path}"), text));
+    write("people.csv", "id,name\na,Ana\nb,\n");
+    write("visits.csv", VISITS);
+    let person = "-- one row a person\nselect id, name, id as _source_id, _id from raw.people\n";
+    write("sql/target/person.sql", person);
+    let visit = "-- one row a visit\nselect id, person as person_id, room as room_id, previous as previous_id, note, minutes::integer as minutes, \
+                 id as _source_id, _id from raw.visits\n";
+    write("sql/target/visit.sql", visit);
+    let (check, snapshot) = tiny.export().await;
+    let of = |rule: &str, column: &str| format!("{rule}({column}: visit_{column}_fkey)");
+    let (person, room, previous) = ("person_id", "room_id", "previous_id");
+    let all = [
+        "check(minutes: visit_minutes_check)".to_owned(),
+        "not_null(note)".to_owned(),
+        of("orphan", room),
+        of("parent_rejected", person),
+        of("parent_rejected", previous),
+    ];
+    let expected = [
+        (2, vec![of("orphan", person), of("orphan", room)]),
+        (3, all.to_vec()),
+        (4, vec!["not_null(note)".to_owned()]),
+        (5, vec![of("parent_rejected", previous)]),
+        (6, vec![of("orphan", person)]),
+    ];
+    let lines = |place: &str| -> Vec<String> {
+        expected.iter().map(|(row, reasons)| format!("{place}{row} {}", reasons.join(" "))).collect()
+    };
+    let staging = tiny.run.staging();
+    let fates = "select concat_ws(' ', _id & 68719476735, string_agg(detail, ' ' order by detail)) from meta.fate \
+                 where source = 'visits' and fate = 'rejected' group by _id order by 1";
+    assert_eq!(texts(&staging, fates), lines(""));
+    let rejects = "select concat_ws(' ', id, len(_errors)) from reject.visit order by id";
+    assert_eq!(texts(&staging, rejects), ["2 2", "3 5", "4 1", "5 1", "6 1"]);
+    drop(staging);
+    // Each rule and reference counts its own rows; the verdict stays one a record.
+    let visits = check.tables.iter().find(|one| one.table.name() == "visit").unwrap();
+    let mut rules: Vec<String> = visits
+        .rules
+        .iter()
+        .map(|one| format!("{} {} {}", one.rule, one.column.as_deref().unwrap_or_default(), one.rows))
+        .collect();
+    rules.sort();
+    let counted = [
+        "check minutes 1",
+        "not_null note 2",
+        "orphan person_id 2",
+        "orphan room_id 2",
+        "parent_rejected person_id 1",
+        "parent_rejected previous_id 2",
+    ];
+    assert_eq!(
+        (visits.rows, visits.ready, visits.rejected, rules),
+        (6, 1, 5, counted.map(str::to_owned).to_vec())
+    );
+    let source = check.sources.iter().find(|one| one.source == "visits").unwrap();
+    assert_eq!([source.read, source.imported, source.rejected], [6, 1, 5]);
+    tiny.run.push(&snapshot).await;
+    let errors = "select concat_ws(' ', r.record, array_to_string(r.errors, ' ')) from trasvase.record r \
+                  where r.record like 'visits:%' and r.verdict = 'rejected' order by 1";
+    assert_eq!(tiny.texts(errors).await, lines("visits:1:"));
+    assert!(tiny.run.verify(&snapshot).await.is_clean());
+    let found = traced(&tiny.run, true, record("visits", "1:3")).await.unwrap();
+    let told: Vec<&str> = found.records[0].fates.iter().filter_map(|one| one.detail.as_deref()).collect();
+    assert_eq!(told, all);
+}

@@ -323,3 +323,23 @@ fn measured(browser: &str, page: &str, width: u32) -> [u64; 2] {
     let numbers: Vec<u64> = title.split(' ').map(|number| number.parse().unwrap()).collect();
     [numbers[0], numbers[1]]
 }
+
+#[test]
+fn a_record_that_one_rule_rejects_twice_is_one_problem_of_quality() {
+    let mini = Mini::new();
+    mini.edit("clinics/mini/sources/visits.csv", "13;3;", "14;;;first\n13;3;");
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let (_, report, _) = written(&mini, "report mini");
+    let visits = report["sources"].as_array().unwrap().iter().find(|one| one["source"] == "visits").unwrap();
+    let reasons: Vec<&str> =
+        visits["notes"].as_array().unwrap().iter().map(|note| note["reason"].as_str().unwrap()).collect();
+    assert!(reasons.contains(&"not_null(day)") && reasons.contains(&"not_null(person_id)"), "{visits:#}");
+    let problems: Vec<String> = report["quality"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["table"] == "visit")
+        .map(|one| format!("{} {}", one["reason"], one["records"]))
+        .collect();
+    assert!(problems.contains(&"\"not_null\" 1".to_owned()), "{problems:?}");
+}

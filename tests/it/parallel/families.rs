@@ -98,7 +98,7 @@ fn holders(plan: &push::TablePlan) -> String {
 async fn a_new_row_of_a_parent_that_vanished_is_an_orphan() {
     for (orphans, rule, visit) in [
         ("reject", "visit parent_vanished 1", vec!["1 a one"]),
-        ("null", "visit vanished_parent_emptied 1", vec!["1 a one", "3 - three"]),
+        ("null", "visit orphan_emptied 1", vec!["1 a one", "3 - three"]),
     ] {
         let tiny = pushed(&format!("[tables.visit]\norphans = \"{orphans}\"\n")).await;
         tiny.model("person", &people("('a', 'x', 'Ana')"));
@@ -149,7 +149,7 @@ async fn an_emptied_reference_lets_the_parent_and_its_own_go() {
     tiny.model("town", &towns("('x')"));
     tiny.model("person", &people("('a', 'x', 'Ana')"));
     let (rules, report, _) = settled(&tiny).await;
-    assert_eq!(rules, ["visit vanished_parent_emptied 1"]);
+    assert_eq!(rules, ["visit orphan_emptied 1"]);
     assert_eq!((plan(&report, "person").deletes, plan(&report, "town").deletes), (1, 1));
     assert_eq!(rows(&tiny).await, [vec!["x"], vec!["a x Ana"], vec!["1 a one", "2 - two"]]);
     // A person that stays has the town's place emptied as well.
@@ -157,7 +157,7 @@ async fn an_emptied_reference_lets_the_parent_and_its_own_go() {
     tiny.settings("[load]\nmode = \"upsert\"\nvanished = \"delete\"\n[tables.person]\norphans = \"null\"\n");
     tiny.model("town", &towns("('x')"));
     let (rules, ..) = settled(&tiny).await;
-    assert_eq!(rules, ["person vanished_parent_emptied 1"]);
+    assert_eq!(rules, ["person orphan_emptied 1"]);
     assert_eq!(rows(&tiny).await, [vec!["x"], vec!["a x Ana", "b - Bea"], vec!["1 a one", "2 b two"]]);
 }
 
@@ -394,4 +394,48 @@ async fn a_trigger_may_take_rows_along_that_the_push_deletes_too() {
     assert_eq!(tiny.texts(VISITS).await, ["1 a one"]);
     tiny.run.rollback("last").await;
     assert_eq!(tiny.texts(VISITS).await, ["1 a one", "2 b two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_parent_that_vanished_is_a_reason_of_its_own() {
+    let schema = "create table person (id text primary key); \
+                  create table visit (id text primary key, person_id text references person, by_id text references person);";
+    let people = |values: &str| format!("select *, id as _source_id from (values {values}) t(id)");
+    let visits =
+        |values: &str| format!("select *, id as _source_id from (values {values}) t(id, person_id, by_id)");
+    let models = [("person", people("('a'), ('b'), ('c')")), ("visit", visits("('1', 'a', 'a')"))];
+    let models: Vec<(&str, &str)> = models.iter().map(|(name, query)| (*name, query.as_str())).collect();
+    let tiny = Tiny::new(schema, &models, "[load]\nmode = \"upsert\"\nvanished = \"delete\"\n").await;
+    tiny.push().await;
+    tiny.model("person", &people("('a')"));
+    tiny.model("visit", &visits("('1', 'a', 'a'), ('2', 'b', 'c'), ('3', 'b', 'a')"));
+    let (check, _) = tiny.export().await;
+    let visit = check.tables.iter().find(|one| one.table.name() == "visit").unwrap();
+    let mut rules: Vec<_> =
+        visit.rules.iter().map(|one| (one.rule.as_str(), one.column.as_deref(), one.rows)).collect();
+    rules.sort_unstable();
+    assert_eq!(rules, [("parent_vanished", Some("by_id"), 1), ("parent_vanished", Some("person_id"), 2)]);
+    assert_eq!((visit.rejected, visit.ready), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_reference_that_was_accepted_stays_so_once_its_parent_is_gone() {
+    let tiny = pushed("[tables.visit]\norphans = \"null\"\n").await;
+    tiny.model("person", &people("('a', 'x', 'Ana')"));
+    tiny.model("visit", &visits("('1', 'a', 'one'), ('2', 'b', 'two'), ('3', 'lost', 'three')"));
+    let (first, snapshot) = tiny.export().await;
+    let [found] = first.findings.as_slice() else { panic!("{:#?}", first.findings) };
+    assert_eq!((found.count, first.accepted.len()), (2, 0));
+    let accepted = format!(
+        "id,rule,subject,count,status,reason,who,when\n{},{},visit.person_id,2,accepted,nobody has them,Eva,2026-01-01T00:00:00Z\n",
+        found.id(),
+        found.rule
+    );
+    tiny.run.project.write("clinics/tiny/fixes/issues.csv", &accepted);
+    tiny.run.push(&snapshot).await;
+    assert_eq!(tiny.texts(PEOPLE).await, ["a x Ana"]);
+    let (second, _) = tiny.export().await;
+    let [again] = second.findings.as_slice() else { panic!("{:#?}", second.findings) };
+    assert_eq!((again.id(), again.count), (found.id(), 2));
+    assert!(second.accepted.contains(&found.id()), "{second:#?}");
 }
