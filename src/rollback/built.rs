@@ -7,12 +7,13 @@ use super::batch::{Batch, numbers};
 use super::shared;
 use crate::codec::TableCodec;
 use crate::error;
-use crate::model::catalog::{ConstraintKind, Table};
+use crate::model::catalog::{Constraint, ConstraintKind, Table};
 use crate::model::ident::{TableName, literal, quoted};
 use crate::pg::ledger;
 
 /// How many rows a later batch wrote or took away on which these batches stand, or that stand on theirs: they wrote the same
-/// rows, it made rows refer to theirs, or what it did is in the way of rows that would come back.
+/// rows, it made rows refer to theirs, what it took away did and would come back with it, or what it did is in the way of rows
+/// that would come back.
 pub(super) async fn on(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Result<u64> {
     let touched = |batches: &str| {
         format!(
@@ -26,6 +27,7 @@ pub(super) async fn on(options: &Options<'_>, earlier: &[Batch], later: &Batch) 
         touched(&later.number.to_string())
     )];
     parts.extend(referring(options, earlier, later));
+    parts.extend(referred_before(options, earlier, later));
     parts.extend(parents_gone(options, earlier, later));
     parts.extend(values_taken(options, earlier, later));
     let sql = format!("select count(*) from ({}) rows", parts.join(" union "));
@@ -35,42 +37,80 @@ pub(super) async fn on(options: &Options<'_>, earlier: &[Batch], later: &Batch) 
 
 /// Queries of its rows that refer to rows which these inserted.
 fn referring(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Vec<String> {
-    let (numbers, mut parts) = (numbers(earlier), Vec::new());
-    let wrote = |batches: &[Batch], table: &TableName| {
-        let name = table.to_string();
-        batches.iter().any(|batch| batch.tables().any(|one| *one == name))
-    };
+    let mut parts = Vec::new();
     for (child, constraint) in options.catalog.foreign_keys() {
-        let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
-            continue;
-        };
-        if !wrote(std::slice::from_ref(later), child) || !wrote(earlier, references) {
-            continue;
-        }
-        let key = |table: &TableName, alias: &str| {
-            let key = options.catalog.table(table)?.primary_key();
-            let codec = TableCodec::of_columns(options.catalog.table(table)?, key, key).ok()?;
-            Some(codec.key_sql(alias)).filter(|_| !key.is_empty())
-        };
-        let Some((child_key, parent_key)) = key(child, "t").zip(key(references, "p")) else { continue };
-        let pairs = constraint.columns.iter().zip(referenced_columns);
-        let same: Vec<String> =
-            pairs.map(|(ours, theirs)| format!("t.{} = p.{}", quoted(ours), quoted(theirs))).collect();
+        let parents = inserted_parents(options, earlier, constraint).filter(|_| wrote(later, child));
+        let Some((child_key, parents)) = key(options, child, "t").zip(parents) else { continue };
         parts.push(format!(
             "select d.target_table, d.key from trasvase.row_digest d \
-             join {child} t on ({child_key}) collate \"C\" = d.key join {parent} p on {same} \
-             join trasvase.row_digest e on e.key = ({parent_key}) collate \"C\" \
-             where d.batch = {later} and d.target_table = {child_code} and e.batch in ({numbers}) and e.target_table = {parent_code} \
-             and not exists (select 1 from trasvase.change c where c.batch = e.batch and c.target_table = e.target_table and c.key = e.key)",
+             join {child} t on ({child_key}) collate \"C\" = d.key {parents} \
+             and d.batch = {later} and d.target_table = {child_code}",
             child = child.quoted(),
-            parent = references.quoted(),
-            same = same.join(" and "),
             later = later.number,
             child_code = ledger::code_sql(&child.to_string()),
-            parent_code = ledger::code_sql(&references.to_string()),
         ));
     }
     parts
+}
+
+/// Queries of rows that it changed or took away, and that referred until then to rows which these inserted: they come back with
+/// it. So it is with rows that it wrote, and that a still later batch changed or took away.
+fn referred_before(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (child, constraint) in options.catalog.foreign_keys() {
+        let parents = inserted_parents(options, earlier, constraint).filter(|_| wrote(later, child));
+        let Some((live, parents)) = options.catalog.table(child).zip(parents) else { continue };
+        let columns = live.columns.iter().map(|column| literal(&column.name)).collect::<Vec<_>>().join(", ");
+        parts.push(format!(
+            "select {code}, t.trasvase_key from (select i.trasvase_key, (i.image).* from \
+             (select c.key as trasvase_key, c.before::{table} as image from trasvase.change c \
+             join trasvase.batch b on b.number = c.batch and b.clinic = {clinic} and b.status = 'completed' \
+             where c.batch >= {later} and c.target_table = {code} and c.columns = array[{columns}]::text[] \
+             and (c.batch = {later} or c.key in (select d.key from trasvase.row_digest d \
+               where d.batch = {later} and d.target_table = {code})) \
+             and not exists (select 1 from trasvase.row_digest m join trasvase.batch o on o.number = m.batch and o.status = 'completed' \
+               where m.batch > {later} and m.batch < c.batch and m.target_table = {code} and m.key = c.key) offset 0) i) t {parents}",
+            code = ledger::code_sql(&child.to_string()),
+            table = child.quoted(),
+            clinic = literal(options.clinic.name.as_str()),
+            later = later.number,
+        ));
+    }
+    parts
+}
+
+fn wrote(batch: &Batch, table: &TableName) -> bool {
+    let name = table.to_string();
+    batch.tables().any(|one| *one == name)
+}
+
+/// SQL of a row's key as text, where the table has one.
+fn key(options: &Options<'_>, table: &TableName, alias: &str) -> Option<String> {
+    let live = options.catalog.table(table)?;
+    let codec = TableCodec::of_columns(live, live.primary_key(), live.primary_key()).ok()?;
+    Some(codec.key_sql(alias)).filter(|_| !live.primary_key().is_empty())
+}
+
+/// SQL that joins rows `t` of a foreign key's table with those parents that these batches inserted, and begins the condition; none
+/// where there are none.
+fn inserted_parents(options: &Options<'_>, earlier: &[Batch], constraint: &Constraint) -> Option<String> {
+    let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
+        return None;
+    };
+    let parent_key =
+        key(options, references, "p").filter(|_| earlier.iter().any(|one| wrote(one, references)))?;
+    let pairs = constraint.columns.iter().zip(referenced_columns);
+    let same: Vec<String> =
+        pairs.map(|(ours, theirs)| format!("t.{} = p.{}", quoted(ours), quoted(theirs))).collect();
+    Some(format!(
+        "join {parent} p on {same} join trasvase.row_digest e on e.key = ({parent_key}) collate \"C\" \
+         where e.batch in ({numbers}) and e.target_table = {parent_code} \
+         and not exists (select 1 from trasvase.change c where c.batch = e.batch and c.target_table = e.target_table and c.key = e.key)",
+        parent = references.quoted(),
+        same = same.join(" and "),
+        numbers = numbers(earlier),
+        parent_code = ledger::code_sql(&references.to_string()),
+    ))
 }
 
 /// Queries of rows that it took away, or gave another of their values, and to which rows referred that would come back.

@@ -147,3 +147,40 @@ async fn rows_whose_deletion_was_taken_back_are_told_with_its_batch() {
         (vec![(DifferenceKind::Missing, Some(Cause::Overwritten))], vec![(second, true)])
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_took_a_row_away_that_referred_to_it_is_built_on_it_with_the_one_that_wrote_that() {
+    let (of_bea, of_ana) = (visit("(10, 'b', null::integer)"), visit("(10, 'a', null::integer)"));
+    for last in [NO_VISIT, &of_ana] {
+        let states = [(ANA, NO_VISIT), (BOTH, NO_VISIT), (BOTH, &of_bea), (BOTH, last)];
+        let (tiny, batches) = pushed(&states).await;
+        let before = both(&tiny).await;
+        let error = tiny.run.try_rollback(&batches[1], Edited::Refuse).await.unwrap_err();
+        let failure = Failure::from_anyhow(&error);
+        for built in &batches[2..] {
+            assert!(failure.message.contains(&format!("{built} (rows: 1)")), "{last} {failure:?}");
+        }
+        assert!(failure.hints.iter().any(|hint| hint.ends_with("--cascade")), "{failure:?}");
+        assert_eq!(both(&tiny).await, before);
+        let report =
+            tiny.run.rollback_cascade(&batches[1]).await.unwrap_or_else(|error| panic!("{last} {error:#}"));
+        assert_eq!(report.rolled_back, batches[1..].iter().rev().cloned().collect::<Vec<_>>());
+        assert_eq!(both(&tiny).await, (vec!["(a,Ana,1)".to_owned()], Vec::new()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_took_a_row_away_to_which_people_gave_its_parent_is_built_on_it() {
+    let of_ana = visit("(10, 'a', null::integer)");
+    let (tiny, batches) = pushed(&[(ANA, &of_ana), (BOTH, &of_ana)]).await;
+    tiny.sql("update visit set person_id = 'b'").await;
+    tiny.model("visit", NO_VISIT);
+    let third = tiny.push().await.batch.unwrap();
+    let error = tiny.run.try_rollback(&batches[1], Edited::Refuse).await.unwrap_err();
+    assert!(Failure::from_anyhow(&error).message.contains(&format!("{third} (rows: 1)")), "{error:#}");
+    // Taken back in turn: what people did stays theirs.
+    tiny.run.rollback(&third).await;
+    assert_eq!(rows(&tiny, "visit").await, ["(10,b,)"]);
+    let error = format!("{:#}", tiny.run.try_rollback(&batches[1], Edited::Refuse).await.unwrap_err());
+    assert!(error.contains("person 1 that rows which stay point at (b)"), "{error}");
+}
