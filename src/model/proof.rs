@@ -46,6 +46,9 @@ pub struct ProvenTable {
     pub equal: bool,
     /// Rows of the clinic that no batch wrote.
     pub foreign: Option<u64>,
+    /// Rows that rollbacks left where they are and that are no batch's that stands.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left: u64,
     /// Over the digests of the snapshot's rows, and of the target's.
     pub expected_digest: String,
     pub target_digest: String,
@@ -354,6 +357,7 @@ mod tests {
             difference: -1,
             equal,
             foreign: None,
+            left: 0,
             expected_digest: String::new(),
             target_digest: String::new(),
             counts: counts.collect(),

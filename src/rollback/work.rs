@@ -206,12 +206,19 @@ impl<'a> Work<'a> {
              on c.batch = d.batch and c.now = d.key"
         );
         if batches.len() == 1 {
-            return format!("select *, batch as first from ({entries}) entries");
+            return format!(
+                "select *, batch as first, null::bytea as left_as, null::text as last from ({entries}) entries"
+            );
         }
+        // A later batch may have taken over a row as a rollback left it, and not changed it: what people did to it before is
+        // theirs still.
+        let of_left = if left.is_empty() { "null".to_owned() } else { batch::numbers(&left) };
         format!(
-            "with entries as ({entries}) select newest.batch, oldest.batch as first, key, oldest.before, oldest.columns, newest.action, newest.stored, newest.after \
+            "with entries as ({entries}) select newest.batch, oldest.batch as first, key, oldest.before, oldest.columns, newest.action, newest.stored, newest.after, was.stored as left_as, newest.before as last \
              from (select distinct on (key) * from entries order by key, batch) oldest \
-             join (select distinct on (key) * from entries order by key, batch desc) newest using (key)"
+             join (select distinct on (key) * from entries order by key, batch desc) newest using (key) \
+             left join (select distinct on (key) key, stored from entries where batch in ({of_left}) and stored is not null \
+             order by key, batch desc) was using (key)"
         )
     }
 
@@ -231,7 +238,7 @@ impl<'a> Work<'a> {
             "with known as ({known}), \
              states as (select b.key, b.before, b.columns, t.ctid is not null as there, \
              b.stored is not null or b.after is not null or ({unknown} and b.action = 'update') as expected, \
-             case when b.stored is not null then b.stored = {digest} \
+             case when b.stored is not null then b.stored = {digest} and coalesce(b.left_as = {digest} or b.last <> (t.*)::text, true) \
              when b.after is not null then b.after = sha256(convert_to((t.*)::text, 'UTF8')) else false end as same, \
              (b.before = (t.*)::text) is true as done, {purged} as purged \
              from known b left join {table} t on {same_key}) \

@@ -65,6 +65,9 @@ fn tables(proof: &Proof) -> Markup {
             (t!("report.difference"), Column::Number),
             (t!("report.equal"), Column::Name),
         ], counts.collect()))
+        @for one in proof.tables.iter().filter(|one| one.left > 0) {
+            p { (t!("verify.left", table = one.table, count = count(one.left))) }
+        }
         h3 { (t!("report.digests")) }
         p { (t!("report.digests_text")) }
         (table(&[

@@ -124,6 +124,14 @@ fn rows_that_were_left_and_that_the_source_has_no_more_are_told_by_verify() {
     says(&mini.run(&["verify", "mini", "--lang", "es"]), 0, &["filas de person: 1"]);
     let (verified, _) = mini.json("verify mini");
     assert_eq!(verified["stages"][0]["report"]["tables"][0]["left"], 1, "{verified}");
+    let (written, _) = mini.json("report mini");
+    let text = |form: &str| std::fs::read_to_string(written[form].as_str().unwrap()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text("json")).unwrap();
+    let tables = report["verification"]["tables"].as_array().unwrap();
+    let left: Vec<String> =
+        tables.iter().map(|one| format!("{} {}", one["table"].as_str().unwrap(), one["left"])).collect();
+    assert_eq!(left, ["person 1", "visit null"]);
+    assert!(text("page").contains("no batch that stands, rows of person: 1"));
     // As soon as somebody goes on with it, it is nobody's that anybody knows of.
     mini.execute("update person set name = 'Theirs' where name = 'Edited'");
     let (verified, _) = mini.json("verify mini");
@@ -150,4 +158,40 @@ fn what_a_purged_batch_deleted_is_told_and_does_not_come_back() {
         &["deleted by a batch whose rows a purge destroyed"],
     );
     assert!(texts(&mini, ALL).is_empty());
+}
+
+#[test]
+fn a_row_that_was_left_and_that_a_push_took_over_as_it_is_is_still_peoples() {
+    let mini = Mini::new();
+    let clean = ["clean", "mini", "--confirm", "mini"];
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("update person set name = 'Edited' where name = 'Ana'");
+    says(&mini.run(&[&clean[..], &["--keep-edited"]].concat()), 0, &[]);
+    // The source says the same by now.
+    people(&mini, "1;Edited;1980-05-01\n2;Luis;1975-12-31\n3;Eva;\n");
+    let adopted = "select counts->'person'->>'adopted' from trasvase.batch order by number desc limit 1";
+    assert_eq!(texts(&mini, adopted), ["1"]);
+    let all = texts(&mini, ALL);
+    for line in [&["clean", "mini", "--dry-run"][..], &clean] {
+        says(&mini.run(line), 3, &["person 1 edited since", "trasvase clean mini --keep-edited"]);
+    }
+    assert_eq!(texts(&mini, ALL), all);
+    let told = "rows that were left before, since people had edited them or refer to them: person 1";
+    says(&mini.run(&[&clean[..], &["--keep-edited"]].concat()), 0, &[told]);
+    assert_eq!(texts(&mini, ALL), ["Edited"]);
+    says(&mini.run(&[&clean[..], &["--force"]].concat()), 0, &["that could go is gone"]);
+    assert!(texts(&mini, ALL).is_empty());
+    // Nobody edited one that stayed for another's sake: it goes, also once it was taken over.
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("update visit set kind = 'THEIRS' where kind = 'RETURN'");
+    says(&mini.run(&[&clean[..], &["--keep-edited"]].concat()), 0, &[]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let left = texts(
+        &mini,
+        "select p.name from person p join visit v on v.person_id = p.id where v.kind = 'RETURN'",
+    );
+    assert_eq!(left, ["Luis"]);
+    let theirs = mini.run(&["clean", "mini", "--dry-run"]);
+    let told = String::from_utf8_lossy(&theirs.stderr) + String::from_utf8_lossy(&theirs.stdout);
+    assert!(!told.contains("person 1 edited"), "{told}");
 }
