@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use rust_i18n::t;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::output;
 use super::pipeline::{Outcome, OwnState, Report};
+use super::status::counts_in;
 use crate::config::{Clinic, Format, Occasion};
 use crate::error::{Failure, Kind, interrupt};
-use crate::model::run::{Event, Observer, Stage};
+use crate::model::run::{Event, Observer};
 use crate::notify::{self, Options};
 
 /// So many tables are told of in a text; a program gets all.
@@ -53,6 +55,9 @@ struct Message<'a> {
 struct Part {
     name: String,
     seconds: f64,
+    /// Of a stage that comes after the rows.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    counts: Value,
 }
 
 /// Rows of a table.
@@ -102,8 +107,16 @@ fn message<'a>(ended: &Ended<'a>) -> Message<'a> {
         true => Kind::Interrupted,
         false => Failure::from_anyhow(error).kind,
     });
-    let stages = outcome.stages.iter();
-    let part = |name: String, milliseconds: u64| Part { name, seconds: milliseconds as f64 / 1000.0 };
+    let part = |name: String, milliseconds: u64| Part {
+        name,
+        seconds: milliseconds as f64 / 1000.0,
+        counts: Value::Null,
+    };
+    let stages = outcome.stages.iter().map(|done| part(done.stage.to_string(), done.milliseconds));
+    let beside = outcome.beside.iter().map(|done| Part {
+        counts: numbers(done.counts()),
+        ..part(done.stage.to_string(), done.milliseconds)
+    });
     let own = outcome.own.iter().filter_map(|own| Some(part(own.name.clone(), own.milliseconds?)));
     Message {
         clinic: ended.clinic.name.as_str(),
@@ -113,7 +126,7 @@ fn message<'a>(ended: &Ended<'a>) -> Message<'a> {
         outcome: kind.map_or("done", output::kind_name),
         exit_code: kind.map_or(0, Kind::exit_code),
         seconds: ended.milliseconds as f64 / 1000.0,
-        stages: stages.map(|done| part(done.stage.to_string(), done.milliseconds)).collect(),
+        stages: stages.chain(beside).collect(),
         commands: own.collect(),
         stopped_at: kind.and_then(|_| stopped_at(outcome)),
         tables: tables(outcome),
@@ -123,14 +136,18 @@ fn message<'a>(ended: &Ended<'a>) -> Message<'a> {
     }
 }
 
-/// The own step that failed; else the stage after the last one that was done, else that one, which found something.
-fn stopped_at(outcome: &Outcome) -> Option<String> {
-    if let Some(own) = outcome.own.iter().find(|own| own.state == OwnState::Failed) {
-        return Some(own.name.clone());
+/// Without what is no number, such as the name of a bucket.
+fn numbers(mut counts: Value) -> Value {
+    if let Some(counts) = counts.as_object_mut() {
+        counts.retain(|_, value| value.is_number());
     }
-    let last = outcome.stages.last().map(|done| done.stage);
-    let next = Stage::ALL.into_iter().find(|stage| last.is_none_or(|last| *stage > last));
-    next.or(last).map(|stage| stage.to_string())
+    counts
+}
+
+/// The own step that failed; else the stage that did, or that found something.
+fn stopped_at(outcome: &Outcome) -> Option<String> {
+    let own = outcome.own.iter().find(|own| own.state == OwnState::Failed).map(|own| own.name.clone());
+    own.or_else(|| outcome.at.map(|stage| stage.to_string()))
 }
 
 fn tables(outcome: &Outcome) -> BTreeMap<String, Counts> {
@@ -202,6 +219,8 @@ fn text(message: &Message<'_>, language: &str) -> String {
     if more > 0 {
         lines.push(t!("notify.more_tables", locale = language, count = more).into_owned());
     }
+    let beside = message.stages.iter().filter(|one| !one.counts.is_null());
+    lines.extend(beside.map(|one| format!("{}: {}", one.name, counts_in(language, &one.counts))));
     let batch = message.batch.as_ref().map(|batch| t!("notify.batch", locale = language, batch = batch));
     let snapshot = message
         .snapshot
@@ -237,7 +256,7 @@ mod tests {
 
     fn example() -> Message<'static> {
         let counts = Counts { rows: 3, rejected: 1, inserted: 2, ..Counts::default() };
-        let part = |name: &str, seconds: f64| Part { name: name.to_owned(), seconds };
+        let part = |name: &str, seconds: f64| Part { name: name.to_owned(), seconds, counts: Value::Null };
         Message {
             clinic: "acme",
             command: "run",

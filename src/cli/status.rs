@@ -363,18 +363,23 @@ fn judged_own(
 
 /// `only patient: rows 2,000, rejected 3`; zeros go without saying, and groups within are left to JSON.
 pub(super) fn counts_text(counts: &serde_json::Value) -> String {
-    let only = counts["only"].as_str().map(|table| t!("cli.count.only", table = table));
+    counts_in(&rust_i18n::locale(), counts)
+}
+
+/// The same in one language.
+pub(super) fn counts_in(locale: &str, counts: &serde_json::Value) -> String {
+    let only = counts["only"].as_str().map(|table| t!("cli.count.only", locale = locale, table = table));
     let Some(counts) = counts.as_object() else { return String::new() };
     let counts = counts.iter().filter(|(_, value)| value.as_u64() != Some(0));
-    let parts = counts
-        .filter_map(|(name, value)| Some(format!("{} {}", count_name(name), output::count(value.as_u64()?))));
+    let parts = counts.filter_map(|(name, value)| {
+        Some(format!("{} {}", count_name(locale, name), output::count(value.as_u64()?)))
+    });
     only.unwrap_or_default().into_owned() + &parts.collect::<Vec<_>>().join(", ")
 }
 
-fn count_name(name: &str) -> String {
-    let locale = rust_i18n::locale();
+fn count_name(locale: &str, name: &str) -> String {
     let key = format!("cli.count.{name}");
-    crate::_rust_i18n_try_translate(&locale, key)
+    crate::_rust_i18n_try_translate(locale, key)
         .map_or_else(|| name.replace('_', " "), |text| text.into_owned())
 }
 

@@ -23,8 +23,8 @@ use crate::staging::{Access, Staging};
 /// What such a stage did.
 #[derive(Serialize)]
 pub(in crate::cli) struct Beside {
-    pub(super) stage: Stage,
-    pub(super) milliseconds: u64,
+    pub(in crate::cli) stage: Stage,
+    pub(in crate::cli) milliseconds: u64,
     report: Answer,
 }
 
@@ -78,6 +78,7 @@ impl Pipeline<'_> {
 
     fn one_beside(&mut self, stage: Stage, outcome: &mut Outcome) -> Result<()> {
         interrupt::check()?;
+        outcome.at = Some(stage);
         // It opens what it needs.
         self.staging = None;
         self.kept = self.connection.take().map(|connection| connection.target).or(self.kept.take());
@@ -180,7 +181,7 @@ pub(super) fn begins_with_named(clinic: &Clinic, wanted: &Wanted) -> Result<(), 
 }
 
 impl Beside {
-    pub(super) fn counts(&self) -> Value {
+    pub(in crate::cli) fn counts(&self) -> Value {
         match &self.report {
             Answer::Files(answer) => answer.counts(),
             Answer::Users(answer) => answer.counts(),

@@ -90,6 +90,7 @@ pub(super) fn run(context: &Context, project: &Project, clinic: &Clinic, wanted:
     let mut outcome = Outcome {
         run: pipeline.journal.run(),
         target: context.global.target.clone(),
+        at: Some(wanted.first),
         ..Outcome::none(&clinic.name)
     };
     outcome.failure = pipeline.take(&steps, &mut outcome, started).err();
@@ -155,6 +156,7 @@ impl Pipeline<'_> {
             match step {
                 Step::Own(own) => self.own_step(own, at == 0, outcome)?,
                 Step::Stage(stage) => {
+                    outcome.at = Some(*stage);
                     let done = self.step(*stage, alone(*stage, steps))?;
                     outcome.stages.push(done);
                 }

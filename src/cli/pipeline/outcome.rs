@@ -60,7 +60,7 @@ pub(in crate::cli) struct Outcome {
     pub(in crate::cli) own: Vec<OwnDone>,
     /// Stages that came after.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) beside: Vec<Beside>,
+    pub(in crate::cli) beside: Vec<Beside>,
     /// Stages that would come after a dry run's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) beside_planned: Vec<Stage>,
@@ -69,6 +69,9 @@ pub(in crate::cli) struct Outcome {
     pub(super) rolled_back: Option<crate::rollback::Report>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) rehearsal: Option<rehearse::Answer>,
+    /// The stage that it came to.
+    #[serde(skip)]
+    pub(in crate::cli) at: Option<Stage>,
     /// Why it stopped, if it did.
     #[serde(skip)]
     pub(in crate::cli) failure: Option<anyhow::Error>,
@@ -94,6 +97,7 @@ impl Outcome {
             beside_planned: Vec::new(),
             rolled_back: None,
             rehearsal: None,
+            at: None,
             failure: None,
             target: None,
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::archive::proxy::{Proxy, Rule, What};
 use super::archive::{bucket, moto, way};
 use super::clinic::Mini;
+use super::notify::Webhook;
 use super::safety::says;
 use crate::support;
 
@@ -320,6 +321,11 @@ fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
     says(&desk.run("run mini --only person"), 0, &[]);
     assert!(desk.keys(&desk.general).is_empty());
 
+    let webhook = Webhook::start();
+    desk.mini.write(".env", &format!("NOTIFY_URL={}\n", webhook.url));
+    desk.mini.edit("clinics/mini/clinic.toml", "[load]\n", "[notify]\nurl_env = \"NOTIFY_URL\"\n[load]\n");
+    let told = || -> Value { serde_json::from_str(&webhook.came().remove(0)).unwrap() };
+
     // The archive breaks off: rows and files are there, and the next run does the rest.
     desk.proxy.rules(&[Rule {
         method: "PUT",
@@ -330,6 +336,9 @@ fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
     let broken = desk.run("run mini --max-retries 0");
     says(&broken, 1, &["files", "s3:PutObject"]);
     assert_eq!(desk.keys(&desk.general).len(), 2);
+    let message = told();
+    assert_eq!((&message["stopped_at"], &message["stages"][6]["name"]), (&"archive".into(), &"files".into()));
+    assert_eq!(message["stages"][6]["counts"]["sent"], 3, "{message}");
     // The part of the clinic is a snapshot of its own, of whose records the ledger tells.
     assert_eq!(desk.batches(), ["models completed", "models completed", "files completed"]);
     desk.proxy.rules(&[]);
@@ -343,6 +352,10 @@ fn a_run_goes_on_with_files_and_the_archive_and_takes_up_what_broke_off() {
         (0, vec!["files".into(), "archive".into()])
     );
     assert_eq!(done["beside"][0]["report"]["sent_objects"], 0);
+    let message = told();
+    assert_eq!((&message["outcome"], &message["stages"][1]["name"]), (&"done".into(), &"archive".into()));
+    let counts = message["stages"][1]["counts"].as_object().unwrap();
+    assert!(counts["objects"].as_u64() > Some(10) && !counts.contains_key("bucket"), "{message}");
     let states = desk.json("status mini", 0);
     let states: Vec<&Value> =
         states[0]["stages"].as_array().unwrap().iter().map(|one| &one["state"]).collect();

@@ -24,14 +24,14 @@ enum Answer {
 }
 
 /// A webhook that answers as its script says, and then well.
-struct Webhook {
-    url: String,
+pub(super) struct Webhook {
+    pub(super) url: String,
     script: Arc<Mutex<Vec<Answer>>>,
     bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Webhook {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://hook:zqxpassword@{}/services/zqxtoken", listener.local_addr().unwrap());
         let webhook = Self { url, script: Arc::default(), bodies: Arc::default() };
@@ -51,7 +51,7 @@ impl Webhook {
     }
 
     /// What came since this was last asked.
-    fn came(&self) -> Vec<String> {
+    pub(super) fn came(&self) -> Vec<String> {
         std::mem::take(&mut *self.bodies.lock().unwrap())
     }
 
