@@ -13,7 +13,9 @@ use crate::model::ident::{ClinicName, TableName};
 use crate::pg::embedded::{self, Status};
 use crate::pg::{Purpose, Session, Target, catalog};
 use crate::staging::{Access, Staging};
-use crate::trace::{self, Correction, Fate, Journey, Question, Report, RowOrigin, Step, Stored};
+use crate::trace::{
+    self, Correction, Earlier, Fate, Journey, Question, Remembered, Report, RowOrigin, Step, Stored,
+};
 
 /// How the staging file says that another record took a record's place.
 const SUPERSEDED_BY: &str = "superseded by ";
@@ -50,6 +52,8 @@ const SHOWN: usize = 8;
 struct Answer {
     #[serde(flatten)]
     report: Report,
+    #[serde(skip)]
+    clinic: ClinicName,
     target: String,
     /// Why PostgreSQL was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +100,8 @@ impl Arguments {
             trace::run(&options, &wanted.question).await
         })?;
         let target = Target::chosen(&project, name)?;
-        output::show(context.format(), &Answer { report, target, not_asked }, page)
+        let answer = Answer { report, clinic: clinic.name.clone(), target, not_asked };
+        output::show(context.format(), &answer, page)
     }
 
     /// Three words are a record of a clinic, one is a row's key; of two the options say which.
@@ -176,6 +181,11 @@ fn page(answer: &Answer) -> Page {
         answer.report.row.iter().fold(Page::new(), |page, row| page.add(row_page(row, &answer.report)));
     let page =
         answer.report.records.iter().fold(page, |page, journey| page.line("").add(journey_page(journey)));
+    let page = answer
+        .report
+        .earlier
+        .iter()
+        .fold(page, |page, one| page.line("").add(remembered_page(one, &answer.clinic)));
     let page = match answer.report.not_listed {
         0 => page,
         count => page.line(t!("trace.not_listed", count = output::count(count as u64))),
@@ -184,6 +194,21 @@ fn page(answer: &Answer) -> Page {
         Some(why) => page.line("").line(t!("trace.not_asked", target = answer.target, why = why)),
         None => page,
     }
+}
+
+/// What the ledger knows of a record that the source has no more.
+fn remembered_page(found: &Remembered, clinic: &ClinicName) -> Page {
+    let heading = t!("trace.remembered", source = found.source, wanted = found.wanted);
+    let page = found.told.iter().fold(Page::new().line(heading), |page, told| {
+        let errors =
+            if told.errors.is_empty() { String::new() } else { format!(" ({})", told.errors.join(", ")) };
+        let verdict = format!("{}{errors}", word(&told.verdict));
+        page.line(t!("trace.remembered_as", batch = told.batch, record = told.record, verdict = verdict))
+    });
+    found.rows.iter().fold(page, |page, row| {
+        let again = format!("  trasvase trace {clinic} --target {} {}", row.table, row.id);
+        page.line(stored_text(row)).line(again)
+    })
 }
 
 /// A row, what it is made of and what PostgreSQL says of it.
@@ -284,14 +309,30 @@ fn stored_text(stored: &Stored) -> String {
         (Some(batch), true, Some(true)) => t!("trace.as_loaded", table = table, id = id, batch = batch),
         (Some(batch), true, Some(false)) => t!("trace.edited", table = table, id = id, batch = batch),
         (Some(batch), true, None) => t!("trace.there", table = table, id = id, batch = batch),
-        (Some(batch), false, _) => t!("trace.gone", table = table, id = id, batch = batch),
+        (Some(batch), false, _) => match &stored.deleted_by {
+            Some(by) => t!("trace.gone_by", table = table, id = id, batch = batch, by = by),
+            None => t!("trace.gone", table = table, id = id, batch = batch),
+        },
         (None, true, _) => match &stored.left_by {
             Some(batch) => t!("trace.left_by", table = table, id = id, batch = batch),
             None => t!("trace.unknown", table = table, id = id),
         },
         (None, false, _) => t!("trace.not_there", table = table, id = id),
     };
-    text.into_owned()
+    match stored.earlier {
+        Some(why) => format!("{text}; {}", earlier_text(why)),
+        None => text.into_owned(),
+    }
+}
+
+fn earlier_text(why: Earlier) -> std::borrow::Cow<'static, str> {
+    match why {
+        Earlier::Rejected => t!("trace.earlier_rejected"),
+        Earlier::Kept => t!("trace.earlier_kept"),
+        Earlier::Flagged => t!("trace.earlier_flagged"),
+        Earlier::Deleted => t!("trace.earlier_deleted"),
+        Earlier::Unsaid => t!("trace.earlier_unsaid"),
+    }
 }
 
 /// The first few of many records.
@@ -310,6 +351,7 @@ fn word(name: &str) -> String {
         "merged" => t!("trace.merged"),
         "rejected" => t!("trace.rejected"),
         "filtered" => t!("trace.filtered"),
+        "skipped" => t!("trace.skipped"),
         other => other.into(),
     }
     .into_owned()

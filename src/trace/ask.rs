@@ -48,6 +48,8 @@ pub(super) async fn row(
             left_by: None,
             as_loaded: None,
             left_out: None,
+            deleted_by: None,
+            earlier: None,
         }));
     };
     let digest = match batch {
@@ -71,8 +73,29 @@ pub(super) async fn row(
         (None, Some(_)) => left_by(options, client, table, (&codec.key_sql("t"), &key)).await?,
         _ => None,
     };
-    let there = found.is_some();
-    Ok(Some(Stored { table: table.clone(), id: key, batch, there, left_by, as_loaded, left_out }))
+    let deleted_by = match (&batch, &found) {
+        (Some(batch), None) => deleted_by(options, client, table, (batch, &key)).await?,
+        _ => None,
+    };
+    let (table, there) = (table.clone(), found.is_some());
+    Ok(Some(Stored { table, id: key, batch, there, left_by, as_loaded, left_out, deleted_by, earlier: None }))
+}
+
+/// The last batch that stands and that deleted a row after another one wrote it.
+async fn deleted_by(
+    options: &Options<'_>,
+    client: &Client,
+    table: &TableName,
+    (wrote, key): (&str, &str),
+) -> Result<Option<String>> {
+    let sql = format!(
+        "select b.id from trasvase.change c join trasvase.batch b on b.number = c.batch and b.clinic = $1 and b.status = 'completed' \
+         where c.action = 'delete' and c.key = $2 and c.target_table = {} \
+         and c.batch > (select number from trasvase.batch where id = $3) order by c.batch desc limit 1",
+        ledger::code_sql(&table.to_string())
+    );
+    let row = client.query_opt(&sql, &[&options.clinic.name.as_str(), &key, &wrote]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.map(|row| row.get(0)))
 }
 
 /// The version of the ledger from which on it knows which rows a rollback left.
@@ -133,11 +156,18 @@ async fn known(
     Ok(row)
 }
 
-/// The record that the ledger has for a row.
-pub(super) async fn record_of(options: &Options<'_>, table: &TableName, id: &str) -> Result<Option<String>> {
+/// The record that the ledger has for a row, and what it knows it by.
+pub(super) async fn record_of(
+    options: &Options<'_>,
+    table: &TableName,
+    id: &str,
+) -> Result<Option<(String, String)>> {
     let Some((client, _)) = options.target else { return Ok(None) };
-    let row = ledger_row(options, client, table, "e.target_key = $3", id, "coalesce(e.record, '')").await?;
-    Ok(row.map(|(_, record)| record).filter(|record| !record.is_empty()))
+    let asked =
+        async |wanted: &str| ledger_row(options, client, table, "e.target_key = $3", id, wanted).await;
+    let record = asked("coalesce(e.record, '')").await?.map(|(_, record)| record);
+    let source_id = asked("e.source_id").await?.map(|(_, source_id)| source_id);
+    Ok(record.filter(|record| !record.is_empty()).zip(source_id))
 }
 
 async fn ledger_row(

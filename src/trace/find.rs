@@ -9,11 +9,19 @@ use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
 use crate::staging::Staging;
 
-/// The `_id`s of the records that a text names: a key first, for a number may be one.
+/// The records that a text names.
+pub(super) struct Found {
+    /// Their `_id`s.
+    pub(super) ids: Vec<i64>,
+    /// It is their key; else their place.
+    pub(super) by_key: bool,
+}
+
+/// The records that a text names: a key first, for a number may be one.
 ///
 /// # Errors
-/// No such source, or no such record in it.
-pub(super) fn records(options: &Options<'_>, source: &str, wanted: &str) -> Result<Vec<i64>> {
+/// No such source.
+pub(super) fn records(options: &Options<'_>, source: &str, wanted: &str) -> Result<Found> {
     let staging = options.staging;
     let number = number(options, source)?;
     let by_place = || {
@@ -26,13 +34,19 @@ pub(super) fn records(options: &Options<'_>, source: &str, wanted: &str) -> Resu
         }
     };
     let keyed = by_key(staging, number, wanted)?;
-    let found = if keyed.is_empty() { by_place()? } else { keyed };
-    if found.is_empty() {
-        return Err(Failure::usage(t!("trace.no_record", source = source, wanted = wanted))
-            .hint(t!("trace.no_record_hint", clinic = options.clinic.name, source = source))
-            .into());
-    }
-    Ok(found)
+    let by_key = !keyed.is_empty();
+    Ok(Found { ids: if by_key { keyed } else { by_place()? }, by_key })
+}
+
+/// Neither the source nor the ledger has such a record.
+pub(super) fn nothing(options: &Options<'_>, source: &str, wanted: &str) -> Failure {
+    let clinic = &options.clinic.name;
+    Failure::usage(t!("trace.no_record", source = source, wanted = wanted))
+        .hint(t!("trace.no_record_hint", clinic = clinic, source = source))
+        .hint(match options.target {
+            Some(_) => t!("trace.no_record_row", clinic = clinic),
+            None => t!("trace.no_record_ledger"),
+        })
 }
 
 fn number(options: &Options<'_>, source: &str) -> Result<i64> {
@@ -144,6 +158,22 @@ pub(super) fn carriers(staging: &Staging) -> Result<Vec<Carrier>> {
             Ok(Carrier { schema, table, columns: serde_json::from_str(&columns)? })
         })
         .collect()
+}
+
+/// Whether any table of the staging file knows a record by this.
+pub(super) fn is_known_by(staging: &Staging, id: i64, source_id: &str) -> Result<bool> {
+    for one in carriers(staging)? {
+        let Some(column) = ["source_id", "_source_id"].into_iter().find(|name| one.has(name)) else {
+            continue;
+        };
+        let (table, has, known) = (one.quoted(), one.has_record(id), literal(source_id));
+        if staging.value(&format!(
+            "select exists (select 1 from {table} where {has} and {column}::varchar = {known})"
+        ))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An `_id` as `source:file:row`.

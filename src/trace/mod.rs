@@ -1,6 +1,7 @@
 //! trace: one record's way from its file and line to its row in PostgreSQL, and a row's way back. Writes nothing.
 
 mod ask;
+mod earlier;
 mod find;
 mod journey;
 mod origin;
@@ -45,6 +46,31 @@ pub struct Report {
     pub records: Vec<Journey>,
     /// Records beyond those.
     pub not_listed: usize,
+    /// What the ledger knows of a record that only an earlier delivery had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Remembered>,
+}
+
+/// A record that the source has no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remembered {
+    pub source: String,
+    pub wanted: String,
+    /// What became of it, as the ledger has it.
+    pub rows: Vec<Stored>,
+    /// Where it made no row of its own: what the last batch that knew it says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// A record's verdict in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
+    pub batch: String,
+    /// `source:file:row` of that delivery.
+    pub record: String,
+    pub verdict: String,
+    pub errors: Vec<String>,
 }
 
 /// A row of the target on its way back.
@@ -154,6 +180,27 @@ pub struct Stored {
     /// Why the clinic's last batch left it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,
+    /// The later batch that deleted it; none where people did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<String>,
+    /// It is the state of an earlier snapshot, and this is why it is there still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+}
+
+/// Why a row stands whose record makes none any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Earlier {
+    /// The record is rejected now.
+    Rejected,
+    /// As `vanished` says.
+    Kept,
+    Flagged,
+    /// `vanished`, or mode `sync`, wants it deleted: a push has not come to it yet, or something keeps it.
+    Deleted,
+    /// No setting says anything of such rows.
+    Unsaid,
 }
 
 /// Follows records, or a row back to its records.
@@ -161,8 +208,20 @@ pub struct Stored {
 /// # Errors
 /// A source, record or row that is not there; DuckDB or PostgreSQL failing.
 pub async fn run(options: &Options<'_>, question: &Question) -> Result<Report> {
+    let mut remembered = None;
     let (row, mut ids) = match question {
-        Question::Record { source, wanted } => (None, find::records(options, source, wanted)?),
+        Question::Record { source, wanted } => {
+            let found = find::records(options, source, wanted)?;
+            // A number may be the key of a record that is gone, and a row where another one is now.
+            let is_nowhere = found.ids.is_empty();
+            if is_nowhere || !found.by_key && !wanted.contains(':') {
+                remembered = earlier::of_key(options, source, wanted, is_nowhere).await?;
+            }
+            if found.ids.is_empty() && remembered.is_none() {
+                return Err(find::nothing(options, source, wanted).into());
+            }
+            (None, found.ids)
+        }
         Question::Row { table, id } => {
             let (row, ids) = origin::of(options, table, id).await?;
             (Some(row), ids)
@@ -174,7 +233,8 @@ pub async fn run(options: &Options<'_>, question: &Question) -> Result<Report> {
     for id in ids {
         let mut journey = journey::of(options, id)?;
         journey.target = ask::rows_of(options, &journey).await?;
+        journey.target.extend(earlier::of_journey(options, &journey, id).await?);
         records.push(journey);
     }
-    Ok(Report { row, records, not_listed })
+    Ok(Report { row, records, not_listed, earlier: remembered })
 }

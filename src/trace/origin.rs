@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::find::{carriers, spelled};
-use super::{Given, Options, RowOrigin, ask};
+use super::find::{carriers, is_known_by, spelled};
+use super::{Given, Options, RowOrigin, ask, earlier};
 use crate::error::Failure;
 use crate::model::ident::{TableName, literal};
 
@@ -14,7 +14,8 @@ use crate::model::ident::{TableName, literal};
 pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Result<(RowOrigin, Vec<i64>)> {
     let staging = options.staging;
     let target = ask::row(options, table, id, None).await?;
-    let mut ids: Vec<i64> = match staging.has_table("meta", "fate")? {
+    let checked = staging.has_table("meta", "fate")?;
+    let mut ids: Vec<i64> = match checked {
         true => staging.rows(
             &format!(
                 "select distinct _id from meta.fate where fate in ('imported', 'merged') and table_name = {} and target_id = {} order by 1",
@@ -34,6 +35,12 @@ pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Re
             .hint(t!("trace.no_row_hint", clinic = options.clinic.name, table = table))
             .into());
     }
+    let mut target = target;
+    if let Some(stored) =
+        target.as_mut().filter(|one| checked && ids.is_empty() && one.there && one.batch.is_some())
+    {
+        stored.earlier = Some(earlier::vanished(options, table));
+    }
     let records = ids.iter().map(|id| spelled(staging, *id)).collect::<Result<_>>()?;
     let columns = if ids.len() > 1 { given(options, &ids)? } else { Vec::new() };
     Ok((RowOrigin { table: table.clone(), id: id.to_owned(), ready, records, columns, target }, ids))
@@ -41,9 +48,32 @@ pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Re
 
 /// The record that the ledger has for a row, as long as the staging file has it too.
 async fn remembered(options: &Options<'_>, table: &TableName, id: &str) -> Result<Vec<i64>> {
-    let Some(record) = ask::record_of(options, table, id).await? else { return Ok(Vec::new()) };
+    let Some((record, source_id)) = ask::record_of(options, table, id).await? else { return Ok(Vec::new()) };
     let Some(source) = record.rsplitn(3, ':').nth(2) else { return Ok(Vec::new()) };
-    super::find::records(options, source, &record).or_else(|_| Ok(Vec::new()))
+    let mut same = Vec::new();
+    // In a later delivery another record may stand in its place.
+    for placed in super::find::records(options, source, &record).map_or(Vec::new(), |found| found.ids) {
+        let known = source_id == record || is_known_by(options.staging, placed, &source_id)?;
+        if known && !makes_another(options, placed, table)? {
+            same.push(placed);
+        }
+    }
+    if same.is_empty() && source_id != record {
+        let keyed = super::find::records(options, source, &source_id).ok().filter(|found| found.by_key);
+        same = keyed.map_or(Vec::new(), |found| found.ids);
+    }
+    Ok(same)
+}
+
+/// Whether a record makes a row of a table now; it is asked about one that nothing makes.
+fn makes_another(options: &Options<'_>, id: i64, table: &TableName) -> Result<bool> {
+    if !options.staging.has_table("meta", "fate")? {
+        return Ok(false);
+    }
+    let table = literal(&table.to_string());
+    options.staging.value(&format!(
+        "select exists (select 1 from meta.fate where _id = {id} and table_name = {table} and fate in ('imported', 'merged'))"
+    ))
 }
 
 /// Which record each surviving value is from, as `golden` noted it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trasvase::config::Clinic;
 use trasvase::model::ident::TableName;
 use trasvase::staging::{Access, Limits, Staging};
-use trasvase::trace::{self, Question};
+use trasvase::trace::{self, Earlier, Question};
 
 use crate::pipeline::Run;
 use crate::support;
@@ -367,4 +367,58 @@ async fn a_row_names_each_parent_that_it_lacks_and_what_else_is_wrong() {
     let found = traced(&tiny.run, true, record("visits", "1:3")).await.unwrap();
     let told: Vec<&str> = found.records[0].fates.iter().filter_map(|one| one.detail.as_deref()).collect();
     assert_eq!(told, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_became_earlier_is_told_once_it_is_rejected_or_gone() {
+    for (vanished, why) in [
+        ("", Some(Earlier::Unsaid)),
+        ("vanished = \"keep\"\n", Some(Earlier::Kept)),
+        ("vanished = \"flag\"\n", Some(Earlier::Flagged)),
+        ("vanished = \"delete\"\n", None),
+    ] {
+        let tiny = tiny(vanished).await;
+        let run = &tiny.run;
+        let push = async |people: &str| {
+            run.project.write("clinics/tiny/people.csv", &format!("id,name,kind\n{people}"));
+            let (_, snapshot) = tiny.export().await;
+            run.push(&snapshot).await.batch
+        };
+        let first = push("1,Ana,a\n2,Bea,a\nb7,Gil,a\n4,Luz,a\n").await;
+        let second = push("4,Luz,a\n1,,a\n6,Flor,a\n").await;
+        let found = traced(run, true, record("people", "1")).await.unwrap();
+        let [ana] = found.records.as_slice() else { panic!("{found:#?}") };
+        assert_eq!((ana.verdict.as_deref(), found.earlier.is_none()), (Some("rejected"), true));
+        let [stored] = ana.target.as_slice() else { panic!("{vanished} {ana:#?}") };
+        let told = (
+            stored.table.to_string(),
+            stored.id.as_str(),
+            stored.batch.clone(),
+            stored.as_loaded,
+            stored.earlier,
+        );
+        assert_eq!(told, ("person".to_owned(), "1", first.clone(), Some(true), Some(Earlier::Rejected)));
+        // One that makes a row is told by that alone.
+        let luz = traced(run, true, record("people", "4")).await.unwrap();
+        assert_eq!(luz.records[0].target.len(), 1);
+        assert_eq!(luz.records[0].target[0].earlier, None);
+
+        let gone = traced(run, true, record("people", "b7")).await.unwrap();
+        let rows = gone.earlier.unwrap().rows;
+        let [gil] = rows.as_slice() else { panic!("{vanished} {rows:#?}") };
+        assert_eq!((gone.records.len(), gil.id.as_str(), &gil.batch, gil.earlier), (0, "b7", &first, why));
+        let deleted = why.is_none().then(|| second.clone()).flatten();
+        assert_eq!((gil.there, &gil.deleted_by), (why.is_some(), &deleted));
+        // A number is a key of one that is gone, and the row of another one.
+        let both = traced(run, true, record("people", "2")).await.unwrap();
+        assert_eq!(both.records[0].source_id.as_deref(), Some("1"));
+        assert_eq!(both.earlier.unwrap().rows[0].id, "2");
+        // Another record stands now where it stood.
+        let question = Question::Row { table: TableName::from("person"), id: "b7".to_owned() };
+        let back = traced(run, true, question).await.unwrap();
+        let row = back.row.unwrap();
+        assert_eq!((back.records.len(), row.records.len(), row.target.unwrap().earlier), (0, 0, why));
+        let unasked = traced(run, false, record("people", "b7")).await.unwrap_err().to_string();
+        assert!(unasked.contains("people has no record"), "{unasked}");
+    }
 }

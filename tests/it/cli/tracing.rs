@@ -92,3 +92,37 @@ fn what_cannot_be_answered_is_said() {
     says(&mini.run(&["trace", "mini"]), 2, &["trasvase trace"]);
     says(&mini.run(&["trace", "mini", "people", "2", "--show-values"]), 2, &["terminal"]);
 }
+
+#[test]
+fn what_earlier_deliveries_became_is_told_by_key_and_with_the_command_that_goes_on() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    // Luis has lost his name, and Eva is gone with her visit.
+    mini.write("clinics/mini/sources/people.csv", "code;name;born\n1;Ana;1980-05-01\n2;;1975-12-31\n");
+    mini.edit("clinics/mini/sources/visits.csv", "13;3;2024-04-08;odd\n", "");
+    mini.edit("clinics/mini/clinic.toml", "\"*\" = \"50%\"", "\"*\" = \"90%\"");
+    says(&mini.run(&["run", "mini", "--until", "push", "--yes"]), 0, &[]);
+    let state = "that is the state of an earlier snapshot: ";
+    let rejected = format!("{state}the record is rejected now");
+    says(&mini.run(&["trace", "mini", "people", "2"]), 0, &["rejected", "in PostgreSQL: person", &rejected]);
+    says_not(&mini.run(&["trace", "mini", "visits", "11"]), state);
+    let told =
+        ["of an earlier delivery the ledger knows", "in PostgreSQL: person", "as batch", "no setting says"];
+    let gone = mini.run(&["trace", "mini", "people", "3"]);
+    says(&gone, 0, &told);
+    says(&mini.run(&["trace", "mini", "people", "3", "--lang", "es"]), 0, &["de una entrega anterior"]);
+    // The command that is named goes on.
+    let text = String::from_utf8_lossy(&gone.stdout).into_owned();
+    let command = text.lines().find_map(|line| line.trim().strip_prefix("trasvase ")).unwrap();
+    let words: Vec<&str> = command.split(' ').collect();
+    assert_eq!(words[..5], ["trace", "mini", "--target", "person", words[4]]);
+    says(&mini.run(&words), 0, &["not among the rows that are ready now", "no setting says"]);
+    let (found, _) = mini.json("trace mini people 3");
+    assert_eq!(
+        (&found["records"], &found["earlier"]["rows"][0]["earlier"]),
+        (&serde_json::json!([]), &"unsaid".into())
+    );
+    says(&mini.run(&["trace", "mini", "people", "77"]), 2, &["trasvase trace mini --target <table> <id>"]);
+    mini.execute("delete from visit");
+    says(&mini.run(&["trace", "mini", "visits", "13"]), 0, &["no longer in PostgreSQL: visit"]);
+}
