@@ -208,7 +208,7 @@ fn found(staging: &Staging) -> Result<Vec<Issue>> {
         "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
            subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
          from (from meta.finding union all
-           select 'verify', concat_ws('_', kind, cause), case when cause = 'stands' then 'info'
+           select 'verify', concat_ws('_', kind, cause), case when cause in ('stands', 'theirs', 'held', 'rejected', 'unread') then 'info'
              when cause in ('edited', 'deleted', 'conflict') then 'warning' else 'critical' end,
              table_name, null, count(*), null from meta.difference group by all)
          where count > 0 group by stage, rule, subject, column_name",

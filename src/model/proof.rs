@@ -55,12 +55,15 @@ pub struct ProvenTable {
     pub counts: Vec<Differing>,
 }
 
+/// Causes by which rows are other than the snapshot's since the clinic's settings want it so.
+const STANDING: [&str; 5] = ["stands", "theirs", "held", "rejected", "unread"];
+
 /// How many rows differ in one way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Differing {
     /// `missing`, `extra`, `different`, `kept`.
     pub kind: String,
-    /// `unsent`, `rewritten`, `edited`, `deleted`, `stands`, `conflict`.
+    /// `unsent`, `rewritten`, `edited`, `deleted`, `conflict`; `stands`, `theirs`, `held`, `rejected`, `unread` of rows that stand.
     pub cause: Option<String>,
     pub rows: u64,
     /// Of rows that wait for people's decision: stands for what both sides say of them.
@@ -257,7 +260,7 @@ impl Proof {
     /// Whether nothing differs but rows that the clinic's settings leave so, and some are.
     fn only_by_policy(&self) -> bool {
         let differ = self.tables.iter().filter(|table| !table.equal);
-        let by_policy = |one: &Differing| matches!(one.cause.as_deref(), Some("stands" | "conflict"));
+        let by_policy = |one: &Differing| one.stands() || one.cause.as_deref() == Some("conflict");
         let explained = |table: &ProvenTable| !table.counts.is_empty() && table.counts.iter().all(by_policy);
         differ.clone().next().is_some() && differ.clone().all(explained)
     }
@@ -288,12 +291,12 @@ impl ProvenSource {
 impl Differing {
     /// The clinic's settings want it so.
     pub fn stands(&self) -> bool {
-        self.cause.as_deref() == Some("stands")
+        self.cause.as_deref().is_some_and(|cause| STANDING.contains(&cause))
     }
 
     /// People did it after the load.
     pub fn is_later(&self) -> bool {
-        matches!(self.cause.as_deref(), Some("edited" | "deleted" | "stands" | "conflict"))
+        self.stands() || matches!(self.cause.as_deref(), Some("edited" | "deleted" | "conflict"))
     }
 }
 

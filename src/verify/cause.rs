@@ -28,8 +28,16 @@ pub enum Cause {
     Edited,
     /// A batch stored it, and somebody deleted it since.
     Deleted,
-    /// It is left so by what clinic.toml says of people's values and of rows that the source has no more.
+    /// It is left so by what clinic.toml says of people's values and deletions, and of rows that no record makes any more.
     Stands,
+    /// Nothing makes it any more, but people changed it or made it, and that stands.
+    Theirs,
+    /// Nothing makes it any more, but rows that stay refer to it.
+    Held,
+    /// Its record is rejected now, and what was pushed of it stays.
+    Rejected,
+    /// It stays since nobody can tell what became of its record.
+    Unread,
     /// People and the source changed the same value, and clinic.toml wants a decision.
     Conflict,
 }
@@ -44,18 +52,27 @@ impl Cause {
             Cause::Edited => "edited",
             Cause::Deleted => "deleted",
             Cause::Stands => "stands",
+            Cause::Theirs => "theirs",
+            Cause::Held => "held",
+            Cause::Rejected => "rejected",
+            Cause::Unread => "unread",
             Cause::Conflict => "conflict",
         }
     }
 
     /// Whether people did it after the load, so that the load itself was right.
     pub fn is_later(self) -> bool {
-        matches!(self, Cause::Edited | Cause::Deleted | Cause::Stands | Cause::Conflict)
+        matches!(self, Cause::Edited | Cause::Deleted) || self.is_by_policy()
     }
 
     /// Whether a push leaves it so by the clinic's settings.
     pub fn is_by_policy(self) -> bool {
-        matches!(self, Cause::Stands | Cause::Conflict)
+        self.stands() || self == Cause::Conflict
+    }
+
+    /// Whether it is so by the clinic's settings, and nobody has to decide anything.
+    pub fn stands(self) -> bool {
+        matches!(self, Cause::Stands | Cause::Theirs | Cause::Held | Cause::Rejected | Cause::Unread)
     }
 
     /// Whether other batches than the snapshot's made it so.

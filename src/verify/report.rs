@@ -72,7 +72,7 @@ fn is_none(rows: &u64) -> bool {
 impl TableReport {
     /// Whether rows differ, all of them since the clinic's settings leave them so, or people accepted that they do.
     pub fn stands(&self) -> bool {
-        let stands = |one: &Count| one.cause == Some(Cause::Stands) || one.accepted;
+        let stands = |one: &Count| one.cause.is_some_and(Cause::stands) || one.accepted;
         !self.counts.is_empty() && self.counts.iter().all(stands)
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 
+use super::cause::Cause;
 use super::difference::Found;
 use super::standing::Standing;
 use super::target_rows::{self, TargetRow, target_rows};
@@ -44,11 +45,22 @@ pub(super) fn standing(
         false => Gone::PLAIN,
         true => *vanished?.0.get(name)?.get(key)?,
     };
-    match options.clinic.vanished_rule(name).excuse(gone)? {
-        Excuse::Stands => Some(Standing::stands()),
+    let rule = options.clinic.vanished_rule(name);
+    match rule.excuse(gone)? {
+        Excuse::Stands => Some(Standing { cause: cause(rule.lot(gone)), told: None }),
         Excuse::Waits => {
             Some(Standing::conflict(Conflict::row(key, row.stored.as_deref().unwrap_or_default())))
         }
+    }
+}
+
+fn cause(lot: Lot) -> Cause {
+    match lot {
+        Lot::Kept => Cause::Theirs,
+        Lot::Held => Cause::Held,
+        Lot::Rejected => Cause::Rejected,
+        Lot::Unread => Cause::Unread,
+        Lot::Deleted | Lot::Stays | Lot::Unsaid | Lot::Conflict => Cause::Stands,
     }
 }
 

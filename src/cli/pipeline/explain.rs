@@ -106,6 +106,19 @@ impl Pipeline<'_> {
             };
             failure.hint(told)
         });
+        let broken = report.relations.iter().filter(|one| !one.holds());
+        let failure = broken.fold(failure, |failure, one| {
+            let Some(first) = one.keys.first() else { return failure };
+            let (table, name, keys) = (&one.table, &one.name, one.keys.join(", "));
+            failure.hint(t!(
+                "verify.broken_hint",
+                table = table,
+                name = name,
+                keys = keys,
+                clinic = clinic,
+                first = first
+            ))
+        });
         let open = report.tables.iter().flat_map(|table| &table.counts);
         match open.filter(|one| one.cause == Some(verify::Cause::Conflict)).any(|one| !one.accepted) {
             true => failure.hint(t!("verify.conflict_left", clinic = clinic)),

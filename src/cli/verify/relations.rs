@@ -47,7 +47,7 @@ fn name(kind: Relation) -> String {
 
 fn text(one: &RelationReport) -> String {
     let (table, name, rows) = (&one.table, &one.name, output::count(one.rows));
-    match one.kind {
+    let text = match one.kind {
         Relation::ForeignKey | Relation::Declared => {
             t!("verify.orphans", table = table, name = name, rows = rows)
         }
@@ -57,7 +57,11 @@ fn text(one: &RelationReport) -> String {
         Relation::Sequence => t!("verify.behind", table = table, name = name, rows = rows),
         Relation::Today => t!("verify.all_today", table = table, name = name, rows = rows),
     }
-    .into_owned()
+    .into_owned();
+    match one.keys.as_slice() {
+        [] => text,
+        keys => t!("verify.with_keys", text = text, keys = keys.join(", ")).into_owned(),
+    }
 }
 
 /// By which columns rows were counted by month, and the months that have another number of rows on either side.

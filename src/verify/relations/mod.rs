@@ -15,7 +15,7 @@ use super::difference::{Difference, Kind};
 use super::population::Population;
 use super::{Compared, Options, TheirTable};
 use crate::error::{self, Failure};
-use crate::model::ident::{TableName, literal};
+use crate::model::ident::{TableName, literal, quoted};
 
 pub(super) use orphans::{Reference, references};
 pub(super) use proven::{Keys, Proven};
@@ -31,7 +31,13 @@ pub struct RelationReport {
     pub rows: u64,
     /// It is told, and fails nothing.
     pub warning: bool,
+    /// The keys of the first rows that break it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
+
+/// So many keys are named of the rows that break a rule.
+const MOST_KEYS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,7 +147,26 @@ impl Rows<'_> {
             name: name.to_owned(),
             rows: u64::try_from(rows).unwrap_or(u64::MAX),
             warning: kind == Relation::Today,
+            keys: Vec::new(),
         }
+    }
+
+    /// The report with the keys of the first rows that break its rule, if any do. `broken` is a FROM clause of these, with its
+    /// condition; the table is `t`.
+    async fn named(
+        &self,
+        options: &Options<'_>,
+        report: RelationReport,
+        broken: &str,
+    ) -> Result<RelationReport> {
+        let Compared { entry, codec, .. } = self.compared;
+        if report.rows == 0 || entry.key.is_empty() {
+            return Ok(report);
+        }
+        let key = entry.key.iter().map(|name| format!("t.{}", quoted(name))).collect::<Vec<_>>().join(", ");
+        let sql = format!("select {} {broken} order by {key} limit {MOST_KEYS}", codec.key_sql("t"));
+        let rows = options.client.query(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        Ok(RelationReport { keys: rows.iter().map(|row| row.get(0)).collect(), ..report })
     }
 }
 

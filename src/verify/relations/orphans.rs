@@ -36,15 +36,19 @@ pub(in crate::verify) fn references(
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
     let mut reports = Vec::new();
     for reference in &rows.compared.references {
-        let orphans = match (rows.have_parents(reference), &rows.differing) {
-            (true, None) => 0,
-            (true, Some((_, differing))) => {
-                let condition = format!("{} and {differing}", rows.condition);
-                number(options, &reference.sql(rows, &condition)).await?
+        let broken = match (rows.have_parents(reference), &rows.differing) {
+            (true, None) => {
+                reports.push(rows.report(reference.kind, &reference.name, 0));
+                continue;
             }
-            (false, _) => number(options, &reference.sql(rows, rows.condition)).await?,
+            (true, Some((_, differing))) => {
+                reference.orphans(rows, &format!("{} and {differing}", rows.condition))
+            }
+            (false, _) => reference.orphans(rows, rows.condition),
         };
-        reports.push(rows.report(reference.kind, &reference.name, orphans));
+        let orphans = number(options, &format!("select count(*) {broken}")).await?;
+        let report = rows.report(reference.kind, &reference.name, orphans);
+        reports.push(rows.named(options, report, &broken).await?);
     }
     Ok(reports)
 }
@@ -103,8 +107,8 @@ impl Reference {
         !self.as_text && (!self.match_full || self.columns.len() == 1)
     }
 
-    /// Counts the rows that meet a condition and have no parent.
-    fn sql(&self, Rows { compared, .. }: &Rows<'_>, condition: &str) -> String {
+    /// A FROM clause of the rows that meet a condition and have no parent.
+    fn orphans(&self, Rows { compared, .. }: &Rows<'_>, condition: &str) -> String {
         let all = |part: &dyn Fn(&String, &String) -> String| {
             let pairs = self.columns.iter().zip(&self.parents);
             pairs.map(|(ours, theirs)| part(ours, theirs)).collect::<Vec<_>>().join(" and ")
@@ -120,6 +124,6 @@ impl Reference {
         } else {
             missing
         };
-        format!("select count(*) from {} t where {condition} and {broken}", compared.entry.table.quoted())
+        format!("from {} t where {condition} and {broken}", compared.entry.table.quoted())
     }
 }

@@ -11,8 +11,14 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
     let mut reports = Vec::new();
     for index in rows.compared.table.indexes.iter().filter(|index| index.unique) {
         let proven = rows.is_unique(&index.name) && !is_met(options, rows, index).await?;
-        let broken = if proven { 0 } else { ask(options, rows, index).await? };
-        reports.push(rows.report(Relation::Unique, index.constraint.as_ref().unwrap_or(&index.name), broken));
+        let name = index.constraint.as_ref().unwrap_or(&index.name);
+        if proven {
+            reports.push(rows.report(Relation::Unique, name, 0));
+            continue;
+        }
+        let doubled = doubled(&rows.compared.entry.table.quoted(), index);
+        let report = rows.report(Relation::Unique, name, ask(options, rows, index, &doubled).await?);
+        reports.push(rows.named(options, report, &ours(rows, index, &doubled)).await?);
     }
     Ok(reports)
 }
@@ -33,11 +39,13 @@ async fn is_met(options: &Options<'_>, rows: &Rows<'_>, index: &Index) -> Result
     Ok(number(options, &sql).await? > 0)
 }
 
-async fn ask(options: &Options<'_>, rows: &Rows<'_>, index: &Index) -> Result<i64> {
-    let doubled = doubled(&rows.compared.entry.table.quoted(), index);
+async fn ask(options: &Options<'_>, rows: &Rows<'_>, index: &Index, doubled: &str) -> Result<i64> {
     // Nearly always there is none, and whose rows they are need not be asked.
     let any = number(options, &format!("select count(*) from (select 1 {doubled} limit 1) doubled")).await?;
-    if any == 0 { Ok(0) } else { number(options, &ours(rows, index, &doubled)).await }
+    match any {
+        0 => Ok(0),
+        _ => number(options, &format!("select count(*) {}", ours(rows, index, doubled))).await,
+    }
 }
 
 /// `from ... group by ... having`: the keys that several rows have. Nulls are equal only where the index says so.
@@ -52,7 +60,7 @@ fn doubled(table: &str, index: &Index) -> String {
     format!("from {table} where {} group by {keys} having count(*) > 1", conditions.join(" and "))
 }
 
-/// Counts our rows among those that share a key.
+/// A FROM clause of our rows among those that share a key.
 fn ours(Rows { compared, condition, .. }: &Rows<'_>, index: &Index, doubled: &str) -> String {
     let table = compared.entry.table.quoted();
     let predicate = index.predicate.as_deref().unwrap_or("true");
@@ -63,7 +71,7 @@ fn ours(Rows { compared, condition, .. }: &Rows<'_>, index: &Index, doubled: &st
         names.iter().map(|name| format!("t.{name} is not distinct from doubled.{name}")).collect();
     let keys = keys.join(", ");
     format!(
-        "select count(*) from (select *, {keys} from {table} where {predicate}) t \
+        "from (select *, {keys} from {table} where {predicate}) t \
          join (select {keys} {doubled}) doubled on {} where {condition}",
         same.join(" and ")
     )

@@ -21,7 +21,10 @@ pub(super) async fn find(
             (Some(0), Some(_)) if rule.kind == Relation::NotNull => of_differing.push(rule),
             // Nulls of the snapshot may be among the rows that differ.
             (Some(_), Some(_)) if rule.kind == Relation::NotNull => asked.push(rule),
-            (Some(broken), _) => reports.push(rows.report(rule.kind, &rule.name, i64::try_from(broken)?)),
+            (Some(broken), _) => {
+                let report = rows.report(rule.kind, &rule.name, i64::try_from(broken)?);
+                reports.push(named(options, (rows, rows.condition), &rule, report).await?);
+            }
             (None, _) => asked.push(rule),
         }
     }
@@ -47,8 +50,28 @@ async fn ask(
     let columns = rules.iter().map(|rule| rule.sql(population)).collect::<Vec<_>>().join(", ");
     let sql = format!("select {columns} from {} t where {condition}", rows.compared.entry.table.quoted());
     let answer = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-    let report = |(place, rule): (usize, &Rule)| rows.report(rule.kind, &rule.name, answer.get(place));
-    Ok(rules.iter().enumerate().map(report).collect())
+    let mut reports = Vec::new();
+    for (place, rule) in rules.iter().enumerate() {
+        let report = rows.report(rule.kind, &rule.name, answer.get(place));
+        reports.push(named(options, (rows, condition), rule, report).await?);
+    }
+    Ok(reports)
+}
+
+/// The report with the first rows that break the rule; that a column is all of one day no single row does.
+async fn named(
+    options: &Options<'_>,
+    (rows, condition): (&Rows<'_>, &str),
+    rule: &Rule,
+    report: RelationReport,
+) -> Result<RelationReport> {
+    let broken = match rule.kind {
+        Relation::NotNull => format!("{} is null", rule.sql),
+        Relation::Check => format!("({}) is false", rule.sql),
+        _ => return Ok(report),
+    };
+    let table = rows.compared.entry.table.quoted();
+    rows.named(options, report, &format!("from {table} t where {condition} and {broken}")).await
 }
 
 struct Rule {

@@ -186,7 +186,7 @@ fn a_conflict_that_people_accepted_stops_nothing_until_one_side_says_something_e
         3,
         &["people and the source disagree", "trasvase issues mini --accept"],
     );
-    let (found, _) = mini.json("issues mini");
+    let (found, _) = mini.json("issues mini --all");
     let open: Vec<(&str, &str)> = found["issues"]
         .as_array()
         .unwrap()
@@ -225,4 +225,57 @@ fn a_row_that_the_source_has_no_more_and_that_people_changed_is_told_as_that() {
     says(&mini.run(&["verify", "mini"]), 3, &[en]);
     let es = "ya no está en el origen, pero alguien la cambió en PostgreSQL: espera una decisión";
     says(&mini.run(&["--lang", "es", "verify", "mini"]), 3, &[es]);
+}
+
+#[test]
+fn each_reason_for_which_a_row_stays_has_its_number() {
+    let mini = Mini::new();
+    let settings = "mode = \"upsert\"\non_conflict = \"keep_target\"\nvanished = \"delete\"";
+    mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", settings);
+    mini.edit("clinics/mini/clinic.toml", "\"\" = \"3\"", "");
+    mini.edit("clinics/mini/clinic.toml", "\"50%\"", "\"90%\"");
+    mini.edit("clinics/mini/sources/people.csv", "3;Eva;\n", "3;Eva;\n4;Sol;\n5;Mar;\n6;Paz;\n");
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    // Ana loses her name; Sol, Mar and Paz are gone. Somebody changed Sol, and Mar has come since.
+    mini.edit("clinics/mini/sources/people.csv", "1;Ana;", "1;;");
+    mini.edit("clinics/mini/sources/people.csv", "4;Sol;\n5;Mar;\n6;Paz;\n", "");
+    mini.execute("update person set name = 'Soledad' where name = 'Sol'");
+    mini.execute("insert into visit select 'theirs', id, date '2024-05-05' from person where name = 'Mar'");
+    says(&mini.run(&["run", "mini", "--yes"]), 0, &[]);
+    let told = [
+        "  1  is not at the source any more, but people changed it, and that stands (on_conflict)",
+        "  1  is not at the source any more, but stays, since rows that stay refer to it",
+        "  1  its record is rejected now, and what was pushed of it stays",
+    ];
+    says(&mini.run(&["verify", "mini"]), 0, &told);
+    says(&mini.run(&["verify", "mini", "--lang", "es"]), 0, &["  1  su registro se rechaza ahora"]);
+    let (verified, _) = mini.json("verify mini");
+    let tables = verified["stages"][0]["report"]["tables"].as_array().unwrap();
+    let causes = |name: &str| {
+        let table = tables.iter().find(|one| one["table"] == name).unwrap();
+        let counts = table["counts"].as_array().unwrap().iter();
+        counts.map(|one| format!("{} {}", one["cause"].as_str().unwrap(), one["rows"])).collect::<Vec<_>>()
+    };
+    assert_eq!(causes("person"), ["theirs 1", "held 1", "rejected 1"]);
+    assert!(causes("visit").is_empty(), "their parents stand in the target");
+    let (found, _) = mini.json("issues mini --all");
+    let issues = found["issues"].as_array().unwrap().iter().filter(|one| one["stage"] == "verify");
+    assert!(issues.clone().count() == 3 && issues.clone().all(|one| one["severity"] == "info"), "{found:#}");
+}
+
+#[test]
+fn the_first_rows_that_break_a_rule_are_named_with_what_to_type_about_them() {
+    let mini = Mini::new();
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    mini.execute("alter table visit add constraint no_first check (kind <> 'FIRST') not valid");
+    let broken = mini.run(&["verify", "mini"]);
+    let hint = "rows of visit that break no_first, the first: ";
+    let told =
+        ["every value is equal, but rules", "visit: rows that do not meet no_first: 1; the first: ", hint];
+    says(&broken, 3, &told);
+    let text = String::from_utf8_lossy(&broken.stderr).into_owned();
+    let command =
+        text.split("trasvase ").find(|words| words.starts_with("trace mini --table visit ")).unwrap();
+    let words: Vec<&str> = command.split_whitespace().take(5).collect();
+    says(&mini.run(&words), 0, &["visits:1:1: sources/visits.csv"]);
 }
