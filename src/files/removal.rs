@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 use super::upload::SHA256;
-use super::{Buckets, Shelf};
+use super::{Buckets, Shelf, unlisted};
 use crate::aws::Bucket;
 use crate::config::{Clinic, FileColumn};
 use crate::error::{self, interrupt};
@@ -200,7 +200,8 @@ impl Removal {
     }
 }
 
-/// Which of these keys of a bucket rows of the target name; a row that names no bucket may mean any.
+/// Which of these keys of a bucket rows of the target name; a row that names no bucket may mean any. In tables that no section is
+/// about any more nobody knows which column it was, so that any text counts.
 ///
 /// # Errors
 /// The target does not answer.
@@ -209,17 +210,27 @@ pub async fn told_of(
     bucket: &str,
     keys: &[&str],
 ) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
+    let mut questions = Vec::new();
     for section in &clinic.files {
         let Some(column) = section.column(FileColumn::ObjectKey) else { continue };
         let table = catalog.table(&section.table).filter(|table| table.column(&column).is_some());
         let Some(table) = table else { continue };
         let named = section.column(FileColumn::Bucket).filter(|name| table.column(name).is_some());
         let place = named.map_or_else(|| "null".to_owned(), |name| format!("{}::text", quoted(&name)));
-        let column = quoted(&column);
+        questions.push((&section.table, column, place));
+    }
+    let unlisted = unlisted::tables(clinic, client, catalog).await?;
+    for name in &unlisted {
+        let columns = catalog.table(name).into_iter().flat_map(|table| &table.columns);
+        let texts = columns.filter(|column| column.data_type.is_text());
+        questions.extend(texts.map(|column| (name, column.name.clone(), "null".to_owned())));
+    }
+    let mut found = BTreeSet::new();
+    for (table, column, place) in questions {
         let sql = format!(
-            "select {column}::text from {} told where {column}::text = any($1) and coalesce({place}, $2) = $2",
-            after.rows(&section.table)
+            "select {0}::text from {1} told where {0}::text = any($1) and coalesce({place}, $2) = $2",
+            quoted(&column),
+            after.rows(table)
         );
         for chunk in keys.chunks(KEYS) {
             let rows =

@@ -394,6 +394,11 @@ impl DataType {
         matches!(self.undomained().base.as_str(), "date" | "timestamp" | "timestamptz")
     }
 
+    /// Whether its values are texts.
+    pub fn is_text(&self) -> bool {
+        matches!(self.undomained().base.as_str(), "text" | "varchar" | "bpchar" | "citext")
+    }
+
     /// The type under all domains.
     pub fn undomained(&self) -> &DataType {
         match &self.kind {

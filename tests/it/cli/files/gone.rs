@@ -207,3 +207,17 @@ fn rows_of_a_table_that_no_section_names_any_more_are_told_until_they_are_taken_
     says(&desk.run(&format!("rollback mini {batch} --keep-edited --confirm mini")), 0, &[]);
     assert_eq!(found(&desk.json("files mini", 0)), Vec::<String>::new());
 }
+
+#[test]
+fn what_rows_of_such_a_table_tell_of_stays_with_them() {
+    let paper = DOCUMENT.replace("table document", "table paper");
+    let desk = Desk::new(&format!("{DOCUMENT}; {paper}"), LISTED, PAPERS);
+    says(&desk.run("files mini"), 0, &[]);
+    desk.mini.edit("clinics/mini/clinic.toml", "of = \"person\"", "of = \"person\"\ntable = \"paper\"");
+    desk.mini.execute("update document set original_name = 'Mine' where kind = 'photo'");
+    let planned = desk.json("clean mini --keep-edited --dry-run", 0);
+    let done = desk.json("clean mini --keep-edited --confirm mini", 0);
+    assert_eq!((&planned["files"][0]["told_of"], &done["files"][0]["told_of"]), (&1.into(), &1.into()));
+    let left: Vec<String> = desk.keys(&desk.general).into_keys().collect();
+    assert_eq!(desk.rows("select object_key from document"), left);
+}
