@@ -25,7 +25,7 @@ pub enum Fault {
     Missing,
     /// Other bytes than were archived.
     Changed,
-    /// It can be deleted now, or earlier than was written down.
+    /// It can be deleted now, or earlier than was written down, or is not held any more.
     Unretained,
     /// The archive has no index: it was never finished.
     Unfinished,
@@ -48,7 +48,8 @@ pub async fn prove(bucket: &Bucket, indexed: &Indexed, observer: &dyn Observer) 
     observer.event(&Event::Started { stage: Stage::Archive, subject: &subject, total: Some(total) });
     let own = indexed.entry();
     let entries = indexed.index.objects.iter().chain([&own]);
-    let asked = stream::iter(entries).map(|entry| look(bucket, entry, observer, &subject));
+    let held = indexed.index.kept.legal_hold;
+    let asked = stream::iter(entries).map(|entry| look(bucket, (entry, held), observer, &subject));
     let found: Vec<Option<Fault>> = asked.buffered(AT_ONCE).try_collect().await?;
     observer.event(&Event::Finished { stage: Stage::Archive, subject: &subject, rows: total });
     let entries = indexed.index.objects.iter().chain([&own]).zip(found);
@@ -90,7 +91,7 @@ async fn uncertified(bucket: &Bucket, indexed: &Indexed) -> Result<Vec<Problem>>
 
 async fn look(
     bucket: &Bucket,
-    entry: &Entry,
+    (entry, held): (&Entry, bool),
     observer: &dyn Observer,
     subject: &str,
 ) -> Result<Option<Fault>> {
@@ -105,13 +106,13 @@ async fn look(
     if stored.bytes != entry.bytes || hex(hash.finalize()) != entry.sha256 {
         return Ok(Some(Fault::Changed));
     }
-    Ok((!is_kept(&stored, entry)).then_some(Fault::Unretained))
+    Ok((!is_kept(&stored, entry, held)).then_some(Fault::Unretained))
 }
 
-/// Kept at this moment, and until the time that was written down.
-fn is_kept(stored: &Stored, entry: &Entry) -> bool {
+/// Kept at this moment, until the time that was written down, and held where it was.
+fn is_kept(stored: &Stored, entry: &Entry, held: bool) -> bool {
     let written = entry.until.as_deref().and_then(|until| chrono::DateTime::parse_from_rfc3339(until).ok());
     let as_long =
         stored.retention.legal_hold || stored.retention.until >= written.map(|until| until.timestamp());
-    stored.retention.runs(Utc::now().timestamp()) && as_long
+    stored.retention.runs(Utc::now().timestamp()) && as_long && (stored.retention.legal_hold || !held)
 }

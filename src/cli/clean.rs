@@ -6,6 +6,7 @@ use rust_i18n::t;
 use serde::Serialize;
 
 use super::context::Context;
+use super::elsewhere::Elsewhere;
 use super::journal::Journal;
 use super::output::{self, Page, Table};
 use super::pipeline::Connection;
@@ -42,6 +43,9 @@ pub(super) struct Arguments {
     /// The clinic's name, in place of typing it; --yes is not enough
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// A target that is gone for good: nobody asks whether its rows tell of files and accounts; may be given several times
+    #[arg(long, value_name = "TARGET")]
+    gone: Vec<String>,
     /// Rows that are named for each conflict of a table
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     most: usize,
@@ -75,6 +79,7 @@ struct Desk<'a> {
     buckets: Buckets,
     accounts: Option<users::Desk<'a>>,
     tenant: Option<Tenant>,
+    elsewhere: Elsewhere,
     /// A batch stands, or rows of one are left.
     stands: bool,
     left: BTreeMap<TableName, u64>,
@@ -82,7 +87,7 @@ struct Desk<'a> {
 
 impl Arguments {
     pub(super) fn run(&self, context: &Context) -> Result<()> {
-        let desk = Desk::open(context, &self.clinic, self.dry_run)?;
+        let desk = Desk::open(context, &self.clinic, self.dry_run, &self.gone)?;
         let plan = self.plan(&desk)?;
         let (name, target) = (&desk.clinic.name, context.global.target.as_deref());
         let snapshots = &desk.project.snapshots_dir(name);
@@ -135,7 +140,7 @@ impl Arguments {
             }
             if let Some(settings) = &clinic.users {
                 for one in &mut accounts {
-                    back::spare_bound(client, settings, after, one).await?;
+                    back::spare_bound((client, &connection.catalog), settings, after, one).await?;
                 }
             }
             Ok(())
@@ -150,6 +155,7 @@ impl Arguments {
                 Some(connection.block_on(rollback::run_looking(&options, spare))?.0)
             }
         };
+        desk.elsewhere.spare(clinic, &mut files, &mut accounts)?;
         let archives = connection.block_on(archive::ledger::kept(client, &clinic.name))?;
         let left = desk.left.clone();
         Ok(Answer { rows, files, accounts, unbound: false, archives, left })
@@ -186,7 +192,12 @@ impl Arguments {
             let mut ended = Vec::new();
             for mut plan in std::mem::take(&mut answer.accounts) {
                 if let Some(settings) = &clinic.users {
-                    connection.block_on(back::spare_bound(client, settings, after, &mut plan))?;
+                    connection.block_on(back::spare_bound(
+                        (client, &connection.catalog),
+                        settings,
+                        after,
+                        &mut plan,
+                    ))?;
                 }
                 let report = connection.block_on(back::run(client, service.as_ref(), plan, &observer));
                 ended.push(
@@ -197,16 +208,18 @@ impl Arguments {
         }
         let left = rollback::left::count(client, &clinic.name, &connection.catalog, false);
         let left = connection.block_on(left)?;
-        if !left.is_empty() {
+        // What an earlier one left goes by force too.
+        if !left.is_empty() || self.force {
             answer.left = left;
         }
-        answer.unbound = connection.block_on(crate::users::ledger::any(client, &clinic.name))?;
+        let spared = answer.accounts.iter().any(|one| one.shared > 0);
+        answer.unbound = !spared && connection.block_on(crate::users::ledger::any(client, &clinic.name))?;
         Ok(answer)
     }
 }
 
 impl<'a> Desk<'a> {
-    fn open(context: &'a Context, clinic: &ClinicName, dry_run: bool) -> Result<Self> {
+    fn open(context: &'a Context, clinic: &ClinicName, dry_run: bool, gone: &[String]) -> Result<Self> {
         let (project, clinic) = context.clinic(Some(clinic))?;
         let progress = Progress::new(context.global.log_level);
         let purpose = if dry_run { Purpose::Read } else { Purpose::Write };
@@ -246,7 +259,23 @@ impl<'a> Desk<'a> {
             }
         }
         let tenant = tenant(&project, &clinic)?;
-        Ok(Self { context, project, clinic, connection, progress, buckets, accounts, tenant, stands, left })
+        let elsewhere = match clinic.files.is_empty() && clinic.users.is_none() {
+            true => Elsewhere::default(),
+            false => Elsewhere::open(context, (&project, &clinic), &connection, gone)?,
+        };
+        Ok(Self {
+            context,
+            project,
+            clinic,
+            connection,
+            progress,
+            buckets,
+            accounts,
+            tenant,
+            elsewhere,
+            stands,
+            left,
+        })
     }
 }
 

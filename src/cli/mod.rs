@@ -10,6 +10,7 @@ mod context;
 mod dedupe;
 mod demo;
 mod doctor;
+mod elsewhere;
 mod entity;
 mod evaluate;
 mod every_clinic;

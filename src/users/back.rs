@@ -14,6 +14,7 @@ use super::ledger::{self, Entry};
 use super::service::Service;
 use crate::config::{Clinic, Users};
 use crate::error::{self, Failure, interrupt};
+use crate::model::catalog::{Catalog, Column};
 use crate::model::ident::quoted;
 use crate::model::manifest::Origin;
 use crate::model::run::{Event, Observer, Stage};
@@ -168,14 +169,25 @@ pub async fn plan_all(clinic: &Clinic, client: &Client, service: &dyn Service) -
 ///
 /// # Errors
 /// The target does not answer.
-pub async fn spare_bound(client: &Client, users: &Users, after: &After, plan: &mut Report) -> Result<()> {
-    let (table, column) = (after.rows(&users.target()), quoted(&users.column));
-    let ids: Vec<&str> = plan.ours.iter().map(|entry| entry.account.as_str()).collect();
-    let sql = format!("select {column}::text from {table} bound where {column}::text = any($1)");
-    let rows = client.query(&sql, &[&ids]).await.map_err(|error| error::postgres(&error))?;
-    let bound: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+pub async fn spare_bound(
+    (client, catalog): (&Client, &Catalog),
+    users: &Users,
+    after: &After,
+    plan: &mut Report,
+) -> Result<()> {
+    let name = users.target();
     let before = plan.ours.len();
-    plan.ours.retain(|entry| !bound.contains(&entry.account));
+    // Under other settings another column of the table had the ids.
+    let columns = catalog.table(&name).into_iter().flat_map(|table| &table.columns);
+    let holds = |column: &&Column| column.name == users.column || column.data_type.is_text();
+    for column in columns.filter(holds).map(|column| quoted(&column.name)) {
+        let ids: Vec<&str> = plan.ours.iter().map(|entry| entry.account.as_str()).collect();
+        let sql =
+            format!("select {column}::text from {} bound where {column}::text = any($1)", after.rows(&name));
+        let rows = client.query(&sql, &[&ids]).await.map_err(|error| error::postgres(&error))?;
+        let bound: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        plan.ours.retain(|entry| !bound.contains(&entry.account));
+    }
     plan.shared += (before - plan.ours.len()) as u64;
     Ok(())
 }

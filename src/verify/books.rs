@@ -6,7 +6,8 @@ use anyhow::Result;
 use super::Compared;
 use super::difference::Difference;
 use super::fixes::Fixes;
-use super::{Options, OurSide, reading};
+use super::ours::OurTable;
+use super::reading;
 use crate::model::ident::literal;
 use crate::staging::Staging;
 
@@ -32,17 +33,16 @@ impl<'a> Books<'a> {
     /// What an earlier reading of this name gave.
     pub(super) fn reading(
         &self,
-        options: &Options<'_>,
         name: &reading::Name,
         tables: &[Compared<'_>],
-    ) -> Result<Option<OurSide>> {
+    ) -> Result<Option<Vec<OurTable>>> {
         match &self.staging {
-            Some((staging, _)) => reading::kept(staging, options, name, tables),
+            Some((staging, _)) => reading::kept(staging, name, tables),
             None => Ok(None),
         }
     }
 
-    pub(super) fn keep_reading(&self, name: &reading::Name, ours: &OurSide) -> Result<()> {
+    pub(super) fn keep_reading(&self, name: &reading::Name, ours: &[OurTable]) -> Result<()> {
         match &self.staging {
             Some((staging, _)) => reading::keep(staging, name, ours),
             None => Ok(()),

@@ -33,7 +33,7 @@ pub(super) type Answer = (SqlFile, Vec<String>);
 const OBJECT: u64 = 16 << 20;
 
 /// The questions are about the models' rows.
-pub(super) fn files(options: &Options<'_>) -> Result<Vec<SqlFile>> {
+fn files(options: &Options<'_>) -> Result<Vec<SqlFile>> {
     match options.snapshot.manifest().origin.is_models() {
         true => sql_files(options.project, options.clinic, "verify"),
         false => Ok(Vec::new()),

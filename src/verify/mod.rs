@@ -313,7 +313,7 @@ async fn both(
 ) -> Result<(OurSide, TheirSide)> {
     let name = reading::Name::of(options, population, tables)?;
     let kept = match &name {
-        Some(name) if options.sample == 0 => books.reading(options, name, tables)?,
+        Some(name) if options.sample == 0 => books.reading(name, tables)?,
         _ => None,
     };
     let keeps = kept.is_none();
@@ -327,7 +327,7 @@ async fn both(
         anyhow::Ok((ours, theirs?))
     })?;
     if let Some(name) = name.filter(|_| keeps) {
-        books.keep_reading(&name, &ours)?;
+        books.keep_reading(&name, &ours.tables)?;
     }
     Ok((ours, theirs))
 }
@@ -336,12 +336,9 @@ fn our_side(
     options: &Options<'_>,
     population: &Population,
     tables: &[Compared<'_>],
-    kept: Option<OurSide>,
+    kept: Option<Vec<OurTable>>,
 ) -> Result<OurSide> {
     options.snapshot.verify_files()?;
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
     std::thread::scope(|scope| {
         // What is asked of all rows has no answer for some.
         let asked = scope.spawn(|| match options.since {
@@ -351,7 +348,7 @@ fn our_side(
         let mut keys = relations::Keys::new(population.days());
         let read =
             |compared: &Compared<'_>| ours::read(options, compared, compared.wanted.as_ref(), &mut keys);
-        let tables = tables.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let tables = kept.map_or_else(|| tables.iter().map(read).collect::<Result<Vec<_>>>(), Ok)?;
         let answers = asked.join().map_err(|_| anyhow!("the thread that asks the snapshot panicked"))??;
         Ok(OurSide { tables, answers })
     })

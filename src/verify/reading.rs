@@ -1,13 +1,14 @@
 //! What a whole reading of the snapshot gave, kept in the staging file for the next verification. The snapshot's files are
 //! hashed each time: where they are the same, and so is everything that was asked of them, reading them again would give
-//! the same again, and only the target is left to read. A sign-off keeps none and always reads itself.
+//! the same again, and only the target is left to read. `verify/*.sql` is asked anew: it may ask for the time of day. A sign-off
+//! keeps none and always reads itself.
 
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
 
 use super::ours::OurTable;
 use super::population::Population;
-use super::{Compared, Options, OurSide, both_sides, months};
+use super::{Compared, Options, months};
 use crate::error;
 use crate::model::hex;
 use crate::staging::Staging;
@@ -41,9 +42,6 @@ impl Name {
         for (table, numbers) in options.snapshot.numbers() {
             add(serde_json::to_vec(&(table, numbers.pairs()))?);
         }
-        for file in both_sides::files(options)? {
-            add(file.query().as_bytes().to_vec());
-        }
         Ok(Some(Self(hex(hash.finalize()))))
     }
 }
@@ -51,10 +49,9 @@ impl Name {
 /// The reading of this name, if it is the one that was kept; any other is of no use.
 pub(super) fn kept(
     staging: &Staging,
-    options: &Options<'_>,
     Name(name): &Name,
     tables: &[Compared<'_>],
-) -> Result<Option<OurSide>> {
+) -> Result<Option<Vec<OurTable>>> {
     let sql = "select name, read, buckets from meta.reading";
     let rows = staging.rows(sql, |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
@@ -62,10 +59,7 @@ pub(super) fn kept(
     let Some((_, kept, places)) = rows.into_iter().find(|(of, ..)| of == name) else {
         return Ok(None);
     };
-    let files = both_sides::files(options)?;
-    let Ok((mut read, answers)) = serde_json::from_str::<(Vec<OurTable>, Vec<Vec<String>>)>(&kept) else {
-        return Ok(None);
-    };
+    let Ok(mut read) = serde_json::from_str::<Vec<OurTable>>(&kept) else { return Ok(None) };
     let mut places = places.as_slice();
     for (compared, table) in tables.iter().zip(&mut read) {
         let Some((these, rest)) = places.split_at_checked(usize::try_from(compared.entry.rows)?) else {
@@ -74,14 +68,13 @@ pub(super) fn kept(
         table.place(these);
         places = rest;
     }
-    Ok(Some(OurSide { tables: read, answers: files.into_iter().zip(answers).collect() }))
+    Ok(Some(read))
 }
 
 /// Keeps the reading of a whole snapshot, in the place of any other.
-pub(super) fn keep(staging: &Staging, Name(name): &Name, ours: &OurSide) -> Result<()> {
-    let places: Vec<u8> = ours.tables.iter().flat_map(OurTable::places).collect();
-    let answers: Vec<&[String]> = ours.answers.iter().map(|(_, rows)| rows.as_slice()).collect();
-    let read = serde_json::to_string(&(&ours.tables, answers))?;
+pub(super) fn keep(staging: &Staging, Name(name): &Name, ours: &[OurTable]) -> Result<()> {
+    let places: Vec<u8> = ours.iter().flat_map(OurTable::places).collect();
+    let read = serde_json::to_string(ours)?;
     staging.transaction(|| {
         staging.execute("delete from meta.reading")?;
         let sql = "insert into meta.reading values (?, ?, ?)";

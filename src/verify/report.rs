@@ -102,11 +102,13 @@ impl Report {
     /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
     pub fn only_later(&self) -> bool {
         let later = |one: &Count| one.cause.is_some_and(Cause::is_later);
-        let explained =
-            |table: &TableReport| table.equal || (!table.counts.is_empty() && table.counts.iter().all(later));
+        let explained = |table: &&TableReport| !table.counts.is_empty() && table.counts.iter().all(later);
+        let mut differ = self.tables.iter().filter(|table| !table.equal).peekable();
         !self.is_clean()
-            && self.tables.iter().all(explained)
+            && differ.peek().is_some()
+            && differ.all(|table| explained(&table))
             && self.relations.iter().all(RelationReport::holds)
+            && self.sources.iter().all(SourceReport::holds)
     }
 
     /// Whether rows differ, and all of them for this.

@@ -60,10 +60,16 @@ impl Pipeline<'_> {
             let equal = report.tables.iter().all(|table| table.equal);
             let text = match (report.only_later(), equal, report.relations.iter().all(|one| one.holds())) {
                 _ if report.only_conflicts() => t!("verify.only_conflicts"),
-                _ if report.differs_only(verify::Cause::TakenBack) => t!("verify.only_taken_back"),
+                _ if report.differs_only(verify::Cause::TakenBack) => {
+                    match report.tables.iter().any(|one| one.left > 0) {
+                        true => t!("verify.only_taken_back_left"),
+                        false => t!("verify.only_taken_back"),
+                    }
+                }
                 _ if report.differs_only(verify::Cause::Overwritten) => t!("verify.only_overwritten"),
                 (true, ..) => t!("verify.only_later"),
                 (_, true, false) => t!("verify.broken"),
+                (_, true, true) => t!("verify.only_figures"),
                 _ => t!("cli.verify.unequal"),
             };
             let failure = Failure::findings(text).hint(format!("trasvase verify {clinic} --format json"));

@@ -16,7 +16,8 @@ use age::secrecy::ExposeSecret as _;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion,
+    ChecksumAlgorithm, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention,
+    ObjectLockRetentionMode, ObjectVersion,
 };
 use serde_json::Value;
 use sha2::Digest as _;
@@ -394,6 +395,22 @@ fn what_is_not_as_it_was_archived_is_found() {
     let outputs = elsewhere(&vault, &restore);
     says(&outputs[0], 3, &["person.ndjson", "not what was archived"]);
     says(&outputs[2], 1, &["snapshot"]);
+}
+
+#[test]
+fn a_hold_that_was_lifted_is_found_though_the_time_still_runs() {
+    let vault = Vault::new("mode = 'governance'\nyears = 1\nlegal_hold = true");
+    says(&vault.run("archive mini"), 0, &["legal hold"]);
+    says(&vault.run("archive verify mini"), 0, &[]);
+    let objects = vault.objects();
+    let version = &objects["clinic/maps/kind.csv"];
+    let lifted = ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::Off).build();
+    let put = moto::client().put_object_legal_hold().bucket(&vault.bucket).key(version.key().unwrap());
+    let put = put.version_id(version.version_id().unwrap()).legal_hold(lifted);
+    runtime().block_on(put.send()).unwrap();
+    let problems = &vault.json("archive verify mini", 3)[0]["problems"];
+    let told = (&problems[0]["name"], &problems[0]["fault"], problems.as_array().unwrap().len());
+    assert_eq!(told, (&"clinic/maps/kind.csv".into(), &"unretained".into(), 1));
 }
 
 #[test]

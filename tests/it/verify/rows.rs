@@ -210,3 +210,16 @@ async fn since_compares_only_what_later_batches_wrote() {
     let error = since("zzz".to_owned()).await.unwrap_err();
     assert_eq!(Failure::from_anyhow(&error).kind, Kind::Usage);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_alone_that_differ_are_laid_at_nobodys_door() {
+    let tiny = Tiny::new(SCHEMA, &[("person", &people("'a'")), ("visit", VISITS)], "").await;
+    tiny.run
+        .project
+        .write("clinics/tiny/sql/verify/where.sql", "-- where\nselect current_database()::text as place");
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let report = tiny.run.verify(&snapshot).await;
+    assert!(!report.queries[0].equal && report.tables.iter().all(|table| table.equal), "{report:#?}");
+    assert!(!report.is_clean() && !report.only_later());
+}

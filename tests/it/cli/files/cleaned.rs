@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{DOCUMENT, Desk, LISTED, PAPERS};
 use crate::cli::archive::proxy::{Rule, What};
 use crate::cli::archive::{bucket, moto};
+use crate::cli::clinic::Mini;
 use crate::cli::safety::says;
 use crate::cli::ways_out::says_not;
 use crate::support;
@@ -175,4 +176,38 @@ fn rows_of_files_come_back_by_files_alone() {
     says(&desk.run(&format!("push mini --snapshot {models}")), 0, &[]);
     says(&desk.run("files mini"), 0, &[]);
     assert_eq!(desk.rows("select count(*)::text from document"), ["4"]);
+}
+
+#[test]
+fn what_rows_of_another_target_tell_of_stays_with_them() {
+    let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
+    let schema = format!("{}; {DOCUMENT}", Mini::schema());
+    let other = support::runtime().block_on(support::database_with(&schema));
+    let settings = "[target.other]\nurl_env = \"OTHER_URL\"\n[target.rehearsal]";
+    desk.mini.edit("clinics/mini/clinic.toml", "[target.rehearsal]", settings);
+    desk.mini.write(".env", &format!("OTHER_URL={}\n", other.url));
+    says(&desk.run("files mini"), 0, &[]);
+    // A push by another name of the same database is no other target.
+    says(&desk.run("run mini --from push --until verify --target rehearsal"), 0, &[]);
+    says(&desk.run("run mini --from push --until verify --target other"), 0, &[]);
+    says(&desk.run("files mini --target other"), 0, &["objects sent: 0"]);
+    let objects = desk.keys(&desk.general);
+    assert_eq!(objects.len(), 2);
+
+    let told = |answer: &Value| answer["files"][0]["told_of"].clone();
+    assert_eq!(told(&desk.json("clean mini --target other --dry-run", 0)), 2);
+    assert_eq!(told(&desk.json("clean mini --target other --confirm mini", 0)), 2);
+    assert_eq!(desk.keys(&desk.general), objects);
+
+    // One that does not answer is no permission; one that is gone is none to ask.
+    desk.mini.write(".env", "OTHER_URL=postgresql://127.0.0.1:9/gone\n");
+    says(
+        &desk.run("clean mini --confirm mini"),
+        1,
+        &["pushed to target other too", "clean mini --gone other"],
+    );
+    says(&desk.run("clean mini --lang es --confirm mini"), 1, &["también en el destino other"]);
+    assert_eq!(desk.batches(), ["models completed", "files completed"]);
+    assert_eq!(told(&desk.json("clean mini --gone other --confirm mini", 0)), 0);
+    assert!(desk.keys(&desk.general).is_empty());
 }
