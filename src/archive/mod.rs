@@ -101,12 +101,20 @@ fn folder(options: &Options<'_>) -> String {
     format!("{}{}/", options.settings.folder(options.clinic.name.as_str()), options.snapshot.id())
 }
 
+/// Whether the settings can be followed, as far as they alone say.
+///
+/// # Errors
+/// A recipient that is none.
+pub fn ready(settings: &Archive) -> Result<()> {
+    seal::Seal::of(&settings.age_recipients).map(drop)
+}
+
 /// Gathers and hashes what there is to archive; `work` is a private folder for what has to be made first.
 ///
 /// # Errors
 /// Something is not what the snapshot was made of, or cannot be read.
 pub fn prepare(options: &Options<'_>, work: &Path) -> Result<(Plan, Contents)> {
-    seal::Seal::of(&options.settings.age_recipients)?;
+    ready(options.settings)?;
     let contents = contents::gather(options, work)?;
     let areas = contents.areas();
     let plan = Plan {

@@ -52,7 +52,12 @@ impl Pipeline<'_> {
                     let bucket = |one| if consents(one) { aws::WORM } else { aws::GENERAL };
                     buckets.extend(self.clinic.files.iter().map(bucket));
                 }
-                _ => drop(buckets.insert(aws::WORM)),
+                _ => {
+                    if let Some(settings) = &self.clinic.archive {
+                        crate::archive::ready(settings)?;
+                    }
+                    buckets.insert(aws::WORM);
+                }
             }
         }
         buckets.into_iter().try_for_each(|name| aws::named(self.project, name).map(drop))

@@ -12,6 +12,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::status::counts_text;
 use crate::config::Labels;
 use crate::model::run::{Part, Stage};
+use crate::pg::Target;
 use crate::staging::StageRun;
 use crate::{embed, load, transform};
 
@@ -39,6 +40,9 @@ impl Pipeline<'_> {
         let wanted = self.wanted;
         let picked = |stage| wanted.only_stages.as_ref().is_none_or(|only| only.contains(&stage));
         let does = |stage: Stage| (wanted.first..=wanted.last).contains(&stage) && picked(stage);
+        if let Some(target) = &self.context.global.target {
+            Target::check_name(self.clinic, target)?;
+        }
         if does(Stage::Load) {
             load::ready(self.project, self.clinic, &wanted.sources)?;
         }

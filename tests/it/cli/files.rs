@@ -399,11 +399,17 @@ fn what_a_run_will_need_is_asked_for_before_it_begins() {
     let desk = Desk::new(DOCUMENT, LISTED, PAPERS);
     let command = |line: &str| desk.mini.run(&line.split(' ').collect::<Vec<_>>());
     says(&command("run mini"), 2, &["S3_GENERAL_BUCKET"]);
+    let path = "clinics/mini/clinic.toml";
+    desk.mini.edit(path, "[archive]\n", "[archive]\nage_recipients = ['age1nobody']\n");
+    says(&desk.run("run mini"), 2, &["age1nobody"]);
+    desk.mini.edit(path, "age_recipients = ['age1nobody']\n", "");
+    let stranger = desk.run("run mini --target nono");
+    says(&stranger, 2, &["no target 'nono'"]);
+    super::ways_out::says_not(&stranger, "transform");
     assert_eq!(desk.batches(), ["models completed"]);
     says(&command("run mini --until verify"), 0, &[]);
     // Clean without the section that says where the files are would leave them in silence.
     says(&desk.run("files mini"), 0, &[]);
-    let path = "clinics/mini/clinic.toml";
     let text = std::fs::read_to_string(desk.mini.path().join(path)).unwrap();
     let (before, rest) = text.split_once("[[files]]").unwrap();
     let (_, after) = rest.split_once("[archive]").unwrap();
