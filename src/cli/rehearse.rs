@@ -289,8 +289,19 @@ fn range(span: &Span) -> String {
 fn outcome(rehearsal: &Rehearsal) -> String {
     match rehearsal.clean {
         true => t!("rehearse.is_clean").into_owned(),
-        false => rehearsal.why.clone().unwrap_or_else(|| t!("rehearse.is_not_clean").into_owned()),
+        false => why_not(rehearsal).unwrap_or_else(|| t!("rehearse.is_not_clean").into_owned()),
     }
+}
+
+/// Why a rehearsal was not clean. Its sentence is in the language of its run: whoever reads another one is told what was counted.
+pub(super) fn why_not(rehearsal: &Rehearsal) -> Option<String> {
+    let why = rehearsal.why.clone()?;
+    let foreign = rehearsal.language.as_deref().is_some_and(|language| language != &*rust_i18n::locale());
+    let Some(stage) = rehearsal.came_to.filter(|_| foreign) else { return Some(why) };
+    Some(match rehearsal.total("unequal") {
+        0 => t!("rehearse.stopped", stage = stage).into_owned(),
+        rows => t!("rehearse.stopped_unequal", stage = stage, rows = output::count(rows)).into_owned(),
+    })
 }
 
 fn place(place: Place) -> std::borrow::Cow<'static, str> {

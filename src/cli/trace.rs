@@ -320,17 +320,21 @@ fn stored_text(stored: &Stored) -> String {
         (None, false, _) => t!("trace.not_there", table = table, id = id),
     };
     match stored.earlier {
-        Some(why) => format!("{text}; {}", earlier_text(why)),
+        Some(why) => format!("{text}; {}", earlier_text(why, table)),
         None => text.into_owned(),
     }
 }
 
-fn earlier_text(why: Earlier) -> std::borrow::Cow<'static, str> {
+fn earlier_text(why: Earlier, table: &TableName) -> std::borrow::Cow<'static, str> {
     match why {
         Earlier::Rejected => t!("trace.earlier_rejected"),
         Earlier::Kept => t!("trace.earlier_kept"),
         Earlier::Flagged => t!("trace.earlier_flagged"),
         Earlier::Deleted => t!("trace.earlier_deleted"),
+        Earlier::Theirs => t!("trace.earlier_theirs"),
+        Earlier::Waits => t!("trace.earlier_waits"),
+        Earlier::Unread => t!("trace.earlier_unread"),
+        Earlier::Nameless => t!("trace.earlier_nameless", table = table),
         Earlier::Unsaid => t!("trace.earlier_unsaid"),
     }
 }

@@ -48,8 +48,13 @@ pub struct Rehearsal {
     pub target: String,
     /// Everything was pushed and proven equal, and nothing stayed that should not.
     pub clean: bool,
-    /// Why it was not clean.
+    /// Why it was not clean, in the language of the run.
     pub why: Option<String>,
+    /// That language, and the stage that it came to; none in those of before either was noted.
+    #[serde(default)]
+    pub language: Option<String>,
+    #[serde(default)]
+    pub came_to: Option<Stage>,
     pub versions: Versions,
     pub stages: Vec<Timed>,
     /// By table: rows made, rejected, inserted, updated, deleted, unchanged, unequal.
@@ -135,6 +140,8 @@ fn example(id: &str, person: u64, milliseconds: u64) -> Rehearsal {
         target: "production".to_owned(),
         clean: true,
         why: None,
+        language: None,
+        came_to: None,
         versions: Versions::default(),
         stages: vec![timed(Stage::Load, 0), timed(Stage::Check, 0), timed(Stage::Push, 100)],
         tables: BTreeMap::from([("person".to_owned(), BTreeMap::from([("rows".to_owned(), person)]))]),

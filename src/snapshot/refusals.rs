@@ -25,6 +25,8 @@ pub struct Refusals {
     unread: BTreeSet<String>,
     /// Any row's record may be among those that nobody can tell.
     all: bool,
+    /// Rejected rows have nothing to know them by.
+    nameless: bool,
 }
 
 impl Snapshot {
@@ -87,6 +89,7 @@ impl Refusals {
 
     /// Nobody can tell which record of this source it is.
     fn unknown(&mut self, source: Option<String>) {
+        self.nameless = true;
         match source {
             Some(source) => drop(self.unread.insert(source)),
             None => self.all = true,
@@ -106,6 +109,11 @@ impl Refusals {
                 self.unknown(source);
             }
         }
+    }
+
+    /// Whether rejected rows have nothing to know them by but their place, so that any row of their source may be theirs.
+    pub fn is_nameless(&self) -> bool {
+        self.nameless
     }
 
     /// Whether it matters of which records rows were made.
@@ -174,6 +182,7 @@ mod tests {
         unknown.settle(&HashSet::new());
         assert_eq!(of(&unknown, "b", "people", "people:1:1"), Record::Unknown);
         assert_eq!(of(&unknown, "b", "others", "others:1:1"), Record::Gone);
+        assert_eq!((known.is_nameless(), unknown.is_nameless()), (false, true));
         assert_eq!((unknown.of("b", &[]), unknown.of_others("b")), (Record::Unknown, Record::Gone));
         assert_eq!(of(&refusals(&[(None, None, None)]), "b", "people", "1"), Record::Unknown);
     }

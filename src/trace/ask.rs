@@ -3,10 +3,12 @@
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::find::is_of_delivery;
 use super::{Fate, Journey, Options, Stored};
 use crate::codec::TableCodec;
 use crate::error;
-use crate::model::ident::{TableName, literal};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::model::keys::{Keys, placeholder};
 use crate::model::left_out::VERDICT;
 use crate::pg::ledger;
 
@@ -16,25 +18,33 @@ pub(super) async fn rows_of(options: &Options<'_>, journey: &Journey) -> Result<
     for fate in &journey.fates {
         let Fate { table: Some(table), id: Some(id), fate, detail } = fate else { continue };
         // The ledger knows a row by its first record.
-        let first = if fate == "merged" { detail.as_deref() } else { Some(journey.record.as_str()) };
-        stored.extend(row(options, &TableName::from(table.as_str()), id, first).await?);
+        let first = match (fate.as_str(), detail) {
+            ("merged", Some(first)) => First { record: first, source_id: None },
+            _ => First { record: &journey.record, source_id: journey.source_id.as_deref() },
+        };
+        stored.extend(row(options, &TableName::from(table.as_str()), id, Some(first)).await?);
     }
     Ok(stored)
 }
 
-/// A row by its key, or by the record that it was made of where the key is a placeholder in the snapshot. None where
-/// PostgreSQL could not be reached or has no such table.
+/// The record that a row is known by: its place in this delivery, and its natural key.
+pub(super) struct First<'a> {
+    record: &'a str,
+    source_id: Option<&'a str>,
+}
+
+/// A row by its key, or by what the ledger knows it by where the key is a placeholder. None where PostgreSQL could not be
+/// reached or has no such table.
 pub(super) async fn row(
     options: &Options<'_>,
     table: &TableName,
     id: &str,
-    record: Option<&str>,
+    first: Option<First<'_>>,
 ) -> Result<Option<Stored>> {
     let Some((client, catalog)) = options.target else { return Ok(None) };
     let Some(shape) = catalog.table(table) else { return Ok(None) };
-    let known = known(options, client, table, id, record).await?;
-    let (batch, key) = match known {
-        Some((batch, key)) => (Some(batch), key),
+    let (batch, key) = match known(options, table, id).await? {
+        Some(entry) => (Some(entry.batch), entry.key),
         None => (None, id.to_owned()),
     };
     let codec =
@@ -65,8 +75,8 @@ pub(super) async fn row(
     let sql = format!("select {digest} from {} t where {} = $1", table.quoted(), codec.key_sql("t"));
     let found = client.query_opt(&sql, &[&key]).await.map_err(|error| error::postgres(&error))?;
     let as_loaded = found.as_ref().and_then(|row| row.get(0));
-    let left_out = match (record, &found) {
-        (Some(record), None) => left_out(options, client, record).await?,
+    let left_out = match (first, &found) {
+        (Some(first), None) => left_out(options, client, &first).await?,
         _ => None,
     };
     let left_by = match (&batch, &found) {
@@ -126,69 +136,131 @@ async fn left_by(
     Ok(row.map_err(|error| error::postgres(&error))?.map(|row| row.get(0)))
 }
 
-/// Why the clinic's last completed batch left the row of a record out, if it did.
-async fn left_out(options: &Options<'_>, client: &Client, record: &str) -> Result<Option<String>> {
+/// Why the clinic's last completed batch left the row of a record out, if it did. Its place counts only where the batch is of this
+/// very delivery: in another one it is another record's.
+async fn left_out(options: &Options<'_>, client: &Client, first: &First<'_>) -> Result<Option<String>> {
     if !ledger::has_records(client).await? {
         return Ok(None);
     }
-    let sql = "select array_to_string(r.errors, ', ') from trasvase.record r where r.record = $2 and r.verdict = $3 \
-               and r.batch = (select max(number) from trasvase.batch where clinic = $1 and status = 'completed')";
-    let row = client.query_opt(sql, &[&options.clinic.name.as_str(), &record, &VERDICT]).await;
-    Ok(row.map_err(|error| error::postgres(&error))?.and_then(|row| row.get(0)))
+    let Some(source) = first.record.rsplitn(3, ':').nth(2) else { return Ok(None) };
+    let sql = format!(
+        "select array_to_string(r.errors, ', '), b.snapshot, coalesce(r.source_id = $4, false) from trasvase.record r \
+         join trasvase.batch b on b.number = r.batch where r.source = {} and (r.record = $2 or r.source_id = $4) and r.verdict = $3 \
+         and r.batch = (select max(number) from trasvase.batch where clinic = $1 and status = 'completed') order by 3 desc",
+        ledger::code_sql(source)
+    );
+    let clinic = options.clinic.name.as_str();
+    let rows = client.query(&sql, &[&clinic, &first.record, &VERDICT, &first.source_id]).await;
+    for row in rows.map_err(|error| error::postgres(&error))? {
+        if row.get(2) || is_of_delivery(options, source, row.get(1))? {
+            return Ok(row.get(0));
+        }
+    }
+    Ok(None)
 }
 
-/// The last completed batch of the clinic that wrote a row, and the row's key.
-async fn known(
-    options: &Options<'_>,
-    client: &Client,
-    table: &TableName,
-    id: &str,
-    record: Option<&str>,
-) -> Result<Option<(String, String)>> {
-    // Placeholders are below zero and nobody's keys.
-    let by_record = record.filter(|_| id.starts_with('-')).filter(|record| !record.is_empty());
-    let condition = match by_record {
-        Some(_) => "e.record = $3",
-        None => "e.target_key = $3",
-    };
-    let value = by_record.unwrap_or(id);
-    let row = ledger_row(options, client, table, condition, value, "e.target_key").await?;
-    Ok(row)
+/// What the ledger has of a row, by the last completed batch of the clinic that wrote it.
+pub(super) struct Entry {
+    pub(super) batch: String,
+    /// The batch's.
+    pub(super) snapshot: String,
+    pub(super) key: String,
+    /// What it knows the row by: the source of its first record (the table, where it comes from none), and its id there.
+    pub(super) kind: String,
+    pub(super) source_id: String,
+    /// Where that record stood in the batch's delivery, as `source:file:row`.
+    pub(super) record: Option<String>,
 }
 
-/// The record that the ledger has for a row, and what it knows it by.
-pub(super) async fn record_of(
-    options: &Options<'_>,
-    table: &TableName,
-    id: &str,
-) -> Result<Option<(String, String)>> {
-    let Some((client, _)) = options.target else { return Ok(None) };
-    let asked =
-        async |wanted: &str| ledger_row(options, client, table, "e.target_key = $3", id, wanted).await;
-    let record = asked("coalesce(e.record, '')").await?.map(|(_, record)| record);
-    let source_id = asked("e.source_id").await?.map(|(_, source_id)| source_id);
-    Ok(record.filter(|record| !record.is_empty()).zip(source_id))
+/// The ledger's entry of a row. Where its key is a placeholder, it is found as a push finds it: by its record's id, whose place
+/// may be another's by now.
+async fn known(options: &Options<'_>, table: &TableName, id: &str) -> Result<Option<Entry>> {
+    if options.clinic.table(table).keys != Keys::New || placeholder(id).is_none() {
+        return of_key(options, table, id).await;
+    }
+    let Some((kind, source_id)) = known_as(options, table, id)? else { return Ok(None) };
+    let condition = format!("e.type = {} and e.source_id = $3", ledger::code_sql(&kind));
+    entry(options, table, &condition, &source_id).await
 }
 
-async fn ledger_row(
+/// What the ledger would know a row of `ready` by that has this placeholder: kind and id.
+fn known_as(options: &Options<'_>, table: &TableName, id: &str) -> Result<Option<(String, String)>> {
+    let name = table.to_string();
+    let shape = options.target.and_then(|(_, catalog)| catalog.table(table));
+    let Some([key]) = shape.map(|shape| shape.primary_key()) else { return Ok(None) };
+    if !options.staging.has_table("ready", &name)? {
+        return Ok(None);
+    }
+    let sql = format!(
+        "select {}, _source_id::varchar from {} ready where {}::varchar = {} and _source_id is not null",
+        kind_sql(table),
+        table.staged("ready"),
+        quoted(key),
+        literal(id)
+    );
+    let rows = options.staging.rows(&sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.into_iter().next())
+}
+
+/// SQL of the kind of record that the ledger knows a row of `ready` as.
+fn kind_sql(table: &TableName) -> String {
+    let name = literal(&table.to_string());
+    format!("coalesce((select source from meta.source where number = ready._ids[1] >> 50), {name})")
+}
+
+/// The records that make a row with this key now.
+pub(super) async fn made_of(options: &Options<'_>, table: &TableName, id: &str) -> Result<Vec<i64>> {
+    let (staging, name) = (options.staging, table.to_string());
+    if !staging.has_table("meta", "fate")? || !staging.has_table("ready", &name)? {
+        return Ok(Vec::new());
+    }
+    if options.clinic.table(table).keys == Keys::New && placeholder(id).is_none() {
+        let Some(entry) = of_key(options, table, id).await? else { return Ok(Vec::new()) };
+        let sql = format!(
+            "select distinct unnest(_ids) from {} ready where _source_id::varchar = {} and {} = {} order by 1",
+            table.staged("ready"),
+            literal(&entry.source_id),
+            kind_sql(table),
+            literal(&entry.kind)
+        );
+        return staging.rows(&sql, |row| row.get(0));
+    }
+    let sql = format!(
+        "select distinct _id from meta.fate where fate in ('imported', 'merged') and table_name = {} and target_id = {} order by 1",
+        literal(&name),
+        literal(id)
+    );
+    staging.rows(&sql, |row| row.get(0))
+}
+
+/// The ledger's entry of the row with this key.
+pub(super) async fn of_key(options: &Options<'_>, table: &TableName, key: &str) -> Result<Option<Entry>> {
+    entry(options, table, "e.target_key = $3", key).await
+}
+
+async fn entry(
     options: &Options<'_>,
-    client: &Client,
     table: &TableName,
     condition: &str,
     value: &str,
-    wanted: &str,
-) -> Result<Option<(String, String)>> {
+) -> Result<Option<Entry>> {
+    let Some((client, _)) = options.target else { return Ok(None) };
     if !ledger::has_records(client).await? {
         return Ok(None);
     }
     let sql = format!(
-        "select b.id, {wanted} from trasvase.external_id e join trasvase.batch b on b.number = e.batch \
+        "select b.id, b.snapshot, e.target_key, n.name, e.source_id, e.record from trasvase.external_id e \
+         join trasvase.batch b on b.number = e.batch join trasvase.name n on n.code = e.type \
          where b.clinic = $1 and b.status = 'completed' and {condition} \
          and e.target_table = (select code from trasvase.name where name = $2) order by e.batch desc limit 1"
     );
-    let row = client
-        .query_opt(&sql, &[&options.clinic.name.as_str(), &table.to_string(), &value])
-        .await
-        .map_err(|error| error::postgres(&error))?;
-    Ok(row.map(|row| (row.get(0), row.get(1))))
+    let row = client.query_opt(&sql, &[&options.clinic.name.as_str(), &table.to_string(), &value]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.map(|row| Entry {
+        batch: row.get(0),
+        snapshot: row.get(1),
+        key: row.get(2),
+        kind: row.get(3),
+        source_id: row.get(4),
+        record: row.get(5),
+    }))
 }

@@ -6,12 +6,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::find::carriers;
-use super::{Earlier, Journey, Options, Remembered, Stored, ask};
-use crate::config::LoadMode;
+use super::{Earlier, Journey, Options, Remembered, Stored, ask, vanished};
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::Keys;
-use crate::model::vanished::Vanished;
 use crate::pg::ledger;
 
 /// Rows that a record of the staging file became earlier, and that are none of those that it makes now.
@@ -157,31 +155,11 @@ async fn rows(
     let mut rows = Vec::new();
     for row in found.map_err(|error| error::postgres(&error))? {
         let (table, key) = (TableName::from(row.get::<_, &str>(0)), row.get::<_, String>(1));
-        if !is_made_now(options, &table, &key, &known_by)? {
+        if ask::made_of(options, &table, &key).await?.is_empty() {
             rows.push((table, key));
         }
     }
     Ok(rows)
-}
-
-/// Whether a row that is ready has this key; of a table with new keys, whether one is known by the same.
-fn is_made_now(options: &Options<'_>, table: &TableName, key: &str, known_by: &[&String]) -> Result<bool> {
-    let name = table.to_string();
-    if !options.staging.has_table("ready", &name)? {
-        return Ok(false);
-    }
-    if options.clinic.table(table).keys == Keys::New {
-        let known_by: Vec<String> = known_by.iter().map(|one| literal(one)).collect();
-        let (ready, among) = (table.staged("ready"), known_by.join(", "));
-        return options
-            .staging
-            .value(&format!("select exists (select 1 from {ready} where _source_id in ({among}))"));
-    }
-    options.staging.value(&format!(
-        "select exists (select 1 from meta.fate where table_name = {} and target_id = {} and fate in ('imported', 'merged'))",
-        literal(&name),
-        literal(key)
-    ))
 }
 
 /// What PostgreSQL says of these rows, and why they are there still; only of rows that batches of the clinic wrote.
@@ -193,21 +171,12 @@ async fn stored(
     let mut found = Vec::new();
     for (table, key) in rows {
         let Some(stored) = ask::row(options, &table, &key, None).await? else { continue };
-        let why = if is_rejected(&table) { Earlier::Rejected } else { vanished(options, &table) };
-        found.push(Stored { earlier: Some(why).filter(|_| stored.there), ..stored });
+        let earlier = match stored.there {
+            true if is_rejected(&table) => Some(Earlier::Rejected),
+            true => Some(vanished::why(options, &table, &key).await?),
+            false => None,
+        };
+        found.push(Stored { earlier, ..stored });
     }
     Ok(found)
-}
-
-/// Why a row stands that no record makes.
-pub(super) fn vanished(options: &Options<'_>, table: &TableName) -> Earlier {
-    let rule = options.clinic.vanished_rule(table);
-    if rule.deletes(options.clinic.load_mode(table) == LoadMode::Sync) {
-        return Earlier::Deleted;
-    }
-    match rule.vanished {
-        Some(Vanished::Flag) => Earlier::Flagged,
-        Some(Vanished::Keep | Vanished::Delete) => Earlier::Kept,
-        None => Earlier::Unsaid,
-    }
 }

@@ -7,6 +7,7 @@ use super::Options;
 use crate::config::near;
 use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
+use crate::snapshot::Snapshot;
 use crate::staging::Staging;
 
 /// The records that a text names.
@@ -158,6 +159,21 @@ pub(super) fn carriers(staging: &Staging) -> Result<Vec<Carrier>> {
             Ok(Carrier { schema, table, columns: serde_json::from_str(&columns)? })
         })
         .collect()
+}
+
+/// Whether a snapshot was made of the files of a source that are loaded now: only then a place in it is the same record's.
+pub(super) fn is_of_delivery(options: &Options<'_>, source: &str, snapshot: &str) -> Result<bool> {
+    let folder = options.project.snapshots_dir(&options.clinic.name).join(snapshot);
+    let Ok(snapshot) = Snapshot::open(&folder) else { return Ok(false) };
+    let Some(then) = snapshot.manifest().sources.iter().find(|one| one.source == source) else {
+        return Ok(false);
+    };
+    let sql = format!(
+        "select sha256 from meta.source_file where source = {} order by file_number",
+        literal(source)
+    );
+    let now: Vec<String> = options.staging.rows(&sql, |row| row.get(0))?;
+    Ok(then.files.iter().map(|file| &file.sha256).eq(&now))
 }
 
 /// Whether any table of the staging file knows a record by this.

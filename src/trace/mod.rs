@@ -5,6 +5,7 @@ mod earlier;
 mod find;
 mod journey;
 mod origin;
+mod vanished;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -197,8 +198,16 @@ pub enum Earlier {
     /// As `vanished` says.
     Kept,
     Flagged,
-    /// `vanished`, or mode `sync`, wants it deleted: a push has not come to it yet, or something keeps it.
+    /// `vanished`, or mode `sync`, wants it deleted: a push has not come to it yet, or rows that stay refer to it.
     Deleted,
+    /// So it does, but people changed the row, and that stands.
+    Theirs,
+    /// So it does, but people changed the row, and are to decide.
+    Waits,
+    /// So it does, but its record may be among those that could not be read.
+    Unread,
+    /// So it does, but its record may be one of those whose rejected rows have nothing to know them by.
+    Nameless,
     /// No setting says anything of such rows.
     Unsaid,
 }

@@ -5,27 +5,19 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use rust_i18n::t;
 
-use super::find::{carriers, is_known_by, spelled};
-use super::{Given, Options, RowOrigin, ask, earlier};
+use super::ask::{self, Entry};
+use super::find::{carriers, is_known_by, is_of_delivery, records, spelled};
+use super::{Given, Options, RowOrigin, vanished};
 use crate::error::Failure;
-use crate::model::ident::{TableName, literal};
+use crate::model::ident::{TableName, literal, quoted};
+use crate::model::keys::Keys;
 
 /// What a row is made of, with the `_id`s of its records: as the staging file has it, else as the ledger remembers it.
 pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Result<(RowOrigin, Vec<i64>)> {
     let staging = options.staging;
     let target = ask::row(options, table, id, None).await?;
     let checked = staging.has_table("meta", "fate")?;
-    let mut ids: Vec<i64> = match checked {
-        true => staging.rows(
-            &format!(
-                "select distinct _id from meta.fate where fate in ('imported', 'merged') and table_name = {} and target_id = {} order by 1",
-                literal(&table.to_string()),
-                literal(id)
-            ),
-            |row| row.get(0),
-        )?,
-        false => Vec::new(),
-    };
+    let mut ids = ask::made_of(options, table, id).await?;
     let ready = !ids.is_empty();
     if !ready {
         ids = remembered(options, table, id).await?;
@@ -39,30 +31,67 @@ pub(super) async fn of(options: &Options<'_>, table: &TableName, id: &str) -> Re
     if let Some(stored) =
         target.as_mut().filter(|one| checked && ids.is_empty() && one.there && one.batch.is_some())
     {
-        stored.earlier = Some(earlier::vanished(options, table));
+        stored.earlier = Some(vanished::why(options, table, id).await?);
     }
     let records = ids.iter().map(|id| spelled(staging, *id)).collect::<Result<_>>()?;
     let columns = if ids.len() > 1 { given(options, &ids)? } else { Vec::new() };
     Ok((RowOrigin { table: table.clone(), id: id.to_owned(), ready, records, columns, target }, ids))
 }
 
-/// The record that the ledger has for a row, as long as the staging file has it too.
+/// The records that were to make a row, where none does now: those whose row has its key and is rejected or left out, else the
+/// one that the ledger has for it, as long as the staging file has it too.
 async fn remembered(options: &Options<'_>, table: &TableName, id: &str) -> Result<Vec<i64>> {
-    let Some((record, source_id)) = ask::record_of(options, table, id).await? else { return Ok(Vec::new()) };
-    let Some(source) = record.rsplitn(3, ':').nth(2) else { return Ok(Vec::new()) };
+    let keyed = with_key(options, table, id)?;
+    if !keyed.is_empty() {
+        return Ok(keyed);
+    }
+    let Some(Entry { kind: source, source_id, record, snapshot, .. }) =
+        ask::of_key(options, table, id).await?
+    else {
+        return Ok(Vec::new());
+    };
+    let record = record.unwrap_or_default();
     let mut same = Vec::new();
     // In a later delivery another record may stand in its place.
-    for placed in super::find::records(options, source, &record).map_or(Vec::new(), |found| found.ids) {
-        let known = source_id == record || is_known_by(options.staging, placed, &source_id)?;
-        if known && !makes_another(options, placed, table)? {
-            same.push(placed);
+    let is_place = source_id == record;
+    if !is_place || is_of_delivery(options, &source, &snapshot)? {
+        for placed in records(options, &source, &record).map_or(Vec::new(), |found| found.ids) {
+            let known = is_place || is_known_by(options.staging, placed, &source_id)?;
+            if known && !makes_another(options, placed, table)? {
+                same.push(placed);
+            }
         }
     }
-    if same.is_empty() && source_id != record {
-        let keyed = super::find::records(options, source, &source_id).ok().filter(|found| found.by_key);
+    if same.is_empty() && !is_place {
+        let keyed = records(options, &source, &source_id).ok().filter(|found| found.by_key);
         same = keyed.map_or(Vec::new(), |found| found.ids);
     }
     Ok(same)
+}
+
+/// The records of rows that have this key, or this golden id, before it is decided which are ready.
+fn with_key(options: &Options<'_>, table: &TableName, id: &str) -> Result<Vec<i64>> {
+    let shape = options.target.and_then(|(_, catalog)| catalog.table(table));
+    let key = match shape.map(|shape| shape.primary_key()) {
+        Some([key]) if options.clinic.table(table).keys != Keys::New => key.as_str(),
+        _ => return Ok(Vec::new()),
+    };
+    let mut found = Vec::new();
+    for one in carriers(options.staging)? {
+        let column = match one.schema.as_str() {
+            "golden" => "golden_id",
+            "target" | "reject" if one.table == table.to_string() => key,
+            _ => continue,
+        };
+        if one.has(column) {
+            let (ids, from, column, id) = (one.ids(), one.quoted(), quoted(column), literal(id));
+            let sql = format!("select unnest({ids}) from {from} where {column}::varchar = {id}");
+            found.extend(options.staging.rows(&sql, |row| row.get::<_, i64>(0))?);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// Whether a record makes a row of a table now; it is asked about one that nothing makes.

@@ -57,6 +57,7 @@ impl Pipeline<'_> {
                 && one.cause != Some(verify::Cause::TakenBack)
                 && !one.cause.is_some_and(verify::Cause::is_by_policy)
         };
+        let deletes = |table: &TableName| self.clinic.vanished_rule(table).deletes(false);
         let hints = [
             (
                 "cli.verify.missing_hint",
@@ -77,7 +78,14 @@ impl Pipeline<'_> {
                 }),
             ),
             ("cli.verify.unknown_hint", tables_with(report, |_, one| unknown(one) && one.columns.is_empty())),
-            ("cli.verify.extra_hint", tables_with(report, |_, one| extra(one) && !by_batch(one))),
+            (
+                "cli.verify.extra_hint",
+                tables_with(report, |table, one| extra(one) && !by_batch(one) && !deletes(table)),
+            ),
+            (
+                "cli.verify.extra_next",
+                tables_with(report, |table, one| extra(one) && !by_batch(one) && deletes(table)),
+            ),
             (
                 "verify.conflict_hint",
                 tables_with(report, |_, one| one.cause == Some(verify::Cause::Conflict)),

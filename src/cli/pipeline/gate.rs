@@ -6,6 +6,7 @@ use rust_i18n::t;
 use super::{Pipeline, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
+use crate::cli::rehearse::why_not;
 use crate::error::Failure;
 use crate::model::run::{Event, Observer as _, Stage};
 use crate::rehearse;
@@ -36,7 +37,7 @@ impl Pipeline<'_> {
         let text = match last {
             Some(last) if last.clean => return Ok(None),
             Some(last) => {
-                let why = last.why.as_deref().unwrap_or("?");
+                let why = why_not(&last).unwrap_or_else(|| "?".to_owned());
                 t!("rehearse.last_not_clean", at = output::moment(&last.at), why = why)
             }
             None if self.verified(snapshot)? => return Ok(None),

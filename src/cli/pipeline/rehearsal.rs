@@ -258,6 +258,8 @@ impl Pipeline<'_> {
             target: connection.map(|connection| connection.target.name.clone()).unwrap_or_default(),
             clean: failure.is_none() && verified,
             why: failure.map(|failure| failure.message),
+            language: Some(String::from(&*rust_i18n::locale())),
+            came_to: outcome.at,
             versions: Versions {
                 trasvase: env!("CARGO_PKG_VERSION").to_owned(),
                 target: version,

@@ -140,6 +140,19 @@ fn what_differs_says_which_mode_would_mend_it() {
 }
 
 #[test]
+fn a_setting_that_is_there_is_not_proposed() {
+    let mini = Mini::new();
+    mini.edit("clinics/mini/clinic.toml", "mode = \"upsert\"", "mode = \"upsert\"\nvanished = \"delete\"");
+    mini.write("clinics/mini/sources/visits.csv", "number;person;day;kind\n10;1;2024-01-05;first\n");
+    says(&mini.run(&["run", "mini"]), 0, &["Equal"]);
+    mini.edit("clinics/mini/sources/people.csv", "3;Eva;\n", "");
+    says(&mini.run(&["run", "mini", "--until", "export", "--yes"]), 0, &[]);
+    let told = mini.run(&["verify", "mini"]);
+    says(&told, 3, &["(person); the next push deletes them: trasvase push mini"]);
+    assert!(!String::from_utf8_lossy(&told.stderr).contains("vanished = "), "{told:?}");
+}
+
+#[test]
 fn triggers_and_empty_tables_are_one_line_each_and_what_a_trigger_did_is_told() {
     let mini = Mini::new();
     mini.execute(
