@@ -147,16 +147,11 @@ pub struct SourceCount {
     pub skipped: u64,
     pub filtered: u64,
     /// Of the rejected ones, records that could not be read at all: nobody knows which they are.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub unreadable: u64,
     /// No model of `target` reads the source.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -22,3 +22,8 @@ pub mod vanished;
 
 pub use file_name::file_name;
 pub use hex::hex;
+
+/// For serde, so that a count of nothing is not written.
+pub fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

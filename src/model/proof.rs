@@ -47,7 +47,7 @@ pub struct ProvenTable {
     /// Rows of the clinic that no batch wrote.
     pub foreign: Option<u64>,
     /// Rows that rollbacks left where they are and that are no batch's that stands.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub left: u64,
     /// Over the digests of the snapshot's rows, and of the target's.
     pub expected_digest: String,
@@ -103,18 +103,13 @@ pub struct ProvenSource {
     pub count: SourceCount,
     pub complete: bool,
     /// Records of which no row is in the target, since people deleted it or one that it refers to.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub left_out: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<String>,
     /// The ledger says the same; none where no batch pushed this snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<bool>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(records: &u64) -> bool {
-    *records == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

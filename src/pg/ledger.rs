@@ -246,6 +246,11 @@ pub async fn version(client: &Client) -> Result<i32> {
     Ok(row.get::<_, Option<i32>>(0).unwrap_or_default())
 }
 
+/// Whether it knows which rows a rollback left.
+pub async fn knows_left(client: &Client) -> Result<bool> {
+    Ok(version(client).await? >= 7)
+}
+
 /// Whether the ledger holds what is to be told of a snapshot of models: a batch of the clinic's models, and of this very
 /// snapshot where it tells of records one by one.
 ///

@@ -29,16 +29,11 @@ pub struct Written {
     /// There already, and taken into the ledger as they are.
     pub adopted: u64,
     /// Referring to another golden id than before, for that alone.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub repointed: u64,
     /// Deleted with a golden id that nobody has any more.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub retired: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-pub(super) fn is_none(rows: &u64) -> bool {
-    *rows == 0
 }
 
 /// Loads every table, writes the ledger, rebuilds what was dropped, moves sequences. `crossed` are keys that rows take from

@@ -8,7 +8,6 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::absent::Absent;
-use super::apply::is_none;
 use super::compare::Compared;
 use super::golden::GoldenPlan;
 use super::left_behind::Left;
@@ -84,34 +83,34 @@ pub struct TablePlan {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vanished_keys: Vec<String>,
     /// Rows that would be deleted, but that people changed: they stay.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub vanished_kept: u64,
     /// Such rows that wait for a decision.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub vanished_conflicts: u64,
     /// Rows that would be deleted, but whose records may be among those that could not be read.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub vanished_unread: u64,
     /// Rows that would be deleted, but that rows which stay refer to.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub vanished_held: u64,
     /// By table, how many rows refer to these.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub vanished_held_by: BTreeMap<String, u64>,
     /// Of the rows to be inserted: those that people deleted since a push wrote them.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub deleted_returned: u64,
     /// Rows that people deleted, and that stay so.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub deleted_kept: u64,
     /// Such rows that wait for a decision; they stay deleted until then.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub deleted_conflicts: u64,
     /// New rows that refer to one that stays deleted, and are left out with it.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub without_parent: u64,
     /// New rows that refer to one that waits for a decision, and wait with it.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub without_parent_conflicts: u64,
     /// All that waits for a decision, by what it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -24,18 +24,13 @@ pub struct SourceCounts {
     /// `imported - read`
     pub difference: i64,
     /// Records of which no row is in the target, since people deleted it or one that it refers to; none of the imported ones.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub left_out: u64,
     /// The verdicts add up to what was read.
     pub complete: bool,
     /// Why no model reads it, where that is meant.
     pub unused: Option<String>,
     pub notes: Vec<Note>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(records: &u64) -> bool {
-    *records == 0
 }
 
 /// Why records are not imported as rows of their own. A record may have several reasons.

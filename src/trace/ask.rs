@@ -108,9 +108,6 @@ async fn deleted_by(
     Ok(row.map_err(|error| error::postgres(&error))?.map(|row| row.get(0)))
 }
 
-/// The version of the ledger from which on it knows which rows a rollback left.
-const LEFT_BEHIND: i32 = 7;
-
 /// The last batch that wrote a row and was taken back without it, where the row is as it was left then.
 async fn left_by(
     options: &Options<'_>,
@@ -118,7 +115,7 @@ async fn left_by(
     table: &TableName,
     (key_sql, key): (&str, &str),
 ) -> Result<Option<String>> {
-    if !ledger::exists(client).await? || ledger::version(client).await? < LEFT_BEHIND {
+    if !ledger::exists(client).await? || !ledger::knows_left(client).await? {
         return Ok(None);
     }
     // Batches that were taken back together have one moment, and the newest of them the note.

@@ -63,13 +63,8 @@ pub struct Report {
     pub linked: u64,
     pub shared: u64,
     /// People who have no record any more, and of whom nobody knows whether they left: theirs stay.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub unsure: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// Looks which accounts it would be.

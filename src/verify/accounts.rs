@@ -21,7 +21,7 @@ pub struct SourceReport {
     /// The sum of its verdicts is the number of its records.
     pub complete: bool,
     /// Records of which no row is in the target, since people deleted it or one that it refers to; none of the imported ones.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub left_out: u64,
     /// The ledger's counts and records say the same; none where no batch pushed this very snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,11 +29,6 @@ pub struct SourceReport {
     /// Of a source that no model reads: why that is meant, as clinic.toml says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unused: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(records: &u64) -> bool {
-    *records == 0
 }
 
 impl SourceReport {

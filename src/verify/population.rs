@@ -18,9 +18,6 @@ use crate::pg::{batches, ledger, origins};
 /// So many rows of others are sooner told apart one by one than by a join of all.
 const FEW: u64 = 20;
 
-/// The version of the ledger from which on it knows which rows a rollback left.
-const LEFT_BEHIND: i32 = 7;
-
 /// The clinic's completed batches.
 pub(super) struct Population {
     /// Those whose rows are compared.
@@ -80,7 +77,7 @@ impl Population {
         let pushed = rows.iter().rev().find(|row| row.get::<_, Option<&str>>(1).is_some());
         let pushed = pushed.map(|row| row.get(0));
         let rows: Vec<Row> = rows.into_iter().filter(|row| row.get::<_, i32>(0) > after).collect();
-        let knows_left = ledger::version(client).await? >= LEFT_BEHIND;
+        let knows_left = ledger::knows_left(client).await?;
         let sql = format!(
             "select number from trasvase.batch where clinic = $1 and status = 'completed' and not {} order by number",
             origins::is_sql("batch", origin)

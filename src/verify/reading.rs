@@ -11,6 +11,7 @@ use super::population::Population;
 use super::{Compared, Options, months};
 use crate::error;
 use crate::model::hex;
+use crate::model::ident::literal;
 use crate::staging::Staging;
 
 /// Says which program read, since another one may read in another way; to be raised where what is read changes.
@@ -52,13 +53,9 @@ pub(super) fn kept(
     Name(name): &Name,
     tables: &[Compared<'_>],
 ) -> Result<Option<Vec<OurTable>>> {
-    let sql = "select name, read, buckets from meta.reading";
-    let rows = staging.rows(sql, |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
-    })?;
-    let Some((_, kept, places)) = rows.into_iter().find(|(of, ..)| of == name) else {
-        return Ok(None);
-    };
+    let sql = format!("select read, buckets from meta.reading where name = {}", literal(name));
+    let mut rows = staging.rows(&sql, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let Some((kept, places)) = rows.pop() else { return Ok(None) };
     let Ok(mut read) = serde_json::from_str::<Vec<OurTable>>(&kept) else { return Ok(None) };
     let mut places = places.as_slice();
     for (compared, table) in tables.iter().zip(&mut read) {

@@ -52,7 +52,7 @@ pub struct TableReport {
     /// Rows of the clinic that no batch wrote, where the table has the tenant column.
     pub foreign: Option<u64>,
     /// Rows that rollbacks left where they are and that neither a batch which stands wrote nor the snapshot has.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub left: u64,
     /// How many rows differ in which way.
     pub counts: Vec<Count>,
@@ -62,11 +62,6 @@ pub struct TableReport {
     /// Batches other than the snapshot's that made rows differ, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_batches: Vec<ByBatch>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(rows: &u64) -> bool {
-    *rows == 0
 }
 
 impl TableReport {
@@ -102,11 +97,10 @@ impl Report {
     /// Whether nothing is wrong but what people did after the load: rows that they edited or deleted.
     pub fn only_later(&self) -> bool {
         let later = |one: &Count| one.cause.is_some_and(Cause::is_later);
-        let explained = |table: &&TableReport| !table.counts.is_empty() && table.counts.iter().all(later);
         let mut differ = self.tables.iter().filter(|table| !table.equal).peekable();
         !self.is_clean()
             && differ.peek().is_some()
-            && differ.all(|table| explained(&table))
+            && differ.all(|table| !table.counts.is_empty() && table.counts.iter().all(later))
             && self.relations.iter().all(RelationReport::holds)
             && self.sources.iter().all(SourceReport::holds)
     }
