@@ -19,12 +19,15 @@ use super::tls;
 use crate::error::{self, Cause, Failure};
 
 /// What every session has, so that values have one text form, hidden rows are an error, and nobody waits for a lock for
-/// ever. `search_path` is the server's.
+/// ever. `search_path` is the server's. What a parallel worker sends is in the database's encoding, whatever the session's
+/// is (`assign_client_encoding` in PostgreSQL's variable.c), and digests are of what is sent: with another one there are
+/// no workers.
 const SETUP: &str = "\
 set row_security = off; set client_encoding = 'UTF8'; set timezone = 'UTC'; set datestyle = 'ISO, YMD'; \
 set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex'; \
 set standard_conforming_strings = on; set client_min_messages = warning; set statement_timeout = 0; \
 set lock_timeout = '10s'; \
+select set_config('max_parallel_workers_per_gather', '0', false) where current_setting('server_encoding') <> 'UTF8'; \
 set idle_in_transaction_session_timeout = 0";
 
 /// What a session that only asks an old system has: it writes nothing, waits for no lock for long, and keeps nobody from

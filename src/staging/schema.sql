@@ -138,7 +138,7 @@ create table if not exists meta.difference (
 create table if not exists meta.reading (
   -- hash of everything that decides what is read
   name varchar not null,
-  -- sums and counts of each table
+  -- sums and counts of each table, and answers to verify/*.sql
   read json not null,
   -- the bucket of every row, one byte each, in the snapshot's order
   buckets blob not null,

@@ -3,11 +3,9 @@
 
 use anyhow::Result;
 
-use super::Compared;
 use super::difference::Difference;
 use super::fixes::Fixes;
-use super::ours::OurTable;
-use super::reading;
+use super::{Compared, OurSide, reading};
 use crate::model::ident::literal;
 use crate::staging::Staging;
 
@@ -35,14 +33,14 @@ impl<'a> Books<'a> {
         &self,
         name: &reading::Name,
         tables: &[Compared<'_>],
-    ) -> Result<Option<Vec<OurTable>>> {
+    ) -> Result<Option<reading::Kept>> {
         match &self.staging {
             Some((staging, _)) => reading::kept(staging, name, tables),
             None => Ok(None),
         }
     }
 
-    pub(super) fn keep_reading(&self, name: &reading::Name, ours: &[OurTable]) -> Result<()> {
+    pub(super) fn keep_reading(&self, name: &reading::Name, ours: &OurSide) -> Result<()> {
         match &self.staging {
             Some((staging, _)) => reading::keep(staging, name, ours),
             None => Ok(()),

@@ -85,9 +85,9 @@ pub(super) fn bucket_sql(codec: &TableCodec, alias: &str) -> String {
     bucket_of_bytes_sql(&bytes_sql(codec, alias))
 }
 
-/// SQL of a key's bytes, two at least.
+/// SQL of a key's bytes in UTF-8, as every session has it, two at least. `convert_to` takes twice as long.
 fn bytes_sql(codec: &TableCodec, alias: &str) -> String {
-    format!("convert_to('  ' || {}, 'UTF8')", codec.key_sql(alias))
+    format!("textsend('  ' || {})", codec.key_sql(alias))
 }
 
 fn bucket_of_bytes_sql(bytes: &str) -> String {
@@ -100,15 +100,20 @@ pub(super) async fn of_server(
     entry: &TableEntry,
     codec: &TableCodec,
     condition: &str,
-    tenanted: &str,
-) -> Result<(Buckets, u64)> {
+    tenanted: Option<&str>,
+) -> Result<(Buckets, Option<u64>)> {
+    // What nobody asks for is not counted: it would take a tenth of the time.
+    let (counted, column) = match tenanted {
+        Some(tenanted) => ("count(*) filter (where tenanted)", format!(", {tenanted} as tenanted")),
+        None => ("0::bigint", String::new()),
+    };
     // The offset keeps the planner from writing key and digest out, and so computing them, several times. As a literal
     // without a type it is a constant from the start: `offset 0` is still to be cast, which forbids workers to add up
     // their parts.
     let sql = format!(
         "select {} as bucket, count(*), sum(('x' || encode(substring(digest for 8), 'hex'))::bit(64)::bigint)::text, \
-         count(*) filter (where tenanted) from ( \
-         select {} as key, {} as digest, {tenanted} as tenanted from {} t where {condition} offset '0') rows group by bucket",
+         {counted} from (select {} as key, {} as digest{column} from {} t where {condition} offset '0') rows \
+         group by bucket",
         bucket_of_bytes_sql("key"),
         bytes_sql(codec, "t"),
         codec.digest_sql("t"),
@@ -122,7 +127,7 @@ pub(super) async fn of_server(
         bucket.sum = row.get::<_, &str>(2).parse()?;
         of_tenant += u64::try_from(row.get::<_, i64>(3))?;
     }
-    Ok((buckets, of_tenant))
+    Ok((buckets, tenanted.map(|_| of_tenant)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Options;
+use super::{Options, months};
 use super::cause::{ByBatch, Cause};
 use super::population::Population;
 use crate::desk::{self, Decisions};
@@ -87,6 +87,8 @@ pub(super) struct Found {
     pub(super) extra: Vec<String>,
     /// The batches by which they are so.
     pub(super) batches: BTreeSet<i32>,
+    /// What they make of the table's months.
+    pub(super) months: months::Change,
 }
 
 impl Found {

@@ -15,7 +15,7 @@ use super::population::Population;
 use super::standing::{self, LeftOut, Pushed, Standing, Steady};
 use super::target_rows::{Asked, TargetRow, target_rows};
 use super::vanished::Vanished;
-use super::{Compared, Options, TheirTable, vanished};
+use super::{Compared, Options, TheirTable, months, vanished};
 use crate::codec::RowHash;
 use crate::error;
 use crate::model::merge::Excuse;
@@ -222,8 +222,16 @@ impl Search<'_, '_, '_> {
         let pushed = standing::pushed(self.options, self.compared, &keys).await?;
         let left_out = self.leave_out(&waiting, &there).await?;
         let (options, compared) = (self.options, self.compared);
+        let month = months::place(options, compared);
         for row in &waiting {
             let (there, pushed) = (there.get(&row.key), pushed.get(&row.key));
+            if let Some(place) = month {
+                let ours = row.expected.as_ref().map(|(_, values)| values[place].as_deref());
+                // A missing row that is there is none of ours.
+                let theirs = there.filter(|_| row.kind != Kind::Missing).map(|there| there.text(place));
+                ours.into_iter().for_each(|day| self.found.months.add(-1, day));
+                theirs.into_iter().for_each(|day| self.found.months.add(1, day));
+            }
             let standing = match row.kind {
                 Kind::Extra => there
                     .and_then(|there| vanished::standing(options, compared, self.vanished, &row.key, there)),

@@ -135,7 +135,7 @@ async fn held_in_transaction(options: &Options<'_>) -> Result<Vec<Held>> {
     for entry in &manifest.tables {
         error::interrupt::check()?;
         let Compared { codec, condition, .. } = compared(options, &population, entry).await?;
-        let (buckets, _) = buckets::of_server(options, entry, &codec, &condition, "false").await?;
+        let (buckets, _) = buckets::of_server(options, entry, &codec, &condition, None).await?;
         held.push(Held { table: entry.table.clone(), rows: buckets.count(), digest: buckets.digest() });
     }
     Ok(held)
@@ -237,6 +237,7 @@ async fn in_transaction(
         theirs.figures_stand = all_ours == theirs.all_ours;
     }
     let vanished = vanished::look(options, &tables, &found).await?;
+    let mut changes = Vec::new();
     for (place, (compared, mut found)) in tables.iter().zip(found).enumerate() {
         let to = (&mut found, &mut *books);
         differences::find_extra(options, (compared, &population), &vanished, to, &mut left_out).await?;
@@ -245,6 +246,7 @@ async fn in_transaction(
         let told = found.counts.get(&(DifferenceKind::Kept, Some(Cause::TakenBack))).copied();
         let left = population.count_left(options.client, compared.entry, &compared.codec).await?;
         let left = left.saturating_sub(told.unwrap_or_default());
+        changes.push(std::mem::take(&mut found.months));
         let table = table_report(options, (compared, &population), sides, found)?;
         report.tables.push(TableReport { left, ..table });
     }
@@ -258,9 +260,9 @@ async fn in_transaction(
     report.relations =
         relations::compare(options, &population, &asked(options, &tables, &ours, &theirs, &report)).await?;
     for (place, ours) in ours.tables.into_iter().enumerate() {
-        let (Some(months), theirs) = (ours.months, &theirs.tables[place]) else { continue };
-        let equal = report.tables[place].equal;
-        report.months.push(months::compare(options, &tables[place], months, theirs, equal).await?);
+        let (Some(months), rows) = (ours.months, ours.buckets.count()) else { continue };
+        let theirs = (&theirs.tables[place], &changes[place]);
+        report.months.push(months::compare(options, &tables[place], (months, rows), theirs).await?);
     }
     report.controls = theirs.figures.controls;
     report.queries = both_sides::compare(ours.answers, &theirs.figures.answers);
@@ -327,7 +329,7 @@ async fn both(
         anyhow::Ok((ours, theirs?))
     })?;
     if let Some(name) = name.filter(|_| keeps) {
-        books.keep_reading(&name, &ours.tables)?;
+        books.keep_reading(&name, &ours)?;
     }
     Ok((ours, theirs))
 }
@@ -336,13 +338,14 @@ fn our_side(
     options: &Options<'_>,
     population: &Population,
     tables: &[Compared<'_>],
-    kept: Option<Vec<OurTable>>,
+    kept: Option<reading::Kept>,
 ) -> Result<OurSide> {
     options.snapshot.verify_files()?;
+    let (kept, known) = kept.map(|kept| (kept.tables, kept.answers)).unzip();
     std::thread::scope(|scope| {
         // What is asked of all rows has no answer for some.
         let asked = scope.spawn(|| match options.since {
-            None => both_sides::ask_snapshot(options),
+            None => both_sides::ask_snapshot(options, &known.unwrap_or_default()),
             Some(_) => Ok(Vec::new()),
         });
         let mut keys = relations::Keys::new(population.days());
@@ -381,23 +384,18 @@ async fn their_table(
     population: &Population,
     compared: &Compared<'_>,
 ) -> Result<TheirTable> {
-    let Compared { entry, codec, condition, .. } = compared;
-    let tenanted = compared.tenanted.as_deref();
-    let buckets =
-        |condition| buckets::of_server(options, entry, codec, condition, tenanted.unwrap_or("false"));
-    let (all, with_tenant) = match population.filled(entry) {
-        true => {
-            let (buckets, with_tenant) = buckets("true").await?;
-            if population.holds_all(entry, buckets.count()) {
-                let foreign = tenanted.map(|_| 0);
-                return Ok(TheirTable { buckets, foreign, all_ours: true, whole: true, figures_stand: true });
-            }
-            (buckets.count(), tenanted.map(|_| with_tenant))
+    let Compared { entry, codec, condition, tenanted, .. } = compared;
+    let tenanted = tenanted.as_deref();
+    if population.filled(entry) {
+        let (buckets, _) = buckets::of_server(options, entry, codec, "true", None).await?;
+        if population.holds_all(entry, buckets.count()) {
+            let foreign = tenanted.map(|_| 0);
+            return Ok(TheirTable { buckets, foreign, all_ours: true, whole: true, figures_stand: true });
         }
-        false => population.count(options.client, entry, tenanted).await?,
-    };
-    let (buckets, of_tenant) = buckets(condition).await?;
-    let foreign = with_tenant.map(|rows| rows - of_tenant);
+    }
+    let (all, with_tenant) = population.count(options.client, entry, tenanted).await?;
+    let (buckets, of_tenant) = buckets::of_server(options, entry, codec, condition, tenanted).await?;
+    let foreign = with_tenant.zip(of_tenant).map(|(rows, of_tenant)| rows - of_tenant);
     let all_ours = all == buckets.count();
     Ok(TheirTable { buckets, foreign, all_ours, whole: false, figures_stand: true })
 }

@@ -60,6 +60,37 @@ impl Counter {
     }
 }
 
+/// What the rows that differ add to the snapshot's months and take from them, so that the server need not count all others
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    months: BTreeMap<String, i64>,
+    rows: i64,
+}
+
+impl Change {
+    /// A row that the target has and the snapshot has not, by its day or time if it has one; `-1` the other way round.
+    pub(super) fn add(&mut self, by: i64, day: Option<&str>) {
+        self.rows += by;
+        if let Some(day) = day {
+            *self.months.entry(month_of(day).to_owned()).or_default() += by;
+        }
+    }
+
+    /// The target's months; none where these rows are not all that make its number of rows another one.
+    fn of(&self, ours: &Counts, rows: (u64, u64)) -> Option<Counts> {
+        if rows.0.checked_add_signed(self.rows) != Some(rows.1) {
+            return None;
+        }
+        let mut months = ours.clone();
+        for (month, by) in &self.months {
+            let count = months.entry(month.clone()).or_default();
+            *count = count.checked_add_signed(*by)?;
+        }
+        Some(months)
+    }
+}
+
 /// The month of a date or a timestamp in PostgreSQL's output.
 fn month_of(text: &str) -> &str {
     match text.as_bytes() {
@@ -95,17 +126,19 @@ pub(super) fn check(options: &Options<'_>, entry: &TableEntry, table: &Table) ->
     Err(Failure::usage(t!("verify.no_month", table = entry.table, column = named)).into())
 }
 
-/// Both sides' months. Where every value is equal, so are they; else the server counts its own.
+/// Both sides' months, by the number of rows on each and what differs.
 pub(super) async fn compare(
     options: &Options<'_>,
     compared: &Compared<'_>,
-    ours: Counter,
-    theirs: &TheirTable,
-    equal: bool,
+    (ours, rows): (Counter, u64),
+    (theirs, change): (&TheirTable, &Change),
 ) -> Result<MonthReport> {
     let names: Vec<&str> = compared.codec.column_names().collect();
     let column = names[ours.place];
-    let counted = if equal { ours.counts.clone() } else { count(options, compared, column, theirs).await? };
+    let counted = match change.of(&ours.counts, (rows, theirs.buckets.count())) {
+        Some(counted) => counted,
+        None => count(options, compared, column, theirs).await?,
+    };
     let all: BTreeSet<&String> = ours.counts.keys().chain(counted.keys()).collect();
     let rows = |counts: &Counts, month: &String| counts.get(month).copied().unwrap_or(0);
     let months = all.into_iter().map(|month| Month {
@@ -145,6 +178,20 @@ async fn count(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_differ_change_the_months_only_where_they_are_all_that_differ() {
+        let ours = Counts::from([("2024-03".to_owned(), 2)]);
+        let mut change = Change::default();
+        change.add(-1, Some("2024-03-01"));
+        change.add(1, Some("2024-04-01 10:00:00+00"));
+        change.add(1, None);
+        let theirs = Counts::from([("2024-03".to_owned(), 1), ("2024-04".to_owned(), 1)]);
+        assert_eq!(change.of(&ours, (2, 3)), Some(theirs));
+        assert_eq!(change.of(&ours, (2, 2)), None);
+        change.add(-2, Some("2024-03-02"));
+        assert_eq!(change.of(&ours, (2, 1)), None);
+    }
 
     #[test]
     fn a_month_is_read_off_the_text() {

@@ -66,8 +66,17 @@ pub(crate) struct TestDatabase {
 
 /// A fresh, empty database.
 pub(crate) async fn database() -> TestDatabase {
+    database_like("template1").await
+}
+
+/// The same in another encoding.
+pub(crate) async fn database_in(encoding: &str) -> TestDatabase {
+    database_like(&format!("template0 encoding '{encoding}' locale 'C'")).await
+}
+
+async fn database_like(template: &str) -> TestDatabase {
     let name = format!("test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-    administer(&format!("create database {name}")).await;
+    administer(&format!("create database {name} template {template}")).await;
     TestDatabase { url: server().url_for(&name), name }
 }
 

@@ -10,7 +10,7 @@ use trasvase::model::run::{Event, Observer};
 use super::desk::Desk;
 use super::postgres::{connect, desk, run};
 use crate::cli::replica::Follower;
-use crate::support::{self, TestDatabase};
+use crate::support;
 
 fn query(sql: &str) -> String {
     format!("[sources.s]\nurl = 'OLD_URL'\nquery = \"\"\"{sql}\"\"\"")
@@ -99,11 +99,7 @@ fn what_a_query_does_wrong_is_told_with_what_to_write() {
 
 #[test]
 fn texts_of_a_database_without_an_encoding_are_read_as_what_clinic_toml_says() {
-    let name = format!("undeclared_{}", std::process::id());
-    let database = TestDatabase { url: support::server().url_for(&name), name };
-    let made =
-        format!("create database {} encoding 'SQL_ASCII' template template0 locale 'C'", database.name);
-    support::runtime().block_on(support::administer(&made));
+    let database = support::runtime().block_on(support::database_in("SQL_ASCII"));
     run(
         &database,
         r"create table patient (id int, city text, name varchar(20), extra jsonb);

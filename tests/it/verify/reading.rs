@@ -90,3 +90,31 @@ async fn a_snapshot_that_was_changed_is_refused_all_the_same() {
     let error = with_books(&tiny, &snapshot).await.unwrap_err();
     assert!(Failure::from_anyhow(&error).message.contains("person.ndjson"), "{error:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_taken_from_it_but_where_the_time_may_change_them() {
+    let tiny = Tiny::new(SCHEMA, &[("person", PEOPLE), ("visit", VISITS)], "").await;
+    let query = |name: &str, text: &str| {
+        tiny.run.project.write(&format!("clinics/tiny/sql/verify/{name}.sql"), text);
+    };
+    query("by_day", "-- one row a day\nselect day, count(*) as rows from visit group by day");
+    query("before_today", "-- one row\nselect count(*) as rows from visit where day < current_date");
+    tiny.push().await;
+    let (_, snapshot) = tiny.export().await;
+    assert!(with_books(&tiny, &snapshot).await.unwrap().is_clean());
+    let answers = "select key from (select unnest(json_keys(read, '$.answers')) as key from meta.reading)";
+    let kept: Vec<String> = tiny.run.staging().rows(answers, |row| row.get(0)).unwrap();
+    assert_eq!(kept, ["-- one row a day\nselect day, count(*) as rows from visit group by day"]);
+
+    // An answer that no reading would give tells whose it is.
+    let marked = "replace(read::varchar, '\\\"4\\\"', '\\\"9\\\"')";
+    tiny.run.staging().execute(&format!("update meta.reading set read = {marked}")).unwrap();
+    let differing = |report: &Report| {
+        let unequal = report.queries.iter().filter(|query| !query.equal);
+        unequal.map(|query| query.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(differing(&with_books(&tiny, &snapshot).await.unwrap()), ["by_day"]);
+    // Another query is another question.
+    query("by_day", "-- one row a day\nselect day, count(*) as number from visit group by day");
+    assert!(with_books(&tiny, &snapshot).await.unwrap().is_clean());
+}
