@@ -7,11 +7,12 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::context::Context;
-use super::hints;
+use super::{hints, pipeline};
 use super::output::{self, Page, Table};
 use crate::config::{Clinic, Project, SourceConfig, sql_files};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};
+use crate::model::run::Stage;
 use crate::pg::embedded::{self, Binaries, Status, client_program};
 use crate::pg::privileges::Problem;
 use crate::pg::{Purpose, Session, Target, catalog, privileges, schema_file, variable};
@@ -223,6 +224,11 @@ fn of_clinic(context: &Context, project: &Project, clinic: &Clinic) -> Vec<Findi
             Err(error) => Finding::of::<()>(format!("[target.{name}]"), Err(error), |()| String::new()),
         });
     }
+    let named = Stage::BESIDE.into_iter().filter(|stage| clinic.has_stage(*stage));
+    findings.extend(named.map(|stage| {
+        let ready = pipeline::ready(context, project, clinic, stage);
+        Finding::of(format!("[{stage}]"), ready, |()| t!("cli.doctor.ready").into_owned())
+    }));
     findings
 }
 

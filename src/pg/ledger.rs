@@ -246,6 +246,12 @@ pub async fn version(client: &Client) -> Result<i32> {
     Ok(row.get::<_, Option<i32>>(0).unwrap_or_default())
 }
 
+/// Rows that rollbacks left (`l`), the batch that has the note (`g`), and those that were taken back with it (`o`), itself among
+/// them: they have one moment, and the newest of them the note.
+pub const LEFT: &str = "trasvase.left_behind l join trasvase.batch g on g.number = l.batch and g.status = 'rolled_back' \
+                        join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
+                        and (o.number = g.number or o.rolled_back_at = g.rolled_back_at)";
+
 /// Whether it knows which rows a rollback left.
 pub async fn knows_left(client: &Client) -> Result<bool> {
     Ok(version(client).await? >= 7)

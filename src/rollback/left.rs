@@ -10,15 +10,7 @@ use crate::codec::TableCodec;
 use crate::error;
 use crate::model::catalog::Catalog;
 use crate::model::ident::{ClinicName, TableName, literal};
-use crate::pg::ledger;
-
-/// The version of the ledger from which on it knows such rows.
-const SINCE: i32 = 7;
-
-/// The batches with which one was taken back, itself among them: they have the same moment.
-const GROUP: &str = "trasvase.left_behind l join trasvase.batch g on g.number = l.batch and g.status = 'rolled_back' \
-                     join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
-                     and (o.number = g.number or o.rolled_back_at = g.rolled_back_at)";
+use crate::pg::ledger::{self, LEFT};
 
 /// How many there are, by table; `again` counts also those that batches changed since and that are as they were left once
 /// these are taken back.
@@ -32,7 +24,7 @@ pub async fn count(
     again: bool,
 ) -> Result<BTreeMap<TableName, u64>> {
     let mut found = BTreeMap::new();
-    if !ledger::exists(client).await? || ledger::version(client).await? < SINCE {
+    if !ledger::exists(client).await? || !ledger::knows_left(client).await? {
         return Ok(found);
     }
     let sql = "select distinct n.name from trasvase.left_behind l join trasvase.name n on n.code = l.target_table \
@@ -66,7 +58,7 @@ pub(super) async fn batches(
     if count(client, clinic, catalog, again).await?.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let sql = format!("select distinct o.number from {GROUP} where g.clinic = $1");
+    let sql = format!("select distinct o.number from {LEFT} where g.clinic = $1");
     let rows = client.query(&sql, &[&clinic.as_str()]).await.map_err(|error| error::postgres(&error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -76,7 +68,7 @@ pub(super) fn rows(clinic: &ClinicName, table: &TableName, key: &str, again: boo
     let (name, code) = (literal(clinic.as_str()), ledger::code_sql(&table.to_string()));
     let of_table = format!("where g.clinic = {name} and l.target_table = {code}");
     let now = format!(
-        "select o.number as batch, l.key from {GROUP} join {} t on ({key}) collate \"C\" = l.key \
+        "select o.number as batch, l.key from {LEFT} join {} t on ({key}) collate \"C\" = l.key \
          and sha256(convert_to((t.*)::text, 'UTF8')) = l.after {of_table}",
         table.quoted(),
     );
@@ -84,7 +76,7 @@ pub(super) fn rows(clinic: &ClinicName, table: &TableName, key: &str, again: boo
         return now;
     }
     format!(
-        "{now} union select o.number, l.key from {GROUP} join (select distinct on (coalesce(key_after, key)) \
+        "{now} union select o.number, l.key from {LEFT} join (select distinct on (coalesce(key_after, key)) \
          coalesce(key_after, key) as key, before from trasvase.change where target_table = {code} and batch in \
          (select number from trasvase.batch where clinic = {name} and status = 'completed') \
          order by coalesce(key_after, key), batch) c on c.key = l.key and sha256(convert_to(c.before, 'UTF8')) = l.after \

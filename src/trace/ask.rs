@@ -10,7 +10,7 @@ use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::{Keys, placeholder};
 use crate::model::left_out::VERDICT;
-use crate::pg::ledger;
+use crate::pg::ledger::{self, LEFT};
 
 /// The rows that a record is in.
 pub(super) async fn rows_of(options: &Options<'_>, journey: &Journey) -> Result<Vec<Stored>> {
@@ -118,14 +118,11 @@ async fn left_by(
     if !ledger::exists(client).await? || !ledger::knows_left(client).await? {
         return Ok(None);
     }
-    // Batches that were taken back together have one moment, and the newest of them the note.
     let sql = format!(
-        "select o.id from trasvase.left_behind l join trasvase.batch g on g.number = l.batch and g.clinic = $1 \
-         join trasvase.batch o on o.clinic = g.clinic and o.status = 'rolled_back' \
-         and (o.number = g.number or o.rolled_back_at = g.rolled_back_at) \
+        "select o.id from {LEFT} \
          join trasvase.row_digest d on d.batch = o.number and d.target_table = l.target_table and d.key = l.key \
          join {} t on {key_sql} = $2 and sha256(convert_to((t.*)::text, 'UTF8')) = l.after \
-         where l.key = $2 and l.target_table = {} order by o.number desc limit 1",
+         where g.clinic = $1 and l.key = $2 and l.target_table = {} order by o.number desc limit 1",
         table.quoted(),
         ledger::code_sql(&table.to_string())
     );

@@ -35,6 +35,9 @@ SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+# "about" one scan of the tables: a third may come on top, for the target's rules, verify/*.sql and what the ledger knows
+ABOUT = 4 / 3
+
 # somebody else's rows
 STRANGERS = [
     "insert into clinic values (repeat('Z', 26), 'other')",
@@ -314,7 +317,7 @@ class Bench:
         self.ratio("run / dlt", "run", "dlt", 1.0)
         self.ratio("verify / push", "verify", "push", 0.5)
         self.fates_and_verify()
-        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", 1.0)
+        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", ABOUT)
         self.ratio("rollback / push", "rollback", "push", 1.0)
         self.ratio("rollback row by row / push, kept", "rollback_rows", "push_keep", 1.0)
 
@@ -326,7 +329,7 @@ class Bench:
         print(f"  fates of {records:,} records: {seconds:.1f} s, ten million in a minute: {'met' if seconds / records <= 60 / 10_000_000 else 'MISSED'}")
         print(f"  peak memory at --memory-limit 512MB          {self.memory[name]:5.0f} MB at {self.patients * 5:,} rows   under 1024: {'met' if self.memory[name] < 1024 else 'MISSED'}")
         self.changed()
-        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", 1.0)
+        self.ratio("3 changed rows / checksums", "verify_changed", "checksums", ABOUT)
 
 
 def with_dlt(options):

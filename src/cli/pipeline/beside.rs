@@ -36,31 +36,42 @@ enum Answer {
     Archive(Box<archive::Answer>),
 }
 
+/// Looks whether a stage that comes after a run has what it needs of the environment.
+///
+/// # Errors
+/// A variable that is not set, or that names nothing of use.
+pub(in crate::cli) fn ready(
+    context: &Context,
+    project: &Project,
+    clinic: &Clinic,
+    stage: Stage,
+) -> Result<()> {
+    let mut buckets = BTreeSet::new();
+    match stage {
+        Stage::Users => drop(users::Desk::open(context, Some(&clinic.name))?),
+        Stage::Files => {
+            aws::apart(project)?;
+            let consents = |one: &Files| one.consent == Consent::All(true);
+            buckets.extend(clinic.files.iter().map(|one| if consents(one) { aws::WORM } else { aws::GENERAL }));
+        }
+        _ => {
+            if let Some(settings) = &clinic.archive {
+                crate::archive::ready(settings)?;
+            }
+            buckets.insert(aws::WORM);
+        }
+    }
+    buckets.into_iter().try_for_each(|name| aws::named(project, name).map(drop))
+}
+
 impl Pipeline<'_> {
     /// Looks whether those that come after have what they need of the environment, before anything is opened.
     pub(super) fn beside_ready(&self) -> Result<()> {
         if self.wanted.dry_run {
             return Ok(());
         }
-        let mut buckets = BTreeSet::new();
-        for stage in self.wanted.beside.iter().filter(|stage| self.clinic.has_stage(**stage)) {
-            match stage {
-                Stage::Users => drop(users::Desk::open(self.context, Some(&self.clinic.name))?),
-                Stage::Files => {
-                    let consents = |one: &Files| one.consent == Consent::All(true);
-                    aws::apart(self.project)?;
-                    let bucket = |one| if consents(one) { aws::WORM } else { aws::GENERAL };
-                    buckets.extend(self.clinic.files.iter().map(bucket));
-                }
-                _ => {
-                    if let Some(settings) = &self.clinic.archive {
-                        crate::archive::ready(settings)?;
-                    }
-                    buckets.insert(aws::WORM);
-                }
-            }
-        }
-        buckets.into_iter().try_for_each(|name| aws::named(self.project, name).map(drop))
+        let mut stages = self.wanted.beside.iter().filter(|stage| self.clinic.has_stage(**stage));
+        stages.try_for_each(|stage| ready(self.context, self.project, self.clinic, *stage))
     }
 
     /// Those that are wanted and named in clinic.toml, one after the other, until one fails; the clinic's own steps around them.

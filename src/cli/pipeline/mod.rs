@@ -37,7 +37,7 @@ use crate::model::run::{Event, Observer as _, Part, Stage};
 use crate::pg::Target;
 use crate::push::Begun;
 use crate::staging::{Access, Staging};
-pub(super) use beside::{Ended, note};
+pub(super) use beside::{Ended, note, ready};
 use books::row_of;
 pub(super) use connection::{Connection, droppable};
 pub(super) use outcome::{Done, Outcome, Report};

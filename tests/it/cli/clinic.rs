@@ -410,6 +410,13 @@ fn doctor_names_what_is_missing_and_what_to_do() {
     });
     let remedies = format!("{:?}", target.map(|finding| &finding["remedies"]));
     assert!(remedies.contains("reset default_transaction_read_only"), "{read_only}");
+    let settings = std::fs::read_to_string(mini.path().join("clinics/mini/clinic.toml")).unwrap();
+    let files = "[[files]]\nfolder = \"sources/docs\"\nof = \"person\"\n";
+    mini.write("clinics/mini/clinic.toml", &format!("{settings}\n{files}"));
+    let told = mini.json("doctor mini").0;
+    let of_files = told.as_array().unwrap().iter().find(|finding| finding["subject"] == "[files]").unwrap();
+    assert_eq!(of_files["verdict"], "bad", "{of_files}");
+    assert!(of_files["found"].as_str().unwrap().contains("S3_GENERAL_BUCKET"), "{of_files}");
     let secret = mini
         .command(&["doctor"])
         .env("DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/d")
