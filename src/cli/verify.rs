@@ -113,10 +113,11 @@ pub(super) fn page(report: &Report) -> Page {
     let page = page.table(figures(report)).add(relations::page(report)).add(differences(report));
     let page = page.add(sample::page(report));
     let compared = report.tables.iter().any(|table| table.expected + table.target > 0);
-    match (report.is_clean(), compared || report.since.is_none()) {
-        (true, true) => page.line(t!("cli.verify.clean")),
-        (true, false) => page.line(t!("cli.verify.none_since")),
-        _ => page,
+    match (&report.since, compared) {
+        _ if !report.is_clean() => page,
+        (None, _) => page.line(t!("cli.verify.clean")),
+        (Some(since), true) => page.line(t!("cli.verify.clean_since", batch = since)),
+        (Some(_), false) => page.line(t!("cli.verify.none_since")),
     }
 }
 

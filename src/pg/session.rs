@@ -19,15 +19,12 @@ use super::tls;
 use crate::error::{self, Cause, Failure};
 
 /// What every session has, so that values have one text form, hidden rows are an error, and nobody waits for a lock for
-/// ever. `search_path` is the server's. What a parallel worker sends is in the database's encoding, whatever the session's
-/// is (`assign_client_encoding` in PostgreSQL's variable.c), and digests are of what is sent: with another one there are
-/// no workers.
+/// ever. `search_path` is the server's.
 const SETUP: &str = "\
 set row_security = off; set client_encoding = 'UTF8'; set timezone = 'UTC'; set datestyle = 'ISO, YMD'; \
 set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex'; \
 set standard_conforming_strings = on; set client_min_messages = warning; set statement_timeout = 0; \
 set lock_timeout = '10s'; \
-select set_config('max_parallel_workers_per_gather', '0', false) where current_setting('server_encoding') <> 'UTF8'; \
 set idle_in_transaction_session_timeout = 0";
 
 /// What a session that only asks an old system has: it writes nothing, waits for no lock for long, and keeps nobody from
@@ -58,7 +55,8 @@ const OLDEST_SOURCE: (u32, u32) = (9, 2);
 const FACTS: &str = "\
 select current_setting('server_version_num')::int4, current_database()::text, current_user::text, pg_is_in_recovery(), \
 current_setting('default_transaction_read_only')::bool, \
-(select source from pg_settings where name = 'default_transaction_read_only'), pg_backend_pid()";
+(select source from pg_settings where name = 'default_transaction_read_only'), pg_backend_pid(), \
+current_setting('server_encoding')";
 
 /// What a session is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +143,7 @@ impl Session {
             target: target.clone(),
         };
         session.require(purpose, target)?;
+        session.require_utf8(purpose, facts.get(7))?;
         Ok(session)
     }
 
@@ -195,6 +194,23 @@ impl Session {
     pub async fn close(self) {
         drop(self.client);
         let _ = self.connection.await;
+    }
+
+    /// A target in another encoding cannot hold every name, nor be asked for each; and what its parallel workers digest is in
+    /// that encoding, whatever the session's is (`assign_client_encoding` in PostgreSQL's variable.c).
+    fn require_utf8(&self, purpose: Purpose, encoding: &str) -> Result<()> {
+        if purpose == Purpose::Ask || encoding == "UTF8" {
+            return Ok(());
+        }
+        let (address, database) = (&self.address, &self.database);
+        Err(Failure::failed(t!(
+            "pg.not_utf8",
+            address = address,
+            database = database,
+            encoding = encoding
+        ))
+        .hint(t!("pg.not_utf8_hint", database = database))
+        .into())
     }
 
     fn require(&self, purpose: Purpose, target: &Target) -> Result<()> {

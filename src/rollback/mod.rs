@@ -315,7 +315,7 @@ fn refuse(options: &Options<'_>, plan: &Plan) -> Result<(), Failure> {
 /// Refuses a plan with conflicts where people's rows are to be respected.
 ///
 /// # Errors
-/// What is in the way, by table and kind, with the first keys.
+/// What is in the way, by table and kind.
 pub fn nothing_in_the_way(options: &Options<'_>, plan: &Plan) -> Result<(), Failure> {
     match options.edited == Edited::Refuse && plan.conflicts() > 0 {
         true => Err(in_the_way(options, plan)),
@@ -325,11 +325,8 @@ pub fn nothing_in_the_way(options: &Options<'_>, plan: &Plan) -> Result<(), Fail
 
 fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
     let lines = plan.tables.iter().flat_map(|table| table.conflicts.iter().map(move |one| (table, one)));
-    let lines = lines.map(|(table, one)| {
-        let keys = if one.keys.is_empty() { "–".to_owned() } else { one.keys.join(", ") };
-        let (kind, table) = (told(one), &table.table);
-        t!("rollback.conflict", table = table, rows = one.rows, kind = kind, keys = keys).into_owned()
-    });
+    // Without keys, which the source may have made of what it knows people by: errors go into logs.
+    let lines = lines.map(|(table, one)| format!("{} {} {}", table.table, one.rows, told(one)));
     let lines = lines.collect::<Vec<_>>().join("; ");
     let clinic = &options.clinic.name;
     let again = match options.which {
@@ -338,6 +335,7 @@ fn in_the_way(options: &Options<'_>, plan: &Plan) -> Failure {
         Which::Every(_) => format!("trasvase clean {clinic}"),
     };
     Failure::findings(t!("rollback.conflicts", rows = plan.conflicts(), conflicts = lines))
+        .hint(t!("rollback.which_hint", again = again))
         .hint(t!("rollback.keep_hint", again = again))
         .hint(t!("rollback.force_hint", again = again))
 }

@@ -21,7 +21,15 @@ pub struct ControlReport {
     pub equal: bool,
 }
 
-/// Compares every figure of the manifest with `control/<name>.target.sql`, run over the clinic's rows.
+impl ControlReport {
+    /// Whether it is a figure of the query of this name.
+    fn is_of(&self, name: &str) -> bool {
+        self.name.trim_start_matches("clinic.toml/") == name
+    }
+}
+
+/// Compares every figure of the manifest with `control/<name>.target.sql`, run over the clinic's rows, whose other figures
+/// but zeros are told too.
 pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<Vec<ControlReport>> {
     let files = sql_files(options.project, options.clinic, "control")?;
     let mut answers: BTreeMap<String, BTreeMap<String, Option<String>>> = BTreeMap::new();
@@ -54,6 +62,20 @@ pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<
             target,
             equal,
         });
+    }
+    for (name, figures) in &answers {
+        let told = |key: &String| reports.iter().any(|report| report.is_of(name) && report.key == *key);
+        let nothing = |target: &Option<String>| is_equal(None, target.as_deref(), None);
+        let more: Vec<_> =
+            figures.iter().filter(|(key, target)| !told(key) && !nothing(target)).collect();
+        reports.extend(more.into_iter().map(|(key, target)| ControlReport {
+            name: name.clone(),
+            key: key.clone(),
+            source: None,
+            rejected: None,
+            target: target.clone(),
+            equal: false,
+        }));
     }
     Ok(reports)
 }

@@ -22,6 +22,9 @@ pub struct Difference {
     pub cause: Option<Cause>,
     /// The columns that differ, of a row that is on both sides.
     pub columns: Vec<ColumnDifference>,
+    /// More than one row of the target has this key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub doubled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,6 +90,8 @@ pub(super) struct Found {
     pub(super) extra: Vec<String>,
     /// The batches by which they are so.
     pub(super) batches: BTreeSet<i32>,
+    /// Keys that more than one row of the target has.
+    pub(super) doubled: BTreeSet<String>,
     /// What they make of the table's months.
     pub(super) months: months::Change,
 }

@@ -127,6 +127,7 @@ impl Search<'_, '_, '_> {
     ) -> Result<()> {
         let Compared { entry, codec, .. } = self.compared;
         let mut listed = self.listed(theirs.whole, unequal, part).await?;
+        self.found.doubled.extend(listed.more.iter().map(|(key, _)| key.clone()));
         let mut reader = self.options.snapshot.rows(entry)?;
         let mut buffer = Vec::new();
         for number in 0..ours.rows() {
@@ -325,13 +326,14 @@ impl Search<'_, '_, '_> {
             Kind::Missing if there.is_some() => Kind::Kept,
             kind => kind,
         };
+        let doubled = self.found.doubled.contains(&key);
         if stands.is_some() {
-            return Ok((Difference { key, kind, cause: stands, columns }, None));
+            return Ok((Difference { key, kind, cause: stands, columns, doubled }, None));
         }
         let now = there.and_then(|there| there.stored.as_deref());
         let digest = row.expected.as_ref().map(|(digest, _)| digest);
         let (cause, batch) = deeds.reason(&key, kind, digest, now);
-        Ok((Difference { key, kind, cause, columns }, batch))
+        Ok((Difference { key, kind, cause, columns, doubled }, batch))
     }
 }
 

@@ -144,7 +144,8 @@ impl OfTable {
     }
 
     fn add(&mut self, compared: &Compared<'_>, difference: &Difference, expected: Option<&[Option<String>]>) {
-        let later = difference.cause.is_some_and(super::Cause::is_later);
+        // A statement by a key that several rows have would meet them all.
+        let later = difference.cause.is_some_and(super::Cause::is_later) || difference.doubled;
         let table = compared.entry.table.quoted();
         match (difference.kind, expected) {
             (Kind::Missing, Some(expected)) => {

@@ -246,7 +246,8 @@ async fn in_transaction(
         let told = found.counts.get(&(DifferenceKind::Kept, Some(Cause::TakenBack))).copied();
         let left = population.count_left(options.client, compared.entry, &compared.codec).await?;
         let left = left.saturating_sub(told.unwrap_or_default());
-        changes.push(std::mem::take(&mut found.months));
+        // Of rows that share a key only one is looked at.
+        changes.push(found.doubled.is_empty().then(|| std::mem::take(&mut found.months)));
         let table = table_report(options, (compared, &population), sides, found)?;
         report.tables.push(TableReport { left, ..table });
     }
@@ -261,7 +262,7 @@ async fn in_transaction(
         relations::compare(options, &population, &asked(options, &tables, &ours, &theirs, &report)).await?;
     for (place, ours) in ours.tables.into_iter().enumerate() {
         let (Some(months), rows) = (ours.months, ours.buckets.count()) else { continue };
-        let theirs = (&theirs.tables[place], &changes[place]);
+        let theirs = (&theirs.tables[place], changes[place].as_ref());
         report.months.push(months::compare(options, &tables[place], (months, rows), theirs).await?);
     }
     report.controls = theirs.figures.controls;

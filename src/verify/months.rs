@@ -126,16 +126,17 @@ pub(super) fn check(options: &Options<'_>, entry: &TableEntry, table: &Table) ->
     Err(Failure::usage(t!("verify.no_month", table = entry.table, column = named)).into())
 }
 
-/// Both sides' months, by the number of rows on each and what differs.
+/// Both sides' months, by the number of rows on each and what differs, where that is known.
 pub(super) async fn compare(
     options: &Options<'_>,
     compared: &Compared<'_>,
     (ours, rows): (Counter, u64),
-    (theirs, change): (&TheirTable, &Change),
+    (theirs, change): (&TheirTable, Option<&Change>),
 ) -> Result<MonthReport> {
     let names: Vec<&str> = compared.codec.column_names().collect();
     let column = names[ours.place];
-    let counted = match change.of(&ours.counts, (rows, theirs.buckets.count())) {
+    let known = change.and_then(|change| change.of(&ours.counts, (rows, theirs.buckets.count())));
+    let counted = match known {
         Some(counted) => counted,
         None => count(options, compared, column, theirs).await?,
     };

@@ -35,11 +35,8 @@ impl Run {
     }
 
     pub(crate) async fn in_project(project: TestProject, name: &str) -> Self {
-        Self::in_database(project, name, support::database().await).await
-    }
-
-    pub(crate) async fn in_database(project: TestProject, name: &str, database: TestDatabase) -> Self {
         let clinic = Clinic::read(&project.project, &name.parse().unwrap()).unwrap();
+        let database = support::database().await;
         let mut session = database.client().await;
         schema::apply(&mut session, &project.project.schema_file(&clinic.system), None).await.unwrap();
         let catalog = catalog::read(&session.client, None).await.unwrap();

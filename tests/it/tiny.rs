@@ -5,7 +5,7 @@ use trasvase::snapshot::Snapshot;
 use trasvase::{check, push};
 
 use crate::pipeline::Run;
-use crate::support::{self, TestDatabase};
+use crate::support;
 
 const CLINIC: &str = r#"
 name = "tiny"
@@ -32,22 +32,13 @@ pub(crate) struct Tiny {
 impl Tiny {
     /// `models`: table name and its SELECT; `settings` is appended to clinic.toml.
     pub(crate) async fn new(schema: &str, models: &[(&str, &str)], settings: &str) -> Self {
-        Self::in_database(support::database().await, schema, models, settings).await
-    }
-
-    pub(crate) async fn in_database(
-        database: TestDatabase,
-        schema: &str,
-        models: &[(&str, &str)],
-        settings: &str,
-    ) -> Self {
         let project = support::project(&[]);
         project.write("schema/tiny.sql", schema);
         project.write("clinics/tiny/clinic.toml", &clinic_toml(settings));
         for (table, query) in models {
             write_model(&project, table, query);
         }
-        Self { run: Run::in_database(project, "tiny", database).await }
+        Self { run: Run::in_project(project, "tiny").await }
     }
 
     pub(crate) fn model(&self, table: &str, query: &str) {

@@ -21,9 +21,9 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
             )
         };
         let sql = format!(
-            "select {}, {} from (select s.seqincrement as increment, \
-             last_value + case when is_called then s.seqincrement else 0 end as next \
-             from {sequence}, pg_sequence s where s.seqrelid = {}::regclass) numbers",
+            "select {}, {} from (select kept.seqincrement as increment, \
+             now.last_value + case when now.is_called then kept.seqincrement else 0 end as next \
+             from {sequence} now, pg_sequence kept where kept.seqrelid = {}::regclass) numbers",
             furthest(rows.condition),
             furthest("true"),
             literal(&sequence),

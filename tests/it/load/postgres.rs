@@ -7,6 +7,7 @@ use trasvase::config::{Clinic, Project};
 use trasvase::error::{Failure, Kind};
 use trasvase::load::{self, Reason};
 use trasvase::model::run::Silent;
+use trasvase::pg::{Purpose, Session};
 
 use super::desk::{Desk, findings};
 use crate::support::{self, TestDatabase, runtime};
@@ -24,7 +25,12 @@ pub(super) fn connect(desk: &Desk, url: &str) {
 }
 
 pub(super) fn run(database: &TestDatabase, sql: &str) {
-    runtime().block_on(async { database.client().await.client.batch_execute(sql).await.unwrap() });
+    // As a source is asked, which may be in any encoding.
+    runtime().block_on(async {
+        let session = Session::open(&database.target(), Purpose::Ask).await.unwrap();
+        session.client.batch_execute("set default_transaction_read_only = off").await.unwrap();
+        session.client.batch_execute(sql).await.unwrap();
+    });
 }
 
 /// A query's rows as PostgreSQL itself shows them: lists of texts.

@@ -232,6 +232,18 @@ async fn a_read_only_database_is_refused_for_writing_only() {
 }
 
 #[tokio::test]
+async fn a_target_in_another_encoding_is_refused() {
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let database = support::database_in(encoding).await;
+        let text = refused(&database.url).await;
+        let remedy = format!("create database {}_utf8 encoding 'UTF8'", database.name);
+        assert!(text.contains(encoding) && text.contains(&remedy), "{text}");
+        assert!(Session::open(&database.target(), Purpose::Read).await.is_err(), "it cannot be verified either");
+        Session::open(&database.target(), Purpose::Ask).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_said_to_be_lost() {
     let database = support::database().await;
     let session = database.client().await;

@@ -31,7 +31,7 @@ async fn an_edited_row_is_named_left_with_its_parent_or_taken_back_by_force() {
     tiny.sql("update visit set day = '2025-05-05' where id = 1").await;
     let now = (rows(&tiny, "person").await, rows(&tiny, "visit").await);
     let failure = refused(&tiny).await;
-    assert!(failure.message.contains("visit 1 edited since (1)"), "{failure:?}");
+    assert!(failure.message.contains("visit 1 edited since"), "{failure:?}");
     assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), now);
 
     let plan = tiny.run.rollback_plan("last", Edited::Keep).await;
@@ -135,7 +135,7 @@ async fn somebody_elses_row_keeps_the_row_that_it_points_at_also_by_force() {
     let tiny = tiny("").await;
     tiny.push().await;
     tiny.sql("insert into visit values (8, 'b', '2025-01-01')").await;
-    assert!(refused(&tiny).await.message.contains("person 1 that rows which stay point at (b)"));
+    assert!(refused(&tiny).await.message.contains("person 1 that rows which stay point at"));
     for (edited, people) in
         [(Edited::Keep, ["(b,Bea,0)", "(z,Zoe,7)"]), (Edited::Force, ["(b,Bea,0)", "(z,Zoe,7)"])]
     {
@@ -193,9 +193,9 @@ async fn rows_that_were_deleted_or_made_since_and_parents_that_are_gone_are_conf
     tiny.sql("delete from visit where id = 1; insert into visit values (2, 'z', '2031-01-01'); delete from person where id = 'b'").await;
     let failure = refused(&tiny).await;
     for text in [
-        "visit 1 deleted since (1)",
-        "visit 1 whose key is taken since (2)",
-        "visit 1 that would point at a row that is gone (7)",
+        "visit 1 deleted since",
+        "visit 1 whose key is taken since",
+        "visit 1 that would point at a row that is gone",
     ] {
         assert!(failure.message.contains(text), "{failure:?}");
     }

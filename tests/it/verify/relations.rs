@@ -193,6 +193,36 @@ async fn rules_are_asked_of_our_rows_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_may_be_called_anything() {
+    let schema = "create sequence s; create table person (id bigint primary key default nextval('s')); \
+                  alter sequence s owned by person.id;";
+    let tiny = Tiny::new(schema, &[("person", "select 7 as id")], "").await;
+    tiny.push().await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.sql("select setval('s', 3)").await;
+    assert_eq!(broken(&tiny.run.verify(&snapshot).await), ["person Sequence id 4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_only_the_target_has_are_told_but_for_nothing() {
+    let tiny = Tiny::new("create table person (id text primary key);", &[("person", "select 'a' as id")], "").await;
+    let control = |name: &str, query: &str| {
+        tiny.run.project.write(&format!("clinics/tiny/sql/control/{name}.sql"), &format!("-- people\n{query}"));
+    };
+    control("people", "select 'all' as key, 1 as value");
+    control(
+        "people.target",
+        "select 'all' as key, count(*) as value from person union all select 'more', 2 union all select 'none', 0",
+    );
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let report = tiny.run.verify(&snapshot).await;
+    let told = report.controls.iter().map(|one| (one.key.as_str(), one.equal));
+    assert_eq!(told.collect::<Vec<_>>(), [("all", true), ("more", false)]);
+    assert!(!report.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn months_are_counted_on_both_sides() {
     let tiny = clinic().await;
     tiny.push().await;

@@ -126,6 +126,25 @@ async fn the_statements_of_fix_sql_repair_the_target() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_share_a_key_are_counted_each_and_left_to_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fix.sql");
+    let tiny = pushed().await;
+    tiny.sql(
+        "alter table visit drop constraint visit_pkey; \
+         insert into visit overriding system value select number, person_id, '2030-05-05' from visit where number < 3",
+    )
+    .await;
+    let (report, _) = with_books(&tiny, &path).await;
+    assert_eq!(report.fixes.map(|fixes| (fixes.rows, fixes.commented)), Some((0, 2)));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.lines().all(|line| !line.starts_with("delete") && !line.starts_with("update")), "{text}");
+    let months = report.months.iter().find(|months| months.column == "day").unwrap();
+    let told = months.months.iter().map(|one| format!("{} {} {}", one.month, one.expected, one.target));
+    assert_eq!(told.collect::<Vec<_>>(), ["2024-01 4 4", "2030-05 0 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_extra_row_that_people_changed_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fix.sql");

@@ -186,22 +186,6 @@ async fn compare(client: &tokio_postgres::Client, data_type: &str, codec: &Table
     problems
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn texts_of_a_database_in_another_encoding_are_equal_whoever_reads_them() {
-    let database = support::database_in("LATIN1").await;
-    // Every table is large enough for workers, and they cost nothing.
-    let eager = format!("alter database {} set min_parallel_table_scan_size = 0", database.name);
-    support::administer(&eager).await;
-    let people = "select 'ñ' || n as id, 'Peña ' || n as name from range(1, 3001) t(n)";
-    let schema = "create table person (id text primary key, name text); alter table person set (parallel_workers = 2)";
-    let tiny = Tiny::in_database(database, schema, &[("person", people)], "").await;
-    tiny.push().await;
-    assert_eq!(tiny.push().await.batch, None);
-    tiny.sql("update person set name = 'Peña' where id = 'ñ7'").await;
-    let (_, snapshot) = tiny.export().await;
-    assert_eq!(super::counts(&tiny.run.verify(&snapshot).await), ["person different edited 1"]);
-}
-
 #[tokio::test]
 async fn every_core_type_is_compared_or_refused() {
     let database = support::database().await;
