@@ -317,7 +317,10 @@ fn stored_text(stored: &Stored) -> String {
             Some(batch) => t!("trace.left_by", table = table, id = id, batch = batch),
             None => t!("trace.unknown", table = table, id = id),
         },
-        (None, false, _) => t!("trace.not_there", table = table, id = id),
+        (None, false, _) => match &stored.taken_back {
+            Some(batch) => t!("trace.taken_back", table = table, id = id, batch = batch),
+            None => t!("trace.not_there", table = table, id = id),
+        },
     };
     match stored.earlier {
         Some(why) => format!("{text}; {}", earlier_text(why, table)),

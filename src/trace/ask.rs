@@ -59,6 +59,7 @@ pub(super) async fn row(
             as_loaded: None,
             left_out: None,
             deleted_by: None,
+            taken_back: None,
             earlier: None,
         }));
     };
@@ -87,8 +88,32 @@ pub(super) async fn row(
         (Some(batch), None) => deleted_by(options, client, table, (batch, &key)).await?,
         _ => None,
     };
-    let (table, there) = (table.clone(), found.is_some());
-    Ok(Some(Stored { table, id: key, batch, there, left_by, as_loaded, left_out, deleted_by, earlier: None }))
+    let taken_back = match (&batch, &found) {
+        (None, None) => taken_back(options, client, table, &key).await?,
+        _ => None,
+    };
+    let (table, id, there) = (table.clone(), key, found.is_some());
+    let earlier = None;
+    Ok(Some(Stored { table, id, batch, there, left_by, as_loaded, left_out, deleted_by, taken_back, earlier }))
+}
+
+/// The last batch that wrote a row of this key and was taken back, where no other wrote it.
+async fn taken_back(
+    options: &Options<'_>,
+    client: &Client,
+    table: &TableName,
+    key: &str,
+) -> Result<Option<String>> {
+    if !ledger::exists(client).await? {
+        return Ok(None);
+    }
+    let sql = format!(
+        "select b.id from trasvase.row_digest d join trasvase.batch b on b.number = d.batch and b.clinic = $1 \
+         and b.status = 'rolled_back' where d.key = $2 and d.target_table = {} order by b.number desc limit 1",
+        ledger::code_sql(&table.to_string())
+    );
+    let row = client.query_opt(&sql, &[&options.clinic.name.as_str(), &key]).await;
+    Ok(row.map_err(|error| error::postgres(&error))?.map(|row| row.get(0)))
 }
 
 /// The last batch that stands and that deleted a row after another one wrote it.

@@ -184,6 +184,9 @@ pub struct Stored {
     /// The later batch that deleted it; none where people did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<String>,
+    /// The batch that wrote it and was taken back, where it is gone since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<String>,
     /// It is the state of an earlier snapshot, and this is why it is there still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earlier: Option<Earlier>,

@@ -117,7 +117,9 @@ pub(super) fn compare(ours: Vec<Answer>, theirs: &[Answer]) -> Vec<QueryReport> 
 }
 
 fn bad_query(file: &SqlFile, error: &anyhow::Error) -> anyhow::Error {
-    Failure::failed(t!("verify.bad_query", name = file.path, error = error)).into()
+    Failure::failed(t!("verify.bad_query", name = file.path, error = error))
+        .hint(t!("verify.bad_query_hint"))
+        .into()
 }
 
 /// How many rows only one of two lists has; a row counts as often as it stands there.
