@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use rust_i18n::t;
 use serde::Serialize;
@@ -81,7 +81,7 @@ impl Arguments {
                 apply(context, &runtime, &mut session, &project, &clinic)
             }
             Action::Reset(reset) => {
-                reset.run(context, &runtime, &mut session, &file, (&clinic, &target))?;
+                reset.run(context, &runtime, &mut session, &project, (&clinic, &target))?;
                 forget_pushes(context, &project, &clinic, &target)
             }
         }
@@ -129,11 +129,16 @@ impl Reset {
         context: &Context,
         runtime: &Runtime,
         session: &mut Session,
-        file: &Path,
+        project: &Project,
         (clinic, target): (&Clinic, &Target),
     ) -> Result<()> {
-        let known = catalog::load(file)?;
-        let objects = runtime.block_on(schema::resettable(session, known.as_ref()))?;
+        let known = catalog::load(&project.catalog_file(&clinic.system))?;
+        let file = project.schema_file(&clinic.system);
+        let made = match file.is_file() {
+            true => std::fs::read_to_string(&file).with_context(|| file.display().to_string())?,
+            false => String::new(),
+        };
+        let objects = runtime.block_on(schema::resettable(session, known.as_ref(), &made))?;
         if !objects.is_empty() {
             for object in &objects {
                 output::status(&format!("  {} {}", object.kind, object.name));

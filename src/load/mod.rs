@@ -218,7 +218,7 @@ fn prepare(options: &Options<'_>, observer: Option<&dyn Observer>) -> Result<Pre
     let configured = options.clinic.sources.keys().map(String::as_str).collect::<Vec<_>>();
     let mut unnamed = folder.unnamed(&options.clinic.sources);
     if options.only.is_empty() {
-        unnamed.extend(survey::unread_tables(&surveyed));
+        unnamed.extend(survey::unread(&surveyed));
     }
     let mut plan = plan::decide(&found, &known, &configured, unnamed, options.force);
     for (step, source) in plan.steps.iter_mut().zip(&surveyed) {

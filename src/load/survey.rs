@@ -82,17 +82,26 @@ pub(super) fn all(asked: Vec<Asked<'_>>) -> Result<Vec<Surveyed>> {
     asked.into_iter().map(|asked| one(asked, &mut databases)).collect()
 }
 
-/// Tables that hold rows and that no source reads, each with its database.
-pub(super) fn unread_tables(all: &[Surveyed]) -> Vec<String> {
-    let mut databases: BTreeMap<&SourceFile, Vec<&SourceConfig>> = BTreeMap::new();
+/// Tables that hold rows and collections of archives that no source reads, each with its file.
+pub(super) fn unread(all: &[Surveyed]) -> Vec<String> {
+    let mut files: BTreeMap<&SourceFile, (&Survey, Vec<&SourceConfig>)> = BTreeMap::new();
     for source in all {
-        for (file, _) in source.parts.iter().filter(|(_, survey)| survey.is_database()) {
-            databases.entry(file).or_default().push(&source.config);
+        for (file, survey) in &source.parts {
+            files.entry(file).or_insert((survey, Vec::new())).1.push(&source.config);
         }
     }
-    let told = databases.into_iter().flat_map(|(file, sources)| {
-        let unread = sources::sqlite::unread(&file.path, &sources);
-        unread.into_iter().map(|table| t!("sqlite.unread", path = file.shown, table = table).into_owned())
+    let told = files.into_iter().flat_map(|(file, (survey, sources))| {
+        let (path, file_path) = (&file.shown, &file.path);
+        let tables = match survey.is_database() {
+            true => sources::sqlite::unread(file_path, &sources),
+            false => Vec::new(),
+        };
+        let tables =
+            tables.into_iter().map(|table| t!("sqlite.unread", path = path, table = table).into_owned());
+        let collections = sources::unread_collections(file, survey, &sources).into_iter();
+        let collections = collections
+            .map(|name| t!("documents.unread", path = path, collection = name).into_owned());
+        tables.chain(collections).collect::<Vec<_>>()
     });
     told.collect()
 }

@@ -1,5 +1,6 @@
 //! The target's own schema: `schema/<system>.sql` applied, taken away again, and read back.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -62,13 +63,15 @@ pub async fn pull(session: &Session, path: &Path) -> Result<(Catalog, Vec<String
     Ok((new, changes))
 }
 
-/// Everything [`reset`] would drop: what is in the schemas of the system's tables, but for what extensions made, and
-/// the ledger.
-pub async fn resettable(session: &Session, known: Option<&Catalog>) -> Result<Vec<Object>> {
-    let mut schemas: Vec<&str> = vec!["public"];
+/// Everything [`reset`] would drop: what is in the schemas of the system's tables and in those that its file makes, but for
+/// what extensions made and for schemas that were somebody else's before it; and the ledger.
+pub async fn resettable(session: &Session, known: Option<&Catalog>, file: &str) -> Result<Vec<Object>> {
+    let named = schema_file::schemas(file);
+    let mut schemas = BTreeSet::from(["public"]);
     schemas.extend(known.iter().flat_map(|known| known.tables.keys().map(TableName::schema)));
-    schemas.sort_unstable();
-    schemas.dedup();
+    schemas.extend(named.iter().map(|(name, _)| name.as_str()));
+    schemas.retain(|schema| !named.iter().any(|(name, of_others)| name == schema && *of_others));
+    let schemas: Vec<&str> = schemas.into_iter().collect();
     let rows = session
         .client
         .query(include_str!("objects.sql"), &[&schemas])

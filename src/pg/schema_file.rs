@@ -43,17 +43,32 @@ impl<'a> Statement<'a> {
         self.made(&["create", "extension"])
     }
 
+    /// The schema that it makes, and whether that may be there before it.
+    fn schema(&self) -> Option<(String, bool)> {
+        let name = self.made(&["create", "schema"])?;
+        Some((plain(name), self.words().nth(2)?.eq_ignore_ascii_case("if")))
+    }
+
     fn table(&self) -> Option<TableName> {
         let name = self.made(&["create", "table"]).or_else(|| self.made(&["create", "unlogged", "table"]))?;
-        let plain = |part: &str| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
-            Some(quoted) => quoted.replace("\"\"", "\""),
-            None => part.to_lowercase(),
-        };
         Some(match name.split_once('.') {
             Some((schema, table)) => TableName::new(Some(&plain(schema)), &plain(table)),
             None => TableName::new(None, &plain(name)),
         })
     }
+}
+
+/// A name without its quotes, or as PostgreSQL reads it where it has none.
+fn plain(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_lowercase(),
+    }
+}
+
+/// The schemas that a file makes, each with whether it may be there before it (IF NOT EXISTS): then it is somebody else's.
+pub fn schemas(sql: &str) -> Vec<(String, bool)> {
+    statements(sql).iter().filter_map(Statement::schema).collect()
 }
 
 /// The tables that a file makes, each with its line, in the file's order.

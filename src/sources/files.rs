@@ -1,7 +1,7 @@
 //! Which files a source is made of.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -100,27 +100,40 @@ const KINDS: [&str; 18] = [
 ];
 
 fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
-    let patterns: Vec<Pattern> = sources
-        .values()
-        .flat_map(|source| {
+    let patterns = |which: fn(&SourceConfig) -> bool| -> Vec<Pattern> {
+        let globs = sources.values().filter(|source| which(source)).flat_map(|source| {
             source.files.iter().cloned().chain(source.attachments.iter().map(|path| format!("{path}/**/*")))
-        })
-        .filter_map(|glob| Pattern::new(&glob).ok())
-        .collect();
+        });
+        globs.filter_map(|glob| Pattern::new(&glob).ok()).collect()
+    };
+    let all = patterns(|_| true);
+    // One with a collection reads only that collection's of the files that its globs meet.
+    let whole = patterns(|source| source.collection.is_none());
+    let read = sources.iter().filter_map(|(name, source)| find(folder, name, source).ok());
+    let read: BTreeSet<PathBuf> = read.flatten().map(|file| file.path).collect();
     let everything = format!("{}/sources/**/*", Pattern::escape(&folder.to_string_lossy()));
     let files = glob::glob_with(&everything, OPTIONS).into_iter().flatten().flatten();
-    files
-        .filter(|path| path.is_file() && is_of_a_kind(path))
-        .filter_map(|path| {
-            let shown = path.strip_prefix(folder).unwrap_or(&path);
-            let is_named = |pattern: &Pattern| {
-                [shown, &path]
-                    .into_iter()
-                    .any(|path| pattern.matches_path_with(path, OPTIONS) || reaches_into(pattern, path))
-            };
-            (!patterns.iter().any(is_named)).then(|| shown.to_string_lossy().into_owned())
-        })
-        .collect()
+    let left = |path: PathBuf| {
+        let shown = path.strip_prefix(folder).unwrap_or(&path);
+        let meets = |pattern: &Pattern| {
+            [shown, &path].into_iter().any(|path| pattern.matches_path_with(path, OPTIONS))
+        };
+        let is_reached = |pattern: &Pattern| {
+            [shown, &path].into_iter().any(|path| reaches_into(pattern, path))
+        };
+        let file = SourceFile { shown: shown.to_string_lossy().into_owned(), path: path.clone() };
+        if whole.iter().any(meets) || read.contains(&path) {
+            Vec::new()
+        } else if read.range(path.clone()..).next().is_some_and(|next| next.starts_with(&path)) {
+            packed::members(&file).ok().flatten().unwrap_or_default()
+        } else if all.iter().any(is_reached) {
+            Vec::new()
+        } else {
+            vec![file]
+        }
+    };
+    let left = files.filter(|path| path.is_file() && is_of_a_kind(path)).flat_map(left);
+    left.filter(|file| !read.contains(&file.path) && is_of_a_kind(&file.path)).map(|file| file.shown).collect()
 }
 
 fn is_of_a_kind(path: &Path) -> bool {
@@ -321,6 +334,33 @@ mod tests {
         );
         let absolute = folder.path().join("sources/more.XLSX");
         assert!(unnamed(folder.path(), &named(&["sources/**/*.csv", absolute.to_str().unwrap()])).is_empty());
+    }
+
+    #[test]
+    fn files_that_are_passed_over_within_an_archive_or_a_dump_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let dump = folder.path().join("sources/dump/db");
+        std::fs::create_dir_all(&dump).unwrap();
+        for name in ["one.bson", "two.bson", "two.metadata.json"] {
+            std::fs::write(dump.join(name), [5, 0, 0, 0, 0]).unwrap();
+        }
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(folder.path().join("sources/all.zip")).unwrap());
+        for name in ["a/c1.csv", "a/c2.csv", "a/README"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut zip, b"x\n").unwrap();
+        }
+        zip.finish().unwrap();
+        let of_one = toml::from_str("files = [\"sources/dump/db/*\"]\ncollection = \"one\"").unwrap();
+        let mut sources = BTreeMap::from([
+            ("one".to_owned(), of_one),
+            ("c".to_owned(), config(&["sources/all.zip/a/c2*.csv"])),
+        ]);
+        assert_eq!(
+            unnamed(folder.path(), &sources),
+            ["sources/all.zip/a/c1.csv", "sources/dump/db/two.bson"]
+        );
+        sources.insert("rest".to_owned(), config(&["sources/all.zip", "sources/dump/db/two.bson"]));
+        assert_eq!(unnamed(folder.path(), &sources), [""; 0]);
     }
 
     #[test]

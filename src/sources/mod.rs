@@ -45,7 +45,7 @@ pub use dialect::{
     Dialect, DocumentDialect, ParquetDialect, PostgresDialect, SheetDialect, SqliteDialect, TextDialect,
     validate,
 };
-pub use documents::{Fields, of_bson};
+pub use documents::{Fields, of_bson, unread as unread_collections};
 pub use encoding::postgres_encoding;
 pub use files::{Folder, SourceFile};
 pub use folder::{Content, content};

@@ -91,10 +91,7 @@ fn collection(walk: &Walk<'_>, config: &SourceConfig) -> Result<String> {
         Some(given) => all.retain(|name| {
             name == given || name.split_once('.').is_some_and(|(_, collection)| collection == given)
         }),
-        // What the server keeps for itself is dumped along.
-        None => all.retain(|name| {
-            !name.contains(".system.") && !name.starts_with("admin.") && !name.starts_with('.')
-        }),
+        None => all.retain(|name| !is_the_servers(name)),
     }
     match (all.as_slice(), &config.collection) {
         ([one], _) => Ok(one.clone()),
@@ -105,6 +102,25 @@ fn collection(walk: &Walk<'_>, config: &SourceConfig) -> Result<String> {
         }
         _ => Err(Failure::usage(t!("documents.which_collection", path = path)).hint(hint).into()),
     }
+}
+
+/// What the server keeps for itself is dumped along.
+fn is_the_servers(name: &str) -> bool {
+    name.contains(".system.") || name.starts_with("admin.") || name.starts_with('.')
+}
+
+/// The collections of an archive that none of the sources asks for, but for the server's own; none of another file. What
+/// cannot be read is told where it is loaded.
+pub fn unread(file: &SourceFile, survey: &Survey, sources: &[&SourceConfig]) -> Vec<String> {
+    let FileKind::Documents(kind) = survey.kind else { return Vec::new() };
+    if kind.form != Form::Archive {
+        return Vec::new();
+    }
+    let asked: Vec<String> =
+        sources.iter().filter_map(|config| walk(file, kind, config).ok()?.collection).collect();
+    let all = || archive::collections(&mut Walk::new(file, kind, None)?.window(false)?);
+    let all = all().ok().flatten().unwrap_or_default();
+    all.into_iter().filter(|name| !is_the_servers(name) && !asked.contains(name)).collect()
 }
 
 impl Documents {

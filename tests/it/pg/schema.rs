@@ -103,7 +103,7 @@ async fn reset_takes_everything_but_extensions_and_says_what() {
         .unwrap();
     let mut known = catalog::read(&session.client, None).await.unwrap();
     known.tables.remove(&TableName::from("other.stays"));
-    let objects = schema::resettable(&session, Some(&known)).await.unwrap();
+    let objects = schema::resettable(&session, Some(&known), "").await.unwrap();
     let listed: Vec<String> =
         objects.iter().map(|object| format!("{} {}", object.kind, object.name)).collect();
     assert_eq!(
@@ -124,7 +124,13 @@ async fn reset_takes_everything_but_extensions_and_says_what() {
     );
     schema::reset(&mut session, &objects).await.unwrap();
     assert_eq!(table_count(&session).await, 1, "only other.stays");
-    assert!(schema::resettable(&session, None).await.unwrap().is_empty());
+    assert!(schema::resettable(&session, None, "").await.unwrap().is_empty());
+    // The system's file says which schemas are its own, and which were there before.
+    let made = "-- the system\ncreate schema other; create schema if not exists auth; create table other.stays (a int)";
+    session.client.batch_execute("create schema auth; create table auth.users (id int)").await.unwrap();
+    known.tables.insert(TableName::from("auth.users"), known.tables[&TableName::from("child")].clone());
+    let objects = schema::resettable(&session, Some(&known), made).await.unwrap();
+    assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["other.stays", "other"]);
     let again = file_without_extension();
     assert_eq!(schema::apply(&mut session, &again.path, None).await.unwrap(), Applied::Made { tables: 2 });
 }
