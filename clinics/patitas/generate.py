@@ -47,8 +47,9 @@ def day(first, last):
 def written(date, what, odd=0.0):
     """A date as most cells have it, or in one of the other spellings."""
     if chance(odd):
-        made[f"{what}.date_format"] += 1
-        return pick([f"{date:%Y-%m-%d}", f"{date.day}/{date.month}/{date.year}", f"{date:%d-%m-%Y}"])
+        cell = pick([f"{date:%Y-%m-%d}", f"{date.day}/{date.month}/{date.year}", f"{date:%d-%m-%Y}"])
+        made[f"{what}.date_format"] += cell != f"{date:%d/%m/%Y}"
+        return cell
     return f"{date:%d/%m/%Y}"
 
 
@@ -104,6 +105,9 @@ def clients():
         if kind == 31:
             cells[0] = " "
             made["clients.no_name"] += 1
+        if kind == 2:  # two addresses in one cell
+            cells[3] = f"{email}; otro.{email}"
+            made["clients.email_says_more"] += 1
         # those who are found again have an e-mail and a mobile
         if (number + 34) % 40 == 11 or (number + 30) % 40 == 18:
             cells[2], cells[3] = mobile, email
@@ -112,6 +116,9 @@ def clients():
         rows.append([number, *cells, f"Calle {dice.randrange(1, 180)} # {dice.randrange(1, 90)}-{dice.randrange(1, 99)}",
                      pick(["Bogotá", "BOGOTA", "Chía", "Cota"]), pick(["", "", "", "Paga a fin de mes"]),
                      f"{since:%d/%m/%Y} {dice.randrange(8, 18):02}:{dice.randrange(0, 60):02}"])
+        if kind == 4:
+            rows[-1][-1] = "31/02/2020"
+            made["clients.date_unreadable"] += 1
     save("clients", "id, nombre, telefono, celular, email, direccion, ciudad, notas, fecha_registro", rows)
     return people
 
@@ -145,6 +152,10 @@ def pets(people):
         rows.append([number, owner_id, pick([pick(PETS), pick(PETS).upper()]), shown, pick(BREEDS[species]), pick(["M", "H", "Macho", "Hembra", ""]),
                      cell, weight, pick(["negro", "Blanco", "café", "tricolor", ""]), chip, pick(["Sí", "No", "S", "N", ""]),
                      "Sí" if chance(0.08) else pick(["No", ""]), pick(["", "", "Alérgico a la penicilina"])])
+        if number % 80 == 34:  # a word that says neither
+            rows[-1][5], rows[-1][10] = "quizá", "talvez"
+            made["pets.sex_unreadable"] += 1
+            made["pets.yes_no_unreadable"] += 1
         gone = owner_id > 900_000 or owner["kind"] in (23, 31)
         animals.append({"id": number, "born": born, "gone": gone, "read": "/02/" not in cell})
     save("pets", "id, id_cliente, nombre, especie, raza, sexo, fecha_nacimiento, peso, color, microchip, esterilizado, fallecido, notas", rows)
@@ -185,6 +196,9 @@ def vaccines(animals):
         if number % 110 == 50:
             due = "00/00/0000"
             made["vaccines.sentinel_date"] += 1
+        if number % 110 == 60:
+            due = "31/02/2025"
+            made["vaccines.due_date_unreadable"] += 1
         rows.append([number, animal, name, written(date, "vaccines"), due, f"L{dice.randrange(1000, 9999)}", maker, pick(VETS)])
     save("vaccines", "id, id_paciente, vacuna, fecha_aplicacion, fecha_proxima, lote, laboratorio, id_veterinario", rows)
 
@@ -210,10 +224,12 @@ def invoices(people):
         if number % 70 == 33:
             owner = 900_000 + number
             made["invoices.orphan"] += 1
-        else:
-            by_year[str(date.year)] += subtotal + tax
+        by_year[str(date.year)] += subtotal + tax
         rows.append([number, f"FV-{number:05}", owner, written(date, "invoices", 0.02), written(date + datetime.timedelta(days=30), "invoices"),
                      money(subtotal), money(tax), money(subtotal + tax), pick(["Pagada"] * 5 + ["PAGADA", "Pendiente", "Anulada"]), ""])
+        if number % 80 == 50:
+            rows[-1][4] = "31/02/2025"
+            made["invoices.date_unreadable"] += 1
     save("invoices", "id, numero, id_cliente, fecha, fecha_vencimiento, subtotal, iva, total, estado, notas", rows)
     for year, pesos in sorted(by_year.items()):
         made[f"invoiced.{year}"] = pesos
@@ -235,6 +251,9 @@ def documents(animals):
         animal, date = of_animal(animals, "documents", number, 300)
         kind, end = pick([("Foto", "jpg"), ("Radiografía", "png"), ("Laboratorio", "pdf"), ("Consentimiento", "pdf")])
         rows.append([number, animal, f"{kind} {number}", f"adjuntos/{number:05}.{end}", kind, written(date, "documents"), ""])
+        if number % 30 == 20:
+            rows[-1][5] = "31/02/2025"
+            made["documents.date_unreadable"] += 1
     save("documents", "id, id_paciente, nombre, archivo, tipo, fecha, notas", rows)
 
 

@@ -34,6 +34,20 @@ async fn patitas_arrives_again_changes_nothing_and_is_taken_back() {
         let table = check.tables.iter().find(|one| one.table.to_string() == table).unwrap();
         table.rules.iter().filter(|rule| rules.contains(&rule.rule.as_str())).map(|rule| rule.rows).sum()
     };
+    for (entity, source, repairs) in [
+        ("client", "clients", &["date_unreadable", "email_says_more", "email_invalid"][..]),
+        ("pet", "pets", &["date_format", "date_unreadable", "sentinel_date", "sex_unreadable", "yes_no_unreadable"]),
+        ("vaccination_record", "vaccines", &["sentinel_date", "due_date_unreadable"]),
+        ("invoice", "invoices", &["date_format", "date_unreadable"]),
+        ("document", "documents", &["date_unreadable"]),
+        ("medical_record", "records", &["date_format", "vet_unknown"]),
+    ] {
+        for repair in repairs {
+            let sql = format!("select count(*) from clean.{entity} where list_contains(_repairs, '{repair}')");
+            let counted: u64 = staging.value(&sql).unwrap();
+            assert_eq!(counted, made(&format!("{source}.{repair}")), "{entity}: {repair}");
+        }
+    }
     assert_eq!(rejected("pet", &["orphan"]), made("pets.orphan") + made("pets.of_client_left_out"));
     assert_eq!(rejected("invoice", &["orphan"]), made("invoices.orphan"));
     for (table, source) in [
@@ -62,6 +76,19 @@ async fn patitas_arrives_again_changes_nothing_and_is_taken_back() {
     assert_eq!(texts(&run, merged).await, texts(&run, "select count(*)::text from owner_profile").await);
     assert_eq!(texts(&run, "select count(*)::text from \"user\" where is_staff").await, ["3"]);
     assert_eq!(texts(&run, "select min(id)::text from pet").await, ["1"]);
+    // What could not be read is where people look.
+    for (table, line, made_wrong) in [
+        ("owner_profile", "Fecha de registro: 31/02/2020", "clients.date_unreadable"),
+        ("owner_profile", "; otro.", "clients.email_says_more"),
+        ("invoice", "Vencimiento: 31/02/2025", "invoices.date_unreadable"),
+        ("document", "Fecha: 31/02/2025", "documents.date_unreadable"),
+        ("pet", "Sexo: quizá", "pets.sex_unreadable"),
+        ("pet", "Esterilizado: talvez", "pets.yes_no_unreadable"),
+        ("pet", "próxima: 31/02/2025", "vaccines.due_date_unreadable"),
+    ] {
+        let sql = format!("select count(*)::text from {table} where notes like '%{line}%'");
+        assert_eq!(texts(&run, &sql).await, [made(made_wrong).to_string()], "{line}");
+    }
 
     let again = run.push(&snapshot).await;
     assert_eq!((again.batch, again.plan.writes()), (None, 0));

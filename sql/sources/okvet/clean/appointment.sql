@@ -9,7 +9,11 @@ select
   trimmed(appointment.motivo) as reason,
   state.target_value as status,
   vet.target_value as vet_source_id,
-  trimmed(appointment.notas) as notes,
+  nullif(concat_ws(chr(10),
+    trimmed(appointment.notas),
+    kept('Duración', parse_minutes(appointment.duracion), appointment.duracion),
+    kept('Veterinario', vet.target_value, appointment.id_veterinario)
+  ), '') as notes,
   appointment._id,
   without_nulls([
     date_spelling('date_format', parse_date(appointment.fecha), appointment.fecha),

@@ -9,8 +9,10 @@ typed as (
     clean_email(email) as email_address,
     email,
     phone_e164(telefono, clinic.country) as phone_number,
+    phone_says_more(telefono, clinic.country) as phone_says_more,
     telefono,
     phone_e164(celular, clinic.country) as mobile_number,
+    phone_says_more(celular, clinic.country) as mobile_says_more,
     celular,
     trimmed(direccion) as address,
     name_case(ciudad) as city,
@@ -34,20 +36,22 @@ select
   -- what could not be read stays where people look
   nullif(concat_ws(chr(10),
     trimmed(notas),
-    case when email_address is null then 'E-mail: ' || trimmed(email) end,
-    case when phone_number is null or phone_says_more(telefono, 'CO') then 'Teléfono: ' || trimmed(telefono) end,
-    case when mobile_number is null or phone_says_more(celular, 'CO') then 'Celular: ' || trimmed(celular) end
+    case when email_address is null or email_says_more(email_address, email) then 'E-mail: ' || trimmed(email) end,
+    case when phone_number is null or phone_says_more then 'Teléfono: ' || trimmed(telefono) end,
+    case when mobile_number is null or mobile_says_more then 'Celular: ' || trimmed(celular) end,
+    kept_date('Fecha de registro', created_at, fecha_registro)
   ), '') as notes,
   created_at,
   _id,
   without_nulls([
     case when full_name <> nombre then 'name_spelling' end,
     unread_cell('email_invalid', email_address, email),
-    case when email_address <> email then 'email_spelling' end,
+    case when email_says_more(email_address, email) then 'email_says_more' when email_address <> email then 'email_spelling' end,
     case when email_address is null and trimmed(email) is null then 'email_placeholder' end,
     unread_cell('phone_unreadable', phone_number, telefono),
     unread_cell('mobile_unreadable', mobile_number, celular),
-    unread_cell('date_unreadable', created_at, fecha_registro),
+    case when phone_says_more or mobile_says_more then 'phone_says_more' end,
+    date_repair('date_unreadable', created_at, fecha_registro),
     date_spelling('date_format', created_at, fecha_registro)
   ]) as _repairs,
 from typed

@@ -7,11 +7,14 @@ select
   trimmed(document.archivo) as file,
   kind.target_value as kind,
   parse_date(document.fecha) as date,
-  trimmed(document.notas) as notes,
+  nullif(concat_ws(chr(10),
+    trimmed(document.notas),
+    kept_date('Fecha', parse_date(document.fecha), document.fecha)
+  ), '') as notes,
   document._id,
   without_nulls([
     date_spelling('date_format', parse_date(document.fecha), document.fecha),
-    unread_cell('date_unreadable', parse_date(document.fecha), document.fecha)
+    date_repair('date_unreadable', parse_date(document.fecha), document.fecha)
   ]) as _repairs,
 from raw.documents as document
 left join map.document_kind as kind on kind.source_value = document.tipo

@@ -10,11 +10,14 @@ select
   cast(parse_decimal(invoice.subtotal) as decimal(12, 2)) as subtotal,
   cast(parse_decimal(invoice.iva) as decimal(12, 2)) as tax,
   cast(parse_decimal(invoice.total) as decimal(12, 2)) as total,
-  trimmed(invoice.notas) as notes,
+  nullif(concat_ws(chr(10),
+    trimmed(invoice.notas),
+    kept_date('Vencimiento', parse_date(invoice.fecha_vencimiento), invoice.fecha_vencimiento)
+  ), '') as notes,
   invoice._id,
   without_nulls([
     date_spelling('date_format', parse_date(invoice.fecha), invoice.fecha),
-    unread_cell('date_unreadable', parse_date(invoice.fecha_vencimiento), invoice.fecha_vencimiento)
+    date_repair('date_unreadable', parse_date(invoice.fecha_vencimiento), invoice.fecha_vencimiento)
   ]) as _repairs,
 from raw.invoices as invoice
 left join map.invoice_status as state on state.source_value = invoice.estado

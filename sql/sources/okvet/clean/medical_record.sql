@@ -9,7 +9,7 @@ select
   trimmed(record.descripcion) as description,
   trimmed(record.diagnostico) as diagnosis,
   trimmed(record.tratamiento) as treatment,
-  nullif(concat_ws(chr(10), record.notas, case when vet.target_value is null then 'Veterinario: ' || trimmed(record.id_veterinario) end), '') as notes,
+  nullif(concat_ws(chr(10), record.notas, kept('Veterinario', vet.target_value, record.id_veterinario)), '') as notes,
   vet.target_value as vet_source_id,
   record._id,
   without_nulls([

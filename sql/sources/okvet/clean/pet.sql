@@ -1,7 +1,26 @@
 -- one row an animal (paciente)
 -- map: species = raw.pets.especie
 -- map: breed = trimmed(raza) from raw.pets
-with typed as (
+with
+-- what could not be read of the animal's vaccines, a line a vaccine
+vaccine_line as (
+  select
+    trimmed(vaccine.id_paciente) as pet_id,
+    concat_ws(', ',
+      'Vacuna ' || coalesce(trimmed(vaccine.vacuna), '') || ' ' || coalesce(trimmed(vaccine.fecha_aplicacion), ''),
+      kept_date('próxima', parse_date(vaccine.fecha_proxima), vaccine.fecha_proxima),
+      kept('veterinario', vet.target_value, vaccine.id_veterinario)
+    ) as line,
+    vaccine._id,
+  from raw.vaccines as vaccine
+  left join map.vet as vet on vet.source_value = vaccine.id_veterinario
+  where kept_date('', parse_date(vaccine.fecha_proxima), vaccine.fecha_proxima) is not null
+    or kept('', vet.target_value, vaccine.id_veterinario) is not null
+),
+vaccine_lines as (
+  select pet_id, string_agg(line, chr(10) order by _id) as lines from vaccine_line group by pet_id
+),
+typed as (
   select
     pet.*,
     species.target_value as species,
@@ -12,9 +31,11 @@ with typed as (
     parse_microchip(pet.microchip) as microchip_number,
     parse_yes_no(pet.esterilizado) as is_sterilized,
     parse_yes_no(pet.fallecido) as is_deceased,
+    vaccine_lines.lines as vaccine_lines,
   from raw.pets as pet
   left join map.species as species on species.source_value = pet.especie
   left join map.breed as breed on breed.source_value = trimmed(pet.raza)
+  left join vaccine_lines on vaccine_lines.pet_id = trimmed(pet.id)
 )
 select
   trimmed(id) as source_id,
@@ -31,14 +52,18 @@ select
   is_deceased,
   nullif(concat_ws(chr(10),
     trimmed(notas),
-    case when birth_date is null and not is_sentinel_date(fecha_nacimiento) then 'Nacimiento: ' || trimmed(fecha_nacimiento) end,
-    case when weight_kg is null then 'Peso: ' || trimmed(peso) end,
-    case when microchip_number is null then 'Microchip: ' || trimmed(microchip) end
+    kept_date('Nacimiento', birth_date, fecha_nacimiento),
+    kept('Peso', weight_kg, peso),
+    kept('Microchip', microchip_number, microchip),
+    kept('Sexo', sex, sexo),
+    kept('Esterilizado', is_sterilized, esterilizado),
+    kept('Fallecido', is_deceased, fallecido),
+    vaccine_lines
   ), '') as notes,
   _id,
   without_nulls([
     case when name_case(nombre) <> nombre then 'name_spelling' end,
-    case when is_sentinel_date(fecha_nacimiento) then 'sentinel_date' else unread_cell('date_unreadable', birth_date, fecha_nacimiento) end,
+    date_repair('date_unreadable', birth_date, fecha_nacimiento),
     date_spelling('date_format', birth_date, fecha_nacimiento),
     unread_cell('weight_unreadable', weight_kg, peso),
     unread_cell('microchip_unreadable', microchip_number, microchip),

@@ -10,8 +10,8 @@ select
   parse_yes_no(activo) as is_active,
   _id,
   without_nulls([
-    unread_cell('number_unreadable', parse_decimal(costo), costo),
-    unread_cell('number_unreadable', parse_decimal(existencias), existencias),
-    unread_cell('yes_no_unreadable', parse_yes_no(activo), activo)
+    unread_cell('cost_unreadable', parse_decimal(costo), costo),
+    unread_cell('stock_unreadable', parse_decimal(existencias), existencias),
+    unread_cell('active_unreadable', parse_yes_no(activo), activo)
   ]) as _repairs,
 from raw.products

@@ -1,4 +1,4 @@
--- one row a vaccine that was given
+-- one row a vaccine that was given; the target has no notes of one, so what could not be read of it is in those of the animal
 -- map: vet = raw.vaccines.id_veterinario
 select
   trimmed(vaccine.id) as source_id,
@@ -12,8 +12,8 @@ select
   vaccine._id,
   without_nulls([
     date_spelling('date_format', parse_date(vaccine.fecha_aplicacion), vaccine.fecha_aplicacion),
-    case when not is_sentinel_date(vaccine.fecha_proxima) then unread_cell('date_unreadable', parse_date(vaccine.fecha_proxima), vaccine.fecha_proxima) end,
-    unread_cell('vet_unknown', vet.target_value, vaccine.id_veterinario)
+    date_repair('due_date_unreadable', parse_date(vaccine.fecha_proxima), vaccine.fecha_proxima),
+    unread_cell('vaccine_vet_unknown', vet.target_value, vaccine.id_veterinario)
   ]) as _repairs,
 from raw.vaccines as vaccine
 left join map.vet as vet on vet.source_value = vaccine.id_veterinario

@@ -1,8 +1,7 @@
--- what was invoiced by year, in pesos, added up from the figures of the export; of clients who are in it
+-- what was invoiced by year, in pesos, added up from the figures of the export
 select
-  regexp_extract(fecha, '\d{4}') as key,
-  cast(sum(cast(regexp_replace(regexp_replace(total, ',\d\d$', ''), '\D', '', 'g') as bigint)) as varchar) || '.00' as value
+  coalesce(nullif(regexp_extract(fecha, '\b\d{4}\b'), ''), cast(year(parse_date(fecha)) as varchar)) as key,
+  cast(sum(control_amount(total)) as varchar) as value
 from raw.invoices
-semi join raw.clients as client on trim(client.id) = trim(invoices.id_cliente)
 group by 1
 order by 1

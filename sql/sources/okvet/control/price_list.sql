@@ -1,3 +1,3 @@
 -- what the price list adds up to, in pesos, from the export
-select '' as key, cast(sum(cast(regexp_replace(regexp_replace(precio, ',\d\d$', ''), '\D', '', 'g') as bigint)) as varchar) || '.00' as value
+select '' as key, cast(sum(control_amount(precio)) as varchar) as value
 from raw.products

@@ -20,3 +20,27 @@ create or replace macro parse_microchip(t) as
 -- Whether a date was written otherwise than dd/mm/yyyy.
 create or replace macro date_spelling(name, value, cell) as
   case when value is not null and not regexp_full_match(cell, '\d{2}/\d{2}/\d{4}( \d{2}:\d{2})?') then name end;
+
+-- What `_repairs` says of a date: `sentinel_date` where the program wrote "none", else `name` where a cell could not be read.
+create or replace macro date_repair(name, value, cell) as
+  case when value is null and is_sentinel_date(cell) then 'sentinel_date' else unread_cell(name, value, cell) end;
+
+-- A line for the notes, so that a cell of which no value could be made stays where people look.
+create or replace macro kept(label, value, cell) as
+  case when value is null then label || ': ' || trimmed(cell) end;
+
+-- The same of a date; that of "none" says nothing.
+create or replace macro kept_date(label, value, cell) as
+  case when not is_sentinel_date(cell) then kept(label, value, cell) end;
+
+-- Whether an e-mail is read from a cell that holds something beside it: a second address, a name.
+create or replace macro email_says_more(address, cell) as
+  address is not null and email_text(cell) <> address;
+
+-- An amount by its figures alone, a second way for `control/`: a last mark before one or two figures parts the decimals.
+create or replace macro control_amount(t) as
+  try_cast(
+    case when regexp_matches(t, '[-(−–]') then '-' else '' end
+    || regexp_replace(regexp_replace(t, '[.,]\d{1,2}\D*$', ''), '\D', '', 'g')
+    || '.' || coalesce(nullif(regexp_extract(t, '[.,](\d{1,2})\D*$', 1), ''), '0') as decimal(18, 2)
+  );
