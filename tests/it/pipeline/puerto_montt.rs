@@ -177,7 +177,7 @@ async fn new_rows_come_after_the_old_ones_and_no_row_leaves_its_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_hospital_gets_its_own_rows_and_what_would_mix_the_two_stops_it() {
+async fn the_other_hospital_gets_its_own_rows_and_none_of_those_without_a_hospital() {
     let project = crate::support::project(&["puerto-montt"]);
     let toml = std::fs::read_to_string(clinic().join("clinic.toml")).unwrap();
     let other = toml.replace("hospital = \"hospital-puerto-montt\"", "hospital = \"hospital-demo\"");
@@ -190,11 +190,46 @@ async fn the_other_hospital_gets_its_own_rows_and_what_would_mix_the_two_stops_i
     let counted: Vec<u64> = staging
         .rows(
             "select (select count(*) from ready.sala) union all select count(*) from ready.cama union all
-             select count(*) from ready.paciente where id::int > 290",
+             select count(*) from ready.paciente union all select count(*) from ready.traslado",
             |row| row.get(0),
         )
         .unwrap();
-    assert_eq!(counted, [2, 4, 10]);
-    // Transfers of people without a hospital name beds of the first one.
+    assert_eq!(counted, [2, 4, 10, 12]);
+    assert_eq!(check.stops(), Vec::<String>::new());
+    let snapshot = run.export(&staging, &check);
+    assert_eq!(run.push(&snapshot).await.plan.writes(), 32);
+    let verified = run.verify(&snapshot).await;
+    assert!(verified.is_clean(), "{verified:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_mixes_two_hospitals_stops_and_who_has_none_is_rejected_where_nobody_is_named() {
+    let project = crate::support::project(&["puerto-montt"]);
+    let toml = std::fs::read_to_string(clinic().join("clinic.toml")).unwrap();
+    project.write(
+        "clinics/puerto-montt/clinic.toml",
+        &toml.replace("without_hospital = \"hospital-puerto-montt\"", ""),
+    );
+    let database = project.path().join("clinics/puerto-montt/sources/gestion_camas.db");
+    Connection::open(database)
+        .unwrap()
+        .execute_batch(
+            "update paciente set hospital_id = 'abc' where id = 1; update paciente set hospital_id = 77 where id = 2;
+             update traslado set cama_origen_id = 125 where id = 1; update traslado set cama_origen_id = null, cama_destino_id = null, solicitado_por = 12 where id = 2;",
+        )
+        .unwrap();
+    let run = Run::in_project(project, "puerto-montt").await;
+    let staging = run.staging();
+    run.load(&staging);
+    run.transform(&staging);
+    let check = run.check(&staging).await;
     assert!(check.stops().contains(&"tenant_of_parent".to_owned()), "{:?}", check.stops());
+    let rejected: Vec<String> = staging
+        .rows(
+            "select source_id from (select _source_id as source_id, unnest(_errors) as error from reject.paciente)
+             where error.rule = 'not_null' and error.column_name = 'tenant_id' order by source_id::int",
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(rejected, ["1", "2", "50", "100", "150", "200", "250"]);
 }

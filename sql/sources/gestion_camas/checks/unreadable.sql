@@ -3,7 +3,9 @@
 select record._id, unnest(without_nulls([
   unread_cell('fecha_nacimiento', cleaned.fecha_nacimiento, record.fecha_nacimiento),
   unread_cell('es_embarazada', cleaned.es_embarazada, record.es_embarazada),
-  unread_cell('requerimientos', cleaned.requerimientos, record.requerimientos)
+  unread_cell('requerimientos', cleaned.requerimientos, record.requerimientos),
+  unread_cell('creado_en', cleaned.creado_en, record.creado_en),
+  unread_cell('actualizado_en', cleaned.actualizado_en, record.actualizado_en)
 ])) as column_name
 from raw.paciente as record
 join clean.paciente as cleaned on cleaned._id = record._id

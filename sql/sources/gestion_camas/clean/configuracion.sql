@@ -1,11 +1,15 @@
--- one row a setting, whose value has the type that it was stored with; without a hospital the tenant's
+-- one row a setting, whose value has the type that it was stored with; one without a hospital is of all
 select
-  trimmed(id) as source_id,
-  try_cast(id as integer) as id,
-  try_cast(hospital_id as integer) as hospital_id,
-  trimmed(clave) as clave,
+  trimmed(configuracion.id) as source_id,
+  try_cast(configuracion.id as integer) as id,
+  named_hospital(configuracion.hospital_id, hospital.id) as hospital_id,
+  trimmed(configuracion.clave) as clave,
   -- a text that is JSON is that; any other, such as 0042, stays a text
-  case when _type_valor in ('integer', 'real') or json_valid(valor) then cast(valor as json) else to_json(valor) end as valor,
-  sqlite_instant(actualizado_en) as actualizado_en,
-  _id,
-from raw.configuracion
+  case
+    when configuracion._type_valor in ('integer', 'real') or json_valid(configuracion.valor) then cast(configuracion.valor as json)
+    else to_json(configuracion.valor)
+  end as valor,
+  sqlite_instant(configuracion.actualizado_en) as actualizado_en,
+  configuracion._id,
+from raw.configuracion as configuracion
+left join clean.hospital as hospital on hospital.id = try_cast(configuracion.hospital_id as integer)

@@ -1,4 +1,4 @@
--- one row a patient; without a hospital the tenant's
+-- one row a patient
 -- map: sexo = raw.paciente."sexo"
 -- map: aislamiento = raw.paciente."aislamiento"
 with
@@ -16,7 +16,7 @@ typed as (
 select
   trimmed(typed.id) as source_id,
   try_cast(typed.id as integer) as id,
-  try_cast(typed.hospital_id as integer) as hospital_id,
+  named_hospital(typed.hospital_id, hospital.id) as hospital_id,
   try_cast(typed.cama_id as integer) as cama_id,
   typed.name as nombre,
   -- one with a wrong check digit stays as it was written: people are known by it in the old program
@@ -39,5 +39,6 @@ select
     case when not json_valid(trimmed(typed.requerimientos)) and typed.needs is not null then 'python_json' end
   ]) as _repairs,
 from typed
+left join clean.hospital as hospital on hospital.id = try_cast(typed.hospital_id as integer)
 left join map.sexo as sexo on sexo.source_value = typed.sexo
 left join map.aislamiento as aislamiento on aislamiento.source_value = typed.aislamiento

@@ -1,9 +1,9 @@
--- one row a user; without a hospital it is one of all, and comes to the tenant
+-- one row a user; one without a hospital is of all
 -- map: rol_usuario = raw.usuario."rol"
 select
   trimmed(usuario.id) as source_id,
   try_cast(usuario.id as integer) as id,
-  try_cast(usuario.hospital_id as integer) as hospital_id,
+  named_hospital(usuario.hospital_id, hospital.id) as hospital_id,
   trimmed(usuario.username) as username,
   trimmed(usuario.nombre_completo) as nombre,
   clean_email(usuario.email) as email,
@@ -18,4 +18,5 @@ select
     case when usuario.email is not null and clean_email(usuario.email) is null then 'email_unreadable' end
   ]) as _repairs,
 from raw.usuario as usuario
+left join clean.hospital as hospital on hospital.id = try_cast(usuario.hospital_id as integer)
 left join map.rol_usuario as rol on rol.source_value = usuario.rol

@@ -1,8 +1,4 @@
--- one row a bed of the tenant; those of other hospitals in the same database stay out
-with
-other as (
-  select id from golden.hospital where id not in (select id from target.hospital)
-)
+-- one row a bed of the tenant; those of other hospitals in the same database stay out (clean/tenancy.sql)
 select
   cama.id,
   tenant.tenant_id,
@@ -15,5 +11,4 @@ select
   cama.source_id as _source_id,
   columns('^_(id|ids|repairs)$'),
 from golden.cama as cama
-cross join target.hospital as tenant
-where cama.hospital_id is null or cama.hospital_id not in (select id from other)
+join clean.tenancy as tenant on tenant.hospital_id = coalesce(cama.hospital_id, 0)

@@ -1,8 +1,4 @@
--- one row a setting of the tenant; those of other hospitals in the same database stay out
-with
-other as (
-  select id from golden.hospital where id not in (select id from target.hospital)
-)
+-- one row a setting of the tenant; those of other hospitals in the same database stay out (clean/tenancy.sql)
 select
   configuracion.id,
   tenant.tenant_id,
@@ -12,5 +8,4 @@ select
   configuracion.source_id as _source_id,
   columns('^_(id|ids|repairs)$'),
 from golden.configuracion as configuracion
-cross join target.hospital as tenant
-where configuracion.hospital_id is null or configuracion.hospital_id not in (select id from other)
+join clean.tenancy as tenant on tenant.hospital_id = coalesce(configuracion.hospital_id, 0)

@@ -1,8 +1,4 @@
--- one row a patient of the tenant; those of other hospitals in the same database stay out
-with
-other as (
-  select id from golden.hospital where id not in (select id from target.hospital)
-)
+-- one row a patient of the tenant; those of other hospitals in the same database stay out (clean/tenancy.sql)
 select
   paciente.id,
   tenant.tenant_id,
@@ -20,6 +16,5 @@ select
   paciente.source_id as _source_id,
   columns('^_(id|ids|repairs)$'),
 from golden.paciente as paciente
-cross join target.hospital as tenant
+join clean.tenancy as tenant on tenant.hospital_id = coalesce(paciente.hospital_id, 0)
 cross join meta.clinic as migration
-where paciente.hospital_id is null or paciente.hospital_id not in (select id from other)

@@ -1,8 +1,4 @@
--- one row a room of the tenant; those of other hospitals in the same database stay out
-with
-other as (
-  select id from golden.hospital where id not in (select id from target.hospital)
-)
+-- one row a room of the tenant; those of other hospitals in the same database stay out (clean/tenancy.sql)
 select
   sala.id,
   tenant.tenant_id,
@@ -13,5 +9,4 @@ select
   sala.source_id as _source_id,
   columns('^_(id|ids|repairs)$'),
 from golden.sala as sala
-cross join target.hospital as tenant
-where sala.hospital_id is null or sala.hospital_id not in (select id from other)
+join clean.tenancy as tenant on tenant.hospital_id = coalesce(sala.hospital_id, 0)

@@ -1,8 +1,4 @@
--- one row a transfer of the tenant; those of other hospitals in the same database stay out
-with
-other as (
-  select id from golden.hospital where id not in (select id from target.hospital)
-)
+-- one row a transfer of the tenant; those of other hospitals in the same database stay out (clean/tenancy.sql)
 select
   traslado.id,
   tenant.tenant_id,
@@ -17,5 +13,4 @@ select
   traslado.source_id as _source_id,
   columns('^_(id|ids|repairs)$'),
 from golden.traslado as traslado
-cross join target.hospital as tenant
-where traslado.hospital_id is null or traslado.hospital_id not in (select id from other)
+join clean.tenancy as tenant on tenant.hospital_id = coalesce(traslado.hospital_id, 0)
