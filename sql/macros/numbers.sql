@@ -39,3 +39,11 @@ create or replace macro parse_decimal_point(t) as
 -- A whole number, written as parse_decimal takes it (`8`, `8,00`, `1.200`); one with a fraction is NULL, never rounded.
 create or replace macro parse_integer(t) as
     list_transform([parse_decimal(t)], lambda number: case when number = trunc(number) then cast(number as bigint) end)[1];
+
+-- An amount by its figures alone, a second way for `control/`: a last mark before one or two figures parts the decimals.
+create or replace macro control_amount(t) as
+  try_cast(
+    case when regexp_matches(t, '[-(−–]') then '-' else '' end
+    || regexp_replace(regexp_replace(t, '[.,]\d{1,2}\D*$', ''), '\D', '', 'g')
+    || '.' || coalesce(nullif(regexp_extract(t, '[.,](\d{1,2})\D*$', 1), ''), '0') as decimal(18, 2)
+  );

@@ -1,7 +1,7 @@
--- what was invoiced, added up in cents, from the export; a record that is there twice counts once
+-- what was invoiced, added up from the figures of the export; a record that is there twice counts once
 with invoices as (
-  select distinct "Serie", "Número", cast(replace(replace("Total", '.', ''), ',', '') as bigint) as cents
+  select distinct "Serie", "Número", control_amount("Total") as total
   from raw.facturas
 )
-select '' as key, printf('%d.%02d', sum(cents)::bigint // 100, sum(cents)::bigint % 100) as value
+select '' as key, cast(sum(total) as varchar) as value
 from invoices

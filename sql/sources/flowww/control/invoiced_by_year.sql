@@ -1,9 +1,9 @@
--- what was invoiced by year, added up in cents, from the export; a record that is there twice counts once
+-- what was invoiced by year, added up from the figures of the export; a record that is there twice counts once
 with invoices as (
-  select distinct "Serie", "Número", right("Fecha", 4) as year, cast(replace(replace("Total", '.', ''), ',', '') as bigint) as cents
+  select distinct "Serie", "Número", right("Fecha", 4) as year, control_amount("Total") as total
   from raw.facturas
 )
-select year as key, printf('%d.%02d', sum(cents)::bigint // 100, sum(cents)::bigint % 100) as value
+select year as key, cast(sum(total) as varchar) as value
 from invoices
 group by 1
 order by 1

@@ -1,3 +1,3 @@
 -- the sum of all prices, from the old system
-select '' as key, cast(sum(cast(price as decimal(12, 2))) as varchar) as value
+select '' as key, cast(sum(try_cast(price as decimal(12, 2))) as varchar) as value
 from raw.dispatch_instruction

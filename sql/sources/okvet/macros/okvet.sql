@@ -36,11 +36,3 @@ create or replace macro kept_date(label, value, cell) as
 -- Whether an e-mail is read from a cell that holds something beside it: a second address, a name.
 create or replace macro email_says_more(address, cell) as
   address is not null and email_text(cell) <> address;
-
--- An amount by its figures alone, a second way for `control/`: a last mark before one or two figures parts the decimals.
-create or replace macro control_amount(t) as
-  try_cast(
-    case when regexp_matches(t, '[-(−–]') then '-' else '' end
-    || regexp_replace(regexp_replace(t, '[.,]\d{1,2}\D*$', ''), '\D', '', 'g')
-    || '.' || coalesce(nullif(regexp_extract(t, '[.,](\d{1,2})\D*$', 1), ''), '0') as decimal(18, 2)
-  );

@@ -1,3 +1,3 @@
 -- what was claimed, added up in cents, from the export
-select '' as key, printf('%.2f', sum(cast(round(cast(total as double) * 100) as bigint)) / 100.0) as value
+select '' as key, printf('%.2f', sum(cast(round(try_cast(total as double) * 100) as bigint)) / 100.0) as value
 from raw.claims

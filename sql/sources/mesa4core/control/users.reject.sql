@@ -1,0 +1,7 @@
+-- what of that was rejected
+select '' as key, cast(count(*) as varchar) as value
+from raw.lml_users
+where _id in (select _id from reject."lml_users.main")
+  and ((_doc->>'$.deleted') is distinct from 'true'
+    or mongo_text(_doc->'$.dni') is not null
+    or len(list_filter(mongo_list(_doc->'$.roles') || mongo_list(_doc->'$.areas'), lambda item: mongo_text(item->'$.id') is not null)) > 0)

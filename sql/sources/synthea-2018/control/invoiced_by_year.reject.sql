@@ -1,0 +1,6 @@
+-- what of that was rejected
+select substr(billableperiod, 1, 4) as key, printf('%.2f', sum(cast(round(try_cast(total as double) * 100) as bigint)) / 100.0) as value
+from raw.claims
+where _id in (select unnest(_record_ids) from reject.invoice)
+group by 1
+order by 1

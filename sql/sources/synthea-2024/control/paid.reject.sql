@@ -1,0 +1,4 @@
+-- what of that was rejected
+select '' as key, printf('%.2f', sum(cast(round(try_cast(payer_coverage as double) * 100) as bigint)) / 100.0) as value
+from raw.encounters
+where _id in (select unnest(_record_ids) from reject.payment)
