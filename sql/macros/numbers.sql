@@ -42,8 +42,8 @@ create or replace macro parse_integer(t) as
 
 -- An amount by its figures alone, a second way for `control/`: a last mark before one or two figures parts the decimals.
 create or replace macro control_amount(t) as
-  try_cast(
+  case when regexp_matches(t, '\d') then try_cast(
     case when regexp_matches(t, '[-(−–]') then '-' else '' end
     || regexp_replace(regexp_replace(t, '[.,]\d{1,2}\D*$', ''), '\D', '', 'g')
     || '.' || coalesce(nullif(regexp_extract(t, '[.,](\d{1,2})\D*$', 1), ''), '0') as decimal(18, 2)
-  );
+  ) end;

@@ -7,9 +7,9 @@ select
   parse_date(invoice.fecha) as date,
   parse_date(invoice.fecha_vencimiento) as due_date,
   state.target_value as status,
-  cast(parse_decimal(invoice.subtotal) as decimal(12, 2)) as subtotal,
-  cast(parse_decimal(invoice.iva) as decimal(12, 2)) as tax,
-  cast(parse_decimal(invoice.total) as decimal(12, 2)) as total,
+  try_cast(parse_decimal(invoice.subtotal) as decimal(12, 2)) as subtotal,
+  try_cast(parse_decimal(invoice.iva) as decimal(12, 2)) as tax,
+  try_cast(parse_decimal(invoice.total) as decimal(12, 2)) as total,
   nullif(concat_ws(chr(10),
     trimmed(invoice.notas),
     kept_date('Vencimiento', parse_date(invoice.fecha_vencimiento), invoice.fecha_vencimiento)
