@@ -130,7 +130,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     let sources = fates(options, &shapes, &order, observer)?;
     let accepted = |finding: &&Finding| decisions.accept(&finding.id(), finding.count);
     let accepted = findings.iter().filter(accepted).map(Finding::id).collect();
-    Ok(Report { tables, sources, findings, accepted })
+    let losses = desk::open_losses(options.staging, options.clinic, &decisions)?;
+    Ok(Report { tables, sources, findings, accepted, losses })
 }
 
 /// Says of every record what became of it, and its one verdict.

@@ -18,6 +18,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Ids of findings that people accepted as they are, and that have not grown since: they stop nothing.
     pub accepted: BTreeSet<String>,
+    /// What load lost of the sources, nobody knows how much, and nobody accepted.
+    pub losses: Vec<desk::Issue>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -79,6 +81,11 @@ impl Finding {
 }
 
 impl Report {
+    /// Nothing stops a run.
+    pub fn is_clean(&self) -> bool {
+        self.losses.is_empty() && self.stops().is_empty()
+    }
+
     /// Tables with more rejects than allowed, and critical checks that found something that nobody accepted.
     pub fn stops(&self) -> Vec<String> {
         let tables = self.tables.iter().filter(|table| table.over_limit).map(limits::stop);

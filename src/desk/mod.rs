@@ -9,8 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::config::Clinic;
 use crate::model::hex;
-use crate::model::ident::TableName;
+use crate::model::ident::{TableName, literal};
+use crate::model::loss;
 use crate::model::manifest::IssueEntry;
 use crate::model::merge::Conflict;
 use crate::model::proof::{Fault, Proof};
@@ -116,6 +118,25 @@ impl Issue {
         parts.into_iter().flatten().collect::<Vec<_>>().join(".")
     }
 
+    fn undecided() -> Self {
+        Self {
+            id: String::new(),
+            status: Status::Open,
+            returned: false,
+            grown_from: None,
+            stage: String::new(),
+            rule: String::new(),
+            severity: String::new(),
+            subject: String::new(),
+            column: None,
+            count: 0,
+            detail: None,
+            reason: None,
+            who: None,
+            when: None,
+        }
+    }
+
     fn decided(mut self, row: Option<&Row>, found_at: Option<DateTime<Utc>>) -> Self {
         let Some(row) = row else { return self };
         self.returned = row.status == Status::Resolved && row.decided_at() < found_at;
@@ -141,6 +162,7 @@ pub fn issues(staging: &Staging, decisions: &Decisions) -> Result<Vec<Issue>> {
     };
     let mut issues: Vec<Issue> = found(staging)?
         .into_iter()
+        .chain(losses(staging)?)
         .map(|issue| {
             let (row, found_at) = (decisions.of(&issue.id), found_at(&issue.stage));
             issue.decided(row, found_at)
@@ -204,41 +226,77 @@ pub fn decided(proof: &Proof, decisions: &Decisions) -> Vec<Decided> {
 /// differ, by table and how they came to.
 fn found(staging: &Staging) -> Result<Vec<Issue>> {
     let (state, conflicts) = state(staging)?;
-    staging.rows(
+    let no_loss = format!("stage <> 'load' or rule not in ({})", loss_rules());
+    let sql = format!(
         "select stage, rule, min_by(severity, case severity when 'critical' then 0 when 'warning' then 1 else 2 end),
            subject, column_name, sum(count)::ubigint, string_agg(distinct detail, '; ' order by detail)
          from (from meta.finding union all
            select 'verify', concat_ws('_', kind, cause), case when cause in ('stands', 'theirs', 'held', 'rejected', 'unread') then 'info'
              when cause in ('edited', 'deleted', 'conflict') then 'warning' else 'critical' end,
              table_name, null, count(*), null from meta.difference group by all)
-         where count > 0 group by stage, rule, subject, column_name",
-        |row| {
-            let (stage, rule): (String, String) = (row.get(0)?, row.get(1)?);
-            let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);
-            Ok(Issue {
-                id: match stage == Stage::Verify.as_str() {
-                    true => {
-                        let of_rows = conflicts.get(&(subject.clone(), rule.clone()));
-                        id_in(of_rows.unwrap_or(&state), &rule, &subject, column.as_deref())
-                    }
-                    false => id(&stage, &rule, &subject, column.as_deref()),
-                },
-                status: Status::Open,
-                returned: false,
-                grown_from: None,
-                stage,
-                rule,
-                severity: row.get(2)?,
-                subject,
-                column,
-                count: row.get(5)?,
-                detail: row.get(6)?,
-                reason: None,
-                who: None,
-                when: None,
-            })
-        },
-    )
+         where count > 0 and ({no_loss}) group by stage, rule, subject, column_name"
+    );
+    staging.rows(&sql, |row| {
+        let (stage, rule): (String, String) = (row.get(0)?, row.get(1)?);
+        let (subject, column): (String, Option<String>) = (row.get(3)?, row.get(4)?);
+        Ok(Issue {
+            id: match stage == Stage::Verify.as_str() {
+                true => {
+                    let of_rows = conflicts.get(&(subject.clone(), rule.clone()));
+                    id_in(of_rows.unwrap_or(&state), &rule, &subject, column.as_deref())
+                }
+                false => id(&stage, &rule, &subject, column.as_deref()),
+            },
+            stage,
+            rule,
+            severity: row.get(2)?,
+            subject,
+            column,
+            count: row.get(5)?,
+            detail: row.get(6)?,
+            ..Issue::undecided()
+        })
+    })
+}
+
+/// What load lost without knowing how much, a finding a file: who accepts it has seen this file, so that another one in its
+/// place, however it is called, is another finding.
+fn losses(staging: &Staging) -> Result<Vec<Issue>> {
+    let sql = format!(
+        "select f.rule, f.severity, f.subject, f.count::ubigint, f.detail, coalesce(s.path || ' ' || s.sha256, '')
+         from meta.finding f left join meta.source_file s
+           on s.source = f.subject and starts_with(f.detail, s.path || ', ')
+         where f.stage = 'load' and f.rule in ({})
+         qualify row_number() over (partition by f.rowid order by length(s.path) desc) = 1 order by f.subject, s.path, f.rule",
+        loss_rules()
+    );
+    staging.rows(&sql, |row| {
+        let (rule, subject): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(Issue {
+            id: id(&format!("load {}", row.get::<_, String>(5)?), &rule, &subject, None),
+            stage: Stage::Load.as_str().to_owned(),
+            rule,
+            severity: row.get(1)?,
+            subject,
+            count: row.get(3)?,
+            detail: row.get(4)?,
+            ..Issue::undecided()
+        })
+    })
+}
+
+/// Those of the clinic's sources that nobody accepted.
+///
+/// # Errors
+/// DuckDB fails.
+pub fn open_losses(staging: &Staging, clinic: &Clinic, decisions: &Decisions) -> Result<Vec<Issue>> {
+    let mut losses = losses(staging)?;
+    losses.retain(|one| clinic.sources.contains_key(&one.subject) && !decisions.accept(&one.id, one.count));
+    Ok(losses)
+}
+
+fn loss_rules() -> String {
+    loss::RULES.map(literal).join(", ")
 }
 
 /// What conflicts were about, by table and rule.
@@ -262,18 +320,9 @@ fn gone(row: &Row) -> Issue {
     let issue = Issue {
         id: row.id.clone(),
         status: row.status,
-        returned: false,
-        grown_from: None,
-        stage: String::new(),
         rule: row.rule.clone(),
-        severity: String::new(),
         subject: row.subject.clone(),
-        column: None,
-        count: 0,
-        detail: None,
-        reason: None,
-        who: None,
-        when: None,
+        ..Issue::undecided()
     };
     issue.decided(Some(row), None)
 }

@@ -15,6 +15,7 @@ use super::unpack;
 use super::{FileReport, Options, SourceReport};
 use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
+use crate::model::loss;
 use crate::model::run::{Event, Observer, Stage};
 use crate::sources::{
     self, Dialect, Fields, Finding, Frozen, Opened, Origin, Severity, SourceFile, Survey, Totals,
@@ -298,9 +299,9 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Of several files, the finding names its own.
+    /// Of several files, the finding names its own; one of a loss always does.
     fn placed(&self, finding: &Finding, file: &SourceFile) -> Finding {
-        if self.surveyed.parts.len() < 2 && self.files.is_empty() {
+        if self.surveyed.parts.len() < 2 && self.files.is_empty() || loss::is(&finding.rule) {
             return finding.clone();
         }
         let detail = finding.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));

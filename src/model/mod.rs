@@ -11,6 +11,7 @@ pub mod ident;
 pub mod keys;
 pub mod left_out;
 pub mod lock;
+pub mod loss;
 pub mod manifest;
 pub mod masked;
 pub mod merge;

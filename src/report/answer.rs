@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Report;
+use crate::model::loss;
 use crate::model::proof::ProvenTable;
 
 /// Whether anything was lost.
@@ -13,6 +14,8 @@ pub enum Verdict {
     Clean,
     /// The load was right; people have changed rows since.
     Later,
+    /// Source files break off: nobody can tell how much is lost. What was read is in the target, or its faults are accepted.
+    Lost,
     /// Every fault is accepted with a reason.
     Accepted,
     /// Something is wrong.
@@ -36,6 +39,9 @@ pub struct Answer {
     /// Of these rows, those that are other than the snapshot's because the clinic's settings want it so.
     pub standing: u64,
     pub faults: usize,
+    /// Findings about source files that break off, decided about or not.
+    #[serde(skip_serializing_if = "crate::model::is_zero")]
+    pub lost: u64,
 }
 
 impl Answer {
@@ -51,6 +57,7 @@ impl Answer {
             tables: 0,
             standing: 0,
             faults: 0,
+            lost: 0,
         }
     }
 }
@@ -59,14 +66,20 @@ pub(super) fn of(report: &Report) -> Answer {
     let sum = |of: fn(&super::SourceCounts) -> u64| report.sources.iter().map(of).sum::<u64>();
     let proof = report.verification.as_ref();
     let faults = proof.map(|one| one.faults.as_slice()).unwrap_or_default();
+    let lost = report.findings.iter().filter(|one| loss::is(&one.rule)).count() as u64;
+    let verdict = match proof {
+        None => Verdict::Unproven,
+        Some(_) if faults.is_empty() => Verdict::Clean,
+        Some(_) if faults.iter().all(|one| one.accepted) => Verdict::Accepted,
+        Some(_) if faults.iter().all(|one| one.fault.later) => Verdict::Later,
+        Some(_) => Verdict::Faults,
+    };
     Answer {
-        verdict: match proof {
-            None => Verdict::Unproven,
-            Some(_) if faults.is_empty() => Verdict::Clean,
-            Some(_) if faults.iter().all(|one| one.accepted) => Verdict::Accepted,
-            Some(_) if faults.iter().all(|one| one.fault.later) => Verdict::Later,
-            Some(_) => Verdict::Faults,
+        verdict: match verdict {
+            Verdict::Clean | Verdict::Accepted | Verdict::Later if lost > 0 => Verdict::Lost,
+            other => other,
         },
+        lost,
         read: sum(|source| source.count.read),
         imported: sum(|source| source.count.imported + source.count.skipped),
         merged: sum(|source| source.count.merged),

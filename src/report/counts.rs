@@ -9,6 +9,7 @@ use super::Here;
 use crate::config::{Clinic, Labels};
 use crate::model::ident::TableName;
 use crate::model::left_out::VERDICT;
+use crate::model::loss;
 use crate::model::manifest::{Manifest, SourceCount};
 use crate::model::proof::Proof;
 
@@ -26,7 +27,7 @@ pub struct SourceCounts {
     /// Records of which no row is in the target, since people deleted it or one that it refers to; none of the imported ones.
     #[serde(skip_serializing_if = "crate::model::is_zero")]
     pub left_out: u64,
-    /// The verdicts add up to what was read.
+    /// The verdicts add up to what was read, and its files do not break off.
     pub complete: bool,
     /// Why no model reads it, where that is meant.
     pub unused: Option<String>,
@@ -53,6 +54,8 @@ pub(super) fn of(
     labels: &Labels,
 ) -> Result<Vec<SourceCounts>> {
     let mut notes = notes(here)?;
+    let broken_off =
+        |source: &str| manifest.issues.iter().any(|one| loss::is(&one.rule) && one.subject == source);
     let one = |count: &SourceCount| {
         let settings = clinic.sources.get(&count.source);
         let imported = count.imported + count.skipped;
@@ -64,7 +67,7 @@ pub(super) fn of(
             difference: i64::try_from(imported).unwrap_or(i64::MAX)
                 - i64::try_from(count.read).unwrap_or(i64::MAX),
             left_out: 0,
-            complete: known == count.read,
+            complete: known == count.read && !broken_off(&count.source),
             unused: settings.filter(|_| count.unread).and_then(|source| source.unused.clone()),
             notes: notes.remove(&count.source).unwrap_or_else(|| plain(count)),
             count: count.clone(),

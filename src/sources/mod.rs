@@ -53,7 +53,7 @@ pub(crate) use header::is_value;
 pub use survey::{Fingerprint, Survey, survey};
 
 /// Changes whenever the readers would read the same file differently; part of every options hash.
-pub const READER_VERSION: u32 = 2;
+pub const READER_VERSION: u32 = 3;
 
 /// Something about a file that a person should know and that stops nothing by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -125,9 +125,11 @@ impl Pipeline<'_> {
     }
 }
 
-/// The content of every file that was loaded, and how it was read.
+/// The content of every file that was loaded, how it was read, and what of it nobody can count.
 const LOADED: &str = "select sha256(coalesce(string_agg(concat_ws(' ', source, path, sha256, dialect::varchar, loaded), \
-                      chr(10) order by source, file_number), '')) from meta.source_file";
+                      chr(10) order by source, file_number), '') || coalesce((select string_agg(concat_ws(' ', rule, subject), \
+                      chr(10) order by rule, subject) from meta.finding where stage = 'load' and severity = 'critical'), '')) \
+                      from meta.source_file";
 
 /// The last build of every model.
 const BUILT: &str = "select sha256(coalesce(string_agg(model || ' ' || fingerprint, chr(10) order by model), '')) \
@@ -150,7 +152,7 @@ fn rows(report: &Report) -> u64 {
 /// Whether the stage found nothing that stops a run.
 fn clean(report: &Report) -> bool {
     match report {
-        Report::Check(report) => report.stops().is_empty(),
+        Report::Check(report) => report.is_clean(),
         Report::Verify(report) => report.is_clean(),
         _ => true,
     }

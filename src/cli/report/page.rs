@@ -35,7 +35,7 @@ fn class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Clean => "good",
         Verdict::Later | Verdict::Accepted | Verdict::Unproven => "fair",
-        Verdict::Faults => "bad",
+        Verdict::Faults | Verdict::Lost => "bad",
     }
 }
 

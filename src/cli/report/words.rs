@@ -15,6 +15,9 @@ pub(super) fn answer(report: &Report) -> String {
             t!("report.clean_standing", read = read, rows = rows, tables = tables, standing = standing)
         }
         Verdict::Clean => t!("report.clean", read = read, rows = rows, tables = tables),
+        Verdict::Lost => {
+            t!("report.lost", files = count(one.lost), read = read, count = count(one.faults as u64))
+        }
         Verdict::Later => t!("report.later", read = read, rows = rows, tables = tables),
         Verdict::Accepted => t!("report.accepted", read = read, count = count(one.faults as u64)),
         Verdict::Faults => t!("report.faults", read = read, count = count(one.faults as u64)),

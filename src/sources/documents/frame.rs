@@ -1,9 +1,10 @@
 //! Where documents begin and end in JSON text: by structure alone, so that a broken one takes no other with it.
 //!
 //! A document is what stands from a `{` that is in no other to the `}` that closes it. White space, commas and the brackets
-//! of an array around the documents mean nothing; anything else is a record of its own up to the end of its line, and no
-//! document. One whose braces do not close (a line break in a string, a closer of the wrong kind, an opener that cannot be
-//! there, the end of the file) ends before the next line that begins with `{` as far from the margin as its own line.
+//! of an array around the documents mean nothing; anything else is a record of its own, and no document: an array in the array
+//! to its end, other things up to the next `,`, `]` or `{` outside of strings, or their line's end. A document whose braces
+//! do not close (a line break in a string, a closer of the wrong kind, an opener that cannot be there, the end of the file)
+//! ends before the next line that begins with `{` as far from the margin as its own line, or with the array's `]`.
 
 use anyhow::Result;
 
@@ -15,6 +16,8 @@ use super::window::{LONGEST, Window};
 pub(super) enum Start {
     /// The window begins with a `{`.
     Document,
+    /// It begins with a `[` inside of the array.
+    Array,
     /// So many bytes of something else.
     Other(usize),
     End,
@@ -36,13 +39,15 @@ pub(super) struct Frames {
     /// White space at the beginning of that line.
     indent: usize,
     in_indent: bool,
-    /// Brackets around the documents that were opened and not closed.
-    pub(super) brackets: i64,
+    /// An array around the documents was opened and not closed.
+    pub(super) in_array: bool,
+    /// The line of the first broken record behind which others may have been passed with it.
+    pub(super) lost: Option<u64>,
 }
 
 impl Frames {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, line: 1, indent: 0, in_indent: true, brackets: 0 }
+        Self { window, line: 1, indent: 0, in_indent: true, in_array: false, lost: None }
     }
 
     /// Passes what stands between records.
@@ -55,10 +60,8 @@ impl Frames {
                     b' ' | b'\t' => self.indent += usize::from(self.in_indent),
                     b'\r' => {}
                     b',' => self.in_indent = false,
-                    b'[' | b']' => {
-                        self.in_indent = false;
-                        self.brackets += if *byte == b'[' { 1 } else { -1 };
-                    }
+                    b'[' if self.in_array => break,
+                    b'[' | b']' => (self.in_indent, self.in_array) = (false, *byte == b'['),
                     _ => break,
                 }
                 at += 1;
@@ -67,6 +70,7 @@ impl Frames {
             let first = self.window.bytes().first().copied();
             match first {
                 Some(b'{') => return Ok(Start::Document),
+                Some(b'[') => return Ok(Start::Array),
                 Some(_) => return self.other().map(Start::Other),
                 None if self.window.grow()? => {}
                 None => return Ok(Start::End),
@@ -74,17 +78,15 @@ impl Frames {
         }
     }
 
-    /// The length of the line that goes on here; of a very long one a part.
+    /// The length of what goes on here and is no document; of a very long one a part.
     fn other(&mut self) -> Result<usize> {
+        let mut is_all = false;
         loop {
             let bytes = self.window.bytes();
-            let end = memchr::memchr(b'\n', bytes);
-            if let Some(end) = end.or((bytes.len() >= LONGEST).then_some(bytes.len())) {
-                return Ok(end);
+            if let Some(length) = other(bytes, is_all || bytes.len() >= LONGEST) {
+                return Ok(length);
             }
-            if !self.window.grow()? {
-                return Ok(self.window.bytes().len());
-            }
+            is_all = !self.window.grow()?;
         }
     }
 
@@ -96,40 +98,168 @@ impl Frames {
         self.window.pass(length);
     }
 
-    /// The length of the document here, by its structure; none where it does not close.
-    pub(super) fn length(&mut self) -> Result<Option<usize>> {
-        loop {
+    /// Passes what begins with a brace or bracket, by its structure; tells how that ends.
+    pub(super) fn pass_structure(&mut self) -> Result<Frame> {
+        let frame = loop {
             match frame(self.window.bytes()) {
-                Frame::Closed(length) => return Ok(Some(length)),
-                Frame::Broken => return Ok(None),
-                Frame::Incomplete if self.window.bytes().len() >= LONGEST || !self.window.grow()? => {
-                    return Ok(None);
-                }
-                Frame::Incomplete => {}
+                Frame::Incomplete if self.window.bytes().len() >= LONGEST => break Frame::Broken,
+                Frame::Incomplete if self.window.grow()? => {}
+                frame => break frame,
             }
+        };
+        let line = self.line;
+        let is_known = match frame {
+            Frame::Closed(length) => {
+                let is_known = !swallows(&self.window.bytes()[..length]);
+                self.pass(length);
+                is_known
+            }
+            Frame::Broken => self.pass_broken()?,
+            // That the file ends in it says enough.
+            Frame::Incomplete => {
+                let in_array = self.in_array;
+                self.pass_broken()?;
+                self.in_array |= in_array && self.window.bytes().is_empty();
+                true
+            }
+        };
+        if !is_known {
+            self.lost.get_or_insert(line);
         }
+        Ok(frame)
     }
 
-    /// Passes a document that does not close.
-    pub(super) fn pass_broken(&mut self) -> Result<()> {
+    /// Passes what does not close; tells whether it can be known that nothing else was passed with it.
+    fn pass_broken(&mut self) -> Result<bool> {
+        let a_line_each = self.in_indent && !self.in_array;
+        let mut passed = Passed::default();
         loop {
             let Some(end) = memchr::memchr(b'\n', self.window.bytes()) else {
                 let length = self.window.bytes().len();
+                passed.add(self.window.bytes());
                 self.window.pass(length);
                 if !self.window.grow()? {
-                    return Ok(());
+                    self.in_array &= !passed.closes_array();
+                    return Ok(passed.is_one(a_line_each) && !passed.several_lines);
                 }
                 continue;
             };
+            passed.add(&self.window.bytes()[..end]);
+            passed.line_ends();
             self.window.pass(end + 1);
             self.line += 1;
             self.window.need(self.indent + 16)?;
-            if begins(self.window.bytes(), self.indent) {
+            let line = self.window.bytes();
+            if begins(line, self.indent) || self.in_array && ends_array(line, self.indent) {
+                // The end of the array before was passed.
+                self.in_array &= line.trim_ascii_start().first() != Some(&b'[');
                 (self.indent, self.in_indent) = (0, true);
-                return Ok(());
+                return Ok(passed.is_one(a_line_each));
             }
         }
     }
+}
+
+/// What was passed with a broken document.
+#[derive(Default)]
+struct Passed {
+    /// The last signs that could be between documents.
+    last: Between,
+    /// Whether another document seems to begin in its line; with a comma it may be one inside of it.
+    another: bool,
+    another_behind_comma: bool,
+    line_ended: bool,
+    several_lines: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Between {
+    #[default]
+    Nothing,
+    Closed,
+    Comma,
+    ArrayEnd,
+}
+
+impl Passed {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+            self.several_lines |= self.line_ended;
+            if *byte == b'{' && !self.line_ended {
+                self.another |= self.last == Between::Closed;
+                self.another_behind_comma |= self.last == Between::Comma;
+            }
+            self.last = match (byte, self.last) {
+                (b'}', _) => Between::Closed,
+                (b',', Between::Closed) => Between::Comma,
+                (b']', Between::Closed) => Between::ArrayEnd,
+                _ => Between::Nothing,
+            };
+        }
+    }
+
+    fn line_ends(&mut self) {
+        self.line_ended = true;
+    }
+
+    fn closes_array(&self) -> bool {
+        self.last == Between::ArrayEnd
+    }
+
+    fn is_one(&self, a_line_each: bool) -> bool {
+        !self.another && (a_line_each || !self.another_behind_comma)
+    }
+}
+
+/// Whether quotes that do not pair made documents parts of a broken one: a string ends where one begins.
+fn swallows(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        rest = &rest[quote + 1..];
+        let Some(Ok(length)) = end_of_string(rest) else { return false };
+        let mut passed = Passed::default();
+        passed.add(&rest[..length - 1]);
+        if rest[..length - 1].ends_with(b"{") && (passed.another || passed.another_behind_comma) {
+            return true;
+        }
+        rest = &rest[length..];
+    }
+    false
+}
+
+/// The length of what is no document; none where `bytes` are not all and it may go on.
+fn other(bytes: &[u8], is_all: bool) -> Option<usize> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b',' | b']' | b'{' | b'\n' => return Some(at),
+            b'"' => match element(&bytes[at + 1..], is_all) {
+                Some(length) => at += length,
+                None if is_all => {}
+                None => return None,
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    is_all.then_some(at)
+}
+
+/// The length of a string's rest if it is a whole element, else 0: what is inside of quotes that do not pair is no string.
+fn element(rest: &[u8], is_all: bool) -> Option<usize> {
+    let Ok(length) = end_of_string(rest)? else { return Some(0) };
+    let behind = rest[length..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
+    match behind {
+        Some(b',' | b']' | b'\n') => Some(length),
+        Some(_) => Some(0),
+        None => is_all.then_some(length),
+    }
+}
+
+/// Whether a line is indented no further and begins with the bracket that closes the array.
+fn ends_array(line: &[u8], indent: usize) -> bool {
+    let margin = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    margin <= indent && line.get(margin) == Some(&b']')
 }
 
 /// Whether a line is indented so far and then begins a document, perhaps after a comma or a bracket.

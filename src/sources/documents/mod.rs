@@ -166,10 +166,11 @@ impl Documents {
             repeated: Noted::default(),
             reported: 0,
         };
-        let end = self.walk()?.each(&mut |item, line, bytes| reader.take(item, line, bytes, emit))?;
+        let walk = self.walk()?;
+        let end = walk.each(&mut |item, line, bytes| reader.take(item, line, bytes, emit))?;
         let (repeated, rows) = (reader.repeated, reader.batcher.record);
         let mut totals = reader.batcher.finish(emit)?;
-        totals.findings.extend(end.findings());
+        totals.findings.extend(end.findings(&walk));
         if repeated.count > 0 {
             let detail = t!("documents.detail.repeated", lines = some_of(&repeated.first, repeated.count));
             totals

@@ -1,5 +1,7 @@
 //! Goes through a file's documents, whatever they are written in.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use rust_i18n::t;
@@ -7,11 +9,12 @@ use rust_i18n::t;
 use super::archive::{Archive, Next};
 use super::bson::{self, Written};
 use super::fault::Fault;
-use super::frame::{Frames, Start};
+use super::frame::{Frame, Frames, Start};
 use super::json::{Field, Parsed, Stop, parse};
 use super::kind::{DocumentKind, Form};
 use super::window::{LONGEST, Window};
 use crate::error::Failure;
+use crate::model::loss;
 use crate::sources::encoding::{self, Coding};
 use crate::sources::{Finding, Fingerprint, Severity, SourceFile};
 
@@ -37,9 +40,15 @@ pub(super) struct Walk<'f> {
 /// What was known once a file was at its end.
 #[derive(Debug, Default)]
 pub(super) struct End {
+    /// The line, of BSON the document's number, where it was.
+    at: u64,
     /// BSON that nothing could be found in any more.
     lost: Option<Fault>,
     torn: bool,
+    /// Where the document begins in which the file ends.
+    cut: Option<u64>,
+    /// Where one begins whose end could not be found.
+    place: Option<u64>,
     open_array: bool,
     /// An archive that does not say that the collection is whole.
     cut_archive: bool,
@@ -61,20 +70,30 @@ impl End {
         }
     }
 
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    /// What was noticed of a file. What is lost without a known end stops a run, so that it names the file and the place.
+    pub(super) fn findings(&self, walk: &Walk<'_>) -> Vec<Finding> {
+        let is_json = matches!(walk.kind.form, Form::Json { .. });
+        let told = |(at, rule, detail): (Option<u64>, &str, Cow<'_, str>)| {
+            let at = at?;
+            let place =
+                if is_json { t!("documents.line", line = at) } else { t!("documents.number", number = at) };
+            let detail = format!("{}, {place}: {detail}", walk.file.shown);
+            Some(Finding::new(rule, Severity::Critical, 1).detail(detail))
+        };
+        let here = |is: bool| is.then_some(self.at);
         let noticed = [
-            (self.torn, "torn_gzip", t!("documents.detail.torn")),
-            (self.open_array, "open_array", t!("documents.detail.open_array")),
-            (self.cut_archive, "cut_archive", t!("documents.detail.cut_archive")),
-            (self.damaged, "damaged_archive", t!("documents.detail.damaged")),
+            (here(self.torn), loss::TORN_GZIP, t!("documents.detail.torn")),
+            (self.cut, loss::CUT_DOCUMENT, t!("documents.detail.cut")),
+            (self.place, loss::LOST_PLACE, t!("documents.detail.lost_place")),
+            (here(self.open_array), loss::OPEN_ARRAY, t!("documents.detail.open_array")),
+            (here(self.cut_archive), loss::CUT_ARCHIVE, t!("documents.detail.cut_archive")),
+            (here(self.damaged), loss::DAMAGED_ARCHIVE, t!("documents.detail.damaged")),
         ];
-        let noticed = noticed.into_iter().filter(|(is, ..)| *is);
         let odd = (self.odd_arrays.0 > 0).then(|| {
             let detail = t!("documents.detail.odd_arrays", first = self.odd_arrays.1);
             Finding::new("odd_arrays", Severity::Warning, self.odd_arrays.0).detail(detail)
         });
-        let critical = |(_, rule, detail)| Finding::new(rule, Severity::Critical, 1).detail(detail);
-        noticed.map(critical).chain(odd).collect()
+        noticed.into_iter().filter_map(told).chain(odd).collect()
     }
 }
 
@@ -114,7 +133,7 @@ impl<'f> Walk<'f> {
 
 fn each_json(mut frames: Frames, take: &mut Take<'_>) -> Result<End> {
     let mut parsed = Parsed::default();
-    let mut broken = false;
+    let mut cut = None;
     loop {
         let start = frames.next()?;
         let line = frames.line;
@@ -124,6 +143,10 @@ fn each_json(mut frames: Frames, take: &mut Take<'_>) -> Result<End> {
                 frames.pass(length);
                 Fault::NoDocument
             }
+            Start::Array => {
+                frames.pass_structure()?;
+                Fault::NoDocument
+            }
             Start::Document => match taken_apart(&mut frames, &mut parsed)? {
                 Ok(length) => {
                     json_document(&frames, length, &mut parsed, take)?;
@@ -131,19 +154,18 @@ fn each_json(mut frames: Frames, take: &mut Take<'_>) -> Result<End> {
                     continue;
                 }
                 Err(fault) => {
-                    match frames.length()? {
-                        Some(length) => frames.pass(length),
-                        None => frames.pass_broken()?,
+                    if frames.pass_structure()? == Frame::Incomplete || fault == Fault::CutOff {
+                        cut.get_or_insert(line);
                     }
                     fault
                 }
             },
         };
-        broken = true;
         take(Item::Broken(fault), line, frames.window.read())?;
     }
-    let open_array = frames.brackets > 0 && !broken;
-    Ok(End { torn: frames.window.torn(), open_array, ..End::default() })
+    let (torn, at) = (frames.window.torn(), frames.line);
+    let open_array = frames.in_array && cut.is_none() && !torn;
+    Ok(End { torn, open_array, cut: cut.filter(|_| !torn), place: frames.lost, at, ..End::default() })
 }
 
 /// The length of the document at the window's beginning, or what is wrong with it.
@@ -198,13 +220,18 @@ fn each_bson(mut window: Window, take: &mut Take<'_>) -> Result<End> {
         number += 1;
         match framed(&mut window)? {
             Framed::End => {
-                return Ok(End { torn: window.torn(), odd_arrays: written.odd_arrays, ..End::default() });
+                let (torn, odd_arrays) = (window.torn(), written.odd_arrays);
+                return Ok(End { at: number, torn, odd_arrays, ..End::default() });
             }
             Framed::Lost(fault) => {
                 take(Item::Broken(fault), number, window.read())?;
+                let (torn, is_cut) = (window.torn(), fault == Fault::CutOff);
                 return Ok(End {
+                    at: number,
                     lost: Some(fault),
-                    torn: window.torn(),
+                    torn,
+                    cut: (is_cut && !torn).then_some(number),
+                    place: (!is_cut).then_some(number),
                     odd_arrays: written.odd_arrays,
                     ..End::default()
                 });
@@ -251,6 +278,7 @@ fn each_archived(mut archive: Archive, take: &mut Take<'_>) -> Result<End> {
         }
     }
     Ok(End {
+        at: number,
         torn: archive.window.torn(),
         cut_archive: !archive.closed,
         damaged: archive.damaged,
@@ -334,10 +362,9 @@ fn pass_record(frames: &mut Frames) -> Result<bool> {
     match frames.next()? {
         Start::End => return Ok(false),
         Start::Other(length) => frames.pass(length),
-        Start::Document => match frames.length()? {
-            Some(length) => frames.pass(length),
-            None => frames.pass_broken()?,
-        },
+        Start::Document | Start::Array => {
+            frames.pass_structure()?;
+        }
     }
     Ok(true)
 }

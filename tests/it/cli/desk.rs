@@ -68,6 +68,58 @@ fn an_accepted_finding_stops_nothing_and_stays_counted() {
 }
 
 #[test]
+fn a_source_that_breaks_off_stops_a_run_until_its_loss_is_accepted() {
+    let mini = Mini::new();
+    mini.edit("clinics/mini/clinic.toml", "\"50%\"", "\"100%\"");
+    mini.edit("clinics/mini/clinic.toml", "sources/people.csv", "sources/people.json");
+    let whole: Vec<String> = [("1", "Ana"), ("2", "Luis"), ("3", "Eva"), ("4", "Iker")]
+        .map(|(code, name)| format!("{{\"code\":\"{code}\",\"name\":\"{name}\",\"born\":\"1980-05-01\"}}"))
+        .to_vec();
+    let write = |text: &str| mini.write("clinics/mini/sources/people.json", text);
+    let people = || texts(&mini, "select name from person order by name");
+    for (text, rule, place) in [
+        (format!("[{},\n{}\n", whole[0], whole[1]), "open_array", "sources/people.json, line 3: "),
+        (
+            format!("{}\n{}\n{}\n{{\"code", whole[0], whole[1], whole[2]),
+            "cut_document",
+            "sources/people.json, line 4: ",
+        ),
+    ] {
+        write(&text);
+        says(&mini.run(&["run", "mini"]), 3, &[place, "exported again", "trasvase issues mini --accept "]);
+        says(&mini.run(&["check", "mini"]), 3, &[place]);
+        says(&mini.run(&["export", "mini"]), 2, &["check failed"]);
+        let es = mini.run(&["--lang", "es", "check", "mini"]);
+        says(&es, 3, &["una fuente no está entera", "vuelvan a exportar"]);
+        assert!(people().is_empty(), "{rule}");
+        assert_eq!(issue(&mini, rule)["severity"], "critical");
+    }
+    let found = issue(&mini, "cut_document");
+    let id = found["id"].as_str().unwrap();
+    says(&mini.run(&["issues", "mini", "--accept", id, "--reason", "the rest is lost, says Eva"]), 0, &[]);
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    assert_eq!(people(), ["Ana", "Eva", "Luis"]);
+    let (answer, _) = mini.json("report mini");
+    let read = |name: &str| std::fs::read_to_string(answer[name].as_str().unwrap()).unwrap();
+    let (page, report) = (read("page"), serde_json::from_str::<Value>(&read("json")).unwrap());
+    assert!(page.contains("Not everything was read") && !page.contains("Nothing was lost"), "{page}");
+    assert_eq!((&report["answer"]["verdict"], &report["answer"]["lost"]), (&"lost".into(), &1.into()));
+    let source = |report: &Value| {
+        report["sources"].as_array().unwrap().iter().find(|one| one["source"] == "people").cloned()
+    };
+    assert_eq!(source(&report).unwrap()["complete"], false);
+    // Another file that is cut is another loss; a whole one is none.
+    write(&format!("{}\n{}\n{}\n{{\"code\":", whole[0], whole[1], whole[2]));
+    says(&mini.run(&["run", "mini"]), 3, &["sources/people.json, line 4: "]);
+    mini.edit("clinics/mini/clinic.toml", "\"\" = \"3\"", "\"\" = \"4\"");
+    write(&whole.join("\n"));
+    says(&mini.run(&["run", "mini"]), 0, &[]);
+    let (answer, _) = mini.json("report mini");
+    let page = std::fs::read_to_string(answer["page"].as_str().unwrap()).unwrap();
+    assert!(page.contains("Nothing was lost"), "{page}");
+}
+
+#[test]
 fn an_accepted_finding_that_grows_is_open_again() {
     let mini = with_check();
     let people = std::fs::read_to_string(mini.path().join("clinics/mini/sources/people.csv")).unwrap();

@@ -170,6 +170,100 @@ fn what_is_whole_is_read_and_the_rest_is_told_with_its_line() {
 }
 
 #[test]
+fn what_is_no_document_takes_none_with_it() {
+    let documents = |from: usize, count: usize| {
+        let documents: Vec<_> = (from..from + count).map(|number| format!("{{\"a\":{number}}}")).collect();
+        documents.join(",")
+    };
+    for stray in [
+        "null",
+        "5",
+        "\"s\"",
+        "\"x,{]}\\\",\"",
+        "word",
+        "}}",
+        "[1,2]",
+        "[[{\"a\":0},[{}]],{\"a\":0}]",
+        "\"open",
+    ] {
+        let text = format!("[{},{stray},{}]", documents(0, 100), documents(100, 99));
+        let desk = Desk::new(SOURCE);
+        desk.write("s", &text);
+        let report = desk.load().unwrap();
+        assert_eq!((report.rows(), report.refused(), findings(&report)), (199, 1, vec![]), "{stray}");
+        assert_eq!(refusals(&desk), [json!(["101", "1", "no_document"])], "{stray}");
+        assert_eq!(desk.rows("select count(distinct a), max(a::int) from raw.s"), [json!(["199", "198"])]);
+    }
+    for (text, rows, errors) in [
+        (
+            "[{\"a\":1},\n null,\n {\"a\":2},\n\"s\",{\"a\":3}, 7, {\"a\":4}\n]",
+            4,
+            json!([["2", "2", "no_document"], ["4", "4", "no_document"], ["6", "4", "no_document"]]),
+        ),
+        (
+            "{\"a\":1} null, \"x\" {\"a\":2}\n",
+            2,
+            json!([["2", "1", "no_document"], ["3", "1", "no_document"]]),
+        ),
+        ("[{\"a\":1},[\n{\"a\":2}\n],{\"a\":3}]\n[{\"a\":4}]", 3, json!([["2", "1", "no_document"]])),
+        // The array before was closed in the broken part.
+        ("[{\"a\":1},{\"a\":[1}]\n[{\"a\":2},{\"a\":3}]\n", 3, json!([["2", "1", "broken_json"]])),
+        ("[\n  {\"a\": 1},\n  {\"a\": [1}\n]\n{\"a\": 2}\n", 2, json!([["2", "3", "broken_json"]])),
+    ] {
+        let desk = Desk::new(SOURCE);
+        desk.write("s", text);
+        let report = desk.load().unwrap();
+        assert_eq!((json!(refusals(&desk)), findings(&report)), (errors, vec![]), "{text}");
+        assert_eq!(report.rows(), rows, "{text}");
+    }
+}
+
+#[test]
+fn what_is_lost_without_a_known_end_is_told_with_its_place() {
+    let bson: Vec<Vec<u8>> = (0..3).map(|number| doc! { "a": number }.to_vec().unwrap()).collect();
+    let mut wrong = bson.concat();
+    wrong[bson[0].len()..bson[0].len() + 4].copy_from_slice(&[3, 0, 0, 0]);
+    let cut = |bytes: &[u8]| bytes[..bytes.len() - 3].to_vec();
+    for (bytes, rows, rule, place) in [
+        (b"{\"a\":1}\n{\"a\":2}\n{\"a\":".to_vec(), 2, "cut_document", "line 3"),
+        (b"{\"a\":1}\n{\"a\":tru,\"b\":".to_vec(), 1, "cut_document", "line 2"),
+        (b"[{\"a\":1},\n{\"a\":2},\n{\"a\":\"x".to_vec(), 2, "cut_document", "line 3"),
+        (b"[\n  {\n    \"a\": 1\n  },\n  {\n    \"a\": [\n".to_vec(), 1, "cut_document", "line 5"),
+        (b"[{\"a\":1},null,\n{\"a\":2}\n".to_vec(), 2, "open_array", "line 3"),
+        (b"[{\"a\":1},[1,{\"a\":2},{\"a\":3}".to_vec(), 1, "open_array", "line 1"),
+        (b"[{\"a\":1},[[1,{\"a\":2}]".to_vec(), 1, "open_array", "line 1"),
+        // Documents of the same line may be lost with the broken one, or pass as a part of it.
+        (b"[{\"a\":1},{\"a\":[1},{\"a\":2},{\"a\":3}]".to_vec(), 1, "lost_place", "line 1"),
+        (b"[{\"a\":[1},{\"a\":2}]\n".to_vec(), 0, "lost_place", "line 1"),
+        (b"{\"a\":1}\n{\"a\":[1} {\"a\":2}\n{\"a\":3}\n".to_vec(), 2, "lost_place", "line 2"),
+        (b"[{\"a\":\"x\"y\"},{\"c\":1},{\"b\":\"z\"q\"},{\"a\":2}]".to_vec(), 1, "lost_place", "line 1"),
+        (b"{\n \"a\": 1\n}\n{\n \"a\": [1}\n,\n\"b\": 1\n".to_vec(), 1, "lost_place", "line 4"),
+        (cut(&bson.concat()), 2, "cut_document", "document 3"),
+        (wrong, 1, "lost_place", "document 2"),
+    ] {
+        let desk = Desk::new(SOURCE);
+        desk.write("s", &bytes);
+        let report = desk.load().unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert_eq!((report.rows(), findings(&report)), (rows, vec![rule]), "{text}");
+        let detail = report.sources[0].findings[0].detail.as_deref().unwrap();
+        assert!(detail.starts_with(&format!("s, {place}: ")), "{text}: {detail}");
+    }
+    // A broken document whose end is known takes nothing with it.
+    for text in [
+        "{\"a\":1}\n{\"a\":[{\"b\":1},{\"b\":2],\"c\":1}\n{\"a\":2}\n",
+        "{\"a\":1}\n{\"a\":2}\n{\"a\":[1}\n",
+        "[{\"a\":1},\n{\"a\":2},\n{\"a\":[1}]\n",
+        "[{\"a\":1},{\"a\":tru,\"b\":[{\"c\":1},{\"c\":2}]},{\"a\":2}]",
+    ] {
+        let desk = Desk::new(SOURCE);
+        desk.write("s", text);
+        let report = desk.load().unwrap();
+        assert_eq!((report.rows(), report.refused(), findings(&report)), (2, 1, vec![]), "{text}");
+    }
+}
+
+#[test]
 fn every_cut_of_a_file_keeps_what_was_whole_before_it() {
     let bson: Vec<Vec<u8>> = (0..3).map(|number| doc! { "a": number, "b": "xy" }.to_vec().unwrap()).collect();
     let json = ["{\"a\": 0, \"b\": \"xy\"}", "\n{\n  \"a\": 1,\n  \"b\": \"}{\"\n}", ",\n{\"a\": 2}"];
@@ -211,6 +305,9 @@ fn a_torn_gzip_gives_what_was_in_it_and_is_told() {
 fn an_array_that_is_not_closed_is_told() {
     let desk = Desk::new(SOURCE);
     desk.write("s", "[{\"a\":1},\n{\"a\":2}\n");
+    assert_eq!(findings(&desk.load().unwrap()), ["open_array"]);
+    // Something broken in it hides nothing.
+    desk.write("s", "[{\"a\":1},\n{\"a\":tru},\n{\"a\":2}\n");
     assert_eq!(findings(&desk.load().unwrap()), ["open_array"]);
 }
 
