@@ -7,8 +7,8 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::context::Context;
-use super::{hints, pipeline};
 use super::output::{self, Page, Table};
+use super::{hints, pipeline};
 use crate::config::{Clinic, Project, SourceConfig, sql_files};
 use crate::error::Failure;
 use crate::model::ident::{ClinicName, TableName};

@@ -99,8 +99,8 @@ pub(super) fn unread(all: &[Surveyed]) -> Vec<String> {
         let tables =
             tables.into_iter().map(|table| t!("sqlite.unread", path = path, table = table).into_owned());
         let collections = sources::unread_collections(file, survey, &sources).into_iter();
-        let collections = collections
-            .map(|name| t!("documents.unread", path = path, collection = name).into_owned());
+        let collections =
+            collections.map(|name| t!("documents.unread", path = path, collection = name).into_owned());
         tables.chain(collections).collect::<Vec<_>>()
     });
     told.collect()

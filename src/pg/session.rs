@@ -203,14 +203,9 @@ impl Session {
             return Ok(());
         }
         let (address, database) = (&self.address, &self.database);
-        Err(Failure::failed(t!(
-            "pg.not_utf8",
-            address = address,
-            database = database,
-            encoding = encoding
-        ))
-        .hint(t!("pg.not_utf8_hint", database = database))
-        .into())
+        Err(Failure::failed(t!("pg.not_utf8", address = address, database = database, encoding = encoding))
+            .hint(t!("pg.not_utf8_hint", database = database))
+            .into())
     }
 
     fn require(&self, purpose: Purpose, target: &Target) -> Result<()> {

@@ -118,9 +118,8 @@ fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<Strin
         let meets = |pattern: &Pattern| {
             [shown, &path].into_iter().any(|path| pattern.matches_path_with(path, OPTIONS))
         };
-        let is_reached = |pattern: &Pattern| {
-            [shown, &path].into_iter().any(|path| reaches_into(pattern, path))
-        };
+        let is_reached =
+            |pattern: &Pattern| [shown, &path].into_iter().any(|path| reaches_into(pattern, path));
         let file = SourceFile { shown: shown.to_string_lossy().into_owned(), path: path.clone() };
         if whole.iter().any(meets) || read.contains(&path) {
             Vec::new()
@@ -133,7 +132,9 @@ fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<Strin
         }
     };
     let left = files.filter(|path| path.is_file() && is_of_a_kind(path)).flat_map(left);
-    left.filter(|file| !read.contains(&file.path) && is_of_a_kind(&file.path)).map(|file| file.shown).collect()
+    left.filter(|file| !read.contains(&file.path) && is_of_a_kind(&file.path))
+        .map(|file| file.shown)
+        .collect()
 }
 
 fn is_of_a_kind(path: &Path) -> bool {
@@ -344,7 +345,8 @@ mod tests {
         for name in ["one.bson", "two.bson", "two.metadata.json"] {
             std::fs::write(dump.join(name), [5, 0, 0, 0, 0]).unwrap();
         }
-        let mut zip = zip::ZipWriter::new(std::fs::File::create(folder.path().join("sources/all.zip")).unwrap());
+        let mut zip =
+            zip::ZipWriter::new(std::fs::File::create(folder.path().join("sources/all.zip")).unwrap());
         for name in ["a/c1.csv", "a/c2.csv", "a/README"] {
             zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             std::io::Write::write_all(&mut zip, b"x\n").unwrap();

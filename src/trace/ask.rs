@@ -94,7 +94,18 @@ pub(super) async fn row(
     };
     let (table, id, there) = (table.clone(), key, found.is_some());
     let earlier = None;
-    Ok(Some(Stored { table, id, batch, there, left_by, as_loaded, left_out, deleted_by, taken_back, earlier }))
+    Ok(Some(Stored {
+        table,
+        id,
+        batch,
+        there,
+        left_by,
+        as_loaded,
+        left_out,
+        deleted_by,
+        taken_back,
+        earlier,
+    }))
 }
 
 /// The last batch that wrote a row of this key and was taken back, where no other wrote it.

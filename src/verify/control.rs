@@ -66,8 +66,7 @@ pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<
     for (name, figures) in &answers {
         let told = |key: &String| reports.iter().any(|report| report.is_of(name) && report.key == *key);
         let nothing = |target: &Option<String>| is_equal(None, target.as_deref(), None);
-        let more: Vec<_> =
-            figures.iter().filter(|(key, target)| !told(key) && !nothing(target)).collect();
+        let more: Vec<_> = figures.iter().filter(|(key, target)| !told(key) && !nothing(target)).collect();
         reports.extend(more.into_iter().map(|(key, target)| ControlReport {
             name: name.clone(),
             key: key.clone(),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Options, months};
 use super::cause::{ByBatch, Cause};
 use super::population::Population;
+use super::{Options, months};
 use crate::desk::{self, Decisions};
 use crate::model::ident::TableName;
 use crate::model::merge::Conflict;

@@ -69,11 +69,7 @@ struct Keep<'a> {
 }
 
 /// The reading of this name, if it is the one that was kept; any other is of no use.
-pub(super) fn kept(
-    staging: &Staging,
-    Name(name): &Name,
-    tables: &[Compared<'_>],
-) -> Result<Option<Kept>> {
+pub(super) fn kept(staging: &Staging, Name(name): &Name, tables: &[Compared<'_>]) -> Result<Option<Kept>> {
     let sql = format!("select read, buckets from meta.reading where name = {}", literal(name));
     let mut rows = staging.rows(&sql, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let Some((kept, places)) = rows.pop() else { return Ok(None) };

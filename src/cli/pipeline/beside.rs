@@ -52,7 +52,8 @@ pub(in crate::cli) fn ready(
         Stage::Files => {
             aws::apart(project)?;
             let consents = |one: &Files| one.consent == Consent::All(true);
-            buckets.extend(clinic.files.iter().map(|one| if consents(one) { aws::WORM } else { aws::GENERAL }));
+            buckets
+                .extend(clinic.files.iter().map(|one| if consents(one) { aws::WORM } else { aws::GENERAL }));
         }
         _ => {
             if let Some(settings) = &clinic.archive {

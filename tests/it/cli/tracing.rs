@@ -48,7 +48,11 @@ fn a_record_and_a_row_are_followed_without_a_cell() {
     says(&mini.run(&["trace", "mini", "visits", "12"]), 0, &["rejected", "orphan(person_id"]);
     assert!(files(mini.path()) == before, "a question wrote something");
     says(&mini.run(&["rollback", "mini", "last", "--confirm", "mini"]), 0, &[]);
-    says(&mini.run(&["trace", "mini", "people", "2"]), 0, &["no more in PostgreSQL: person", "was taken back"]);
+    says(
+        &mini.run(&["trace", "mini", "people", "2"]),
+        0,
+        &["no more in PostgreSQL: person", "was taken back"],
+    );
 }
 
 #[test]

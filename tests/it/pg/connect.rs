@@ -238,7 +238,10 @@ async fn a_target_in_another_encoding_is_refused() {
         let text = refused(&database.url).await;
         let remedy = format!("create database {}_utf8 encoding 'UTF8'", database.name);
         assert!(text.contains(encoding) && text.contains(&remedy), "{text}");
-        assert!(Session::open(&database.target(), Purpose::Read).await.is_err(), "it cannot be verified either");
+        assert!(
+            Session::open(&database.target(), Purpose::Read).await.is_err(),
+            "it cannot be verified either"
+        );
         Session::open(&database.target(), Purpose::Ask).await.unwrap();
     }
 }

@@ -130,7 +130,10 @@ async fn reset_takes_everything_but_extensions_and_says_what() {
     session.client.batch_execute("create schema auth; create table auth.users (id int)").await.unwrap();
     known.tables.insert(TableName::from("auth.users"), known.tables[&TableName::from("child")].clone());
     let objects = schema::resettable(&session, Some(&known), made).await.unwrap();
-    assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["other.stays", "other"]);
+    assert_eq!(
+        objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(),
+        ["other.stays", "other"]
+    );
     let again = file_without_extension();
     assert_eq!(schema::apply(&mut session, &again.path, None).await.unwrap(), Applied::Made { tables: 2 });
 }

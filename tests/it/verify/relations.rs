@@ -205,9 +205,12 @@ async fn a_sequence_may_be_called_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_that_only_the_target_has_are_told_but_for_nothing() {
-    let tiny = Tiny::new("create table person (id text primary key);", &[("person", "select 'a' as id")], "").await;
+    let tiny =
+        Tiny::new("create table person (id text primary key);", &[("person", "select 'a' as id")], "").await;
     let control = |name: &str, query: &str| {
-        tiny.run.project.write(&format!("clinics/tiny/sql/control/{name}.sql"), &format!("-- people\n{query}"));
+        tiny.run
+            .project
+            .write(&format!("clinics/tiny/sql/control/{name}.sql"), &format!("-- people\n{query}"));
     };
     control("people", "select 'all' as key, 1 as value");
     control(
