@@ -180,7 +180,7 @@ async fn new_rows_come_after_the_old_ones_and_no_row_leaves_its_tenant() {
 async fn the_other_hospital_gets_its_own_rows_and_none_of_those_without_a_hospital() {
     let project = crate::support::project(&["puerto-montt"]);
     let toml = std::fs::read_to_string(clinic().join("clinic.toml")).unwrap();
-    let other = toml.replace("hospital = \"hospital-puerto-montt\"", "hospital = \"hospital-demo\"");
+    let other = toml.replace("\nhospital = \"hospital-puerto-montt\"", "\nhospital = \"hospital-demo\"");
     project.write("clinics/puerto-montt/clinic.toml", &other);
     let run = Run::in_project(project, "puerto-montt").await;
     let staging = run.staging();
