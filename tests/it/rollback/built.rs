@@ -102,7 +102,7 @@ async fn one_that_took_what_nobody_needs_any_more_stays_and_people_are_no_batch(
         pushed(&[(BOTH, NO_VISIT), (ANA, NO_VISIT), ("('a', 'Ana', 1), ('z', 'Zoe', 9)", NO_VISIT)]).await;
     tiny.sql("update person set name = 'Bea' where id = 'z'").await;
     let error = format!("{:#}", tiny.run.try_rollback(&batches[1], Edited::Refuse).await.unwrap_err());
-    assert!(error.contains("person 1 whose value of person_name_key a row that stays has (b)"), "{error}");
+    assert!(error.contains("person 1 whose value of person_name_key a row that stays has"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,5 +182,5 @@ async fn one_that_took_a_row_away_to_which_people_gave_its_parent_is_built_on_it
     tiny.run.rollback(&third).await;
     assert_eq!(rows(&tiny, "visit").await, ["(10,b,)"]);
     let error = format!("{:#}", tiny.run.try_rollback(&batches[1], Edited::Refuse).await.unwrap_err());
-    assert!(error.contains("person 1 that rows which stay point at (b)"), "{error}");
+    assert!(error.contains("person 1 that rows which stay point at"), "{error}");
 }

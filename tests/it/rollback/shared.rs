@@ -123,6 +123,6 @@ async fn rows_of_several_batches_that_come_back_with_one_value_are_told() {
     // Before the second batch 2 had by people's hand what 1 had before the first.
     let error = tiny.run.rollback_cascade(&batch).await.unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.contains("thing 2 whose value of thing_code_key a row that stays has (1, 2)"), "{text}");
+    assert!(text.contains("thing 2 whose value of thing_code_key a row that stays has"), "{text}");
     assert_eq!(rows(&tiny, "thing").await, ["(1,12,a)", "(2,20,b)"]);
 }
