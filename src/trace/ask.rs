@@ -93,7 +93,6 @@ pub(super) async fn row(
         _ => None,
     };
     let (table, id, there) = (table.clone(), key, found.is_some());
-    let earlier = None;
     Ok(Some(Stored {
         table,
         id,
@@ -104,7 +103,7 @@ pub(super) async fn row(
         left_out,
         deleted_by,
         taken_back,
-        earlier,
+        earlier: None,
     }))
 }
 

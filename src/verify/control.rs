@@ -21,11 +21,9 @@ pub struct ControlReport {
     pub equal: bool,
 }
 
-impl ControlReport {
-    /// Whether it is a figure of the query of this name.
-    fn is_of(&self, name: &str) -> bool {
-        self.name.trim_start_matches("clinic.toml/") == name
-    }
+/// The name of the query that a figure is compared with.
+fn query_of(name: &str) -> &str {
+    name.trim_start_matches("clinic.toml/")
 }
 
 /// Compares every figure of the manifest with `control/<name>.target.sql`, run over the clinic's rows, whose other figures
@@ -44,7 +42,7 @@ pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<
         })
         .collect();
     for control in &options.snapshot.manifest().controls {
-        let name = control.name.trim_start_matches("clinic.toml/");
+        let name = query_of(&control.name);
         if !answers.contains_key(name) {
             let Some(file) = files.iter().find(|file| file.name == format!("{name}.target")) else {
                 return Err(Failure::usage(t!("verify.no_control", name = name)).into());
@@ -64,7 +62,8 @@ pub(super) async fn compare(options: &Options<'_>, with_tables: &str) -> Result<
         });
     }
     for (name, figures) in &answers {
-        let told = |key: &String| reports.iter().any(|report| report.is_of(name) && report.key == *key);
+        let told =
+            |key: &String| reports.iter().any(|report| query_of(&report.name) == name && report.key == *key);
         let nothing = |target: &Option<String>| is_equal(None, target.as_deref(), None);
         let more: Vec<_> = figures.iter().filter(|(key, target)| !told(key) && !nothing(target)).collect();
         reports.extend(more.into_iter().map(|(key, target)| ControlReport {

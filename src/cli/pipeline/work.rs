@@ -8,7 +8,6 @@ use super::{Pipeline, Rehearsing, Report, row_of};
 use crate::cli::output;
 use crate::cli::progress::Both;
 use crate::config::{Clinic, LoadMode, Project, sql_files};
-use crate::desk;
 use crate::error::{Cause, Failure};
 use crate::model::catalog::Catalog;
 use crate::model::ident::TableName;
@@ -79,35 +78,26 @@ impl Pipeline<'_> {
         Ok(report)
     }
 
-    /// What a check found that stops a run.
+    /// What a check found that stops a run: sources of which nobody knows how much is lost, and what is over its limit.
     fn stopped(&self, report: &check::Report) -> Option<Failure> {
-        let (clinic, stops) = (&self.clinic.name, report.stops());
-        let over = (!stops.is_empty()).then(|| t!("cli.check.over", what = stops.join(", ")));
-        let failure = match (self.lost(&report.losses), over) {
-            (None, None) => return None,
-            (Some(lost), None) => lost,
-            (None, Some(over)) => Failure::findings(over).hint(t!("cli.check.over_hint", clinic = clinic)),
-            (Some(lost), Some(over)) => {
-                let told = format!("{}; {over}", lost.message);
-                let hints = lost.hints.into_iter().fold(Failure::findings(told), Failure::hint);
-                hints.hint(t!("cli.check.over_hint", clinic = clinic))
-            }
-        };
-        Some(failure.hint(format!("trasvase check {clinic}")))
-    }
-
-    /// Sources of which nobody knows how much is lost.
-    fn lost(&self, losses: &[desk::Issue]) -> Option<Failure> {
-        if losses.is_empty() {
+        let (clinic, losses, stops) = (&self.clinic.name, &report.losses, report.stops());
+        let (mut told, mut hints) = (Vec::new(), Vec::new());
+        if !losses.is_empty() {
+            let what = losses.iter().filter_map(|one| one.detail.as_deref()).collect::<Vec<_>>().join("; ");
+            let ids: String = losses.iter().map(|one| format!(" --accept {}", one.id)).collect();
+            told.push(t!("cli.check.lost", what = what));
+            hints.push(t!("cli.check.lost_hint", clinic = clinic));
+            hints.push(t!("cli.check.lost_accept", clinic = clinic, ids = ids));
+        }
+        if !stops.is_empty() {
+            told.push(t!("cli.check.over", what = stops.join(", ")));
+            hints.push(t!("cli.check.over_hint", clinic = clinic));
+        }
+        if told.is_empty() {
             return None;
         }
-        let clinic = &self.clinic.name;
-        let what = losses.iter().filter_map(|one| one.detail.as_deref()).collect::<Vec<_>>().join("; ");
-        let ids: String = losses.iter().map(|one| format!(" --accept {}", one.id)).collect();
-        let failure = Failure::findings(t!("cli.check.lost", what = what))
-            .hint(t!("cli.check.lost_hint", clinic = clinic))
-            .hint(t!("cli.check.lost_accept", clinic = clinic, ids = ids));
-        Some(failure)
+        let failure = hints.into_iter().fold(Failure::findings(told.join("; ")), Failure::hint);
+        Some(failure.hint(format!("trasvase check {clinic}")))
     }
 
     fn export(&mut self) -> Result<export::Report> {
