@@ -7,10 +7,10 @@ use crate::model::masked::masked_key;
 use crate::model::profile::{ColumnProfile, Counted, Guess};
 use crate::staging::Staging;
 
+use super::NEARLY_ALL;
+
 /// Patterns and values that are told of.
 const MOST: u64 = 5;
-/// From this part of a column's values on, it is what they are.
-const NEARLY_ALL: f64 = 0.95;
 
 const DAY: &str = r"(?:\d{1,2}[/.\-]\d{1,2}[/.\-](?:\d{4}|\d{2})|\d{4}[/.\-]\d{1,2}[/.\-]\d{1,2})";
 const CLOCK: &str = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[aApP]\.? ?[mM]\.?)?";
@@ -143,15 +143,16 @@ fn guess(name: &str, counts: &Counts) -> (Guess, f64) {
     if of(Guess::Code) * 20 > counts.filled && share(digits) >= NEARLY_ALL {
         return (Guess::Code, share(digits));
     }
+    // Before the others: an object without spaces that holds an address has the shape of one.
+    if share(counts.objects) >= NEARLY_ALL {
+        return (Guess::Json, share(counts.objects));
+    }
     let shape = shapes().into_iter().map(|(guess, _)| guess).filter(|guess| *guess != Guess::Code);
     for guess in shape {
         let matching = if guess == Guess::Decimal { of(guess).max(digits) } else { of(guess) };
         if share(matching) >= NEARLY_ALL {
             return (guess, share(matching));
         }
-    }
-    if share(counts.objects) >= NEARLY_ALL {
-        return (Guess::Json, share(counts.objects));
     }
     (Guess::Text, 1.0)
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::document::Node;
 use crate::model::profile::Guess;
 
-/// From this part of a path's values on, it is what they are.
-const NEARLY_ALL: f64 = 0.95;
+use super::NEARLY_ALL;
 
 /// Values by what their texts look like.
 #[derive(Debug, Default)]

@@ -40,6 +40,9 @@ pub struct Report {
     pub references: Vec<Reference>,
 }
 
+/// From this part of the values on, it is what they are; what does not fit is told by the draft that reads them so.
+const NEARLY_ALL: f64 = 0.9;
+
 /// The column that holds a whole document.
 const DOCUMENT: &str = "_doc";
 /// The column of a document's own `_id`, without its wrapper.

@@ -76,17 +76,17 @@ fn documents() -> (String, String) {
     for n in 0..60 {
         let _ = writeln!(
             users,
-            r#"{{"_id":{{"$oid":"{}"}},"username":"zqxuser{n}","nick":"zqx{}","fullName":"Zqxana \"la\" Ruiz\u00f1 {n}","email":"zqxana{n}@clinica.es"}}"#,
+            r#"{{"_id":{{"$oid":"{}"}},"username":"zlxuser{n}","nick":"zlx{}","fullName":"Zlxana \"la\" Ruiz\u00f1 {n}","email":"zlxana{n}@clinica.es"}}"#,
             oid(n),
             ["ana", "eva", "luz", "sol"][n % 4].repeat(1 + n / 4),
         );
-        let deep = "{\"x\":".repeat(300) + "\"zqxdeep\"" + &"}".repeat(300);
+        let deep = "{\"x\":".repeat(300) + "\"zlxdeep\"" + &"}".repeat(300);
         let _ = writeln!(
             visits,
-            r#"{{"_id":{{"$numberInt":"{}"}},"by":{{"id":"{}","username":"zqxuser{}"}},"at":{{"$date":{{"$numberLong":"{}"}}}},"seen":{{"$date":"2024-03-0{}T10:00:00.000Z"}},
+            r#"{{"_id":{{"$numberInt":"{}"}},"by":{{"id":"{}","username":"zlxuser{}"}},"at":{{"$date":{{"$numberLong":"{}"}}}},"seen":{{"$date":"2024-03-0{}T10:00:00.000Z"}},
               "createdAt":{},"born":"19{}-05-01","status":"{}","paid":{{"$numberDecimal":"{}.50"}},"big":{{"$numberLong":"9223372036854775807"}},"small":{{"$numberInt":"2147483647"}},
               "rate":1.7976931348623157e308,"odd":{{"$numberDouble":"NaN"}},"uuid":{{"$binary":{{"base64":"AUQy/iVYQ7abrOAP1KSLaQ==","subType":"04"}}}},"ts":{{"$timestamp":{{"t":1700000000,"i":{n}}}}},
-              "tags":["zqxtag{n}",{n},true,null],"notes":[{{"text":"zqxpain\n\\ \u0001 {n}","n":-0.5}}],"byPatient":{{"{}":{{"total":{n}}}}},"deep":{}}}"#,
+              "tags":["zlxtag{n}",{n},true,null],"notes":[{{"text":"zlxpain\n\\ \u0001 {n}","n":-0.5}}],"byPatient":{{"{}":{{"total":{n}}}}},"deep":{}}}"#,
             n + 1,
             oid(n / 2),
             n / 2,
@@ -113,7 +113,7 @@ fn paths(source: &SourceProfile) -> Vec<String> {
 
 fn lines(bench: &Bench, name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(bench.project.project.root().join(name)).unwrap();
-    assert!(!text.to_lowercase().contains("zqx") && !text.contains("clinica"), "{text}");
+    assert!(!text.to_lowercase().contains("zlx") && !text.contains("clinica"), "{text}");
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| deep_line(line))).collect()
 }
 
@@ -199,7 +199,7 @@ fn documents_are_shown_masked_but_for_the_names_of_their_fields() {
     let (staging, _) = bench.loaded();
     let masked = bench.sample(&staging, "visits", Style::Masked, None);
     let text = serde_json::to_string(&masked).unwrap();
-    assert!(!text.contains("zqx") && !text.contains("65a1f0"), "{text}");
+    assert!(!text.contains("zlx") && !text.contains("65a1f0"), "{text}");
     assert_eq!((masked.rows, masked.sample.len()), (60, 60));
     let first = masked.sample.iter().map(|one| one.get()).find(|one| !one.contains("{\"x\":")).unwrap();
     let first: Value = serde_json::from_str(first).unwrap();
@@ -208,5 +208,5 @@ fn documents_are_shown_masked_but_for_the_names_of_their_fields() {
         (&"xxxx".into(), &"9999999999999999999".into())
     );
     let shown = bench.sample(&staging, "visits", Style::Shown, None);
-    assert!(serde_json::to_string(&shown).unwrap().contains("zqxpain"));
+    assert!(serde_json::to_string(&shown).unwrap().contains("zlxpain"));
 }

@@ -6,26 +6,26 @@ use std::process::Output;
 use super::clinic::Mini;
 
 /// What stands in the cells of the sources, of fixes and of the edited target.
-const MARKS: [&str; 5] = ["zqx", "7461529", "1911-11-0", "1911-12-0", "11/12/1911"];
+const MARKS: [&str; 5] = ["zlx", "7461529", "1911-11-0", "1911-12-0", "11/12/1911"];
 
 const PEOPLE: &str = "code;name;born
-zqx1;zqxAna;1911-11-03
-zqx2;zqxLuis zqxwho zqxis zqxcalled zqxso zqxat zqxsuch zqxlength;1911-11-04
-zqx3;;1911-11-05
-zqx4;zqxana;1911-11-06
-zqx5;zqxbad;1911-11-07
-zqx6;zqxEva;zqx-no-date
-zqx7;zqxtoo;zqxmany;zqxcells;7461529
-zqx8;zqxRosa;1911-11-08
-zqx9;zqxRosa Maria;1911-11-09
+zlx1;zlxAna;1911-11-03
+zlx2;zlxLuis zlxwho zlxis zlxcalled zlxso zlxat zlxsuch zlxlength;1911-11-04
+zlx3;;1911-11-05
+zlx4;zlxana;1911-11-06
+zlx5;zlxbad;1911-11-07
+zlx6;zlxEva;zlx-no-date
+zlx7;zlxtoo;zlxmany;zlxcells;7461529
+zlx8;zlxRosa;1911-11-08
+zlx9;zlxRosa Maria;1911-11-09
 ";
 
 const VISITS: &str = "number;person;day;kind
-zqx10;zqx1;1911-12-03;zqxkind
-zqx11;zqxgone;1911-12-04;zqxother
-zqx12;zqx1;zqxday;first
-7461529;zqx6;1911-12-05;again
-zqx13;zqx8;11/12/1911;again
+zlx10;zlx1;1911-12-03;zlxkind
+zlx11;zlxgone;1911-12-04;zlxother
+zlx12;zlx1;zlxday;first
+7461529;zlx6;1911-12-05;again
+zlx13;zlx8;11/12/1911;again
 ";
 
 /// Constraints that refuse rows each in a way of its own.
@@ -149,7 +149,7 @@ fn no_value_is_in_any_log_message_or_report() {
     // Other values in the target, and missing rows.
     watch
         .mini
-        .execute("update person set name = 'zqxEdited 7461529' where name = 'zqxAna'; delete from visit");
+        .execute("update person set name = 'zlxEdited 7461529' where name = 'zlxAna'; delete from visit");
     watch.every_way("verify mini", 3);
     watch.every_way("dedupe mini person", 0);
     watch.every_way("dedupe mini person --report", 0);
@@ -163,7 +163,7 @@ fn no_value_is_in_any_log_message_or_report() {
     // What names a record is told, being what was asked about; nothing else of it.
     let traced = watch.mini.run(&["trace", "mini", "people", "1:2"]);
     let traced = [traced.stdout, traced.stderr].concat();
-    watch.look("trace", &String::from_utf8_lossy(&traced).replace("zqx2", ""));
+    watch.look("trace", &String::from_utf8_lossy(&traced).replace("zlx2", ""));
     watch.every_way("push mini --dry-run", 0);
     watch.every_way("issues mini --all", 0);
     watch.every_way("log mini --errors", 0);
@@ -184,20 +184,20 @@ fn no_value_is_in_any_log_message_or_report() {
     // Corrections that cannot be applied, with cells in each other's place.
     let header = "source_id,column,value,reason,who\n";
     let wrong =
-        "zqx9,name,zqxNew,a,b\nzqx1,born,zqxborn,a,b\nzqx1,zqxname,name,a,b\nzqx1,name,zqxOther,a,b\n";
+        "zlx9,name,zlxNew,a,b\nzlx1,born,zlxborn,a,b\nzlx1,zlxname,name,a,b\nzlx1,name,zlxOther,a,b\n";
     watch.mini.write("clinics/mini/fixes/person.csv", &format!("{header}{wrong}"));
     watch.every_way("transform mini", 0);
     watch.every_way("issues mini", 0);
-    watch.mini.write("clinics/mini/fixes/person.csv", &format!("{header},zqx1,zqx2,a,b\n"));
+    watch.mini.write("clinics/mini/fixes/person.csv", &format!("{header},zlx1,zlx2,a,b\n"));
     watch.every_way("transform mini", 1);
-    watch.mini.write("clinics/mini/fixes/person.csv", &format!("{header}zqx1,name,\"zqx2,a,b\n"));
+    watch.mini.write("clinics/mini/fixes/person.csv", &format!("{header}zlx1,name,\"zlx2,a,b\n"));
     watch.every_way("transform mini", 1);
     watch.mini.write("clinics/mini/fixes/person.csv", header);
     // A source that was saved badly, and a map that was.
-    watch.mini.write("clinics/mini/sources/people.csv", &PEOPLE.replace("zqxEva", "\"zqxEva"));
+    watch.mini.write("clinics/mini/sources/people.csv", &PEOPLE.replace("zlxEva", "\"zlxEva"));
     watch.run("load mini");
     watch.mini.write("clinics/mini/sources/people.csv", PEOPLE);
-    watch.mini.write("clinics/mini/maps/kind.csv", "source_value,target_value\nzqxkind,zqxa\nzqxkind,zqxb\n");
+    watch.mini.write("clinics/mini/maps/kind.csv", "source_value,target_value\nzlxkind,zlxa\nzlxkind,zlxb\n");
     watch.every_way("transform mini", 1);
     watch.look_at_files();
     assert!(watch.found.is_empty(), "{}", watch.found.join("\n"));

@@ -33,7 +33,7 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://hook:zqxpassword@{}/services/zqxtoken", listener.local_addr().unwrap());
+        let url = format!("http://hook:zlxpassword@{}/services/zlxtoken", listener.local_addr().unwrap());
         let webhook = Self { url, script: Arc::default(), bodies: Arc::default() };
         let (script, bodies) = (Arc::clone(&webhook.script), Arc::clone(&webhook.bodies));
         std::thread::spawn(move || {
@@ -116,7 +116,7 @@ fn the_end_of_a_run_is_told_in_names_and_counts() {
     assert!(
         message["batch"].as_str().is_some_and(|batch| batch.len() == 26) && message["snapshot"].is_string()
     );
-    for value in ["Luis", "1975", "postgresql://", "zqx"] {
+    for value in ["Luis", "1975", "postgresql://", "zlx"] {
         assert!(!text.contains(value), "{value} is in {text}");
     }
     // One stage and a dry run are no run; a run of all is one for each clinic.
@@ -167,7 +167,7 @@ fn a_text_for_people_is_in_the_language_of_the_clinic_or_as_asked() {
 #[test]
 fn a_webhook_that_misbehaves_is_asked_again_and_never_fails_a_run() {
     let (mini, webhook) = (notified(""), Webhook::start());
-    let secret = |output: &Output| assert!(!format!("{output:?}").contains("zqx"), "{output:?}");
+    let secret = |output: &Output| assert!(!format!("{output:?}").contains("zlx"), "{output:?}");
     for (script, requests, said) in [
         (&[Answer::Status(500), Answer::Status(200)][..], 2, "HTTP 500"),
         (&[Answer::Hang, Answer::Status(204)], 2, "timeout"),
@@ -185,9 +185,9 @@ fn a_webhook_that_misbehaves_is_asked_again_and_never_fails_a_run() {
     // Nobody listens there; then there is no address at all, or none that can be one.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, said) in [
-        (format!("http://{closed}/zqxtoken"), "gave no answer"),
+        (format!("http://{closed}/zlxtoken"), "gave no answer"),
         (String::new(), "NOTIFY_URL, which is not set"),
-        ("zqx token".to_owned(), "no http:// or https:// address"),
+        ("zlx token".to_owned(), "no http:// or https:// address"),
     ] {
         let output = mini.command(&["run", "mini"]).env("NOTIFY_URL", &url).output().unwrap();
         says(&output, 0, &["warning", said]);
@@ -197,7 +197,7 @@ fn a_webhook_that_misbehaves_is_asked_again_and_never_fails_a_run() {
     says(&errors, 0, &["nobody was told"]);
     for entry in std::fs::read_dir(mini.path().join("staging/mini/logs")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        assert!(!text.contains("zqx"), "{text}");
+        assert!(!text.contains("zlx"), "{text}");
     }
     mini.edit("clinics/mini/clinic.toml", "timeout = 1", "timeout = 1\nformat = \"teams\"");
     says(&mini.run(&["run", "mini"]), 2, &["unknown variant `teams`, expected `json` or `slack`"]);
@@ -232,7 +232,7 @@ fn encrypted() -> (String, Arc<Mutex<usize>>) {
             }
         }
     });
-    (format!("https://localhost:{port}/zqxtoken"), through)
+    (format!("https://localhost:{port}/zlxtoken"), through)
 }
 
 #[test]
@@ -247,14 +247,14 @@ fn a_webhook_over_tls_needs_a_certificate_that_this_machine_knows() {
     let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/pg/tls/other.pem");
     let refused = run(other);
     says(&refused, 0, &["warning", "nobody was told"]);
-    assert!(!format!("{refused:?}").contains("zqx") && *through.lock().unwrap() == 1, "{refused:?}");
+    assert!(!format!("{refused:?}").contains("zlx") && *through.lock().unwrap() == 1, "{refused:?}");
 }
 
 #[test]
 fn no_value_of_a_cell_is_in_what_is_sent() {
     let (mini, webhook) = (notified(""), Webhook::start());
-    let people = "code;name;born\nzqx1;zqxAna;1911-11-03\nzqx2;zqxLuis;1911-11-04\nzqx3;;1911-11-05\nzqx7;zqxtoo;zqxmany;zqxcells\n";
-    let visits = "number;person;day;kind\nzqx10;zqx1;1911-12-03;zqxkind\nzqx11;zqxgone;1911-12-04;zqxother\nzqx12;zqx1;zqxday;first\n";
+    let people = "code;name;born\nzlx1;zlxAna;1911-11-03\nzlx2;zlxLuis;1911-11-04\nzlx3;;1911-11-05\nzlx7;zlxtoo;zlxmany;zlxcells\n";
+    let visits = "number;person;day;kind\nzlx10;zlx1;1911-12-03;zlxkind\nzlx11;zlxgone;1911-12-04;zlxother\nzlx12;zlx1;zlxday;first\n";
     mini.write("clinics/mini/sources/people.csv", people);
     mini.write("clinics/mini/sources/visits.csv", visits);
     let loud = "create function loud() returns trigger language plpgsql as $$ begin \
@@ -270,9 +270,9 @@ fn no_value_of_a_cell_is_in_what_is_sent() {
         mini.execute(loud);
         outcomes.push(webhook.run(&mini, "run mini").status.code());
         mini.execute("drop trigger loud on person; drop function loud; \
-                      insert into person select 'zqx', 'zqxSomebody', null where not exists (select from person)");
+                      insert into person select 'zlx', 'zlxSomebody', null where not exists (select from person)");
         outcomes.push(webhook.run(&mini, "run mini").status.code());
-        mini.execute("update person set name = 'zqxEdited'");
+        mini.execute("update person set name = 'zlxEdited'");
         outcomes.push(webhook.run(&mini, "run mini --from verify").status.code());
         if format == "json" {
             mini.edit("sql/sources/ledger/clean/visit.sql", "try_cast(day as date)", "day::date");
@@ -287,7 +287,7 @@ fn no_value_of_a_cell_is_in_what_is_sent() {
     assert_eq!(came.len(), 10);
     for body in came {
         let text = super::canary::without_ids(&body).to_lowercase();
-        for mark in ["zqx", "1911", "postgresql://", "bad row"] {
+        for mark in ["zlx", "1911", "postgresql://", "bad row"] {
             assert!(!text.contains(mark), "{mark} is in {text}");
         }
     }

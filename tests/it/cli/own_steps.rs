@@ -65,7 +65,7 @@ fn notes(mini: &Mini) -> String {
 #[test]
 fn own_steps_run_around_their_stages_and_are_told() {
     let fetch = format!(
-        "#!/bin/sh\nenv | grep ^TRASVASE_ | sort >env.txt\necho zqxSecret\necho zqxError >&2\n\
+        "#!/bin/sh\nenv | grep ^TRASVASE_ | sort >env.txt\necho zlxSecret\necho zlxError >&2\n\
          '{}' -C \"$TRASVASE_PROJECT\" sql mini 'create schema if not exists own' --write\n",
         env!("CARGO_BIN_EXE_trasvase")
     );
@@ -95,12 +95,12 @@ fn own_steps_run_around_their_stages_and_are_told() {
         ["load", "fetch", "transform", "look", "check", "export", "prepare", "push", "refresh", "verify"];
     let places: Vec<_> = order.iter().map(|name| text.find(&format!("\n {name} ")).unwrap()).collect();
     assert!(places.is_sorted(), "{text}");
-    assert!(!text.contains("hand ") && !format!("{output:?}").contains("zqx"), "{output:?}");
+    assert!(!text.contains("hand ") && !format!("{output:?}").contains("zlx"), "{output:?}");
 
     let log = program_log(&mini);
     assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let printed = std::fs::read_to_string(&log).unwrap();
-    assert!(printed.contains("zqxSecret") && printed.contains("zqxError"), "{printed}");
+    assert!(printed.contains("zlxSecret") && printed.contains("zlxError"), "{printed}");
     let env = std::fs::read_to_string(mini.path().join("clinics/mini/env.txt")).unwrap();
     for line in [
         "TRASVASE_CLINIC=mini",
@@ -157,7 +157,7 @@ fn own_steps_run_around_their_stages_and_are_told() {
 
 #[test]
 fn a_step_that_fails_stops_the_run_which_goes_on_from_it() {
-    let mini = with(&program("gate", "after = \"transform\"", "[\"sh\", \"-c\", \"echo zqx; exit 7\"]"), &[]);
+    let mini = with(&program("gate", "after = \"transform\"", "[\"sh\", \"-c\", \"echo zlx; exit 7\"]"), &[]);
     let output = mini.run(&["run", "mini"]);
     let log = program_log(&mini);
     let parts = [
@@ -166,7 +166,7 @@ fn a_step_that_fails_stops_the_run_which_goes_on_from_it() {
         &format!("staging/mini/logs/{}", log.file_name().unwrap().to_string_lossy()),
     ];
     says(&output, 1, &parts);
-    assert!(!format!("{output:?}").contains("zqx"), "{output:?}");
+    assert!(!format!("{output:?}").contains("zlx"), "{output:?}");
     assert_eq!(mini.states(), ["done", "done", "pending", "pending", "pending", "pending"]);
     let (status, _) = mini.json("status mini");
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_step_that_fails_stops_the_run_which_goes_on_from_it() {
     );
     mini.edit("clinics/mini/clinic.toml", "exit 7", "kill -9 $$");
     says(&mini.run(&["run", "mini", "--from", "gate"]), 1, &["signal 9", "nothing was done before it"]);
-    mini.edit("clinics/mini/clinic.toml", "[\"sh\", \"-c\", \"echo zqx; kill -9 $$\"]", "[\"./nope\"]");
+    mini.edit("clinics/mini/clinic.toml", "[\"sh\", \"-c\", \"echo zlx; kill -9 $$\"]", "[\"./nope\"]");
     says(&mini.run(&["run", "mini", "--from", "gate"]), 1, &["./nope cannot be started", "chmod +x"]);
     mini.edit("clinics/mini/clinic.toml", "./nope", "true");
     let (run, code) = mini.json("run mini --from gate");
@@ -216,7 +216,7 @@ fn sql_in_the_staging_file_changes_nothing_that_stages_made() {
     let before = people();
     for (sql, name) in [
         ("delete from raw.people where code = '1'", "raw.people"),
-        ("update raw.people set name = 'zqx' where code = '1'", "raw.people"),
+        ("update raw.people set name = 'zlx' where code = '1'", "raw.people"),
         ("create table own as select 1; create table target.more as select 1", "target.more"),
         ("alter table target.visit rename kind to sort", "target.visit"),
         ("drop table target.visit", "target.visit"),
@@ -230,7 +230,7 @@ fn sql_in_the_staging_file_changes_nothing_that_stages_made() {
         assert_eq!(code, Some(1), "{sql}: {text}");
         // DuckDB itself refuses to make a view of a table.
         assert!(sql.contains("view") || text.contains(&format!("({name})")), "{sql}: {text}");
-        assert!(!text.contains("zqx"), "{text}");
+        assert!(!text.contains("zlx"), "{text}");
         assert_eq!(people(), before, "{sql}");
     }
     mini.write("clinics/mini/own.sql", "create schema own; commit; begin; select 1");
@@ -258,12 +258,12 @@ fn sql_in_the_target_is_all_or_nothing_and_no_part_of_the_push() {
         ("create table kept (id int); rollback; begin; select 1", "ends the transaction"),
         ("create table kept (id int); rollback", "ends the transaction"),
         ("create table kept (id int); commit; begin; select 1 / 0", "ends the transaction"),
-        ("create table kept (id int); select 'zqx'::int", "22P02"),
+        ("create table kept (id int); select 'zlx'::int", "22P02"),
     ] {
         mini.write("clinics/mini/own.sql", sql);
         let output = mini.run(&["run", "mini"]);
         says(&output, 1, &["own step 'own' (before push) failed", said, "load, transform, check, export"]);
-        assert!(!format!("{output:?}").contains("zqx"), "{output:?}");
+        assert!(!format!("{output:?}").contains("zlx"), "{output:?}");
         mini.execute(
             "do $$ begin assert to_regclass('kept') is null and (select count(*) = 0 from visit); end $$",
         );

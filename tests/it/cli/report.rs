@@ -10,11 +10,11 @@ use super::clinic::Mini;
 use super::safety::says;
 
 /// What stands in the cells of the sources and of the edited target, and must not stand in a report.
-const MARKS: [&str; 4] = ["zqx", "7461529", "1911-11-0", "1911-12-0"];
+const MARKS: [&str; 4] = ["zlx", "7461529", "1911-11-0", "1911-12-0"];
 
-const PEOPLE: &str = "code;name;born\nzqx1;zqxAna;1911-11-03\nzqx2;zqxLuis;1911-11-04\nzqx3;zqxEva <b>&;\nzqx4;zqx;too;many;cells\nzqx5;;1911-11-05\n";
-const VISITS: &str = "number;person;day;kind\nzqx10;zqx1;1911-12-03;first\nzqx11;zqx2;1911-12-04;zqxkind\n\
-                      zqx12;zqxgone;1911-12-05;first\n7461529;zqx3;1911-12-06;7461529\n";
+const PEOPLE: &str = "code;name;born\nzlx1;zlxAna;1911-11-03\nzlx2;zlxLuis;1911-11-04\nzlx3;zlxEva <b>&;\nzlx4;zlx;too;many;cells\nzlx5;;1911-11-05\n";
+const VISITS: &str = "number;person;day;kind\nzlx10;zlx1;1911-12-03;first\nzlx11;zlx2;1911-12-04;zlxkind\n\
+                      zlx12;zlxgone;1911-12-05;first\n7461529;zlx3;1911-12-06;7461529\n";
 
 fn marked() -> Mini {
     let mini = Mini::new();
@@ -110,7 +110,7 @@ fn a_report_tells_what_became_of_every_record_and_shows_no_value() {
         assert!(spanish.to_uppercase().contains(&text.to_uppercase()), "{text}");
     }
     let (shown, ..) = written(&mini, "report mini --show-values --sample 9");
-    assert!(shown.contains("patients") && shown.contains("zqxAna") && shown.contains("zqxkind"));
+    assert!(shown.contains("patients") && shown.contains("zlxAna") && shown.contains("zlxkind"));
     assert!(shown.contains("7461529") && !shown.contains("<b>&;"));
 }
 
@@ -143,7 +143,7 @@ fn without_its_target_a_report_says_so_and_tells_of_the_last_verification() {
 fn letters() -> String {
     let letter = |n: u32| {
         format!(
-            "{{\"_id\":{{\"$oid\":\"65a1f0c2b3d4e5f6071829{n:02x}\"}},\"sender\":{{\"id\":\"{}\"}},\"to\":[{{\"name\":\"zqxLuis\"}}],\"read\":{{\"zqxEva Sol{n}\":1}},\"none\":null}}\n",
+            "{{\"_id\":{{\"$oid\":\"65a1f0c2b3d4e5f6071829{n:02x}\"}},\"sender\":{{\"id\":\"{}\"}},\"to\":[{{\"name\":\"zlxLuis\"}}],\"read\":{{\"zlxEva Sol{n}\":1}},\"none\":null}}\n",
             1 + n % 3
         )
     };
@@ -185,7 +185,7 @@ fn a_report_with_a_profile_tells_keys_references_and_paths_without_a_value() {
         assert!(page.contains(text), "{text}");
     }
     for text in [&page, &report.to_string()] {
-        assert!(!text.contains("zqx"), "{text}");
+        assert!(!text.contains("zlx"), "{text}");
     }
     let (spanish, ..) = written(&mini, "report mini --profile --lang es");
     for text in ["tabla hija", "nunca tiene valor", "Qué nombra registros de otra fuente", "no se muestran"]

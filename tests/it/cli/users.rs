@@ -93,10 +93,10 @@ impl Clinic {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).to_lowercase();
-        for mark in ["hunter2", "clinic.example", "zqx"] {
+        for mark in ["hunter2", "clinic.example", "zlx"] {
             assert!(!text.contains(mark), "{line} tells {mark}: {text}");
         }
-        self.look_at_files(&["hunter2", "clinic.example", "zqx"]);
+        self.look_at_files(&["hunter2", "clinic.example", "zlx"]);
         output
     }
 

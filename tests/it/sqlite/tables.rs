@@ -109,12 +109,12 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
         assert!(failure.message.contains("x.db") && !failure.hints.is_empty(), "{query}: {failure:?}");
     }
     // What only shows at a row's values.
-    let rows = "create table pacientes (id, nombre); insert into pacientes values (1, '{}'), (2, 'zqx')";
+    let rows = "create table pacientes (id, nombre); insert into pacientes values (1, '{}'), (2, 'zlx')";
     let broken = desk("query = \"select json_extract(nombre, '$.a') from pacientes\"", rows);
     let failure = broken.load().unwrap_err();
     assert!(failure.message.contains("x.db could be read as far as row 1"), "{failure:?}");
     assert!(
-        failure.hints[0].contains("sqlite3 x.db") && !format!("{failure:?}").contains("zqx"),
+        failure.hints[0].contains("sqlite3 x.db") && !format!("{failure:?}").contains("zlx"),
         "{failure:?}"
     );
     for other in ["encoding = 'utf-8'", "sheet = 'x'", "header_row = 0", "empty = 'text'"] {

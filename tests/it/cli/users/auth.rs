@@ -52,7 +52,7 @@ impl Auth {
                     Some(answer(429, "retry-after: 0\r\n", "{\"error_code\":\"over_request_rate_limit\"}"))
                 }
                 Some(What::Refuse) => Some(error(400, "validation_failed")),
-                Some(What::Broken) => Some(answer(400, "", "<html>zqx@clinic.example is odd</html>")),
+                Some(What::Broken) => Some(answer(400, "", "<html>zlx@clinic.example is odd</html>")),
                 Some(What::Lose) => {
                     respond(&mut state, &request);
                     None
@@ -90,7 +90,7 @@ impl Auth {
 }
 
 fn error(status: u16, code: &str) -> Vec<u8> {
-    let body = json!({ "code": status, "error_code": code, "msg": "zqx@clinic.example said so" });
+    let body = json!({ "code": status, "error_code": code, "msg": "zlx@clinic.example said so" });
     answer(status, "content-type: application/json\r\n", &body.to_string())
 }
 
