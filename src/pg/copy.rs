@@ -48,6 +48,11 @@ impl Copy {
         &mut self.buffer
     }
 
+    /// Appends a row that is encoded already, with its number of fields.
+    pub fn encoded(&mut self, row: &[u8]) {
+        self.buffer.extend_from_slice(row);
+    }
+
     /// Sends rows that are encoded already.
     pub async fn rows_from(&mut self, mut encoded: impl std::io::Read) -> Result<()> {
         loop {

@@ -7,7 +7,6 @@ use rust_i18n::t;
 
 use super::compare::{Context, differs, incoming, same_key, stage};
 use super::plan::{Plan, TablePlan};
-use super::spool::Spool;
 use super::{absent, delete, filled, golden, held, left_behind, merge, numbers, record, rows, unknown};
 use crate::codec::TableCodec;
 use crate::config::LoadMode;
@@ -68,11 +67,11 @@ pub(super) async fn apply(
     let mut golden = golden::Work::new(context, batch, ready.clone());
     golden.before().await?;
     let mut written: BTreeMap<String, Written> = BTreeMap::new();
-    let (mut staged, mut spools) = (Vec::new(), Vec::new());
+    let mut staged = Vec::new();
     for (place, (entry, table)) in context.manifest().tables.iter().zip(&plan.tables).enumerate() {
         error::interrupt::check()?;
         let codec = rows::codec(entry, &context.catalog.tables[&entry.table])?;
-        let (result, spool) = load_table(
+        let result = load_table(
             context,
             place,
             entry,
@@ -83,7 +82,6 @@ pub(super) async fn apply(
         )
         .await
         .with_context(|| at_table(plan, place, place))?;
-        spools.extend(spool);
         context.observer.event(&Event::Finished {
             stage: Stage::Push,
             subject: &entry.table.to_string(),
@@ -112,7 +110,7 @@ pub(super) async fn apply(
         let written: &mut Written = written.entry(table).or_default();
         (written.repointed, written.retired) = (repointed, retired);
     }
-    tokio::try_join!(rebuild(context, plan), ledger.write_aside(context, spools))?;
+    tokio::try_join!(rebuild(context, plan), ledger.end_aside(context))?;
     if !as_sent {
         ledger.analyze(context).await?;
     }
@@ -244,16 +242,12 @@ async fn load_table(
     codec: &TableCodec,
     ledger: &record::Ledger<'_>,
     (ready, deleted): (bool, Option<u64>),
-) -> Result<(Written, Option<Spool>)> {
+) -> Result<Written> {
     if plan.direct {
-        let mut spool = ledger.spool(context, entry)?;
-        let inserted = rows::send(context, entry, codec, &entry.table.quoted(), Some(&mut spool)).await?;
-        let written = Written { inserted, ..Written::default() };
-        if ledger.is_aside() {
-            return Ok((written, Some(spool)));
-        }
-        ledger.unspool(context, entry, spool).await?;
-        return Ok((written, None));
+        let mut notes = ledger.notes(context, entry).await?;
+        let inserted = rows::send(context, entry, codec, &entry.table.quoted(), Some(&mut notes)).await?;
+        ledger.take(context, entry, notes).await?;
+        return Ok(Written { inserted, ..Written::default() });
     }
     if !ready {
         make_ready(context, place, entry, codec).await?;
@@ -277,7 +271,7 @@ async fn load_table(
     if inserted + updated + adopted > 0 {
         ledger.rows(context, entry, codec, place).await?;
     }
-    Ok((Written { inserted, updated, deleted, adopted, ..Written::default() }, None))
+    Ok(Written { inserted, updated, deleted, adopted, ..Written::default() })
 }
 
 /// Notes rows as touched that stay as they are and that the ledger does not know, with what they are as before-image.

@@ -18,6 +18,7 @@ mod left;
 mod left_behind;
 mod locks;
 mod merge;
+mod notes;
 mod numbers;
 mod plan;
 mod rebuild;
@@ -28,7 +29,6 @@ mod rehearsal;
 mod rows;
 mod settle;
 mod shared;
-mod spool;
 mod unknown;
 mod vanished;
 
@@ -140,11 +140,21 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         observer,
     };
     let prepared = prepare(&context, options).await;
-    // A snapshot that was changed is the better news of two.
-    files.await??;
+    let as_expected = |plan: &Plan| options.expected_plan.as_ref().is_none_or(|expected| *expected == plan.id);
+    let stays = !options.dry_run && options.ending != Ending::Open;
+    let writes = |(plan, _): &(Plan, _)| stays && !plan.is_nothing() && as_expected(plan);
+    // Rows may go before it is known that the snapshot is whole, but none is there to stay.
+    let files = match &prepared {
+        Ok(prepared) if writes(prepared) => Some(files),
+        // A snapshot that was changed is the better news of two.
+        _ => {
+            files.await??;
+            None
+        }
+    };
     let (plan, settled) = prepared?;
     if let Some(expected) = &options.expected_plan
-        && *expected != plan.id
+        && !as_expected(&plan)
     {
         return Err(Failure::failed(t!("push.plan_moved", expected = expected, found = plan.id))
             .hint(t!("push.plan_moved_hint"))
@@ -165,7 +175,11 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
     }
     ledger::migrate(options.client).await?;
     let batch = ledger::begin(options.client, options.snapshot.manifest(), &options.notes).await?;
-    let wrote = write(&context, &plan, &batch).await;
+    let mut wrote = write(&context, &plan, &batch).await;
+    // Who interrupts need not wait.
+    if let (Some(files), Ok(())) = (files, error::interrupt::check()) {
+        wrote = files.await.map_err(Into::into).and_then(|whole| whole).and(wrote);
+    }
     let (id, written, locks) = (Some(batch.id.clone()), BTreeMap::new(), Vec::new());
     let begun = Report { plan, batch: id, written, settled, locks, locked_milliseconds: 0 };
     let (report, locked) = match wrote {

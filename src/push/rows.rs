@@ -4,7 +4,7 @@ use anyhow::Result;
 use rust_i18n::t;
 
 use super::compare::Context;
-use super::spool::Spool;
+use super::notes::Notes;
 use crate::codec::{RefusedValue, TableCodec};
 use crate::error::{self, Failure};
 use crate::model::catalog::Table;
@@ -26,13 +26,13 @@ pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
     })
 }
 
-/// Copies all rows of a table into `into`, which has the entry's columns in the codec's order, and notes each in `spool`.
+/// Copies all rows of a table into `into`, which has the entry's columns in the codec's order, and notes each in `notes`.
 pub(super) async fn send(
     context: &Context<'_>,
     entry: &TableEntry,
     codec: &TableCodec,
     into: &str,
-    mut spool: Option<&mut Spool>,
+    mut notes: Option<&mut Notes>,
 ) -> Result<u64> {
     let Context { client, snapshot, oids, observer, .. } = *context;
     let subject = entry.table.to_string();
@@ -46,15 +46,18 @@ pub(super) async fn send(
     while let Some(row) = reader.next_row()? {
         number += 1;
         let out = copy.row(entry.columns.len());
-        let encoded = match &mut spool {
+        let encoded = match &mut notes {
             None => codec.append_row(&row.values, oids, out),
-            Some(spool) => codec
+            Some(notes) => codec
                 .append_row_and_digest(&row.values, oids, out, &mut buffer)
-                .map(|digest| noted = spool.note(codec, &row, &digest, &buffer)),
+                .map(|digest| noted = notes.note(codec, &row, &digest, &buffer)),
         };
         encoded.map_err(|refused| refused_value(entry, number, &refused))?;
         std::mem::replace(&mut noted, Ok(()))?;
         copy.flush_if_full().await?;
+        if let Some(notes) = &mut notes {
+            notes.flush_if_full().await?;
+        }
         if number.is_multiple_of(STEP) {
             error::interrupt::check()?;
             observer.event(&Event::Advanced { stage: Stage::Push, subject: &subject, amount: STEP });

@@ -67,10 +67,21 @@ impl Staging {
         let incoming = Incoming { schema: Arc::clone(schema), json: json.map(str::to_owned), batches };
         self.incoming.with(|gate| *gate = Some(incoming));
         let sql = format!("insert into raw.{} ({names}) select * from {FUNCTION}()", quoted(table));
-        let appended = self.execute(&sql);
+        let appended = self.in_one_thread(|| self.execute(&sql));
         // What a failed statement did not take must not wait for the next.
         self.incoming.with(Option::take);
         appended
+    }
+
+    /// Does without DuckDB's other threads. Where one of them takes the only task of a statement, the one that asked for it
+    /// polls for more without a pause: a core that those who read and decode the source need.
+    fn in_one_thread(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let threads = self.threads()?;
+        self.execute("set threads = 1")?;
+        let done = work();
+        let restored = self.execute(&format!("set threads = {threads}"));
+        // Where both fail, the first says why.
+        done.and(restored)
     }
 }
 
@@ -290,5 +301,17 @@ mod tests {
         staging.execute("alter table raw.other rename to t").unwrap();
         append(&staging, &[3]).unwrap();
         assert_eq!(staging.value::<i64>("select count(*) from raw.t").unwrap(), 3);
+    }
+
+    #[test]
+    fn other_statements_have_their_threads_again() {
+        let staging = staging();
+        for there in [true, false] {
+            staging.execute("set threads = 3").unwrap();
+            assert_eq!(append(&staging, &[5]).is_ok(), there);
+            assert_eq!(staging.threads().unwrap(), 3);
+            staging.execute("drop table raw.t").unwrap();
+            staging.execute("create table raw.t (other varchar)").unwrap();
+        }
     }
 }

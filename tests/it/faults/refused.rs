@@ -290,7 +290,8 @@ async fn an_edited_snapshot_is_not_pushed() {
     let site = Site::exported().await;
     let before = site.tables().await;
     refuses_edits(&site, "push");
-    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, ""));
+    // Files are read to their end while rows are sent, and rows of one that was edited are taken back.
+    assert_eq!((site.tables().await, site.batches().await.as_str()), (before, "failed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
