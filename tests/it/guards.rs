@@ -283,6 +283,17 @@ fn every_sql_file_says_what_it_is() {
 }
 
 #[test]
+fn every_control_says_what_of_it_was_rejected() {
+    let of_rows = files("sql", "sql").into_iter().chain(files("clinics", "sql"));
+    let controls = of_rows.filter(|path| path.parent().is_some_and(|folder| folder.ends_with("control")));
+    for path in controls {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let reject = path.with_file_name(format!("{stem}.reject.sql"));
+        assert!(stem.contains('.') || reject.exists(), "{} has no {}", path.display(), reject.display());
+    }
+}
+
+#[test]
 fn every_test_file_is_part_of_the_test() {
     let main = read(&root().join("tests/it/main.rs"));
     for entry in std::fs::read_dir(root().join("tests/it")).unwrap() {

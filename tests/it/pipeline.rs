@@ -226,3 +226,33 @@ async fn synthea_2024_goes_through_and_a_second_run_changes_nothing() {
     let same = run.export(&staging, &run.check(&staging).await);
     assert_eq!(same.id(), snapshot.id());
 }
+
+/// What was rejected is taken from what a control expects: one patient less with everything that hangs on it is no difference.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_patient_is_no_difference_in_a_control() {
+    for (name, source, columns) in
+        [("synthea-2024", "patients", ["first", "last"]), ("senses", "pacientes", ["Nombre", "Apellidos"])]
+    {
+        let project = support::project(&[name]);
+        let path = project.path().join(format!("clinics/{name}/clinic.toml"));
+        let settings: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        // What the old system printed knows of no rejected rows.
+        let kept = settings.into_iter().filter(|(key, _)| key != "control" && key != "limits");
+        std::fs::write(path, toml::to_string(&kept.collect::<toml::Table>()).unwrap()).unwrap();
+        let run = Run::in_project(project, name).await;
+        let staging = run.staging();
+        run.load(&staging);
+        let spoil = format!(
+            "update raw.{source} set \"{}\" = null, \"{}\" = null where _id = (select _id from raw.{source} order by _id limit 1)",
+            columns[0], columns[1],
+        );
+        staging.execute(&spoil).unwrap();
+        run.transform(&staging);
+        let check = run.check(&staging).await;
+        assert_eq!(staging.value::<u64>("select count(*) from reject.patient").unwrap(), 1, "{name}");
+        let snapshot = run.export(&staging, &check);
+        run.push(&snapshot).await;
+        let report = run.verify(&snapshot).await;
+        assert!(report.is_clean(), "{name}: {report:#?}");
+    }
+}

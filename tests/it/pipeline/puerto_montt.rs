@@ -233,3 +233,20 @@ async fn what_mixes_two_hospitals_stops_and_who_has_none_is_rejected_where_nobod
         .unwrap();
     assert_eq!(rejected, ["1", "2", "50", "100", "150", "200", "250"]);
 }
+
+/// Cells that nobody can read are told to the hospital whose they are, and to no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_told_to_its_own_hospital() {
+    let run = Run::new("puerto-montt").await;
+    let staging = run.staging();
+    run.load(&staging);
+    // The other hospital's patients, and a transfer of this one's.
+    let spoil = "update raw.paciente set es_embarazada = 'quizá' where hospital_id = (select id from raw.hospital where codigo = 'hospital-demo');
+        update raw.traslado set completado_en = 'ayer' where id = '1'";
+    staging.execute(spoil).unwrap();
+    run.transform(&staging);
+    let report = run.check(&staging).await;
+    let told = report.findings.iter().find(|finding| finding.rule == "unreadable").unwrap();
+    // The e-mail of a user, which the old database came with, and that transfer.
+    assert_eq!(told.count, 2, "{:#?}", report.findings);
+}

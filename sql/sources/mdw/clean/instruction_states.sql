@@ -7,7 +7,8 @@ select
   after.target_value as to_status,
   state.user_id as profile_source_id,
   nullif(state.comment, '') as comment,
-  cast(state.created_at as timestamptz) as changed_at,
+  django_instant(state.created_at) as changed_at,
+  unread_texts(json_object('unreadable_from_state', unread_text(before.target_value, state.from_state))) as extra,
   state._id,
 from raw.dispatch_state as state
 left join map.order_status as before on before.source_value = state.from_state

@@ -9,9 +9,12 @@ source as (
     account.username,
     account.email,
     patient.birthdate,
+    parse_date(patient.birthdate) as birth_date,
     patient.sex,
-    cast(account.date_joined as timestamptz) as created_at,
-    cast(patient.updated_at as timestamptz) as updated_at,
+    account.date_joined,
+    django_instant(account.date_joined) as created_at,
+    patient.updated_at as written_at,
+    django_instant(patient.updated_at) as updated_at,
     without_nulls([patient._id, account._id]) as _ids,
   from raw.dispatch_patient as patient
   left join raw.auth_user as account on account.id = patient.user_id
@@ -21,14 +24,18 @@ select
   -- who has no name goes by the account's, so that the orders keep their patient
   coalesce(left(full_name, length(given)), username) as first_name,
   trimmed(right(full_name, length(full_name) - length(given))) as last_name,
-  parse_date(birthdate) as birth_date,
+  birth_date,
   case parse_sex(sex) when 'F' then 'female' when 'M' then 'male' when 'X' then 'other' end as sex,
   clean_email(email) as email,
   created_at,
   updated_at,
   json_merge_patch('{}', json_object(
     'username', username,
-    'unreadable_email', case when email <> '' and clean_email(email) is null then email end
+    'unreadable_email', case when email <> '' and clean_email(email) is null then email end,
+    'unreadable_birthdate', unread_text(birth_date, birthdate),
+    'unreadable_sex', unread_text(parse_sex(sex), sex),
+    'unreadable_date_joined', unread_text(created_at, date_joined),
+    'unreadable_updated_at', unread_text(updated_at, written_at)
   )) as extra,
   _ids,
   without_nulls([

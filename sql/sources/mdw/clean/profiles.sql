@@ -18,7 +18,12 @@ select
   clean_email(account.email) as email,
   role.role,
   parse_yes_no(account.is_active) as is_active,
-  cast(account.date_joined as timestamptz) as created_at,
+  django_instant(account.date_joined) as created_at,
+  unread_texts(json_object(
+    'unreadable_email', unread_text(clean_email(account.email), account.email),
+    'unreadable_is_active', unread_text(parse_yes_no(account.is_active), account.is_active),
+    'unreadable_date_joined', unread_text(django_instant(account.date_joined), account.date_joined)
+  )) as extra,
   account._id,
   without_nulls([case when clean_email(account.email) <> account.email then 'email_spelling' end]) as _repairs,
 from raw.auth_user as account

@@ -1,6 +1,7 @@
 -- what of that was rejected
-select left(created_at, 4) as key, cast(count(*) as varchar) as value
+select coalesce(nullif(regexp_extract(created_at, '^\d{4}'), ''), cast(year(clinic.epoch) as varchar)) as key, cast(count(*) as varchar) as value
 from raw.dispatch_instruction
+cross join meta.clinic as clinic
 where _id in (select unnest(_record_ids) from reject.orders)
 group by 1
 order by 1

@@ -7,7 +7,7 @@ select
   coalesce(profiles.golden_id, uuid_for('profiles', migration.product, states.profile_source_id)) as changed_by,
   states.comment,
   states.changed_at,
-  migration_metadata(migration.product, states.source_id, null) as metadata,
+  migration_metadata(migration.product, states.source_id, states.extra) as metadata,
   columns('^_(id|ids|repairs)$'),
 from golden.instruction_states as states
 cross join meta.clinic as migration

@@ -12,7 +12,7 @@ select
   orders.due_on,
   orders.price,
   coalesce(orders.teeth, '[]') as teeth,
-  migration_metadata(migration.product, orders.source_id, null) as metadata,
+  migration_metadata(migration.product, orders.source_id, orders.extra) as metadata,
   coalesce(orders.created_at, migration.epoch) as created_at,
   coalesce(orders.updated_at, orders.created_at, migration.epoch) as updated_at,
   columns('^_(id|ids|repairs)$'),

@@ -6,7 +6,7 @@ select
   profiles.last_name,
   profiles.role,
   coalesce(profiles.is_active, true) as is_active,
-  migration_metadata(migration.product, profiles.source_id, null) as metadata,
+  migration_metadata(migration.product, profiles.source_id, profiles.extra) as metadata,
   coalesce(profiles.created_at, migration.epoch) as created_at,
   coalesce(profiles.created_at, migration.epoch) as updated_at,
   columns('^_(id|ids|repairs)$'),

@@ -6,7 +6,7 @@ select
   tasks.name,
   tasks.role,
   tasks.estimated_hours,
-  migration_metadata(migration.product, tasks.source_id, null) as metadata,
+  migration_metadata(migration.product, tasks.source_id, tasks.extra) as metadata,
   coalesce(tasks.updated_at, migration.epoch) as created_at,
   coalesce(tasks.updated_at, migration.epoch) as updated_at,
   columns('^_(id|ids|repairs)$'),

@@ -1,0 +1,3 @@
+-- what of that was rejected: a person each
+select '' as key, cast(count(*) as varchar) as value
+from reject.patient
