@@ -159,11 +159,12 @@ impl Select {
         };
         let name = quoted(&found.name);
         // Rows in the order of the table itself, whatever indexes there are.
-        let order = if found.is_plain { " not indexed" } else { "" };
+        let is_plain = found.kind == TableKind::Plain;
+        let order = if is_plain { " not indexed" } else { "" };
         Ok(Self {
             rows: format!("select * from {name}{order}"),
             count: format!("select count(*) from {name}"),
-            table: found.is_plain.then(|| found.name.clone()),
+            table: is_plain.then(|| found.name.clone()),
         })
     }
 }
@@ -171,8 +172,15 @@ impl Select {
 /// A table or view of the database.
 struct TableEntry {
     name: String,
-    /// Neither a view nor a virtual table.
-    is_plain: bool,
+    kind: TableKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    Plain,
+    View,
+    /// Its module says what is in it.
+    Virtual,
 }
 
 /// Opens a file that nobody writes: no lock is taken, and nothing is written beside it.
@@ -206,10 +214,17 @@ fn quoted(name: &str) -> String {
 /// Tables and views, without what SQLite and virtual tables keep for themselves.
 fn tables(connection: &Connection) -> rusqlite::Result<Vec<TableEntry>> {
     let mut statement = connection.prepare(
-        "select name, type = 'table' from pragma_table_list
+        "select name, type from pragma_table_list
          where schema = 'main' and type <> 'shadow' and name not like 'sqlite\\_%' escape '\\' order by name",
     )?;
-    let read = |row: &rusqlite::Row<'_>| Ok(TableEntry { name: row.get(0)?, is_plain: row.get(1)? });
+    let read = |row: &rusqlite::Row<'_>| {
+        let kind = match row.get::<_, String>(1)?.as_str() {
+            "table" => TableKind::Plain,
+            "view" => TableKind::View,
+            _ => TableKind::Virtual,
+        };
+        Ok(TableEntry { name: row.get(0)?, kind })
+    };
     statement.query_map([], read)?.collect()
 }
 

@@ -163,6 +163,31 @@ fn tables_that_nothing_reads_are_told() {
     assert_eq!(desk.load().unwrap().unnamed, ["x.db: table olvidada"]);
 }
 
+/// A virtual table keeps rows of its own (and tables of its module's, which are none of anybody's), or shows those of another.
+#[test]
+fn virtual_tables_that_nothing_reads_are_told() {
+    let sql = "create table leida (a); insert into leida values ('x');
+        create virtual table busca using fts5(x); insert into busca values ('uno');
+        create virtual table mapa using rtree(id, x0, x1); insert into mapa values (1, 0, 1);
+        create virtual table asked using fts4(x); insert into asked values ('uno');
+        create virtual table por_vista using fts5(x); insert into por_vista values ('uno');
+        create view vista as select x from por_vista;
+        create virtual table vacia using fts5(x);
+        create virtual table indice using fts5(a, content='leida'); insert into indice(indice) values ('rebuild');
+        create virtual table palabras using fts5vocab(busca, row)";
+    let desk = desk("table = 'leida'\n[sources.q]\nfiles = ['x.db']\nquery = 'select x from asked'", sql);
+    // A module that is not known here.
+    let schema = "pragma writable_schema = on;
+        insert into sqlite_schema values ('table', 'extranjera', 'extranjera', 0, 'create virtual table extranjera using spellfix1')";
+    database(&desk).execute_batch(schema).unwrap();
+    let told = ["x.db: table busca", "x.db: table extranjera", "x.db: table mapa", "x.db: table por_vista"];
+    assert_eq!(desk.plan().unnamed, told);
+    assert_eq!(desk.load().unwrap().unnamed, told);
+    let toml = std::fs::read_to_string(desk.clinic_dir().join("clinic.toml")).unwrap();
+    desk.write("clinic.toml", toml + "[sources.v]\nfiles = ['x.db']\ntable = 'vista'\n[sources.b]\nfiles = ['x.db']\ntable = 'busca'\n");
+    assert_eq!(desk.load().unwrap().unnamed, ["x.db: table extranjera", "x.db: table mapa"]);
+}
+
 #[test]
 fn a_big_table_comes_in_pieces() {
     let sql = "create table t (id integer primary key, nota text);
