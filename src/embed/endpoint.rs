@@ -1,6 +1,7 @@
 //! An OpenAI-compatible service: `POST <url>/embeddings`
 //! (<https://platform.openai.com/docs/api-reference/embeddings/create>).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -76,9 +77,11 @@ impl<'a> Endpoint<'a> {
         }
         let limit = response.body_mut().with_config().limit(1 << 30);
         let answer: Answer = limit.read_json().map_err(|error| match error {
-            ureq::Error::Json(_) => {
-                Trouble::Lasting(Failure::failed(t!("embed.no_vectors", host = self.host())))
-            }
+            ureq::Error::Json(_) => Trouble::Lasting(self.odd(t!(
+                "embed.odd_hint",
+                variable = self.variable(),
+                clinic = self.clinic
+            ))),
             other => hinted(self.service.unsent(&other)),
         })?;
         self.vectors(texts.len(), answer).map_err(Trouble::Lasting)
@@ -100,7 +103,12 @@ impl<'a> Endpoint<'a> {
             }
         }
         let all: Option<Vec<String>> = vectors.into_iter().collect();
-        all.ok_or_else(|| Failure::failed(t!("embed.no_vectors", host = self.host())))
+        all.ok_or_else(|| self.odd(t!("embed.count_hint", clinic = self.clinic)))
+    }
+
+    /// What was answered is not a vector for each text.
+    fn odd(&self, hint: Cow<'_, str>) -> Failure {
+        Failure::failed(t!("embed.no_vectors", host = self.host())).hint(hint)
     }
 
     fn refused(&self, status: u16) -> Failure {
@@ -110,8 +118,15 @@ impl<'a> Endpoint<'a> {
                 failure.hint(t!("embed.key_hint", variable = self.embed.key.as_deref().unwrap_or("key")))
             }
             404 => failure.hint(t!("embed.url_hint")),
+            // Where it leads is asked nothing: neither texts nor key are for it until somebody says so.
+            300..=399 => failure.hint(t!("embed.moved_hint", variable = self.variable())),
             _ => failure.hint(t!("embed.model_hint", model = self.embed.model)),
         }
+    }
+
+    /// What names the address.
+    fn variable(&self) -> &str {
+        self.embed.url.as_deref().unwrap_or("url")
     }
 
     fn host(&self) -> &str {

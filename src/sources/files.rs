@@ -248,7 +248,7 @@ fn empty(source: &str, pattern: &str, archive: &SourceFile, members: &[SourceFil
     let name = |file: &SourceFile| file.shown[archive.shown.len() + 1..].to_owned();
     let names: Vec<String> = members.iter().take(SHOWN).map(name).collect();
     match names.is_empty() {
-        true => failure,
+        true => failure.hint(t!("packed.nothing_hint", path = archive.shown, source = source)),
         false => failure.hint(t!("packed.empty_hint", names = names.join(", "))),
     }
 }

@@ -136,6 +136,7 @@ pub(super) fn fingerprint(folder: &SourceFile) -> Result<Fingerprint> {
 /// The folder itself cannot be read, or holds a name that is not UTF-8.
 fn listing(folder: &SourceFile) -> Result<Listing> {
     super::files::all_named(&folder.path)?;
+    let root = folder.path.canonicalize().unwrap_or_else(|_| folder.path.clone());
     let mut listing = Listing { entries: Vec::new(), hidden: Vec::new() };
     let mut folders = vec![folder.path.clone()];
     while let Some(next) = folders.pop() {
@@ -160,7 +161,7 @@ fn listing(folder: &SourceFile) -> Result<Listing> {
             } else if path.is_dir() && !path.is_symlink() {
                 folders.push(path);
             } else {
-                listing.entries.push(Entry { fault: no_attachment(&path), path });
+                listing.entries.push(Entry { fault: no_attachment(&root, &path), path });
             }
         }
     }
@@ -169,9 +170,14 @@ fn listing(folder: &SourceFile) -> Result<Listing> {
     Ok(listing)
 }
 
-/// Why what stands there is no attachment. A link counts as what it leads to, but into no folder: it may lead back.
-fn no_attachment(path: &Path) -> Option<Fault> {
+/// Why what stands there is no attachment. A link counts as the file that it leads to within the same folder; outside it may be a file of
+/// other patients, and a folder may lead back.
+fn no_attachment(root: &Path, path: &Path) -> Option<Fault> {
+    let is_outside = path.canonicalize().is_ok_and(|real| !real.starts_with(root));
     match std::fs::metadata(path) {
+        Ok(kind) if is_outside && kind.is_file() => {
+            Some(Fault { reason: "linked_outside", why: t!("folder.linked_outside").into_owned() })
+        }
         Ok(kind) if kind.is_file() => None,
         Ok(kind) if kind.is_dir() => {
             Some(Fault { reason: "linked_folder", why: t!("folder.linked").into_owned() })

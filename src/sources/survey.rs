@@ -246,8 +246,15 @@ fn recognise(file: &SourceFile, sample: &[u8]) -> Result<FileKind> {
         return Ok(FileKind::Utf16 { little });
     }
     let zeros = body.iter().filter(|byte| **byte == 0).count();
-    if zeros * 10 > body.len() && body.len() >= 64 {
-        return Err(unsupported("binary"));
+    if zeros == body.len() || zeros * 10 > body.len() && body.len() >= 64 {
+        return Err(Failure::failed(t!("load.binary", path = file.shown))
+            .hint(t!("load.binary_hint", path = file.shown))
+            .into());
+    }
+    if documents::is_called_json(&file.shown) {
+        return Err(Failure::failed(t!("documents.no_json", path = file.shown))
+            .hint(t!("documents.no_json_hint", path = file.shown))
+            .into());
     }
     Ok(FileKind::Text)
 }

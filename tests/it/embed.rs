@@ -197,8 +197,9 @@ async fn a_text_is_paid_for_once_whatever_the_service_does() {
     // What lasts stops at once, says what to do, and keeps what came before.
     for (script, message, hint) in [
         (vec![Answer::Good, Answer::Longer], "dimension 4, not 3", "dimension = 4"),
-        (vec![Answer::Fewer], "something else", ""),
-        (vec![Answer::Nonsense], "something else", ""),
+        (vec![Answer::Fewer], "something else", "batch = 1"),
+        (vec![Answer::Nonsense], "something else", "EMBED_URL is to be"),
+        (vec![Answer::Status(302)], "HTTP 302", "EMBED_URL/embeddings"),
         (vec![Answer::Status(401)], "HTTP 401", "EMBED_KEY"),
         (vec![Answer::Status(404)], "HTTP 404", "/v1"),
         (vec![Answer::Status(400)], "HTTP 400", "model m"),

@@ -33,6 +33,15 @@ fn desk(files: &str, name: &str, bytes: &[u8]) -> Desk {
 }
 
 #[test]
+fn an_archive_without_a_file_says_what_to_do_about_it() {
+    let hidden: &[(&str, &[u8])] = &[("__MACOSX/s.csv", b"x")];
+    for files in [&[], hidden] {
+        let failure = desk("s.zip", "s.zip", &zip_of(files)).load().unwrap_err();
+        assert!(failure.hints.join(" ").contains("take it out of files under [sources.s]"), "{failure:?}");
+    }
+}
+
+#[test]
 fn an_archive_whose_names_lead_elsewhere_or_repeat_is_refused_before_a_record_is_lost() {
     let csv = CSV.as_bytes();
     for name in ["./s.csv", "../s.csv", "/s.csv", "in//s.csv", "in/../s.csv"] {
@@ -224,7 +233,7 @@ fn a_folder_of_attachments_is_a_table_of_its_files() {
     assert_eq!((failure.kind, failure.message.contains("delimiter")), (Kind::Usage, true), "{failure:?}");
 }
 
-/// As root reads what nobody may, a file of the system that fails when it is read stands for one without rights.
+/// As root reads what nobody may, a link that leads nowhere stands for a file without rights.
 #[test]
 fn an_attachment_that_cannot_be_read_is_refused_and_the_others_load() {
     use std::os::unix::fs::symlink;
@@ -234,25 +243,35 @@ fn an_attachment_that_cannot_be_read_is_refused_and_the_others_load() {
     let docs = desk.clinic_dir().join("docs");
     symlink("nowhere.pdf", docs.join("broken.pdf")).unwrap();
     symlink("deep", docs.join("again")).unwrap();
-    symlink("/proc/self/mem", docs.join("memory")).unwrap();
+    symlink("../letter.txt", docs.join("letter.txt")).unwrap();
+    symlink("deep/b.txt", docs.join("linked.txt")).unwrap();
+    desk.write("letter.txt", "another patient's");
     nix::unistd::mkfifo(&docs.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let report = desk.load().unwrap();
     let file = &report.sources[0].files[0];
-    assert_eq!((report.rows(), report.refused(), file.counted), (2, 4, 6));
+    assert_eq!((report.rows(), report.refused(), file.counted), (3, 4, 7));
     assert_eq!(
         desk.rows("select record, reason, split_part(detail, ':', 1) from meta.load_error order by record"),
         [
             json!(["2", "linked_folder", "docs/again"]),
             json!(["3", "unreadable_file", "docs/broken.pdf"]),
-            json!(["5", "unreadable_file", "docs/memory"]),
-            json!(["6", "no_regular_file", "docs/pipe"]),
+            json!(["5", "linked_outside", "docs/letter.txt"]),
+            json!(["7", "no_regular_file", "docs/pipe"]),
         ]
+    );
+    assert_eq!(
+        desk.rows("select name from raw.s order by _id"),
+        [json!(["a.txt"]), json!(["b.txt"]), json!(["linked.txt"])]
     );
     assert!(desk.load().unwrap().unchanged());
     // What is mended is a change.
     std::fs::write(docs.join("nowhere.pdf"), "c").unwrap();
     let report = desk.load().unwrap();
-    assert_eq!((report.rows(), report.refused()), (4, 3));
+    assert_eq!((report.rows(), report.refused()), (5, 3));
+    // The folder itself may stand elsewhere.
+    std::fs::rename(&docs, desk.clinic_dir().join("elsewhere")).unwrap();
+    symlink("elsewhere", &docs).unwrap();
+    assert!(desk.load().unwrap().unchanged());
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(in super::super) fn recognise(name: &str, sample: &[u8]) -> Option<DocumentK
     }
     let name = bare(name);
     let called = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-    let is_json = called(&[".json", ".ndjson", ".jsonl"]);
+    let is_json = is_called_json(&name);
     let form = match &*inside {
         start if start.starts_with(&MAGIC) => Form::Archive,
         _ if called(&[".bson"]) => Form::Bson,
@@ -50,6 +50,12 @@ pub(in super::super) fn recognise(name: &str, sample: &[u8]) -> Option<DocumentK
     Some(DocumentKind { form, gzip })
 }
 
+/// Whether a file's name says that it holds JSON.
+pub(in super::super) fn is_called_json(name: &str) -> bool {
+    let name = bare(name);
+    [".json", ".ndjson", ".jsonl"].iter().any(|end| name.ends_with(end))
+}
+
 /// A name in lower case, without the end of what is compressed.
 fn bare(name: &str) -> String {
     let name = name.to_lowercase();
@@ -60,15 +66,23 @@ fn every_other(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().step_by(2).copied().collect()
 }
 
-/// Text that begins with an object, or an array of objects.
+/// Text that begins with an object, or an array of objects; of what is called JSON also with another value, which the reader tells.
 fn json(text: &[u8], is_called_json: bool, utf16: Option<bool>) -> Option<Form> {
     let mut signs = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
     let found = match (signs.next()?, signs.next()) {
         (b'{', second) => is_called_json || matches!(second, Some(b'"' | b'}') | None),
         (b'[', second) => is_called_json || matches!(second, Some(b'{' | b']') | None),
+        (b'n' | b't' | b'f' | b'"' | b'-' | b'0'..=b'9', _) => is_called_json && begins_with_a_value(text),
         _ => false,
     };
     found.then_some(Form::Json { utf16 })
+}
+
+/// Whether the first line is a JSON value: no row of delimited text is.
+fn begins_with_a_value(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 /// A length that can be, and a first field with a known type and a name.
@@ -170,6 +184,10 @@ mod tests {
         }
         assert_eq!(form("x.JSON", b"{ a: 1 }"), json);
         assert_eq!(form("x.jsonl.gz", b""), json);
+        assert_eq!(form("x.ndjson", b"null\n{\"a\": 1}\n"), json);
+        for text in ["// x\n{\"a\": 1}", "/* x */ {}", "\"a\",\"b\"\n1,2\n", "1;2\n", "name\nAna\n"] {
+            assert_eq!(form("x.json", text.as_bytes()), None, "{text}");
+        }
         assert_eq!(form("x", b"\x0c\0\0\0\x10a\0\x01\0\0\0\0"), Some(Form::Bson));
         assert_eq!(form("x", b"\x0c\0\0\0\x20a\0\x01\0\0\0\0"), None);
         assert_eq!(form("x.bson", b"anything"), Some(Form::Bson));

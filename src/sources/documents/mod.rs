@@ -31,7 +31,7 @@ use crate::error::Failure;
 pub use self::fields::Fields;
 use self::json::Field;
 use self::kind::Form;
-pub(super) use self::kind::{DocumentKind, is_about_a_dump, of_collection, recognise};
+pub(super) use self::kind::{DocumentKind, is_about_a_dump, is_called_json, of_collection, recognise};
 use self::walk::{Item, Walk};
 
 /// A file of documents that is ready to be read.

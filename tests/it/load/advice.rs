@@ -119,3 +119,35 @@ fn a_lone_surrogate_is_called_by_its_name() {
     let failure = breaks(&Desk::with(GOOD), |desk| desk.write("s.csv", bytes), Kind::Failed, &["line 1"]);
     assert!(advice(&failure).contains("half of a pair") && !advice(&failure).contains("1252"), "{failure:?}");
 }
+
+#[test]
+fn a_file_of_nul_bytes_says_what_to_do_about_it() {
+    let broken_off = [b"id;nombre\n1;Ana\n".to_vec(), vec![0; 4096]].concat();
+    for bytes in [vec![0; 4], vec![0; 4096], broken_off] {
+        let failure =
+            breaks(&Desk::with(GOOD), |desk| desk.write("s.csv", bytes), Kind::Failed, &["NUL bytes"]);
+        assert!(advice(&failure).contains("copy it again"), "{failure:?}");
+    }
+}
+
+#[test]
+fn what_is_called_json_is_never_read_as_delimited_text() {
+    for (name, text) in [
+        ("s.json", "// exported by hand\n{\"a\": 1}\n{\"a\": 2}\n"),
+        ("s.json", "/* two, of which one\n{\"a\": 1} */ [{\"a\": 2}]"),
+        ("s.jsonl", "id;nombre\n1;Ana\n"),
+        ("s.ndjson", "var all = [{\"a\": 1}]"),
+        ("s.json", "\"id\",\"nombre\"\n1,\"Ana\"\n"),
+    ] {
+        let desk = Desk::new(&format!("[sources.s]\nfiles = ['{name}']"));
+        desk.write(name, text);
+        let failure = desk.load().unwrap_err();
+        assert!(failure.message.contains(&format!("{name} is called JSON")), "{failure:?}");
+        assert!(advice(&failure).contains(".csv"), "{failure:?}");
+    }
+    // A value that is no document is one record that cannot be read.
+    let desk = Desk::new("[sources.s]\nfiles = ['s.ndjson']");
+    desk.write("s.ndjson", "null\n{\"a\": 1}\n");
+    let report = desk.load().unwrap();
+    assert_eq!((report.rows(), report.refused()), (1, 1));
+}
