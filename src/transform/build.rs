@@ -107,7 +107,9 @@ pub(super) fn apply(
         reports.push(report);
     }
     drop_gone(staging, plan, &shapes)?;
-    stored.settle(staging, graph, macros)?;
+    let is_there =
+        |name: &Name| Ok(graph.leaves.contains_key(name) || staging.has_table(&name.schema, &name.table)?);
+    stored.settle(staging, macros, &is_there)?;
     Ok(reports)
 }
 
@@ -167,9 +169,14 @@ impl Stored {
 
     /// Creates the macros that no model called, for whoever opens the file (those over tables that are not there
     /// wait), and drops those whose file is gone.
-    fn settle(&mut self, staging: &Staging, graph: &Graph, macros: &Macros) -> Result<()> {
+    fn settle(
+        &mut self,
+        staging: &Staging,
+        macros: &Macros,
+        is_there: &dyn Fn(&Name) -> Result<bool>,
+    ) -> Result<()> {
         for found in macros.in_order(macros.names()) {
-            if macros_tables_exist(staging, graph, macros, found)? {
+            if all_there(macros, found, is_there)? {
                 self.create(staging, found)?;
             }
         }
@@ -191,13 +198,26 @@ fn drop_macro(staging: &Staging, name: &str, table: bool) -> Result<()> {
 }
 
 /// Whether every table that a macro reads, directly or through others, is there.
-fn macros_tables_exist(staging: &Staging, graph: &Graph, macros: &Macros, found: &Macro) -> Result<bool> {
+fn all_there(macros: &Macros, found: &Macro, is_there: &dyn Fn(&Name) -> Result<bool>) -> Result<bool> {
     for name in macros.tables(found) {
-        if !graph.leaves.contains_key(&name) && !staging.has_table(&name.schema, &name.table)? {
+        if !is_there(&name)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Creates the macros where none are yet.
+pub(super) fn first_macros(staging: &Staging, macros: &Macros) -> Result<()> {
+    staging.transaction(|| {
+        let is_there = |name: &Name| staging.has_table(&name.schema, &name.table);
+        Stored::read(staging)?.settle(staging, macros, &is_there)
+    })
+}
+
+/// Whether the staging file has macros.
+pub(super) fn has_macros(staging: &Staging) -> Result<bool> {
+    Ok(!Stored::read(staging)?.macros.is_empty())
 }
 
 fn build(

@@ -204,10 +204,12 @@ fn count_use(staging: &Staging, found: &MapUse) -> Result<()> {
     staging
         .execute(&format!("insert into meta.unmapped select {map}, {model}, * from ({values} group by 1)"))?;
     let severity = if found.policy == MapPolicy::Reject { "warning" } else { "info" };
-    let detail = format!("policy {}", found.policy.as_str());
+    let values: u64 = staging
+        .value(&format!("select count(*) from meta.unmapped where map = {map} and model = {model}"))?;
+    let detail = literal(&t!("transform.unmapped_detail", values = values, policy = found.policy.as_str()));
     staging.execute(&format!(
         "insert into meta.finding
-         select 'transform', 'unmapped_value', '{severity}', {map}, {column}, sum(count), count(*) || ' values, {detail}'
+         select 'transform', 'unmapped_value', '{severity}', {map}, {column}, sum(count), {detail}
          from meta.unmapped where map = {map} and model = {model} having count(*) > 0",
         column = literal(&format!("{table}: {}", found.value)),
     ))?;

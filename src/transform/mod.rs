@@ -101,6 +101,20 @@ pub fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Report> {
     build_all(options, observer).map_err(interrupted)
 }
 
+/// Creates the macros in a staging file that has none yet, for whoever asks it before the first transform; those over tables that are not
+/// there wait for it, and what is wrong with their files it tells.
+///
+/// # Errors
+/// A folder or file that cannot be read.
+pub fn first_macros(project: &Project, clinic: &Clinic, staging: &Staging) -> Result<()> {
+    if build::has_macros(staging)? {
+        return Ok(());
+    }
+    let mut problems = Vec::new();
+    let macros = Macros::read(project, clinic, &Workbench::new(clinic)?, &mut problems)?;
+    if problems.is_empty() { build::first_macros(staging, &macros) } else { Ok(()) }
+}
+
 /// Ctrl-C makes DuckDB fail; people are told that they stopped it.
 fn interrupted(error: anyhow::Error) -> anyhow::Error {
     let stopped =

@@ -41,7 +41,9 @@ impl Pipeline<'_> {
             force: self.wanted.force,
             incremental: self.wanted.incremental,
         };
-        load::run(&options, &Both(&self.progress, &self.journal))
+        let report = load::run(&options, &Both(&self.progress, &self.journal))?;
+        transform::first_macros(self.project, self.clinic, self.open()?)?;
+        Ok(report)
     }
 
     fn transform(&mut self) -> Result<transform::Report> {

@@ -122,3 +122,50 @@ fn a_change_that_the_columns_prove_is_read_and_told_until_it_is_settled() {
     let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     told(&wide, "run", 2, "ascii before", "encoding = \"UTF-16LE\"");
 }
+
+/// The macros are there for whoever looks at what was loaded, before any transform; what is wrong with one of them is the transform's to tell.
+#[test]
+fn macros_are_there_once_something_was_loaded() {
+    let folder = clinic("[sources.visits]\nfiles = [\"sources/visits.csv\"]");
+    put(folder.path(), "visits.csv", "id;day\n1;3/5/21\n");
+    let macros = folder.path().join("sql/macros");
+    std::fs::create_dir_all(&macros).unwrap();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/macros");
+    for entry in std::fs::read_dir(own).unwrap().map(|entry| entry.unwrap()) {
+        std::fs::copy(entry.path(), macros.join(entry.file_name())).unwrap();
+    }
+    std::fs::write(
+        macros.join("of_target.sql"),
+        "-- waits\ncreate or replace macro people() as table from target.patient;\n",
+    )
+    .unwrap();
+    says(&run(folder.path(), &["load", "acme"]), 0, &["records loaded: 1"]);
+    let question = "select parse_date(day) as day, mongo_ts('{\"$date\": 0}') as epoch from raw.visits";
+    says(&run(folder.path(), &["sql", "acme", question]), 0, &["2021-05-03", "1970-01-01"]);
+    says(&run(folder.path(), &["load", "acme"]), 0, &["no source changed"]);
+    // Broken ones break no load.
+    let other = clinic("[sources.visits]\nfiles = [\"sources/visits.csv\"]");
+    put(other.path(), "visits.csv", "id;day\n1;3/5/21\n");
+    std::fs::create_dir_all(other.path().join("sql/macros")).unwrap();
+    std::fs::write(other.path().join("sql/macros/x.sql"), "-- no macro\nselect 1\n").unwrap();
+    says(&run(other.path(), &["load", "acme"]), 0, &["records loaded: 1"]);
+}
+
+/// What people read of values that a map does not translate is in their language.
+#[test]
+fn what_a_map_does_not_translate_is_told_in_the_readers_language() {
+    let folder = clinic("[sources.visits]\nfiles = [\"sources/visits.csv\"]\nprimary = \"visit\"");
+    put(folder.path(), "visits.csv", "id;state\n1;x\n2;y\n");
+    std::fs::create_dir_all(folder.path().join("sql/sources/acme/clean")).unwrap();
+    let sql = folder.path().join("sql/systems/clinicsay/target");
+    std::fs::create_dir_all(&sql).unwrap();
+    let model = "-- one row a visit\n-- map: state = raw.visits.state\nselect id, state.target_value as state, _id from raw.visits left join map.state as state on state.source_value = visits.state\n";
+    std::fs::write(sql.join("visit.sql"), model).unwrap();
+    let maps = folder.path().join("clinics/acme/maps");
+    std::fs::create_dir_all(&maps).unwrap();
+    std::fs::write(maps.join("state.csv"), "source_value,target_value,who,when\n").unwrap();
+    says(&run(folder.path(), &["load", "acme"]), 0, &["records loaded: 2"]);
+    says(&run(folder.path(), &["--lang", "es", "transform", "acme"]), 0, &[]);
+    let question = "select detail from meta.finding where rule = 'unmapped_value'";
+    says(&run(folder.path(), &["sql", "acme", question]), 0, &["valores: 2, política"]);
+}

@@ -35,7 +35,7 @@ fn values_that_no_map_translates_are_counted_and_exported() {
             &staging,
             "select rule, severity, subject, column_name, count, detail from meta.finding where stage = 'transform'"
         ),
-        "unmapped_value info shouted raw.citas: shout(estado) 3 3 values, policy keep\nunmapped_value warning status raw.citas: \"estado\" 2 2 values, policy reject"
+        "unmapped_value info shouted raw.citas: shout(estado) 3 values: 3, policy keep\nunmapped_value warning status raw.citas: \"estado\" 2 values: 2, policy reject"
     );
     let failure = Failure::from_anyhow(&transform::maps::known(&staging, "statsu").unwrap_err());
     assert_eq!(failure.message, "there is no map statsu: did you mean status?");
