@@ -140,7 +140,8 @@ pub async fn run(options: &Options<'_>, observer: &dyn Observer) -> Result<Repor
         observer,
     };
     let prepared = prepare(&context, options).await;
-    let as_expected = |plan: &Plan| options.expected_plan.as_ref().is_none_or(|expected| *expected == plan.id);
+    let as_expected =
+        |plan: &Plan| options.expected_plan.as_ref().is_none_or(|expected| *expected == plan.id);
     let stays = !options.dry_run && options.ending != Ending::Open;
     let writes = |(plan, _): &(Plan, _)| stays && !plan.is_nothing() && as_expected(plan);
     // Rows may go before it is known that the snapshot is whole, but none is there to stay.

@@ -60,8 +60,6 @@ pub(super) struct Notes {
     external: Way,
     digests: Way,
     row: Vec<u8>,
-    batch: i32,
-    product: i32,
     table: String,
     codes: BTreeMap<String, i32>,
     /// Also the digests of columns.
@@ -72,12 +70,11 @@ impl Notes {
     /// The ways are those of `external_id` and of `row_digest`.
     pub(super) fn new(
         [external, digests]: [Way; 2],
-        (batch, product): (i32, i32),
         table: String,
         codes: BTreeMap<String, i32>,
         columns: bool,
     ) -> Self {
-        Self { external, digests, row: Vec::new(), batch, product, table, codes, columns }
+        Self { external, digests, row: Vec::new(), table, codes, columns }
     }
 
     /// Notes a row: `external_id` where the ledger can know it by something, and `row_digest` as if it were stored as it is
@@ -89,12 +86,10 @@ impl Notes {
         digest: &RowHash,
         bytes: &[u8],
     ) -> Result<()> {
-        let (key, table) = (codec.key_text(&row.values), self.codes[&self.table]);
+        let key = codec.key_text(&row.values);
         let out = &mut self.row;
         out.clear();
-        out.extend_from_slice(&6_i16.to_be_bytes());
-        append_integer(out, Some(self.batch));
-        append_integer(out, Some(table));
+        out.extend_from_slice(&4_i16.to_be_bytes());
         append_text(out, &key);
         for _ in ["sent", "stored"] {
             append_bytes(out, Some(digest));
@@ -104,12 +99,9 @@ impl Notes {
         let Some((kind, source_id)) = row.external_id(&self.table) else { return Ok(()) };
         let Some(kind) = self.codes.get(kind) else { return Ok(()) };
         out.clear();
-        out.extend_from_slice(&7_i16.to_be_bytes());
-        append_integer(out, Some(self.batch));
-        append_integer(out, Some(self.product));
+        out.extend_from_slice(&4_i16.to_be_bytes());
         append_integer(out, Some(*kind));
         append_text(out, source_id);
-        append_integer(out, Some(table));
         append_text(out, &key);
         append_text_or_null(out, row.origin.as_deref());
         self.external.take(out)

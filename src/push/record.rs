@@ -35,15 +35,13 @@ const PARTITIONED: [&str; 3] = ["external_id", "row_digest", "record"];
 /// Indexes of the partitions. Digests are read a table at a time, and the key map as a whole but for `trace`, which can wait
 /// for a tenth of a second for each 1,000,000 rows: a join hashes them, so an index over their keys would cost a second for
 /// as many and be used by nothing.
-const INDEXES: [(&str, &str); 2] = [
-    ("row_digest", "brin (target_table) with (pages_per_range = 32)"),
-    ("record", "btree (source, record)"),
-];
+const INDEXES: [(&str, &str); 2] =
+    [("row_digest", "brin (target_table) with (pages_per_range = 32)"), ("record", "btree (source, record)")];
 
-/// The columns of `external_id`, in the order in which rows of it are encoded.
-const EXTERNAL_ID: &str = "batch, source, type, source_id, target_table, target_key, record";
+/// The columns of `external_id` that differ from row to row of a table, in the order in which they are encoded.
+const EXTERNAL_ID: &str = "type, source_id, target_key, record";
 /// Those of `row_digest`.
-const ROW_DIGEST: &str = "batch, target_table, key, sent, stored, columns";
+const ROW_DIGEST: &str = "key, sent, stored, columns";
 
 /// The ledger of a running batch.
 pub(super) struct Ledger<'a> {
@@ -74,9 +72,7 @@ impl<'a> Ledger<'a> {
             execute(client, "set maintenance_work_mem = '256MB'; set synchronous_commit = off").await?;
         }
         let only = match &manifest.tables[..] {
-            [entry] if aside.is_some() && manifest.golden.is_empty() => {
-                Some(codes[&entry.table.to_string()])
-            }
+            [entry] if aside.is_some() && manifest.golden.is_empty() => Some(codes[&entry.table.to_string()]),
             _ => None,
         };
         for parent in PARTITIONED {
@@ -102,26 +98,37 @@ impl<'a> Ledger<'a> {
         let ways = match self.aside {
             None => [Way::file(context.snapshot.folder())?, Way::file(context.snapshot.folder())?],
             Some([first, second]) => [
-                Way::Copy(start_copy(first, &self.partition("external_id"), EXTERNAL_ID).await?),
-                Way::Copy(start_copy(second, &self.partition("row_digest"), ROW_DIGEST).await?),
+                Way::Copy(self.copy_key_map(context, first, entry).await?),
+                Way::Copy(self.copy_digests(second, &self.partition("row_digest"), entry).await?),
             ],
         };
-        let product = self.codes[&context.manifest().product];
         let columns = context.clinic.updates(&entry.table);
-        let table = entry.table.to_string();
-        Ok(Notes::new(ways, (self.batch, product), table, self.codes.clone(), columns))
+        Ok(Notes::new(ways, entry.table.to_string(), self.codes.clone(), columns))
+    }
+
+    /// A COPY of [`EXTERNAL_ID`] into the batch's partition.
+    async fn copy_key_map(&self, context: &Context<'_>, client: &Client, entry: &TableEntry) -> Result<Copy> {
+        let product = self.codes[&context.manifest().product];
+        let same = [("batch", self.batch), ("source", product), ("target_table", self.code(entry))];
+        start_copy(client, &self.partition("external_id"), EXTERNAL_ID, &same).await
+    }
+
+    /// A COPY of [`ROW_DIGEST`].
+    async fn copy_digests(&self, client: &Client, into: &str, entry: &TableEntry) -> Result<Copy> {
+        let same = [("batch", self.batch), ("target_table", self.code(entry))];
+        start_copy(client, into, ROW_DIGEST, &same).await
     }
 
     /// Takes what was noted into the batch's partitions, unless it is there; where PostgreSQL fills columns itself, the
     /// digests wait for [`Ledger::digests`].
     pub(super) async fn take(&self, context: &Context<'_>, entry: &TableEntry, notes: Notes) -> Result<()> {
         let Some([external, digests]) = notes.finish().await? else { return Ok(()) };
-        copy_rows(context.client, &self.partition("external_id"), EXTERNAL_ID, external).await?;
+        send(self.copy_key_map(context, context.client, entry).await?, external).await?;
         let into = match writes_all(context, entry) {
             true => self.partition("row_digest"),
             false => "trasvase_sent".to_owned(),
         };
-        copy_rows(context.client, &into, ROW_DIGEST, digests).await
+        send(self.copy_digests(context.client, &into, entry).await?, digests).await
     }
 
     /// Indexes the partitions that were filled over connections of their own; the records' is filled now.
@@ -298,8 +305,8 @@ impl<'a> Ledger<'a> {
             .await?;
         context
             .execute(&format!(
-                "insert into trasvase.external_id_{batch} ({EXTERNAL_ID}) \
-                 select {batch}, {}, s.type, s.source_id, {table}, s.key, s.record \
+                "insert into trasvase.external_id_{batch} (batch, source, target_table, {EXTERNAL_ID}) \
+                 select {batch}, {}, {table}, s.type, s.source_id, s.key, s.record \
                  from trasvase_sent s where s.target_table = {table} and s.type is not null and s.source_id is not null",
                 self.codes[&context.manifest().product],
             ))
@@ -441,12 +448,15 @@ pub(super) fn writes_all(context: &Context<'_>, entry: &TableEntry) -> bool {
     table.columns.iter().map(|column| &column.name).eq(entry.columns.iter().map(|column| &column.name))
 }
 
-async fn start_copy(client: &Client, into: &str, columns: &str) -> Result<Copy> {
+/// Starts a COPY of these columns; what is the same in all rows is their DEFAULT, and need not be sent with each.
+async fn start_copy(client: &Client, into: &str, columns: &str, same: &[(&str, i32)]) -> Result<Copy> {
+    let same: Vec<String> =
+        same.iter().map(|(column, value)| format!("alter column {column} set default {value}")).collect();
+    execute(client, &format!("alter table {into} {}", same.join(", "))).await?;
     Copy::start(client, &format!("copy {into} ({columns}) from stdin (format binary)")).await
 }
 
-async fn copy_rows(client: &Client, into: &str, columns: &str, rows: std::fs::File) -> Result<()> {
-    let mut copy = start_copy(client, into, columns).await?;
+async fn send(mut copy: Copy, rows: std::fs::File) -> Result<()> {
     copy.rows_from(rows).await?;
     copy.finish().await.map(drop)
 }
