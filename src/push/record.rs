@@ -4,8 +4,8 @@
 //! times faster than inserting into one indexed table (3 s against 17 s for 1,000,000 rows, DESIGN §5).
 //!
 //! Where every row is stored as it was sent (a first load), two more connections fill them while the first one takes the
-//! rows, and index them while it rebuilds the target's keys. They are tables that nothing refers to until the data transaction attaches them; those of a
-//! push that failed are dropped when its batch is settled.
+//! rows, and index them while it rebuilds the target's keys. They are tables that nothing refers to until the data
+//! transaction attaches them; those of a push that failed are dropped when its batch is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ pub(super) struct Ledger<'a> {
     codes: BTreeMap<String, i32>,
     /// The connections over which the partitions are written, if that is not the data transaction's.
     aside: Option<[&'a Client; 2]>,
-    /// The code of the only table whose rows go into an empty table: its digests need no index, a CHECK says whose they are.
+    /// The code of a first load's only table: digests of it need no index, a CHECK says whose they are.
     only: Option<i32>,
 }
 
