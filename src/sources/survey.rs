@@ -351,9 +351,7 @@ mod tests {
 
     #[test]
     fn what_is_neither_text_nor_a_spreadsheet_is_named() {
-        for (bytes, name) in
-            [(&b"%PDF-1.7"[..], "PDF"), (b"\r\n<html><table>", "HTML"), (&[0; 100], "NUL")]
-        {
+        for (bytes, name) in [(&b"%PDF-1.7"[..], "PDF"), (b"\r\n<html><table>", "HTML"), (&[0; 100], "NUL")] {
             assert!(kind(bytes).unwrap_err().to_string().contains(name));
         }
         assert!(kind(b" \r\n").is_err());
