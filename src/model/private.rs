@@ -5,7 +5,8 @@ use std::io::Result;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-const MODE: u32 = 0o600;
+/// The rights of such a file.
+pub const MODE: u32 = 0o600;
 const FOLDER: u32 = 0o700;
 
 /// Makes a folder, and those above it; one that is there gets its rights.

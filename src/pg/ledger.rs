@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 10] = [
+const MIGRATIONS: [(i32, &str, &str); 11] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(i32, &str, &str); 10] = [
     (8, "archive", include_str!("../../sql/ledger/V008__archive.sql")),
     (9, "origin", include_str!("../../sql/ledger/V009__origin.sql")),
     (10, "account", include_str!("../../sql/ledger/V010__account.sql")),
+    (11, "stored", include_str!("../../sql/ledger/V011__stored.sql")),
 ];
 
 /// The version of the ledger that this program makes.
@@ -321,6 +322,9 @@ pub async fn status(client: &Client, id: &str) -> Result<Option<String>> {
 
 /// SQL of what a batch's rows are from. A ledger of before there were origins knows batches of models only.
 pub const ORIGIN: &str = "coalesce(to_jsonb(batch) ->> 'origin', 'models')";
+
+/// SQL of the digest of row `d` of `trasvase.row_digest` as it was stored.
+pub const STORED: &str = "coalesce(d.stored, d.sent)";
 
 /// A condition on alias `d` of `trasvase.row_digest`: rows of a table that the clinic's completed batches of an origin, or of
 /// any, wrote. None where there is no such batch, or no ledger.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::Result;
 use tokio_postgres::{Client, Row};
 
-use super::ledger::{self, ORIGIN};
+use super::ledger::{self, ORIGIN, STORED};
 use crate::error;
 use crate::model::digests::Digests;
 use crate::model::ident::{TableName, literal};
@@ -96,7 +96,7 @@ impl Writings {
             return "trasvase.row_digest d".to_owned();
         }
         format!(
-            "trasvase.row_digest d left join (select distinct on (d.key) d.key, d.batch, d.stored from trasvase.row_digest d \
+            "trasvase.row_digest d left join (select distinct on (d.key) d.key, d.batch, {STORED} as stored from trasvase.row_digest d \
              where {} order by d.key, d.batch desc) later on later.key = d.key and later.batch > d.batch",
             ledger::written_by(&self.others, self.code)
         )
@@ -105,7 +105,7 @@ impl Writings {
     /// SQL of the digest of the whole row `d` as the last batch left it, of whatever origin: one that filled in a column
     /// did not edit the row.
     pub fn whole_sql(&self) -> &'static str {
-        if self.others.is_empty() { "d.stored" } else { "coalesce(later.stored, d.stored)" }
+        if self.others.is_empty() { STORED } else { "coalesce(later.stored, d.stored, d.sent)" }
     }
 
     /// A query of those keys, among the ones that a query of one column gives, whose row the batches wrote and did not take

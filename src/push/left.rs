@@ -7,7 +7,7 @@ use super::compare::{Context, differs, incoming, same_key};
 use crate::codec::TableCodec;
 use crate::config::Triggers;
 use crate::model::manifest::TableEntry;
-use crate::pg::ledger;
+use crate::pg::ledger::{self, STORED};
 
 /// Gathers their keys in a temporary table and counts them: those that the ledger knows as sent like the incoming row and
 /// stored like the one that is there. Only where rows are updated, and triggers fire that may have changed them.
@@ -33,7 +33,7 @@ pub(super) async fn gather(
         .execute(&format!(
             "create temporary table {keys} on commit drop as select distinct {key} as key \
              from {incoming} i join {table} t on {same} join trasvase.row_digest d on {written} and d.key = ({key}) collate \"C\" \
-             where {differs} and d.sent = {sent} and d.stored = {stored}; analyze {keys}",
+             where {differs} and d.sent = {sent} and {STORED} = {stored}; analyze {keys}",
             keys = keys(place),
             key = codec.key_sql("i"),
             incoming = incoming(place),

@@ -12,7 +12,7 @@ use crate::config::LoadMode;
 use crate::error;
 use crate::model::ident::literal;
 use crate::model::manifest::TableEntry;
-use crate::pg::ledger;
+use crate::pg::ledger::{self, STORED};
 
 /// The version of the ledger from which on it knows such rows.
 const SINCE: i32 = 7;
@@ -65,8 +65,8 @@ pub(super) async fn as_they_were(
 ) -> Result<()> {
     let sql = format!(
         "update trasvase.row_digest_{batch} d set stored = o.stored from \
-         (select distinct on (o.key) o.key, o.stored from trasvase.row_digest o join trasvase.batch b on b.number = o.batch \
-          where b.clinic = {clinic} and b.status = 'rolled_back' and o.target_table = {code} order by o.key, o.batch desc) o \
+         (select distinct on (d.key) d.key, {STORED} as stored from trasvase.row_digest d join trasvase.batch b on b.number = d.batch \
+          where b.clinic = {clinic} and b.status = 'rolled_back' and d.target_table = {code} order by d.key, d.batch desc) o \
          where d.target_table = {code} and d.key = o.key and d.key in (select key from {left})",
         clinic = literal(context.manifest().clinic.as_str()),
         code = ledger::code_sql(&entry.table.to_string()),

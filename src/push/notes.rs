@@ -89,11 +89,9 @@ impl Notes {
         let key = codec.key_text(&row.values);
         let out = &mut self.row;
         out.clear();
-        out.extend_from_slice(&4_i16.to_be_bytes());
+        out.extend_from_slice(&3_i16.to_be_bytes());
         append_text(out, &key);
-        for _ in ["sent", "stored"] {
-            append_bytes(out, Some(digest));
-        }
+        append_bytes(out, Some(digest));
         append_bytes(out, self.columns.then(|| column_digests(bytes)).as_deref());
         self.digests.take(out)?;
         let Some((kind, source_id)) = row.external_id(&self.table) else { return Ok(()) };

@@ -26,7 +26,7 @@ use crate::pg::copy::{
     Copy, append_bytes, append_integer, append_jsonb, append_text, append_text_or_null, append_texts,
 };
 use crate::pg::execute;
-use crate::pg::ledger::{self, Batch};
+use crate::pg::ledger::{self, Batch, STORED};
 use crate::snapshot::Row;
 
 /// The partitioned tables.
@@ -41,7 +41,7 @@ const INDEXES: [(&str, &str); 2] =
 /// The columns of `external_id` that differ from row to row of a table, in the order in which they are encoded.
 const EXTERNAL_ID: &str = "type, source_id, target_key, record";
 /// Those of `row_digest`.
-const ROW_DIGEST: &str = "key, sent, stored, columns";
+const ROW_DIGEST: &str = "key, sent, columns";
 
 /// The ledger of a running batch.
 pub(super) struct Ledger<'a> {
@@ -87,7 +87,7 @@ impl<'a> Ledger<'a> {
         context
             .execute(
                 "create temporary table trasvase_sent (batch integer, target_table integer, key text collate \"C\", sent bytea, \
-                 stored bytea, columns bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
+                 columns bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
             )
             .await?;
         Ok(Self { batch: batch.number, codes, aside, only })
@@ -299,7 +299,7 @@ impl<'a> Ledger<'a> {
         context
             .execute(&format!(
                 "insert into trasvase.row_digest_{batch} (batch, target_table, key, sent, stored, columns, stored_columns) \
-                 select {batch}, {table}, key, sent, whole, columns, nullif(stored_columns, columns) \
+                 select {batch}, {table}, key, sent, nullif(whole, sent), columns, nullif(stored_columns, columns) \
                  from ({rows}) rows where target_table = {table}",
             ))
             .await?;
@@ -328,7 +328,7 @@ impl<'a> Ledger<'a> {
         // As a filter of the count it is computed once a row; as a condition it would be a key of the join.
         let equal = context
             .count(&format!(
-                "select count(*) filter (where d.stored = {digest}) from {target} t join trasvase.row_digest_{batch} d on {same}"
+                "select count(*) filter (where {STORED} = {digest}) from {target} t join trasvase.row_digest_{batch} d on {same}"
             ))
             .await?;
         if equal == entry.rows {
@@ -339,7 +339,7 @@ impl<'a> Ledger<'a> {
             .execute(&format!(
                 "update trasvase.row_digest_{batch} d set stored = {digest}, \
                  stored_columns = case when d.columns is not null then {columns} end \
-                 from {target} t where {same} and d.stored <> {digest}; \
+                 from {target} t where {same} and {STORED} <> {digest}; \
                  delete from trasvase.row_digest_{batch} d where d.target_table = {table} and not exists (select 1 from {target} t where {same}); \
                  delete from trasvase.external_id_{batch} e where e.target_table = {table} and not exists \
                  (select 1 from {target} t where e.target_key = ({}) collate \"C\")",

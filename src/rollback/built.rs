@@ -9,7 +9,7 @@ use crate::codec::TableCodec;
 use crate::error;
 use crate::model::catalog::{Constraint, ConstraintKind, Table};
 use crate::model::ident::{TableName, literal, quoted};
-use crate::pg::ledger;
+use crate::pg::ledger::{self, STORED};
 
 /// How many rows a later batch wrote or took away on which these batches stand, or that stand on theirs: they wrote the same
 /// rows, it made rows refer to theirs, what it took away did and would come back with it, or what it did is in the way of rows
@@ -166,8 +166,8 @@ fn values_taken(options: &Options<'_>, earlier: &[Batch], later: &Batch) -> Vec<
             // Only the few that meet are digested.
             parts.push(format!(
                 "select {code}, m.key from (select distinct s.trasvase_key as key from {} c join {} s on {} offset 0) m \
-                 join {rows} t on ({key}) collate \"C\" = m.key where exists (select 1 from trasvase.row_digest e \
-                 where e.target_table = {code} and e.key = m.key and e.batch >= {} and e.stored = {})",
+                 join {rows} t on ({key}) collate \"C\" = m.key where exists (select 1 from trasvase.row_digest d \
+                 where d.target_table = {code} and d.key = m.key and d.batch >= {} and {STORED} = {})",
                 unique.values_sql(&coming, "trasvase_key, "),
                 unique.values_sql(&written, "trasvase_key, "),
                 unique.meets("c", "s"),

@@ -15,7 +15,7 @@ use crate::error::{self, Failure, Kind};
 use crate::model::catalog::{Catalog, Identity, Table};
 use crate::model::ident::{TableName, quoted};
 use crate::pg::execute;
-use crate::pg::ledger::{self, Shape};
+use crate::pg::ledger::{self, STORED, Shape};
 
 /// Below so many rows a table is emptied row by row: that wants no stronger lock.
 const EMPTIED_ROWS: u64 = 10_000;
@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
         }
         // As a filter the digest is computed once a row, and by several processes.
         let sql = format!(
-            "select count(*) filter (where d.stored = {}) from {table} t join trasvase.row_digest d on {ours} and d.key = ({}) collate \"C\"",
+            "select count(*) filter (where {STORED} = {}) from {table} t join trasvase.row_digest d on {ours} and d.key = ({}) collate \"C\"",
             self.digest, self.key
         );
         let row = client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
@@ -201,7 +201,7 @@ impl<'a> Work<'a> {
         let (digests, changes) = (rows("row_digest", "key"), rows("change", now));
         let entries = format!(
             "select coalesce(c.batch, d.batch) as batch, coalesce(c.now, d.key) as key, c.before, c.columns, c.action, d.stored, c.after \
-             from (select batch, key, stored from {digests}) d \
+             from (select batch, key, coalesce(stored, sent) as stored from {digests}) d \
              full join (select batch, {now} as now, before, columns, action, {after} as after from {changes}) c \
              on c.batch = d.batch and c.now = d.key"
         );

@@ -10,7 +10,7 @@ use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::model::keys::{Keys, placeholder};
 use crate::model::left_out::VERDICT;
-use crate::pg::ledger::{self, LEFT};
+use crate::pg::ledger::{self, LEFT, STORED};
 
 /// The rows that a record is in.
 pub(super) async fn rows_of(options: &Options<'_>, journey: &Journey) -> Result<Vec<Stored>> {
@@ -65,7 +65,7 @@ pub(super) async fn row(
     };
     let digest = match batch {
         Some(_) => format!(
-            "(select d.stored = {} from trasvase.row_digest d where d.batch = (select number from trasvase.batch where id = {}) \
+            "(select {STORED} = {} from trasvase.row_digest d where d.batch = (select number from trasvase.batch where id = {}) \
              and d.target_table = {} and d.key = $1 limit 1)",
             codec.digest_sql("t"),
             literal(batch.as_deref().unwrap_or_default()),

@@ -11,6 +11,7 @@ use super::{Compared, Options};
 use crate::codec::RowHash;
 use crate::error;
 use crate::model::ident::literal;
+use crate::pg::ledger::STORED;
 
 /// What the ledger says of a row that differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -144,13 +145,15 @@ impl Deeds {
             None => Ok(Vec::new()),
         };
         let entry = &compared.entry;
-        let digests = "select d.key, d.batch, d.sent, d.stored from trasvase.row_digest d \
-                       where {which} and d.key = any($1) order by d.batch";
-        for row in ask(&population.known(entry), digests).await? {
+        let digests = format!(
+            "select d.key, d.batch, d.sent, {STORED} from trasvase.row_digest d \
+             where {{which}} and d.key = any($1) order by d.batch"
+        );
+        for row in ask(&population.known(entry), &digests).await? {
             let written = Written { batch: row.get(1), sent: row.get(2), stored: row.get(3) };
             rows.entry(row.get(0)).or_default().written.push(written);
         }
-        for row in ask(&population.taken_back(entry), digests).await? {
+        for row in ask(&population.taken_back(entry), &digests).await? {
             rows.entry(row.get(0)).or_default().taken_back.push((row.get(1), row.get(2)));
         }
         let left = "select d.key, max(d.batch) from trasvase.left_behind d where {which} and d.key = any($1) group by d.key";
@@ -161,8 +164,8 @@ impl Deeds {
         for row in ask(&population.known(entry), changed).await? {
             rows.entry(row.get(0)).or_default().changed = row.get(1);
         }
-        let filled = "select d.key, d.batch, d.stored from trasvase.row_digest d where {which} and d.key = any($1) order by d.batch";
-        for row in ask(&population.by_others(entry), filled).await? {
+        let filled = format!("select d.key, d.batch, {STORED} from trasvase.row_digest d where {{which}} and d.key = any($1) order by d.batch");
+        for row in ask(&population.by_others(entry), &filled).await? {
             rows.entry(row.get(0)).or_default().filled.push((row.get(1), row.get(2)));
         }
         let deleted = format!(

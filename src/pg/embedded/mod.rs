@@ -16,6 +16,7 @@ pub(super) use stand_in::given;
 pub use stand_in::stand_in;
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -28,6 +29,7 @@ use super::parameters::escaped;
 use crate::config::Project;
 use crate::error::Failure;
 use crate::model::ident::{literal, quoted};
+use crate::model::private;
 
 pub use account::{Account, without_pg_variables};
 pub use binaries::{Binaries, OLDEST, client_major, client_program};
@@ -273,6 +275,7 @@ impl Place {
         fs::create_dir_all(folder).with_context(|| t!("pg.cannot_write", path = folder.display()))?;
         let place = Self::locate(folder)?;
         if place.home != place.folder {
+            private::folder(folder).with_context(|| t!("pg.cannot_write", path = folder.display()))?;
             account::open_path_to(&place.home)?;
             fs::write(place.folder.join("location"), format!("{}\n", place.home.display()))
                 .with_context(|| t!("pg.cannot_write", path = place.folder.display()))?;
@@ -288,6 +291,7 @@ impl Place {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(private::MODE)
             .open(&path)
             .with_context(|| t!("pg.cannot_write", path = path.display()))
     }

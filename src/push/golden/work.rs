@@ -191,7 +191,7 @@ async fn digests(context: &Context<'_>, batch: &Batch, place: usize, golden: &[&
     context
         .execute(&format!(
             "insert into trasvase.row_digest_{batch} (batch, target_table, key, sent, stored, columns, stored_columns) \
-             select {batch}, {code}, now, sent, whole, case when known then {columns} end, \
+             select {batch}, {code}, now, sent, nullif(whole, sent), case when known then {columns} end, \
              case when known then nullif({kept_columns}, {columns}) end from (\
              select k.now, {sent} as sent, {stored} as whole, known and {updates} as known, base, kept, {theirs} as theirs \
              from (select distinct key, now from trasvase_repointed_{place}) k join {table} t on {key} = k.now \

@@ -236,8 +236,9 @@ fn as_root_data_lie_where_the_other_user_can_reach_them() {
     assert_eq!(query(&server, "select current_user"), "postgres");
     let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(server.data_dir()).unwrap());
     assert_ne!(owner, 0);
-    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(location.trim()).unwrap());
-    assert_eq!(mode & 0o777, 0o700);
+    let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap()) & 0o777;
+    assert_eq!((mode(location.trim().as_ref()), mode(&folder.0)), (0o700, 0o700));
+    assert_eq!((mode(&folder.0.join("lock")), mode(&folder.0.join("users"))), (0o600, 0o600));
     drop(server);
     assert_eq!(folder.process(), None);
 }
