@@ -164,7 +164,9 @@ impl Deeds {
         for row in ask(&population.known(entry), changed).await? {
             rows.entry(row.get(0)).or_default().changed = row.get(1);
         }
-        let filled = format!("select d.key, d.batch, {STORED} from trasvase.row_digest d where {{which}} and d.key = any($1) order by d.batch");
+        let filled = format!(
+            "select d.key, d.batch, {STORED} from trasvase.row_digest d where {{which}} and d.key = any($1) order by d.batch"
+        );
         for row in ask(&population.by_others(entry), &filled).await? {
             rows.entry(row.get(0)).or_default().filled.push((row.get(1), row.get(2)));
         }
