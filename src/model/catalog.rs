@@ -134,6 +134,13 @@ pub struct Constraint {
     pub index: Option<String>,
 }
 
+impl Constraint {
+    /// Whether it holds for rows that are written from now on. PostgreSQL 18 knows constraints that are only said.
+    pub fn enforced(&self) -> bool {
+        !self.definition.ends_with(" NOT ENFORCED")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum ConstraintKind {

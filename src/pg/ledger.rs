@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 11] = [
+const MIGRATIONS: [(i32, &str, &str); 12] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(i32, &str, &str); 11] = [
     (9, "origin", include_str!("../../sql/ledger/V009__origin.sql")),
     (10, "account", include_str!("../../sql/ledger/V010__account.sql")),
     (11, "stored", include_str!("../../sql/ledger/V011__stored.sql")),
+    (12, "verdict", include_str!("../../sql/ledger/V012__verdict.sql")),
 ];
 
 /// The version of the ledger that this program makes.

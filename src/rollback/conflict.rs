@@ -179,7 +179,7 @@ async fn renamed(
     let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
         return Ok(0);
     };
-    let Some(parent) = work_of(works, references).filter(|work| !work.whole && constraint.validated) else {
+    let Some(parent) = work_of(works, references).filter(|work| !work.whole && constraint.enforced()) else {
         return Ok(0);
     };
     let known = referenced_columns.iter().all(|column| parent.columns.contains(column));
@@ -203,7 +203,8 @@ async fn renamed(
     without(client, parent, edited, ("referred", &rows, &there)).await
 }
 
-/// Rows that would come back and refer to rows that will not be there.
+/// Rows that would come back and refer to rows that will not be there. A key that is NOT VALID lets those be that refer to
+/// nothing already, and asks for a parent where a reference is written.
 async fn parents(
     client: &Client,
     works: &[Work<'_>],
@@ -214,7 +215,7 @@ async fn parents(
     let ConstraintKind::ForeignKey { references, referenced_columns, .. } = &constraint.kind else {
         return Ok(0);
     };
-    let Some(work) = work_of(works, child).filter(|work| !work.whole && constraint.validated) else {
+    let Some(work) = work_of(works, child).filter(|work| !work.whole && constraint.enforced()) else {
         return Ok(0);
     };
     if !constraint.columns.iter().all(|column| work.columns.contains(column)) {
@@ -222,10 +223,20 @@ async fn parents(
     }
     let given: Vec<String> =
         constraint.columns.iter().map(|column| format!("i.{} is not null", quoted(column))).collect();
+    let written = match constraint.validated {
+        true => String::new(),
+        false => format!(
+            " and not exists (select 1 from {} t where {} and ({}) is not distinct from ({}))",
+            child.quoted(),
+            work.same_key(),
+            list("t", &constraint.columns),
+            list("i", &constraint.columns)
+        ),
+    };
     let rows = Rows {
         from: format!("{} i", work.image()),
         which: format!(
-            "i.trasvase_key = b.key and b.act in ('update', 'insert') and {}",
+            "i.trasvase_key = b.key and b.act in ('update', 'insert') and {}{written}",
             given.join(" and ")
         ),
         values: values("i", &constraint.columns),

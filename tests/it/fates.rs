@@ -105,6 +105,17 @@ async fn the_ledger_has_each_records_verdict_and_the_sums() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_a_key_has_its_place_and_no_key_in_the_ledger() {
+    let tiny = tiny("").await;
+    let keyless = TARGET.replace(", person.source_id as _source_id", "");
+    tiny.run.project.write("clinics/tiny/sql/target/person.sql", &keyless);
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push(&snapshot).await;
+    let imported = "select concat_ws(' ', record, source_id) from trasvase.verdict where verdict = 'imported' order by 1";
+    assert_eq!(tiny.texts(imported).await, ["people:1:1", "people:1:2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn verify_holds_the_ledgers_sums() {
     let tiny = tiny("").await;
     let (_, snapshot) = tiny.export().await;

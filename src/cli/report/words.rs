@@ -95,6 +95,7 @@ pub(super) fn relation(kind: &str) -> String {
     match kind {
         "foreign_key" => t!("verify.foreign_keys"),
         "declared" => t!("verify.declared"),
+        "others_orphans" => t!("verify.others_keys"),
         "not_null" => t!("verify.not_null"),
         "unique" => t!("verify.unique"),
         "check" => t!("verify.check"),

@@ -36,6 +36,7 @@ fn name(kind: Relation) -> String {
     match kind {
         Relation::ForeignKey => t!("verify.foreign_keys"),
         Relation::Declared => t!("verify.declared"),
+        Relation::OthersOrphans => t!("verify.others_keys"),
         Relation::NotNull => t!("verify.not_null"),
         Relation::Unique => t!("verify.unique"),
         Relation::Check => t!("verify.check"),
@@ -51,6 +52,7 @@ fn text(one: &RelationReport) -> String {
         Relation::ForeignKey | Relation::Declared => {
             t!("verify.orphans", table = table, name = name, rows = rows)
         }
+        Relation::OthersOrphans => t!("verify.others_orphans", table = table, name = name, rows = rows),
         Relation::NotNull => t!("verify.nulls", table = table, name = name, rows = rows),
         Relation::Unique => t!("verify.doubled", table = table, name = name, rows = rows),
         Relation::Check => t!("verify.unchecked", table = table, name = name, rows = rows),

@@ -1,4 +1,5 @@
 -- one row a type: those of $1 and all that they are made of
+-- int2vector and oidvector have elements too, but are no arrays of them: they are written in another way
 with recursive used (oid) as (
     select unnest($1::oid[])
     union
@@ -10,7 +11,7 @@ with recursive used (oid) as (
     cross join lateral (
         select t.typbasetype
         union all
-        select t.typelem where t.typsubscript = 'array_subscript_handler'::regproc
+        select e.oid from pg_type e where e.oid = t.typelem and e.typarray = t.oid
         union all
         select r.rngsubtype
         union all
@@ -27,7 +28,7 @@ select
     t.typname::text,
     n.nspname::text,
     format_type(t.oid, null),
-    case when t.typsubscript = 'array_subscript_handler'::regproc then 'a' else t.typtype::text end as kind,
+    case when exists (select from pg_type e where e.oid = t.typelem and e.typarray = t.oid) then 'a' else t.typtype::text end as kind,
     t.typsend <> 0 as binary,
     t.typnotnull,
     case when t.typtype = 'd' then t.typbasetype when t.typtype = 'r' then r.rngsubtype

@@ -45,6 +45,8 @@ pub enum Relation {
     ForeignKey,
     /// A foreign key that only clinic.toml declares.
     Declared,
+    /// A foreign key of either kind that rows break which are not ours: these are told, and fail nothing.
+    OthersOrphans,
     NotNull,
     Unique,
     Check,
@@ -146,7 +148,7 @@ impl Rows<'_> {
             kind,
             name: name.to_owned(),
             rows: u64::try_from(rows).unwrap_or(u64::MAX),
-            warning: kind == Relation::Today,
+            warning: matches!(kind, Relation::Today | Relation::OthersOrphans),
             keys: Vec::new(),
         }
     }

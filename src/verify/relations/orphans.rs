@@ -36,6 +36,7 @@ pub(in crate::verify) fn references(
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
     let mut reports = Vec::new();
     for reference in &rows.compared.references {
+        reports.extend(of_others(options, rows, reference).await?);
         let broken = match (rows.have_parents(reference), &rows.differing) {
             (true, None) => {
                 reports.push(rows.report(reference.kind, &reference.name, 0));
@@ -51,6 +52,20 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
         reports.push(rows.named(options, report, &broken).await?);
     }
     Ok(reports)
+}
+
+/// Orphans among the rows that are not ours.
+async fn of_others(
+    options: &Options<'_>,
+    rows: &Rows<'_>,
+    reference: &Reference,
+) -> Result<Option<RelationReport>> {
+    if rows.all_ours {
+        return Ok(None);
+    }
+    let broken = reference.orphans(rows, &format!("({}) is not true", rows.condition));
+    let orphans = number(options, &format!("select count(*) {broken}")).await?;
+    Ok((orphans > 0).then(|| rows.report(Relation::OthersOrphans, &reference.name, orphans)))
 }
 
 fn of_constraint(constraint: &Constraint) -> Option<Reference> {

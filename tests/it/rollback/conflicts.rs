@@ -4,7 +4,7 @@ use trasvase::error::{Failure, Kind};
 use trasvase::rollback::{ConflictKind, Edited, Plan};
 use trasvase::verify::{Cause, DifferenceKind};
 
-use super::{rows, tiny};
+use super::{PEOPLE, SCHEMA, VISITS, rows, tiny};
 use crate::tiny::Tiny;
 
 fn conflicts(plan: &Plan) -> Vec<String> {
@@ -220,4 +220,47 @@ async fn what_people_took_back_themselves_is_no_conflict() {
     assert_eq!((plan.writes(), person.gone), (0, 1));
     tiny.run.rollback("last").await;
     assert_eq!((rows(&tiny, "person").await, rows(&tiny, "visit").await), before);
+}
+
+/// A foreign key that is NOT VALID lets orphans be, and refuses to have one written again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_that_a_batch_mended_is_a_conflict_and_one_that_it_left_an_orphan_none() {
+    let schema = SCHEMA.replace(" references person on delete restrict", "")
+        + "alter table visit add constraint of_person foreign key (person_id) references person not valid;";
+    let settings = |policy: &str| format!("[load]\nmode = \"upsert\"\non_conflict = \"{policy}\"\n");
+    let mut tiny =
+        Tiny::new(&schema, &[("person", PEOPLE), ("visit", VISITS)], &settings("take_source")).await;
+    let orphaned = "alter table visit disable trigger all; update visit set person_id = 'gone'; alter table visit enable trigger all";
+    tiny.push().await;
+    tiny.sql(orphaned).await;
+    tiny.model("visit", &VISITS.replace("2024-01-01", "2030-01-01"));
+    assert_eq!(tiny.push().await.written["visit"].updated, 2);
+    let pushed = rows(&tiny, "visit").await;
+    let failure = refused(&tiny).await;
+    assert!(failure.message.contains("visit 2 that would point at a row that is gone"), "{failure:?}");
+    for edited in [Edited::Keep, Edited::Force] {
+        let plan = tiny.run.rollback_plan("last", edited).await;
+        assert_eq!((conflicts(&plan), plan.left()), (vec!["visit parent 1 2".to_owned()], 2), "{edited:?}");
+    }
+
+    // Where what people wrote is kept, a batch changes the day alone: no reference is written.
+    tiny.settings(&settings("keep_target"));
+    tiny.sql(orphaned).await;
+    let before = rows(&tiny, "visit").await;
+    tiny.model("visit", &VISITS.replace("2024-01-01", "2031-01-01"));
+    let (_, snapshot) = tiny.export().await;
+    assert_eq!(tiny.run.push(&snapshot).await.written["visit"].updated, 1);
+    assert_ne!(rows(&tiny, "visit").await, before);
+    tiny.run.rollback("last").await;
+    assert_eq!(rows(&tiny, "visit").await, before);
+
+    // The batch that took the source's values is left as it stands, by force too.
+    tiny.sql("alter table visit disable trigger all; delete from visit").await;
+    tiny.sql(&format!(
+        "insert into visit select * from unnest(array[{}]::visit[]); alter table visit enable trigger all",
+        pushed.iter().map(|row| format!("'{row}'")).collect::<Vec<_>>().join(", ")
+    ))
+    .await;
+    tiny.run.try_rollback("last", Edited::Force).await.unwrap();
+    assert_eq!(rows(&tiny, "visit").await, pushed);
 }
