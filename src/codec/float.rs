@@ -34,7 +34,8 @@ fn check(word: &str, infinite: bool, zero: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn write8(value: f64, out: &mut String) {
+/// Appends a `float8` as PostgreSQL 12 and later print it.
+pub fn write8(value: f64, out: &mut String) {
     let bits = value.to_bits();
     let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32);
     let binary = Binary::new(fraction, biased, 52, 1075);
@@ -42,7 +43,8 @@ pub(super) fn write8(value: f64, out: &mut String) {
     write(value, value.is_nan(), binary, 17, 15, parse, out);
 }
 
-pub(super) fn write4(value: f32, out: &mut String) {
+/// Appends a `float4` as PostgreSQL 12 and later print it.
+pub fn write4(value: f32, out: &mut String) {
     let bits = value.to_bits();
     let (fraction, biased) = (u64::from(bits & ((1 << 23) - 1)), (bits >> 23 & 0xff) as i32);
     let binary = Binary::new(fraction, biased, 23, 150);

@@ -7,6 +7,7 @@ pub(crate) mod desk;
 mod documents;
 mod encodings;
 mod live_mongodb;
+mod old_postgres;
 mod postgres;
 mod refused;
 mod sakila;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{write_float4, write_float8};
 use crate::sources::digits::integer;
 
 /// What the bytes of a column are.
@@ -20,6 +21,9 @@ pub enum Wire {
     Int4,
     Int8,
     Oid,
+    /// Their shortest exact text, which servers before 12 do not print.
+    Float4,
+    Float8,
     Uuid,
     Bytea,
     Date,
@@ -42,6 +46,8 @@ impl Wire {
             21 => Wire::Int2,
             23 => Wire::Int4,
             26 => Wire::Oid,
+            700 => Wire::Float4,
+            701 => Wire::Float8,
             1082 => Wire::Date,
             1114 => Wire::Timestamp,
             1184 => Wire::Timestamptz,
@@ -66,6 +72,8 @@ impl Wire {
             Wire::Int4 => integer(i32::from_be_bytes(bytes.try_into().ok()?).into(), out),
             Wire::Int8 => integer(i64::from_be_bytes(bytes.try_into().ok()?), out),
             Wire::Oid => integer(u32::from_be_bytes(bytes.try_into().ok()?).into(), out),
+            Wire::Float4 => write_float4(f32::from_be_bytes(bytes.try_into().ok()?), out),
+            Wire::Float8 => write_float8(f64::from_be_bytes(bytes.try_into().ok()?), out),
             Wire::Uuid => uuid(bytes.try_into().ok()?, out),
             Wire::Bytea => {
                 out.push_str("\\x");

@@ -1,6 +1,6 @@
 //! `verify --replica` against a streaming replica of a server of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use trasvase::pg::{Purpose, Secret, Session, Target};
@@ -8,8 +8,10 @@ use trasvase::pg::{Purpose, Secret, Session, Target};
 use super::clinic::Mini;
 use crate::support;
 
-/// A PostgreSQL that can be copied and followed, or a copy that follows.
+/// A PostgreSQL that can be copied and followed, a copy that follows, or one of other programs.
 pub(crate) struct Follower {
+    /// The folder of its programs.
+    programs: PathBuf,
     data: PathBuf,
     sockets: PathBuf,
 }
@@ -18,27 +20,32 @@ const SETTINGS: &str =
     "wal_level = replica\nmax_wal_senders = 4\nfsync = off\nlisten_addresses = ''\nhot_standby = on\n";
 
 impl Follower {
-    fn command(program: &str) -> Command {
-        let server = support::server();
-        let mut command = server.account().command(&server.binaries().path(program));
+    fn command(programs: &Path, program: &str) -> Command {
+        let mut command = support::server().account().command(&programs.join(program));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
-    pub(crate) fn primary(folder: &std::path::Path) -> Self {
+    pub(crate) fn primary(folder: &Path) -> Self {
+        let initdb = support::server().binaries().path("initdb");
+        Self::of_programs(initdb.parent().unwrap(), folder)
+    }
+
+    /// A server that these programs make.
+    pub(crate) fn of_programs(programs: &Path, folder: &Path) -> Self {
         let data = folder.join("primary");
-        let made = Self::command("initdb")
-            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "-D"])
+        let made = Self::command(programs, "initdb")
+            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"])
             .arg(&data)
             .status()
             .unwrap();
         assert!(made.success());
-        Self::started(data)
+        Self::started(programs, data)
     }
 
-    pub(crate) fn of(primary: &Self, folder: &std::path::Path) -> Self {
+    pub(crate) fn of(primary: &Self, folder: &Path) -> Self {
         let data = folder.join("standby");
-        let copied = Self::command("pg_basebackup")
+        let copied = Self::command(&primary.programs, "pg_basebackup")
             .args(["-U", "postgres", "-X", "stream", "-R", "-c", "fast", "-h"])
             .arg(&primary.sockets)
             .arg("-D")
@@ -46,22 +53,33 @@ impl Follower {
             .status()
             .unwrap();
         assert!(copied.success());
-        Self::started(data)
+        Self::started(&primary.programs, data)
     }
 
-    fn started(data: PathBuf) -> Self {
+    fn started(programs: &Path, data: PathBuf) -> Self {
         let sockets = data.with_extension("sockets");
         support::server().account().private_folder(&sockets).unwrap();
         let line = format!("unix_socket_directories = '{}'\n", sockets.display());
         std::fs::write(data.join("postgresql.conf"), format!("{SETTINGS}{line}")).unwrap();
-        let started = Self { data, sockets };
+        let started = Self { programs: programs.to_owned(), data, sockets };
         started.control(&["-w", "-l", &started.data.join("log").to_string_lossy(), "start"]);
         started
     }
 
     fn control(&self, arguments: &[&str]) {
-        let done = Self::command("pg_ctl").arg("-D").arg(&self.data).args(arguments).status().unwrap();
+        let done = Self::command(&self.programs, "pg_ctl")
+            .arg("-D")
+            .arg(&self.data)
+            .args(arguments)
+            .status()
+            .unwrap();
         assert!(done.success(), "pg_ctl {arguments:?}");
+    }
+
+    /// Again is safe.
+    pub(crate) fn stop(&self) {
+        let mut pg_ctl = Self::command(&self.programs, "pg_ctl");
+        let _ = pg_ctl.arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]).status();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -79,7 +97,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        let _ = Self::command("pg_ctl").arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]).status();
+        self.stop();
     }
 }
 

@@ -48,7 +48,7 @@ fn shown(database: &TestDatabase, sql: &str) -> Vec<Value> {
     })
 }
 
-fn incremental(desk: &Desk) -> Result<load::Report, Failure> {
+pub(super) fn incremental(desk: &Desk) -> Result<load::Report, Failure> {
     desk.staging(|project, clinic, staging| {
         let only = Vec::new();
         load::run(&load::Options { project, clinic, staging, only, force: false, incremental: true }, &Silent)
@@ -56,7 +56,7 @@ fn incremental(desk: &Desk) -> Result<load::Report, Failure> {
     })
 }
 
-const EVERY_TYPE: &str = r#"
+pub(super) const EVERY_TYPE: &str = r#"
 create extension if not exists citext;
 create type mood as enum ('sad', 'it''s ok');
 create type pair as (a int, b text);
@@ -222,9 +222,10 @@ fn a_row_written_while_it_is_asked_is_in_no_table() {
     assert_eq!(desk.load().unwrap().rows(), 6);
 }
 
-const VISITS: &str = "create table visit (id int, note text, changed timestamptz);
+pub(super) const VISITS: &str = "create table visit (id int, note text, changed timestamptz);
     insert into visit values (1, 'a', '2024-01-01 10:00:00.000001+00'), (2, 'b', '2024-01-01 10:00:00.000002+00'), (3, 'c', null)";
-const VISIT: &str = "[sources.visit]\nurl = 'OLD_URL'\ntable = 'visit'\nkey = ['id']\ncursor = 'changed'";
+pub(super) const VISIT: &str =
+    "[sources.visit]\nurl = 'OLD_URL'\ntable = 'visit'\nkey = ['id']\ncursor = 'changed'";
 
 #[test]
 fn only_what_changed_since_is_asked() {
