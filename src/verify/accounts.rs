@@ -109,12 +109,17 @@ async fn batches(options: &Options<'_>) -> Result<Vec<Batch>> {
 }
 
 impl Batch {
+    /// Whether it has sums by source; one of the first ledgers has none.
+    fn counts_records(&self) -> bool {
+        self.counts.as_object().is_some_and(|all| all.values().any(|one| one.get("total").is_some()))
+    }
+
     /// Whether its counts add up to the source's records, and its records, where the snapshot tells of them one by one, are
     /// as many as that says.
     fn agrees(&self, source: &SourceCount, told: bool) -> bool {
         let counts = &self.counts[&source.source];
         let number = |name: &str| counts[name].as_u64();
-        let Some(total) = number("total") else { return true };
+        let Some(total) = number("total") else { return !self.counts_records() };
         let parts = ["imported", "skipped", "errors", "duplicates", "filtered"];
         let left_out = number(VERDICT).unwrap_or_default();
         let sum = parts.iter().map(|name| number(name)).sum::<Option<u64>>().map(|sum| sum + left_out);
@@ -123,7 +128,11 @@ impl Batch {
             self.records.get(&key).copied().unwrap_or_default()
         };
         let expected = |rows: u64| if told { rows } else { 0 };
+        // All or none of those in a row: the clinic keeps records as they were read, or does not.
+        let kept = recorded("imported") + recorded("skipped");
         total == source.read
+            && (kept == 0
+                || number("imported").zip(number("skipped")).is_some_and(|(one, other)| one + other == kept))
             && sum == Some(total)
             && number("errors") == Some(source.rejected)
             && number("duplicates") == Some(source.merged)
