@@ -93,11 +93,12 @@ fn golden_sql(entity: &str, survivor: &Survivor, columns: &[String]) -> String {
     let names: String = values.iter().map(|column| format!(", {}", quoted(column))).collect();
     format!(
         "create or replace table golden.{table} as \
-         with many as (select golden_id from xref.{table} group by golden_id having count(*) > 1), \
+         with linked as (select source_id as linked_id, golden_id from xref.{table}), \
+         many as (select golden_id from xref.{table} group by golden_id having count(*) > 1), \
          record as (select xref.golden_id, clean.*{ranks} from clean.{table} as clean \
-           join xref.{table} as xref on xref.source_id = clean.source_id::varchar semi join many on many.golden_id = xref.golden_id) \
+           join linked as xref on xref.linked_id = clean.source_id::varchar semi join many on many.golden_id = xref.golden_id) \
          select xref.golden_id, clean.source_id::varchar as source_id{names}, {one_ids} as _ids{one_repairs}, null::json as golden_sources \
-         from clean.{table} as clean left join xref.{table} as xref on xref.source_id = clean.source_id::varchar \
+         from clean.{table} as clean left join linked as xref on xref.linked_id = clean.source_id::varchar \
          where xref.golden_id is null or xref.golden_id not in (select golden_id from many) \
          union all \
          select golden_id, min(source_id)::varchar as source_id{chosen}, {ids} as _ids{repairs}, \

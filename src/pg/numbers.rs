@@ -28,6 +28,16 @@ pub struct Table<'a> {
     pub key: &'a str,
 }
 
+/// A FROM clause of what a sequence counts by (`increment`, below zero where it counts down) and its `next` number.
+pub fn next_sql(sequence: &str) -> String {
+    format!(
+        "(select kept.seqincrement as increment, \
+         now.last_value + case when now.is_called then kept.seqincrement else 0 end as next \
+         from {sequence} now, pg_sequence kept where kept.seqrelid = {}::regclass)",
+        literal(sequence)
+    )
+}
+
 impl Table<'_> {
     /// The numbers that the ledger knows. A row that it does not know gets one that no row has, but that is not kept for
     /// it. Must run in a transaction.

@@ -17,6 +17,7 @@ use crate::model::manifest::TableEntry;
 use crate::model::run::{Event, Stage};
 use crate::pg::crossed::Crossed;
 use crate::pg::ledger::Batch;
+use crate::pg::numbers::next_sql;
 use crate::pg::triggers::{self, Running};
 
 /// Rows written into one table.
@@ -425,20 +426,23 @@ fn merges(context: &Context<'_>, place: usize, entry: &TableEntry) -> String {
     }
 }
 
-/// Moves the sequences behind written columns past the largest value; forward only, and with the transaction
-/// (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
+/// Moves the sequences behind written columns to their first number past all values; on only, whichever way they count, and
+/// with the transaction (`ALTER SEQUENCE ... RESTART` is undone by a rollback, `setval` is not).
 async fn move_sequences(context: &Context<'_>, entry: &TableEntry) -> Result<()> {
     let table = &context.catalog.tables[&entry.table];
     for (column, sequence) in numbers::moved(table, entry) {
         let sql = format!(
-            "select (select max({}) from {})::bigint, (select case when is_called then last_value else last_value - 1 end from {sequence})",
-            quoted(column),
-            entry.table.quoted()
+            "select (next + increment * (floor((furthest - next)::numeric / increment) + 1))::int8 from \
+             (select next, increment, (select case when increment > 0 then max({name}) else min({name}) end from {table})::int8 as furthest \
+             from {numbers} numbers) known where (furthest - next) * sign(increment) >= 0",
+            name = quoted(column),
+            table = entry.table.quoted(),
+            numbers = next_sql(sequence),
         );
-        let row = context.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
-        let (largest, last): (Option<i64>, i64) = (row.get(0), row.get(1));
-        if let Some(largest) = largest.filter(|largest| *largest > last) {
-            context.execute(&format!("alter sequence {sequence} restart with {}", largest + 1)).await?;
+        let row = context.client.query_opt(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
+        if let Some(row) = row {
+            let next: i64 = row.get(0);
+            context.execute(&format!("alter sequence {sequence} restart with {next}")).await?;
         }
     }
     Ok(())

@@ -399,7 +399,10 @@ fn records_without_source_id_are_told_of() {
         assert!(told.contains("patient: records of clean.patient without source_id: 2;"), "{told}");
         assert!(told.contains("trasvase sql acme \"from clean.patient where source_id is null\""), "{told}");
     }
-    site.clinic("acme", "id,given_name,surname,date_of_birth\n1,Ana,Ruiz,19800101\n2,Eva,Sol,19900303\n");
+    // Columns may have the names of those that say how records were linked.
+    let scored =
+        "id,given_name,surname,date_of_birth,score,reason\n1,Ana,Ruiz,19800101,7,a\n2,Eva,Sol,19900303,8,b\n";
+    site.clinic("acme", scored);
     site.text(&["load", "acme"]);
     for command in [&["transform", "acme"][..], &["dedupe", "acme"]] {
         assert!(!site.text(command).contains("without source_id"));

@@ -5,7 +5,8 @@ use anyhow::Result;
 use super::{Relation, RelationReport, Rows};
 use crate::error;
 use crate::model::catalog::Column;
-use crate::model::ident::{literal, quoted};
+use crate::model::ident::quoted;
+use crate::pg::numbers::next_sql;
 use crate::verify::Options;
 
 pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<RelationReport>> {
@@ -21,12 +22,10 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
             )
         };
         let sql = format!(
-            "select {}, {} from (select kept.seqincrement as increment, \
-             now.last_value + case when now.is_called then kept.seqincrement else 0 end as next \
-             from {sequence} now, pg_sequence kept where kept.seqrelid = {}::regclass) numbers",
+            "select {}, {} from {} numbers",
             furthest(rows.condition),
             furthest("true"),
-            literal(&sequence),
+            next_sql(&sequence),
         );
         let row = options.client.query_one(&sql, &[]).await.map_err(|error| error::postgres(&error))?;
         let behind = |place: usize| row.get::<_, Option<i64>>(place).unwrap_or(0).max(0);
