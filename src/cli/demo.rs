@@ -50,8 +50,10 @@ impl Arguments {
         }
         every_clinic::run(context, &wanted, &clinics)?;
         if context.format() == Format::Table {
-            let clinic = clinics.first().map(ToString::to_string).unwrap_or_default();
-            output::text(&t!("cli.demo.next", clinic = clinic));
+            output::text(&match clinics.iter().find(|name| runs_alone(&project, name)) {
+                Some(clinic) => t!("cli.demo.next", clinic = clinic),
+                None => t!("cli.demo.next_alone"),
+            });
         }
         Ok(())
     }
@@ -68,6 +70,11 @@ impl Arguments {
         let missing = variables.find(|name| !is_set(name))?;
         Some(t!("cli.demo.not_set", variable = missing).into_owned())
     }
+}
+
+/// Whether a clinic needs no variable: what stands in for a live source ends with the demo.
+fn runs_alone(project: &Project, name: &ClinicName) -> bool {
+    Clinic::read(project, name).is_ok_and(|clinic| clinic.sources.values().all(|source| source.url.is_none()))
 }
 
 /// Makes the databases that stand in for a clinic's live sources whose variables are not set.

@@ -96,3 +96,27 @@ fn each_clinic_that_fails_is_told_with_what_to_type() {
     let told = mini.run(&["demo", "--log-level", "error"]);
     says(&told, 1, &["→ trasvase run aaa\n", "→ trasvase run mini --from transform\n"]);
 }
+
+#[test]
+fn the_demo_proposes_a_clinic_that_needs_no_variable() {
+    let mini = Mini::new();
+    for file in ["sources/people.csv", "sources/visits.csv", "maps/kind.csv"] {
+        let text = std::fs::read_to_string(mini.path().join("clinics/mini").join(file)).unwrap();
+        mini.write(&format!("clinics/aaa/{file}"), &text);
+    }
+    let settings = std::fs::read_to_string(mini.path().join("clinics/mini/clinic.toml")).unwrap();
+    let live = "[sources.old]\nurl = \"REHEARSAL_URL\"\nquery = \"select 1 as one\"\nunused = \"looked at only\"\n\n[maps.kind]";
+    let settings = settings.replace("name = \"mini\"", "name = \"aaa\"").replace("ABCDEFGHJK", "ABCDEFGHJM");
+    mini.write("clinics/aaa/clinic.toml", &settings.replace("[maps.kind]", live));
+    let told = mini.run(&["demo", "--all", "--log-level", "error"]);
+    says(&told, 0, &["trasvase run mini\n"]);
+    mini.edit(
+        "clinics/mini/clinic.toml",
+        "files = [\"sources/people.csv\"]",
+        "url = \"NOT_SET\"\ntable = \"people\"",
+    );
+    let told = mini.run(&["demo", "--log-level", "error"]);
+    says(&told, 0, &["trasvase init <name>\n"]);
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(!text.contains("trasvase run") && !text.contains("trasvase sql"), "{text}");
+}

@@ -211,5 +211,7 @@ fn the_demo_stands_in_for_the_old_database() {
     for plan in ["inserted", "unchanged 3,393"] {
         let (code, told) = demo(&["demo", "--all"]);
         assert!(code == Some(0) && told.contains(plan), "{told}");
+        // What stood in for the old database ended with the demo.
+        assert!(told.contains("trasvase init") && !told.contains("trasvase run"), "{told}");
     }
 }
