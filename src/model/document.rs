@@ -190,7 +190,7 @@ pub fn is_epoch(name: &str, milliseconds: i64) -> bool {
 }
 
 /// Whether a field is called a time: `createdAt`, `fecha_alta`.
-fn is_called_time(name: &str) -> bool {
+pub fn is_called_time(name: &str) -> bool {
     const WORDS: [&str; 26] = [
         "at",
         "on",

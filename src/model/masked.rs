@@ -11,7 +11,8 @@ pub fn masked(text: &str) -> String {
     text.chars().map(mask).collect()
 }
 
-/// A key: one that was made for its row says nothing of a person and stays, any other is masked.
+/// A key of the target: one that was made for its row says nothing of a person and stays, any other is masked. In a source an id of
+/// the same form is what the old system knows a person by: [`masked`] is for those.
 pub fn masked_key(key: &str) -> String {
     let made = key.parse::<ulid::Ulid>().is_ok() && key.len() == 26 || is_uuid(key);
     if made { key.to_owned() } else { masked(key) }

@@ -14,6 +14,12 @@ pub struct SourceProfile {
     pub keys: Vec<Vec<String>>,
     /// Of documents.
     pub paths: Vec<PathProfile>,
+    /// Columns of a SQLite database that hold times in any of the ways in which its functions read them.
+    #[serde(skip)]
+    pub sqlite_instants: Vec<String>,
+    /// Columns that are not looked at, for their names begin with `_`.
+    #[serde(skip)]
+    pub unread: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -54,7 +60,7 @@ pub enum Guess {
     Date,
     /// A date and a time of nobody's zone.
     Timestamp,
-    /// A time with its zone, or MongoDB's dates.
+    /// A time with its zone, MongoDB's dates, or the times of SQLite's functions.
     Instant,
     Time,
     Email,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::model::ident::quoted;
-use crate::model::masked::masked_key;
+use crate::model::masked::masked;
 use crate::model::profile::{ColumnProfile, Counted, Guess};
 use crate::staging::Staging;
 
@@ -58,7 +58,7 @@ pub(super) fn look(staging: &Staging, table: &str, name: &str, show_values: bool
     );
     let counts = count(staging, &from)?;
     let (guess, share) = guess(name, &counts);
-    let shown = |value: String| if show_values { value } else { masked_key(&value) };
+    let shown = |value: String| if show_values { value } else { masked(&value) };
     let (min, max) = ends(staging, &from, guess)?;
     // Of objects and lists the paths tell.
     let most = if guess == Guess::Json { 0 } else { MOST };

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rust_i18n::t;
 use serde::Serialize;
 
-use super::expression::{Value, json_at, of_cell, of_document, of_field};
+use super::expression::{Value, json_at, of_cell, of_document, of_field, of_sqlite_instant};
 use super::identifier::identifier;
 use super::{DOC_ID, DOCUMENT, Options, Report, keys};
 use crate::config::{shown, sql_files};
@@ -88,6 +88,10 @@ struct Lines {
     repairs: Vec<String>,
     /// What is left out, as its source calls it.
     left_out: Vec<String>,
+    /// Columns of a SQLite source that say what kind each value of another is.
+    types: Vec<String>,
+    /// Columns that were not looked at.
+    unread: Vec<String>,
     /// What stays JSON, and why.
     whole: Vec<String>,
     /// How many ids how many records have, where that is not the same.
@@ -150,8 +154,12 @@ impl Lines {
         if let Some((ids, rows)) = self.repeated {
             text += &format!("-- source_id is not unique: {rows} records have {ids} ids\n");
         }
-        for (what, names) in [("never filled, and left out", &self.left_out), ("kept as jsonb", &self.whole)]
-        {
+        for (what, names) in [
+            ("never filled, and left out", &self.left_out),
+            ("what kind each value is, and left out", &self.types),
+            ("begins with _, and left out", &self.unread),
+            ("kept as jsonb", &self.whole),
+        ] {
             if !names.is_empty() {
                 text += &format!("-- {what}: {}\n", one_line(&names.join(", ")));
             }
@@ -200,7 +208,8 @@ impl Subject<'_> {
     }
 
     fn model(&self) -> String {
-        let mut lines = Lines::default();
+        let (types, unread) = self.source.unread.iter().cloned().partition(|name| name.starts_with("_type_"));
+        let mut lines = Lines { types, unread, ..Lines::default() };
         let (key, key_columns) = key(self.source, "record.");
         lines.add(&key, "source_id");
         let id = self.source.columns.iter().find(|one| key_columns == [DOC_ID] && one.column == DOC_ID);
@@ -212,6 +221,9 @@ impl Subject<'_> {
                 (_, Guess::Empty) => lines.left_out.push(column.column.clone()),
                 (Some(name), _) => lines.add(&format!("trimmed({cell})"), &name),
                 (None, _) if key_columns == [column.column.as_str()] => {}
+                (None, _) if self.source.sqlite_instants.contains(&column.column) => {
+                    lines.add_value(&of_sqlite_instant(&cell), &identifier(&column.column));
+                }
                 (None, guess) => lines.add_value(&of_cell(&cell, guess), &identifier(&column.column)),
             }
         }

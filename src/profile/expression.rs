@@ -30,6 +30,11 @@ pub(super) fn of_cell(cell: &str, guess: Guess) -> Value {
     Value { read, cell: Some(cell.to_owned()) }
 }
 
+/// A cell of a SQLite table that holds a time.
+pub(super) fn of_sqlite_instant(cell: &str) -> Value {
+    Value { read: format!("sqlite_instant({cell})"), cell: Some(cell.to_owned()) }
+}
+
 /// A value of a document, whose types are its own: only texts may be something else than nearly all of them are.
 pub(super) fn of_document(json: &str, guess: Guess) -> Value {
     of_value(json, format!("mongo_text({json})"), guess)

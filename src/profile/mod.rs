@@ -9,6 +9,7 @@ mod expression;
 mod forms;
 mod identifier;
 mod keys;
+mod sqlite;
 
 use anyhow::Result;
 use rust_i18n::t;
@@ -95,12 +96,24 @@ fn source(options: &Options<'_>, name: &str) -> Result<SourceProfile> {
         DOC_ID => documents.is_some(),
         name => has_names && !name.starts_with('_'),
     };
-    let mut columns = Vec::new();
+    let is_sqlite: bool = staging.value(&format!(
+        "select count(*) > 0 from meta.source_file where dialect ->> 'format' = 'sqlite' and source = {}",
+        literal(name)
+    ))?;
+    let (mut columns, mut sqlite_instants) = (Vec::new(), Vec::new());
     for column in names.iter().filter(is_shown) {
         interrupt::check()?;
-        columns.push(column::look(staging, &table, column, options.show_values)?);
+        let mut looks = column::look(staging, &table, column, options.show_values)?;
+        if is_sqlite && sqlite::look_for_instants(staging, &table, &mut looks)? {
+            sqlite_instants.push(column.clone());
+        }
+        columns.push(looks);
     }
+    let is_unread = |name: &&String| {
+        documents.is_none() && name.starts_with('_') && !["_id", "_file", "_row"].contains(&name.as_str())
+    };
+    let unread = names.iter().filter(is_unread).cloned().collect();
     let keys = keys::candidates(staging, &table, rows, &columns)?;
     let paths = documents.map(|one| one.paths).unwrap_or_default();
-    Ok(SourceProfile { source: name.to_owned(), rows, columns, keys, paths })
+    Ok(SourceProfile { source: name.to_owned(), rows, columns, keys, paths, sqlite_instants, unread })
 }

@@ -98,7 +98,8 @@ fn unmapped(here: &Here<'_>) -> Result<BTreeMap<String, Vec<Example>>> {
     {
         let of_map = examples.entry(map).or_default();
         if of_map.len() < here.most {
-            of_map.push(Example { record: None, value: Some(here.shown(&value)), rows: Some(rows) });
+            let value = Some(here.shown_of_source(&value));
+            of_map.push(Example { record: None, value, rows: Some(rows) });
         }
     }
     Ok(examples)

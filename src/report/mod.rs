@@ -202,9 +202,14 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// A cell as it may be shown.
+    /// A cell of the target as it may be shown.
     fn shown(&self, value: &str) -> String {
         if self.mask { crate::model::masked::masked_key(value) } else { value.to_owned() }
+    }
+
+    /// A value of a source as it may be shown.
+    fn shown_of_source(&self, value: &str) -> String {
+        if self.mask { crate::model::masked::masked(value) } else { value.to_owned() }
     }
 
     /// The rows of a query of the staging file; none where it is not at hand, or is of an earlier program.

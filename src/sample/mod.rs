@@ -27,7 +27,7 @@ use crate::config::{Clinic, Project, near, sheet};
 use crate::error::Failure;
 use crate::model::hex;
 use crate::model::ident::{literal, quoted};
-use crate::model::masked::masked_key;
+use crate::model::masked::masked;
 use crate::staging::{Staging, private_folder};
 
 /// What to take and where to put it.
@@ -145,7 +145,7 @@ fn table(options: &Options<'_>, names: &[String], key: &[u8], mut masks: Masks) 
     let mut told =
         |place: usize, value: String, id: i64, kinds: &mut Vec<BTreeMap<Kind, usize>>| match options.style {
             Style::Shown => value,
-            Style::Masked => masked_key(&value),
+            Style::Masked => masked(&value),
             Style::Anonymised if value.is_empty() || columns[place].kept.contains(&value) => value,
             Style::Anonymised => {
                 let (masked, kind) = masks.value(&value, id, &names[place], columns[place].month_first);

@@ -4,6 +4,7 @@ use trasvase::config::Clinic;
 use trasvase::model::profile::{ColumnProfile, Guess, Reason, Verdict};
 use trasvase::model::run::Silent;
 use trasvase::profile::{self, Report};
+use trasvase::sample::{self, Style};
 use trasvase::staging::{Access, Limits, Staging};
 use trasvase::{load, transform};
 
@@ -419,5 +420,60 @@ fn what_is_nested_hundreds_of_levels_deep_is_told_and_kept() {
             "select concat_ws('|', source_id, name, length(deep_x_x_x::varchar), length(list::varchar)) from clean.docs order by 1"
         ),
         ["1|a|2383", "2|b|800"]
+    );
+}
+
+/// In the old system an id is a patient's key, however it was made.
+#[test]
+fn ids_of_the_old_system_are_masked() {
+    let project = support::project(&[]);
+    project.write("clinics/fresh/clinic.toml", SETTINGS);
+    let (uuid, ulid) = ("0190a7b0-0000-8000-8000-0123456789ab", "01JQY2VR00TESTMNABCDEFGHJK");
+    project.write("clinics/fresh/sources/people.csv", &format!("id;other;name\n{uuid};{ulid};Ana\n"));
+    project.write("clinics/fresh/sources/visits.csv", &format!("n;people\n1;{uuid}\n2;{uuid}\n"));
+    let bench = Bench::new(project, "fresh");
+    let staging = bench.staging();
+    bench.load(&staging);
+    let told = serde_json::to_string(&profile::run(&bench.options(&staging)).unwrap()).unwrap();
+    assert!(!told.contains(uuid) && !told.contains(ulid), "{told}");
+    let (project, clinic) = (&bench.project.project, &bench.clinic);
+    let (source, rows, style) = ("people".to_owned(), 5, Style::Masked);
+    let options = sample::Options { project, clinic, staging: &staging, source, rows, style, out: None };
+    let shown = serde_json::to_string(&sample::run(&options).unwrap()).unwrap();
+    assert!(!shown.contains(uuid) && !shown.contains(ulid), "{shown}");
+    assert!(shown.contains("9999x9x9-9999"), "{shown}");
+}
+
+/// SQLite has no type for times, and any value in any column.
+#[test]
+fn a_draft_of_a_sqlite_table_reads_instants_and_names_what_it_leaves_out() {
+    let project = support::project(&[]);
+    let settings = "[sources.beds]\nfiles = [\"sources/x.db\"]\ntable = \"beds\"\n";
+    project.write("clinics/papers/clinic.toml", &(MORE.to_owned() + settings));
+    let path = project.write("clinics/papers/sources/x.db", "");
+    let made = "create table beds (id text, creado_en, seen text, amount integer, day text, _own text);
+        insert into beds values ('a', 1709164800, '2024-02-29 00:00:00', 1709164800, '2024-02-29', 'x'),
+            ('b', 2460369.5, '2024-02-29T00:00:00Z', 1709164801, '2024-03-01', 'y'),
+            ('c', 1709164800123, '2024-02-29 00:00', 1709164802, '2024-03-02', 'z'),
+            ('d', '2024-02-29 00:00:00', null, 1709164803, '2024-03-03', 'w');";
+    rusqlite::Connection::open(path).unwrap().execute_batch(made).unwrap();
+    let bench = Bench::new(project, "papers");
+    let staging = bench.staging();
+    bench.load(&staging);
+    let (_, written) = drafted(&bench, &staging);
+    let draft = std::fs::read_to_string(bench.project.project.root().join(&written[0])).unwrap();
+    assert!(draft.contains("\n-- what kind each value is, and left out: _type_creado_en\n"), "{draft}");
+    assert!(draft.contains("\n-- begins with _, and left out: _own\n"), "{draft}");
+    assert_eq!(
+        texts(
+            &staging,
+            "select concat_ws('|', source_id, creado_en, seen, amount, day, _repairs::varchar) from clean.beds order by 1"
+        ),
+        [
+            "a|2024-02-29 00:00:00+00|2024-02-29 00:00:00+00|1709164800|2024-02-29|[]",
+            "b|2024-02-29 00:00:00+00|2024-02-29 00:00:00+00|1709164801|2024-03-01|[]",
+            "c|2024-02-29 00:00:00.123+00|2024-02-29 00:00:00+00|1709164802|2024-03-02|[]",
+            "d|2024-02-29 00:00:00+00|1709164803|2024-03-03|[]",
+        ]
     );
 }
