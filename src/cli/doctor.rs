@@ -175,7 +175,7 @@ fn dotenv(path: &Path) -> Option<Finding> {
 
 /// The files of a clinic's sources, and the variables of those that are live.
 fn of_sources(project: &Project, clinic: &Clinic) -> Vec<Finding> {
-    let folder = match sources::Folder::open(project.clinic_dir(&clinic.name)) {
+    let folder = match sources::Folder::open(project.clinic_dir(&clinic.name), &clinic.sources) {
         Ok(folder) => folder,
         Err(error) => return vec![Finding::of("sources/", Err::<(), _>(error), |()| String::new())],
     };

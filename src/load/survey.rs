@@ -62,7 +62,7 @@ pub(super) fn find<'a>(options: &Options<'a>) -> Result<(sources::Folder, Vec<As
             return Err(unknown(clinic, name).into());
         }
     }
-    let folder = sources::Folder::open(options.project.clinic_dir(&clinic.name))?;
+    let folder = sources::Folder::open(options.project.clinic_dir(&clinic.name), &clinic.sources)?;
     let wanted = |name: &String| options.only.is_empty() || options.only.contains(name);
     let numbered = (1..).zip(&clinic.sources).filter(|(_, (name, _))| wanted(name));
     // Every file is found before the first is read: a missing one is told at once.

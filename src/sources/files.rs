@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
-use glob::{MatchOptions, Pattern};
+use glob::{GlobResult, MatchOptions, Pattern, PatternError};
 use rust_i18n::t;
 
 use super::{documents, packed};
@@ -24,15 +24,25 @@ pub struct SourceFile {
     pub path: PathBuf,
 }
 
+impl SourceFile {
+    /// Whether a source's globs name it, or an archive that it is in.
+    pub fn is_named_by(&self, source: &SourceConfig) -> bool {
+        let mut globs = source.files.iter().filter_map(|glob| Pattern::new(glob).ok());
+        globs.any(|glob| Path::new(&self.shown).ancestors().any(|path| glob.matches_path_with(path, OPTIONS)))
+    }
+}
+
 /// A clinic's folder, whose names globs can meet.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
     /// # Errors
-    /// A name in `sources/` or below is not UTF-8.
-    pub fn open(folder: PathBuf) -> Result<Self> {
-        all_named(&folder.join("sources"))?;
+    /// A name in `sources/` or below is not UTF-8, and in no folder of attachments, which refuses what it cannot name.
+    pub fn open(folder: PathBuf, sources: &BTreeMap<String, SourceConfig>) -> Result<Self> {
+        let attachments = sources.values().filter_map(|source| source.attachments.as_ref());
+        let attachments: Vec<PathBuf> = attachments.map(|path| folder.join(path)).collect();
+        all_named(&folder.join("sources"), &attachments)?;
         Ok(Self(folder))
     }
 
@@ -75,10 +85,13 @@ fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<Source
     Ok(found)
 }
 
-/// Refuses a folder with names that are not UTF-8, which globs cannot meet and no record could name.
-pub(super) fn all_named(folder: &Path) -> Result<()> {
+/// Refuses a folder with names that are not UTF-8, which globs cannot meet, but for those in some folders.
+fn all_named(folder: &Path, but: &[PathBuf]) -> Result<()> {
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
+        if but.contains(&next) {
+            continue;
+        }
         for path in std::fs::read_dir(&next).into_iter().flatten().flatten().map(|entry| entry.path()) {
             if path.to_str().is_none() {
                 return Err(Failure::failed(t!("load.not_utf8_name", path = path.display()))
@@ -111,8 +124,7 @@ fn unnamed(folder: &Path, sources: &BTreeMap<String, SourceConfig>) -> Vec<Strin
     let whole = patterns(|source| source.collection.is_none());
     let read = sources.iter().filter_map(|(name, source)| find(folder, name, source).ok());
     let read: BTreeSet<PathBuf> = read.flatten().map(|file| file.path).collect();
-    let everything = format!("{}/sources/**/*", Pattern::escape(&folder.to_string_lossy()));
-    let files = glob::glob_with(&everything, OPTIONS).into_iter().flatten().flatten();
+    let files = globbed(folder, "sources/**/*").into_iter().flatten().flatten();
     let left = |path: PathBuf| {
         let shown = path.strip_prefix(folder).unwrap_or(&path);
         let meets = |pattern: &Pattern| {
@@ -158,12 +170,7 @@ fn is_log(path: &Path) -> bool {
 const SHOWN: usize = 8;
 
 fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
-    // A clinic's folder may hold a character that globs give a meaning.
-    let rooted = match Path::new(pattern).is_absolute() {
-        true => pattern.to_owned(),
-        false => format!("{}/{pattern}", Pattern::escape(&folder.to_string_lossy())),
-    };
-    let paths = glob::glob_with(&rooted, OPTIONS).map_err(|error| {
+    let paths = globbed(folder, pattern).map_err(|error| {
         Failure::usage(t!("load.bad_glob", source = source, glob = pattern, error = error.msg))
     })?;
     let mut found = Vec::new();
@@ -200,15 +207,32 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
     if found.is_empty() { inside_archives(folder, source, pattern) } else { Ok(found) }
 }
 
+/// What a glob meets in a clinic's folder.
+fn globbed(folder: &Path, glob: &str) -> Result<impl Iterator<Item = GlobResult>, PatternError> {
+    // A clinic's folder may hold a character that globs give a meaning.
+    let rooted = match Path::new(glob).is_absolute() {
+        true => glob.to_owned(),
+        false => format!("{}/{glob}", Pattern::escape(&folder.to_string_lossy())),
+    };
+    let whole = Pattern::new(&plain(Path::new(&rooted)).to_string_lossy())?;
+    // The walk panics at a name that is not UTF-8 where it is to pass over hidden names, so that is done here.
+    let walk = MatchOptions { require_literal_leading_dot: false, ..OPTIONS };
+    Ok(glob::glob_with(&rooted, walk)?.filter(move |found| match found {
+        Ok(path) => whole.matches_path_with(&plain(path), OPTIONS),
+        Err(_) => true,
+    }))
+}
+
+/// A path without what says nothing: `./`, `//`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
 /// The files that a glob names inside zip archives, as if those were folders: `export.zip/clients*.csv`.
 fn inside_archives(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
     for (outer, inner) in cuts(pattern) {
         let Ok(inside) = Pattern::new(inner) else { continue };
-        let rooted = match Path::new(outer).is_absolute() {
-            true => outer.to_owned(),
-            false => format!("{}/{outer}", Pattern::escape(&folder.to_string_lossy())),
-        };
-        let archives = glob::glob_with(&rooted, OPTIONS).into_iter().flatten().flatten();
+        let archives = globbed(folder, outer).into_iter().flatten().flatten();
         let mut found = Vec::new();
         for path in archives.filter(|path| path.is_file()) {
             let shown = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();

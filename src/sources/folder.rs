@@ -133,9 +133,8 @@ pub(super) fn fingerprint(folder: &SourceFile) -> Result<Fingerprint> {
 /// The folder's entries and those of folders in it.
 ///
 /// # Errors
-/// The folder itself cannot be read, or holds a name that is not UTF-8.
+/// The folder itself cannot be read.
 fn listing(folder: &SourceFile) -> Result<Listing> {
-    super::files::all_named(&folder.path)?;
     let root = folder.path.canonicalize().unwrap_or_else(|_| folder.path.clone());
     let mut listing = Listing { entries: Vec::new(), hidden: Vec::new() };
     let mut folders = vec![folder.path.clone()];
@@ -161,13 +160,21 @@ fn listing(folder: &SourceFile) -> Result<Listing> {
             } else if path.is_dir() && !path.is_symlink() {
                 folders.push(path);
             } else {
-                listing.entries.push(Entry { fault: no_attachment(&root, &path), path });
+                let fault = no_name(folder, &path).or_else(|| no_attachment(&root, &path));
+                listing.entries.push(Entry { fault, path });
             }
         }
     }
     listing.entries.sort_by(|one, other| one.path.cmp(&other.path));
     listing.hidden.sort();
     Ok(listing)
+}
+
+/// No record could hold a path that is not UTF-8, and nobody could ask for the file by it.
+fn no_name(folder: &SourceFile, path: &Path) -> Option<Fault> {
+    let name = path.strip_prefix(&folder.path).unwrap_or(path);
+    let why = || t!("folder.not_utf8_name", hint = t!("load.not_utf8_name_hint")).into_owned();
+    name.to_str().is_none().then(|| Fault { reason: "not_utf8_name", why: why() })
 }
 
 /// Why what stands there is no attachment. A link counts as the file that it leads to within the same folder; outside it may be a file of
@@ -253,9 +260,15 @@ pub fn content(input: &mut File) -> std::io::Result<Content> {
     }
 }
 
-/// A path from the folder on.
+/// A path from the folder on; bytes that are not UTF-8 are written as `\xf1`.
 fn inside(folder: &SourceFile, path: &Path) -> String {
-    path.strip_prefix(&folder.path).unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+    let path = path.strip_prefix(&folder.path).unwrap_or(path).as_os_str();
+    let mut text = String::new();
+    for chunk in path.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text.replace(std::path::MAIN_SEPARATOR, "/")
 }
 
 /// By what the file holds; its name says nothing.

@@ -295,3 +295,37 @@ fn what_was_packed_twice_is_unpacked_twice_and_no_deeper_than_three_times() {
         assert!(failure.hints[0].contains("s.gz by hand"), "{failure:?}");
     }
 }
+
+#[test]
+fn an_attachment_whose_name_is_no_utf8_is_refused_and_everything_else_loads() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = "[sources.docs]\nattachments = 'sources/docs/'\n[sources.s]\nfiles = ['sources/*.csv']";
+    let desk = Desk::new(folder);
+    desk.write("sources/s.csv", CSV);
+    desk.write("sources/docs/a.txt", "a");
+    let docs = desk.clinic_dir().join("sources/docs");
+    let odd = |bytes: &[u8]| docs.join(std::ffi::OsStr::from_bytes(bytes));
+    std::fs::write(odd(b"Mu\xf1oz.pdf"), "b").unwrap();
+    std::fs::create_dir(odd(b"a\xf1o")).unwrap();
+    std::fs::write(odd(b"a\xf1o/c.txt"), "c").unwrap();
+    let report = desk.load().unwrap_or_else(|failure| panic!("{failure:?}"));
+    let file = &report.sources[0].files[0];
+    assert_eq!((file.loaded, file.refused, file.counted), (1, 2, 3));
+    assert_eq!(report.sources[1].rows, 3);
+    assert_eq!(
+        desk.rows("select record, reason, split_part(detail, ':', 1) from meta.load_error order by record"),
+        [
+            json!(["1", "not_utf8_name", "sources/docs/Mu\\xf1oz.pdf"]),
+            json!(["3", "not_utf8_name", "sources/docs/a\\xf1o/c.txt"]),
+        ]
+    );
+    let told = desk.rows("select detail from meta.load_error order by record");
+    assert!(told[0].to_string().contains("convmv"), "{told:?}");
+    assert!(desk.load().unwrap().unchanged());
+    std::fs::rename(odd(b"Mu\xf1oz.pdf"), odd("Muñoz.pdf".as_bytes())).unwrap();
+    assert_eq!(desk.load().unwrap().refused(), 1);
+    // Elsewhere a glob would pass it over.
+    std::fs::write(desk.clinic_dir().join("sources").join(std::ffi::OsStr::from_bytes(b"\xf1.csv")), "x")
+        .unwrap();
+    assert!(desk.load().unwrap_err().message.contains("is not UTF-8"));
+}

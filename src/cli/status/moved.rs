@@ -35,7 +35,7 @@ pub(super) fn sources_moved(project: &Project, clinic: &Clinic, staging: &Stagin
         .map(|(path, file, _)| (path, file))
         .collect();
     let mut found = BTreeSet::new();
-    let Ok(here) = sources::Folder::open(folder.clone()) else { return Ok(true) };
+    let Ok(here) = sources::Folder::open(folder.clone(), &clinic.sources) else { return Ok(true) };
     for (name, config) in clinic.sources.iter().filter(|(name, _)| !is_live(name)) {
         // A file that is missing is for load to tell; here it means that the last load no longer stands.
         let Ok(files) = here.find(name, config) else { return Ok(true) };
