@@ -53,11 +53,20 @@ pub(super) struct Batcher<'a> {
     bytes: usize,
     refusals: Vec<Refusal>,
     destroyed: Vec<Destroyed>,
-    /// Records that hold a NUL, and the line of the first.
-    nuls: (u64, u64),
+    nuls: Nuls,
     /// Number of the record seen last.
     pub(super) record: u64,
     totals: Totals,
+}
+
+/// Records that hold a NUL.
+#[derive(Debug, Default)]
+struct Nuls {
+    count: u64,
+    /// The first one's number.
+    record: u64,
+    /// The first one's line in delimited text, whose encoding may explain them.
+    line: Option<u64>,
 }
 
 /// Codes that a spreadsheet turned into `1.24E+14`, in one column.
@@ -81,7 +90,7 @@ impl<'a> Batcher<'a> {
             bytes: 0,
             refusals: Vec::new(),
             destroyed: vec![Destroyed::default(); names.len()],
-            nuls: (0, 0),
+            nuls: Nuls::default(),
             record: 0,
             totals: Totals::default(),
         }
@@ -106,7 +115,7 @@ impl<'a> Batcher<'a> {
             return self.refuse_record(record.first_line, "undecodable_bytes", surrogates, emit);
         };
         if memchr::memchr(0, bytes).is_some() {
-            self.note_nul(record.first_line);
+            self.note_nul(Some(record.first_line));
         }
         let mut start = 0;
         for (column, end) in ends.iter().enumerate() {
@@ -143,7 +152,7 @@ impl<'a> Batcher<'a> {
             }
         }
         if nul {
-            self.note_nul(self.record);
+            self.note_nul(None);
         }
         self.end_row(bytes, emit)
     }
@@ -169,14 +178,16 @@ impl<'a> Batcher<'a> {
             }
         }
         if has_nul {
-            self.note_nul(line);
+            self.note_nul(None);
         }
         self.end_row(bytes, emit)
     }
 
-    fn note_nul(&mut self, line: u64) {
-        let first = if self.nuls.0 == 0 { line } else { self.nuls.1 };
-        self.nuls = (self.nuls.0 + 1, first);
+    fn note_nul(&mut self, line: Option<u64>) {
+        if self.nuls.count == 0 {
+            (self.nuls.record, self.nuls.line) = (self.record, line);
+        }
+        self.nuls.count += 1;
     }
 
     /// Refuses the record that comes next.
@@ -250,11 +261,13 @@ impl<'a> Batcher<'a> {
     /// Hands on what is left.
     pub(super) fn finish(mut self, emit: &mut Emit<'_>) -> Result<Totals> {
         self.flush(emit)?;
-        if self.nuls.0 > 0 {
-            let detail = t!("load.detail.nul_bytes", line = self.nuls.1);
-            self.totals
-                .findings
-                .push(Finding::new("nul_bytes", Severity::Critical, self.nuls.0).detail(detail));
+        if self.nuls.count > 0 {
+            let detail = match self.nuls.line {
+                Some(line) => t!("load.detail.nul_bytes", line = line),
+                None => t!("load.detail.nul_values", record = self.nuls.record),
+            };
+            let finding = Finding::new("nul_bytes", Severity::Critical, self.nuls.count);
+            self.totals.findings.push(finding.detail(detail));
         }
         for (column, destroyed) in
             self.destroyed.iter().enumerate().filter(|(_, destroyed)| destroyed.count > 0)
