@@ -3,6 +3,7 @@ use rust_i18n::t;
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::issues;
 use super::output::{self, Page, Table};
 use super::pipeline::{self, Wanted};
 use super::transform;
@@ -87,7 +88,7 @@ pub(super) fn faults(report: &Report, clinic: &ClinicName) -> Page {
         let subject = [Some(finding.subject.as_str()), finding.column.as_deref()];
         findings.row([
             finding.rule.clone(),
-            finding.severity.clone(),
+            issues::severity(&finding.severity),
             subject.into_iter().flatten().collect::<Vec<_>>().join("."),
             output::count(finding.count),
         ]);

@@ -120,7 +120,7 @@ fn page(report: &Report, clinic: &ClinicName) -> Page {
         table.row([
             issue.id.clone(),
             state(issue),
-            issue.severity.clone(),
+            severity(&issue.severity),
             issue.rule.clone(),
             issue.about(),
             output::count(issue.count),
@@ -139,6 +139,17 @@ fn page(report: &Report, clinic: &ClinicName) -> Page {
         }
         None => page,
     }
+}
+
+/// A finding's severity in words.
+pub(super) fn severity(name: &str) -> String {
+    match name {
+        "critical" => t!("issues.critical"),
+        "warning" => t!("issues.warning"),
+        "info" => t!("issues.info"),
+        other => return other.to_owned(),
+    }
+    .into_owned()
 }
 
 fn state(issue: &Issue) -> String {

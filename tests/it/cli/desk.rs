@@ -42,6 +42,9 @@ fn an_accepted_finding_stops_nothing_and_stays_counted() {
     says(&mini.run(&["run", "mini"]), 3, &["no_birth_date"]);
     let found = issue(&mini, "no_birth_date");
     assert_eq!((&found["status"], &found["severity"]), (&"open".into(), &"critical".into()));
+    says(&mini.run(&["issues", "mini"]), 0, &["open ", "critical "]);
+    says(&mini.run(&["issues", "mini", "--lang", "es"]), 0, &["abierto ", "crítico "]);
+    says(&mini.run(&["check", "mini", "--lang", "es"]), 3, &["crítico "]);
     let id = found["id"].as_str().unwrap().to_owned();
     says(&mini.run(&["issues", "mini", "--accept", &id]), 2, &["--reason"]);
     says(&mini.run(&["issues", "mini", "--accept", "nope", "--reason", "x"]), 2, &["nope"]);
