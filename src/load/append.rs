@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::params;
 
+use crate::config::SourceConfig;
 use crate::error::{self, interrupt};
 use crate::model::run::{Event, Observer, Stage};
 use crate::sources::{Finding, Fingerprint, Opened, Origin, Portion, Refusal, Totals};
@@ -23,6 +24,8 @@ pub(super) struct Table<'a> {
     pub(super) name: &'a str,
     /// The column of documents that holds each as a whole.
     pub(super) document: Option<&'a str>,
+    /// The sources that the file is one of, in name order.
+    pub(super) beside: &'a [(&'a str, &'a SourceConfig)],
 }
 
 /// What a file came to.
@@ -72,7 +75,7 @@ impl Table<'_> {
                     }
                 })
             });
-            let counter = scope.spawn(|| Ok((opened.count()?, opened.check()?)));
+            let counter = scope.spawn(|| Ok((opened.count()?, opened.check(subject, self.beside)?)));
             // The receiver goes with it: a reader that still sends must not wait for ever.
             let appended = self.append(origin, receiver);
             let (read, counted) = (joined(reader), joined(counter));

@@ -266,11 +266,16 @@ impl<'a> Table<'a> {
     ) -> Result<()> {
         let origin =
             Origin { source_number: self.surveyed.number, file_number: number, shown: file.shown.clone() };
+        let sources = self.options.clinic.sources.iter();
+        let beside =
+            sources.filter(|(name, config)| **name == self.surveyed.name || file.is_named_by(config));
+        let beside: Vec<_> = beside.map(|(name, config)| (name.as_str(), config)).collect();
         let table = append::Table {
             staging: self.options.staging,
             source: &self.surveyed.name,
             name: &building(&self.surveyed.name),
             document: self.document.as_deref(),
+            beside: &beside,
         };
         let Taken { totals, counted, fingerprint, checked } =
             table.take(&origin, opened, order, self.observer)?;

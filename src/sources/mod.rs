@@ -316,10 +316,11 @@ impl Opened {
         }
     }
 
-    /// What the file's own program finds wrong with it, which takes as long as reading it.
-    pub fn check(&self) -> Result<Vec<Finding>> {
+    /// What the file's own program finds wrong with it, which takes as long as reading it; of that, what this one of all
+    /// sources of the file is to tell.
+    pub fn check(&self, source: &str, all: &[(&str, &SourceConfig)]) -> Result<Vec<Finding>> {
         match self {
-            Opened::Sqlite(database) => database.check(),
+            Opened::Sqlite(database) => database.check(source, all),
             _ => Ok(Vec::new()),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use rusqlite::Connection;
 use rust_i18n::t;
 
@@ -13,13 +12,12 @@ use crate::sources::{Finding, Severity};
 /// How many faults are told in their words; they name tables, indexes, columns and pages.
 const SHOWN: usize = 3;
 
-/// Checks one table with its indexes, or all of the file where it is read by a query, a view or a virtual table.
-pub(super) fn findings(connection: &Connection, table: Option<&str>) -> Result<Vec<Finding>> {
+/// Checks one table with its indexes, or all of the file where it is read by a query, a view or a virtual table; and the parents
+/// of the rows of some tables.
+pub(super) fn findings(connection: &Connection, table: Option<&str>, children: &[String]) -> Vec<Finding> {
     let scope = table.map_or_else(String::new, |table| format!("({})", quoted(table)));
-    let mut findings = Vec::new();
-    findings.extend(integrity(connection, &scope));
-    findings.extend(foreign_keys(connection, &scope));
-    Ok(findings)
+    let orphans = children.iter().flat_map(|child| foreign_keys(connection, child));
+    integrity(connection, &scope).into_iter().chain(orphans).collect()
 }
 
 fn integrity(connection: &Connection, scope: &str) -> Option<Finding> {
@@ -46,12 +44,12 @@ fn faults(connection: &Connection, scope: &str) -> rusqlite::Result<Vec<String>>
 }
 
 /// Rows whose parent is not there, whether or not the old program had SQLite look at that.
-fn foreign_keys(connection: &Connection, scope: &str) -> Vec<Finding> {
+fn foreign_keys(connection: &Connection, child: &str) -> Vec<Finding> {
     let finding = |count: u64| Finding::new("foreign_key_check", Severity::Warning, count);
-    match orphans(connection, scope) {
+    match orphans(connection, child) {
         Ok(orphans) => {
-            let one = |((table, parent), count): (&(String, String), &u64)| {
-                finding(*count).detail(t!("sqlite.detail.orphans", table = table, parent = parent))
+            let one = |(parent, count): (&String, &u64)| {
+                finding(*count).detail(t!("sqlite.detail.orphans", table = child, parent = parent))
             };
             orphans.iter().map(one).collect()
         }
@@ -59,13 +57,13 @@ fn foreign_keys(connection: &Connection, scope: &str) -> Vec<Finding> {
     }
 }
 
-/// Child and parent table, and how many rows.
-fn orphans(connection: &Connection, scope: &str) -> rusqlite::Result<BTreeMap<(String, String), u64>> {
-    let mut statement = connection.prepare(&format!("pragma foreign_key_check{scope}"))?;
+/// Parent tables, and how many rows of the child lack theirs.
+fn orphans(connection: &Connection, child: &str) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut statement = connection.prepare(&format!("pragma foreign_key_check({})", quoted(child)))?;
     let mut rows = statement.query([])?;
     let mut counts = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        *counts.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+        *counts.entry(row.get(2)?).or_default() += 1;
     }
     Ok(counts)
 }

@@ -129,12 +129,19 @@ impl Database {
         Ok((count.unsigned_abs(), self.fingerprint.clone()))
     }
 
-    /// What is wrong with the file.
-    pub(super) fn check(&self) -> Result<Vec<Finding>> {
+    /// What is wrong with the file, as far as this source is to tell it among all that are asked of the file.
+    pub(super) fn check(&self, source: &str, all: &[(&str, &SourceConfig)]) -> Result<Vec<Finding>> {
         let connection = connect(&self.file.path).map_err(|error| damaged(&self.file, None, error))?;
         let handle = connection.get_interrupt_handle();
         interrupt::on_request(move || handle.interrupt());
-        check::findings(&connection, self.select.table.as_deref())
+        let table = self.select.table.as_deref();
+        let children = match table {
+            Some(table) => vec![table.to_owned()],
+            None => {
+                unread::told_by(&connection, source, all).map_err(|error| damaged(&self.file, None, error))?
+            }
+        };
+        Ok(check::findings(&connection, table, &children))
     }
 }
 

@@ -44,6 +44,35 @@ fn find(path: &Path, sources: &[&SourceConfig]) -> rusqlite::Result<Vec<String>>
     Ok(unread)
 }
 
+/// The tables of whose rows a source tells that they lack a parent: those that it reads and, where it is the first of all sources of
+/// the file that looks at more than one table, those that none of them reads.
+pub(super) fn told_by(
+    connection: &Connection,
+    source: &str,
+    all: &[(&str, &SourceConfig)],
+) -> rusqlite::Result<Vec<String>> {
+    let mut tables = tables(connection)?;
+    tables.retain(|table| table.kind == TableKind::Plain);
+    let is_one_table = |config: &SourceConfig| {
+        let named = config.table.as_ref().filter(|_| config.query.is_none());
+        named.is_some_and(|name| tables.iter().any(|table| table.name.eq_ignore_ascii_case(name)))
+    };
+    let first = all.iter().find(|(_, config)| !is_one_table(config)).map(|(name, _)| *name);
+    // What cannot be asked is told where it is loaded.
+    let read =
+        all.iter().map(|(name, config)| (*name, opened(connection, &asked(config)).unwrap_or_default()));
+    let read: Vec<(&str, BTreeSet<Opened>)> = read.collect();
+    let mut told = Vec::new();
+    for TableEntry { name, .. } in &tables {
+        let roots = roots(connection, name)?;
+        let mut readers = read.iter().filter(|(_, opened)| !opened.is_disjoint(&roots)).peekable();
+        if readers.peek().is_none() && first == Some(source) || readers.any(|(reader, _)| *reader == source) {
+            told.push(name.clone());
+        }
+    }
+    Ok(told)
+}
+
 fn asked(source: &SourceConfig) -> String {
     match (&source.query, &source.table) {
         (Some(query), _) => query.trim().trim_end_matches(';').to_owned(),

@@ -22,6 +22,51 @@ fn what_sqlite_finds_wrong_is_a_finding() {
 }
 
 #[test]
+fn rows_without_a_parent_are_told_where_their_table_is_read() {
+    let sql = "pragma foreign_keys = off;
+        create table sala (id integer primary key); create table cama (id integer primary key, sala integer references sala (id));
+        create table alta (id integer primary key, cama integer references cama (id)); create index por_cama on alta (cama);
+        create table rota (x integer references alta (nada));
+        insert into cama values (1, 8); insert into alta values (1, 9); insert into sala values (1); insert into rota values (1);
+        create view camas as select * from cama;";
+    let query =
+        |name: &str, query: &str| format!("[sources.{name}]\nfiles = ['*.db']\nquery = 'select {query}'\n");
+    let sources = [
+        query("a", "id from sala"),
+        query("b", "c.id from camas c join sala on true"),
+        query("c", "1 from sala"),
+        "[sources.d]\nfiles = ['x.db']\ntable = 'camas'\n".to_owned(),
+    ];
+    let told_by_source = |sources: &[String]| {
+        let desk = desk("table = 'sala'", sql);
+        desk.configure(&sources.concat());
+        let report = desk.load().unwrap();
+        let told = report.sources.iter().map(|source| {
+            let details = source.findings.iter().filter(|one| one.rule == "foreign_key_check");
+            let table = |detail: &str| {
+                detail.split(' ').find(|word| ["cama", "alta", "\"rota\""].contains(word)).map(str::to_owned)
+            };
+            details
+                .map(|one| table(one.detail.as_deref().unwrap()).unwrap_or_default())
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        told.collect::<Vec<_>>()
+    };
+    // Nobody reads the tables `alta` and `rota`.
+    assert_eq!(told_by_source(&sources), ["alta \"rota\"", "cama", "", "cama"]);
+    let more = [&sources[..], &[query("e", "cama from alta where cama > 0")]].concat();
+    assert_eq!(told_by_source(&more), ["\"rota\"", "cama", "", "cama", "alta"]);
+    // A source of one table speaks of that table only.
+    let first = [
+        "[sources.a]\nfiles = ['x.db']\ntable = 'sala'\n".to_owned(),
+        sources[1].clone(),
+        sources[2].clone(),
+    ];
+    assert_eq!(told_by_source(&first), ["", "alta cama \"rota\"", ""]);
+}
+
+#[test]
 fn a_foreign_key_that_cannot_be_checked_is_a_finding_too() {
     let sql = "pragma foreign_keys = off;
         create table a (x); create table b (y references a (x)); insert into b values (1)";
