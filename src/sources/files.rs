@@ -2,19 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use glob::{GlobResult, MatchOptions, Pattern, PatternError};
+use glob::Pattern;
 use rust_i18n::t;
 
+use super::globs::{OPTIONS, all_named, cuts, globbed, reach, reaches_into};
 use super::{documents, packed};
 use crate::config::SourceConfig;
 use crate::error::Failure;
-
-/// As a shell does it: `*` goes into no folder and finds no hidden file.
-const OPTIONS: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// One file of a source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,16 +31,20 @@ impl SourceFile {
 
 /// A clinic's folder, whose names globs can meet.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// Folders of attachments, whose sources refuse by themselves what they cannot name.
+    attachments: Vec<PathBuf>,
+}
 
 impl Folder {
     /// # Errors
-    /// A name in `sources/` or below is not UTF-8, and in no folder of attachments, which refuses what it cannot name.
-    pub fn open(folder: PathBuf, sources: &BTreeMap<String, SourceConfig>) -> Result<Self> {
+    /// A name in `sources/` or below is not UTF-8, but for those of attachments.
+    pub fn open(path: PathBuf, sources: &BTreeMap<String, SourceConfig>) -> Result<Self> {
         let attachments = sources.values().filter_map(|source| source.attachments.as_ref());
-        let attachments: Vec<PathBuf> = attachments.map(|path| folder.join(path)).collect();
-        all_named(&folder.join("sources"), &attachments)?;
-        Ok(Self(folder))
+        let attachments = attachments.map(|folder| path.join(folder)).collect::<Vec<_>>();
+        all_named(&path.join("sources"), usize::MAX, &attachments)?;
+        Ok(Self { path, attachments })
     }
 
     /// Resolves a source's globs against the clinic's folder, in name order, each file once.
@@ -51,17 +52,26 @@ impl Folder {
     /// Every glob must match, unless the source is optional (`optional_columns`), in which case there may be no file at all.
     ///
     /// # Errors
-    /// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device.
+    /// A glob that is none, a glob without a match (the folder's files are listed), a folder, a pipe or a device, a name that is not UTF-8.
     pub fn find(&self, source: &str, config: &SourceConfig) -> Result<Vec<SourceFile>> {
         match &config.attachments {
-            Some(path) => Ok(vec![attachments(&self.0, source, path)?]),
-            None => find(&self.0, source, config),
+            Some(path) => Ok(vec![attachments(&self.path, source, path)?]),
+            None => {
+                // What is in `sources/` is known.
+                let elsewhere = |base: &PathBuf| !base.starts_with(self.path.join("sources"));
+                for (base, depth) in config.files.iter().filter_map(|glob| reach(&self.path, glob)) {
+                    if elsewhere(&base) {
+                        all_named(&base, depth, &self.attachments)?;
+                    }
+                }
+                find(&self.path, source, config)
+            }
         }
     }
 
     /// The files in the clinic's `sources/` and below that load could read and that no source's globs match, in name order.
     pub fn unnamed(&self, sources: &BTreeMap<String, SourceConfig>) -> Vec<String> {
-        unnamed(&self.0, sources)
+        unnamed(&self.path, sources)
     }
 }
 
@@ -83,27 +93,6 @@ fn find(folder: &Path, source: &str, config: &SourceConfig) -> Result<Vec<Source
         return Err(Failure::usage(t!("load.no_files", source = source)).into());
     }
     Ok(found)
-}
-
-/// Refuses a folder with names that are not UTF-8, which globs cannot meet, but for those in some folders.
-fn all_named(folder: &Path, but: &[PathBuf]) -> Result<()> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        if but.contains(&next) {
-            continue;
-        }
-        for path in std::fs::read_dir(&next).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.to_str().is_none() {
-                return Err(Failure::failed(t!("load.not_utf8_name", path = path.display()))
-                    .hint(t!("load.not_utf8_name_hint"))
-                    .into());
-            }
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What load can read, by the ends of files' names. JSON is what other things are written in, too.
@@ -207,27 +196,6 @@ fn matching(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile
     if found.is_empty() { inside_archives(folder, source, pattern) } else { Ok(found) }
 }
 
-/// What a glob meets in a clinic's folder.
-fn globbed(folder: &Path, glob: &str) -> Result<impl Iterator<Item = GlobResult>, PatternError> {
-    // A clinic's folder may hold a character that globs give a meaning.
-    let rooted = match Path::new(glob).is_absolute() {
-        true => glob.to_owned(),
-        false => format!("{}/{glob}", Pattern::escape(&folder.to_string_lossy())),
-    };
-    let whole = Pattern::new(&plain(Path::new(&rooted)).to_string_lossy())?;
-    // The walk panics at a name that is not UTF-8 where it is to pass over hidden names, so that is done here.
-    let walk = MatchOptions { require_literal_leading_dot: false, ..OPTIONS };
-    Ok(glob::glob_with(&rooted, walk)?.filter(move |found| match found {
-        Ok(path) => whole.matches_path_with(&plain(path), OPTIONS),
-        Err(_) => true,
-    }))
-}
-
-/// A path without what says nothing: `./`, `//`.
-fn plain(path: &Path) -> PathBuf {
-    path.components().filter(|part| *part != Component::CurDir).collect()
-}
-
 /// The files that a glob names inside zip archives, as if those were folders: `export.zip/clients*.csv`.
 fn inside_archives(folder: &Path, source: &str, pattern: &str) -> Result<Vec<SourceFile>> {
     for (outer, inner) in cuts(pattern) {
@@ -253,18 +221,6 @@ fn inside_archives(folder: &Path, source: &str, pattern: &str) -> Result<Vec<Sou
         }
     }
     Ok(Vec::new())
-}
-
-/// A glob cut before each of its parts but the first.
-fn cuts(pattern: &str) -> impl Iterator<Item = (&str, &str)> {
-    pattern.match_indices('/').filter(|(at, _)| *at > 0).map(|(at, _)| (&pattern[..at], &pattern[at + 1..]))
-}
-
-/// Whether a glob is about files inside this one.
-fn reaches_into(pattern: &Pattern, path: &Path) -> bool {
-    cuts(pattern.as_str())
-        .filter_map(|(outer, _)| Pattern::new(outer).ok())
-        .any(|outer| outer.matches_path_with(path, OPTIONS))
 }
 
 fn empty(source: &str, pattern: &str, archive: &SourceFile, members: &[SourceFile]) -> Failure {

@@ -19,6 +19,7 @@ mod encoding;
 mod escaped;
 mod files;
 mod folder;
+mod globs;
 mod grid;
 mod header;
 pub mod packed;

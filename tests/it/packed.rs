@@ -324,8 +324,18 @@ fn an_attachment_whose_name_is_no_utf8_is_refused_and_everything_else_loads() {
     assert!(desk.load().unwrap().unchanged());
     std::fs::rename(odd(b"Mu\xf1oz.pdf"), odd("Muñoz.pdf".as_bytes())).unwrap();
     assert_eq!(desk.load().unwrap().refused(), 1);
-    // Elsewhere a glob would pass it over.
-    std::fs::write(desk.clinic_dir().join("sources").join(std::ffi::OsStr::from_bytes(b"\xf1.csv")), "x")
-        .unwrap();
-    assert!(desk.load().unwrap_err().message.contains("is not UTF-8"));
+    // Elsewhere globs would pass it over.
+    for (place, glob) in
+        [("", "*.csv"), ("in", "i?/*.csv"), ("sources", "sources/*.csv"), ("in/deep", "**/s.csv")]
+    {
+        let folder = desk.clinic_dir().join(place);
+        std::fs::create_dir_all(&folder).unwrap();
+        let odd = folder.join(std::ffi::OsStr::from_bytes(b"\xf1.csv"));
+        desk.configure(&format!(
+            "[sources.docs]\nattachments = 'sources/docs/'\n[sources.s]\nfiles = ['{glob}']"
+        ));
+        std::fs::write(&odd, "x").unwrap();
+        assert!(desk.load().unwrap_err().message.contains("is not UTF-8"), "{glob}");
+        std::fs::remove_file(odd).unwrap();
+    }
 }
