@@ -39,6 +39,8 @@ pub enum Cause {
     Rejected,
     /// It stays since nobody can tell what became of its record.
     Unread,
+    /// Another row has its key, which is the snapshot's.
+    Doubled,
     /// People and the source changed the same value, and clinic.toml wants a decision.
     Conflict,
 }
@@ -57,6 +59,7 @@ impl Cause {
             Cause::Held => "held",
             Cause::Rejected => "rejected",
             Cause::Unread => "unread",
+            Cause::Doubled => "doubled",
             Cause::Conflict => "conflict",
         }
     }

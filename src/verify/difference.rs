@@ -92,6 +92,8 @@ pub(super) struct Found {
     pub(super) batches: BTreeSet<i32>,
     /// Keys that more than one row of the target has.
     pub(super) doubled: BTreeSet<String>,
+    /// Those of them that a row of the snapshot has too.
+    pub(super) beside: BTreeSet<String>,
     /// What they make of the table's months.
     pub(super) months: months::Change,
 }

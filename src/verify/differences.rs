@@ -140,6 +140,9 @@ impl Search<'_, '_, '_> {
             if !part.holds(&key) {
                 continue;
             }
+            if self.found.doubled.contains(&key) {
+                self.found.beside.insert(key.clone());
+            }
             let digest: RowHash = codec
                 .digest(&row.values, &mut buffer)
                 .map_err(|refused| anyhow!("{}: {}", refused.column, refused.refusal.rule()))?;
@@ -199,7 +202,7 @@ impl Search<'_, '_, '_> {
                 if theirs.whole && !deeds.wrote(key) {
                     theirs.buckets.remove(key, digest);
                     foreign.push(key.as_str());
-                } else if waits {
+                } else if waits && !self.found.beside.contains(key) {
                     self.found.extra.push(key.clone());
                 } else {
                     let (key, kind) = (key.clone(), Kind::Extra);
@@ -234,6 +237,7 @@ impl Search<'_, '_, '_> {
                 theirs.into_iter().for_each(|day| self.found.months.add(1, day));
             }
             let standing = match row.kind {
+                Kind::Extra if self.found.beside.contains(&row.key) => None,
                 Kind::Extra => there
                     .and_then(|there| vanished::standing(options, compared, self.vanished, &row.key, there)),
                 _ => self.standing(row, there, (pushed, left_out.get(&row.key)))?,
@@ -327,6 +331,9 @@ impl Search<'_, '_, '_> {
             kind => kind,
         };
         let doubled = self.found.doubled.contains(&key);
+        if kind == Kind::Extra && self.found.beside.contains(&key) {
+            return Ok((Difference { key, kind, cause: Some(Cause::Doubled), columns, doubled }, None));
+        }
         if stands.is_some() {
             return Ok((Difference { key, kind, cause: stands, columns, doubled }, None));
         }

@@ -52,8 +52,10 @@ impl Pipeline<'_> {
         // What other batches did is told with what to type about them.
         let by_batch = |one: &verify::Difference| one.cause.is_some_and(verify::Cause::is_by_batch);
         let unknown = |one: &verify::Difference| is(one, Kind::Kept) && one.cause.is_none();
+        let beside = |one: &verify::Difference| one.cause == Some(verify::Cause::Doubled);
         let extra = |one: &verify::Difference| {
             is(one, Kind::Extra)
+                && !beside(one)
                 && one.cause != Some(verify::Cause::TakenBack)
                 && !one.cause.is_some_and(verify::Cause::is_by_policy)
         };
@@ -86,6 +88,7 @@ impl Pipeline<'_> {
                 "cli.verify.extra_next",
                 tables_with(report, |table, one| extra(one) && !by_batch(one) && deletes(table)),
             ),
+            ("verify.doubled_hint", tables_with(report, |_, one| beside(one))),
             (
                 "verify.conflict_hint",
                 tables_with(report, |_, one| one.cause == Some(verify::Cause::Conflict)),

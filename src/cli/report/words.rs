@@ -68,7 +68,7 @@ pub(in crate::cli) fn fault(rule: &str) -> String {
     match rule {
         "missing" | "missing_unsent" => t!("report.rows_missing"),
         "missing_deleted" => t!("report.rows_deleted"),
-        "extra" => t!("report.rows_extra"),
+        "extra" | "extra_doubled" => t!("report.rows_extra"),
         "extra_edited" | "different_edited" => t!("report.rows_edited"),
         "missing_overwritten" | "different_overwritten" | "extra_overwritten" => {
             t!("report.rows_overwritten")

@@ -135,7 +135,8 @@ async fn rows_that_share_a_key_are_counted_each_and_left_to_people() {
          insert into visit overriding system value select number, person_id, '2030-05-05' from visit where number < 3",
     )
     .await;
-    let (report, _) = with_books(&tiny, &path).await;
+    let (report, rows) = with_books(&tiny, &path).await;
+    assert_eq!(rows, ["visit {p1,1} extra doubled []", "visit {p2,2} extra doubled []"]);
     assert_eq!(report.fixes.map(|fixes| (fixes.rows, fixes.commented)), Some((0, 2)));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.lines().all(|line| !line.starts_with("delete") && !line.starts_with("update")), "{text}");
