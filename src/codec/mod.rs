@@ -43,7 +43,6 @@ use std::collections::BTreeMap;
 
 use crate::model::catalog::DataType;
 
-pub use float::{write4 as write_float4, write8 as write_float8};
 pub use refusal::{Refusal, Unsupported};
 pub use table::{RefusedValue, RowHash, TableCodec, append_field, column_digests};
 

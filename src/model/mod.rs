@@ -6,6 +6,7 @@ pub mod digests;
 pub mod document;
 pub mod exclusion;
 mod file_name;
+pub mod float;
 mod hex;
 pub mod ident;
 pub mod keys;

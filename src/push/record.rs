@@ -292,8 +292,7 @@ impl<'a> Ledger<'a> {
             return self.correct_stored(context, entry, codec).await;
         }
         let table = self.codes[&entry.table.to_string()];
-        let stored = TableCodec::of_table(&context.catalog.tables[&entry.table], &entry.key)
-            .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+        let stored = rows::whole(entry, &context.catalog.tables[&entry.table])?;
         let batch = self.batch;
         let rows = written(context, entry, (codec, &stored), place, direct);
         context

@@ -20,7 +20,22 @@ const STEP: u64 = 10_000;
 /// # Errors
 /// A column that the table does not have any more, or whose type cannot be compared.
 pub(super) fn codec(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
-    TableCodec::of_entry(table, entry).map_err(|(column, reason)| {
+    comparable(entry, TableCodec::of_entry(table, entry))
+}
+
+/// The codec of all columns of an entry's table, also of those that nobody writes: a row that changes is noted as a whole.
+///
+/// # Errors
+/// A column whose type cannot be compared.
+pub(super) fn whole(entry: &TableEntry, table: &Table) -> Result<TableCodec> {
+    comparable(entry, TableCodec::of_table(table, &entry.key))
+}
+
+fn comparable(
+    entry: &TableEntry,
+    codec: Result<TableCodec, (String, impl std::fmt::Display)>,
+) -> Result<TableCodec> {
+    codec.map_err(|(column, reason)| {
         let message = t!("push.unsupported", table = entry.table, column = column, reason = reason);
         Failure::new(error::Kind::NotComparable, message).into()
     })

@@ -41,16 +41,26 @@ pub(super) async fn to_disable(client: &Client, work: &Work<'_>) -> Result<Vec<R
     Ok(running)
 }
 
-/// The text of a function, its language, and the tables that the text names as written.
+/// Whether the texts of a trigger's function and of all that it calls tell what they write, and the tables that these name
+/// as written.
 const FUNCTION: &str = "\
-select l.lanname in ('sql', 'plpgsql') and p.prosrc !~* '\\mexecute\\M', array(
+with recursive functions as (
+    select p.oid, p.proname, l.lanname, coalesce(nullif(p.prosrc, ''), pg_get_functiondef(p.oid)) as source
+    from pg_proc p join pg_language l on l.oid = p.prolang
+    where p.prokind in ('f', 'p') and l.lanname not in ('internal', 'c')
+    and p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),
+called as (
+    select f.* from pg_trigger t join functions f on f.oid = t.tgfoid
+    where t.tgrelid = to_regclass($1) and t.tgname = $2 and not t.tgisinternal
+    union
+    select f.* from called c join functions f on c.source ~* ('\\m' || regexp_replace(f.proname, '(\\W)', '\\\\\\1', 'g') || '\"?\\s*\\('))
+select bool_and(f.lanname in ('sql', 'plpgsql') and f.source !~* '\\mexecute\\M'), array(
     select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'trasvase')
-    and p.prosrc ~* ('\\m(insert\\s+into|update(\\s+only)?|delete\\s+from(\\s+only)?|merge\\s+into|truncate(\\s+table)?(\\s+only)?)\\s+(\"?'
-        || regexp_replace(n.nspname, '(\\W)', '\\\\\\1', 'g') || '\"?\\s*\\.\\s*)?\"?' || regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g') || '\\M')
+    and exists (select from called where called.source ~* ('\\m(insert\\s+into|update(\\s+only)?|delete\\s+from(\\s+only)?|merge\\s+into|truncate(\\s+table)?(\\s+only)?)\\s+(\"?'
+        || regexp_replace(n.nspname, '(\\W)', '\\\\\\1', 'g') || '\"?\\s*\\.\\s*)?\"?' || regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g') || '\\M'))
     order by 1)
-from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_language l on l.oid = p.prolang
-where t.tgrelid = to_regclass($1) and t.tgname = $2 and not t.tgisinternal";
+from called f having count(*) > 0";
 
 /// The triggers that ran when the batches were written, as far as the catalog tells today, and what they may have written.
 pub(super) async fn elsewhere(

@@ -59,7 +59,8 @@ async fn what_was_inserted_goes_and_a_second_time_is_refused_in_one_sentence() {
 async fn an_earlier_batch_holds_again_and_touch_triggers_and_unwritten_columns_are_as_they_were() {
     let touch = "create function touch() returns trigger language plpgsql as $$ begin new.seen := new.seen + 1; return new; end $$; \
                  create table log (id text); \
-                 create function tell() returns trigger language plpgsql as $$ begin insert into log values (new.id); return new; end $$;";
+                 create function note(id text) returns void language sql begin atomic; insert into log values (id); end; \
+                 create function tell() returns trigger language plpgsql as $$ begin perform note(new.id); return new; end $$;";
     let tiny = tiny("[load]\nmode = \"upsert\"\n").await;
     tiny.sql(touch).await;
     let (_, first) = tiny.export().await;

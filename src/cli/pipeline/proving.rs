@@ -46,6 +46,10 @@ impl Pipeline<'_> {
         let staging = self.staging.as_ref().filter(|_| of_models);
         let books = verify::Books::open(staging, &self.journal.run(), self.fixes()?)?;
         let observer = Both(&self.progress, &self.journal);
+        if pg::catalog::hash(&connection.catalog, &tables) != snapshot.manifest().catalog_hash {
+            let text = t!("verify.catalog_moved", system = self.clinic.system);
+            observer.event(&Event::Warning { stage: Stage::Verify, text: &text });
+        }
         let work = verify::run(&options, books, &observer);
         let report = match &replica {
             Some((replica, _)) => connection.block_on(pg::watched(&replica.session, work))?,

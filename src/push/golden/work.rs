@@ -13,7 +13,6 @@ use super::collision::{Collision, failure};
 use super::reach::{holders, reached};
 use super::rows::Affected;
 use super::surplus::waits;
-use crate::codec::TableCodec;
 use crate::error;
 use crate::model::ident::{TableName, literal, quoted};
 use crate::pg::Writings;
@@ -179,8 +178,7 @@ async fn digests(context: &Context<'_>, batch: &Batch, place: usize, golden: &[&
     };
     let table = &context.catalog.tables[&entry.table];
     let codec = rows::codec(entry, table)?;
-    let stored = TableCodec::of_table(table, &entry.key)
-        .map_err(|(column, reason)| anyhow::anyhow!("{}.{column}: {reason}", entry.table))?;
+    let stored = rows::whole(entry, table)?;
     let names: Vec<&str> = codec.column_names().collect();
     let (base, kept) = writings.columns_sql(&names);
     let columns = |of: &str| {

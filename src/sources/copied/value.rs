@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{write_float4, write_float8};
+use crate::model::float;
 use crate::sources::digits::integer;
 
 /// What the bytes of a column are.
@@ -72,8 +72,8 @@ impl Wire {
             Wire::Int4 => integer(i32::from_be_bytes(bytes.try_into().ok()?).into(), out),
             Wire::Int8 => integer(i64::from_be_bytes(bytes.try_into().ok()?), out),
             Wire::Oid => integer(u32::from_be_bytes(bytes.try_into().ok()?).into(), out),
-            Wire::Float4 => write_float4(f32::from_be_bytes(bytes.try_into().ok()?), out),
-            Wire::Float8 => write_float8(f64::from_be_bytes(bytes.try_into().ok()?), out),
+            Wire::Float4 => float::write4(f32::from_be_bytes(bytes.try_into().ok()?), out),
+            Wire::Float8 => float::write8(f64::from_be_bytes(bytes.try_into().ok()?), out),
             Wire::Uuid => uuid(bytes.try_into().ok()?, out),
             Wire::Bytea => {
                 out.push_str("\\x");

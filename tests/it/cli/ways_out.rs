@@ -43,6 +43,15 @@ fn rows_that_stand_with_other_values_are_not_told_as_nothing_to_do() {
 }
 
 #[test]
+fn a_key_that_somebody_dropped_is_hinted_at() {
+    let mini = pushed("mode = \"insert\"");
+    says_not(&mini.run(&["verify", "mini"]), "not as they were");
+    mini.execute("alter table visit drop constraint visit_pkey");
+    let told = "the target's tables are not as they were when the snapshot was checked";
+    says(&mini.run(&["verify", "mini"]), 0, &[told, "schema/"]);
+}
+
+#[test]
 fn a_lost_ledger_is_told_and_the_way_out_works() {
     for setting in ["mode = \"upsert\"", "mode = \"replace\""] {
         let mini = pushed("mode = \"insert\"");
