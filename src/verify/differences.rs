@@ -237,7 +237,9 @@ impl Search<'_, '_, '_> {
                 theirs.into_iter().for_each(|day| self.found.months.add(1, day));
             }
             let standing = match row.kind {
-                Kind::Extra if self.found.beside.contains(&row.key) => None,
+                Kind::Extra if self.found.beside.contains(&row.key) => {
+                    Some(Standing { cause: Cause::Doubled, told: None })
+                }
                 Kind::Extra => there
                     .and_then(|there| vanished::standing(options, compared, self.vanished, &row.key, there)),
                 _ => self.standing(row, there, (pushed, left_out.get(&row.key)))?,
@@ -331,9 +333,6 @@ impl Search<'_, '_, '_> {
             kind => kind,
         };
         let doubled = self.found.doubled.contains(&key);
-        if kind == Kind::Extra && self.found.beside.contains(&key) {
-            return Ok((Difference { key, kind, cause: Some(Cause::Doubled), columns, doubled }, None));
-        }
         if stands.is_some() {
             return Ok((Difference { key, kind, cause: stands, columns, doubled }, None));
         }

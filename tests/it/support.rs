@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Stdio};
-use std::sync::OnceLock;
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use trasvase::config::Project;
 use trasvase::pg::embedded::{Server, ServerOptions};
@@ -56,6 +56,19 @@ pub(crate) fn reachable_folder(prefix: &str) -> PathBuf {
     let folder = tempfile::Builder::new().prefix(prefix).tempdir().unwrap().keep();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).unwrap();
     folder
+}
+
+/// What a script of `.ci` installs beside the build, once: its folder of this name, and what the script says.
+pub(crate) fn installed(script: &str, folder: &str) -> (PathBuf, String) {
+    // Tests run at once, and none may meet what another has half done.
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = std::env::current_exe().unwrap();
+    let folder = built.ancestors().nth(3).unwrap().join(folder);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci").join(script);
+    let done = Command::new(&script).arg(&folder).stderr(Stdio::inherit()).output().unwrap();
+    assert!(done.status.success(), "{} failed", script.display());
+    (folder, String::from_utf8(done.stdout).unwrap().trim().to_owned())
 }
 
 /// A database of one test, dropped with this value.

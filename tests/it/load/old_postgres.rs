@@ -13,10 +13,7 @@ use crate::support::{self, runtime};
 
 /// The server's programs where the user can reach them as whom root runs a server.
 fn programs(folder: &Path) -> PathBuf {
-    let built = std::env::current_exe().unwrap();
-    let installed = built.ancestors().nth(3).unwrap().join("postgresql10");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/postgresql10");
-    assert!(Command::new(script).arg(&installed).status().unwrap().success(), ".ci/postgresql10 failed");
+    let (installed, _) = support::installed("postgresql10", "postgresql10");
     let native = installed.join("package/native");
     let copied = Command::new("cp").arg("-R").arg(native).arg(folder).status().unwrap();
     assert!(copied.success());

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -46,11 +46,7 @@ fn start() -> Server {
 }
 
 fn program() -> PathBuf {
-    let built = std::env::current_exe().unwrap();
-    let folder = built.ancestors().nth(3).unwrap().join("moto-venv");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/moto");
-    assert!(Command::new(script).arg(&folder).status().unwrap().success(), ".ci/moto failed");
-    folder.join("bin/moto_server")
+    crate::support::installed("moto", "moto-venv").0.join("bin/moto_server")
 }
 
 /// The SDK's own client, for what trasvase does not do: making buckets, breaking archives.
