@@ -108,25 +108,47 @@ pub fn append_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-/// Appends a `text[]` field of a row (PostgreSQL's array_send: dimensions, whether there are nulls, element type; length
-/// and lower bound of each dimension; elements).
+/// A `text[]` field that grows by an element at a time.
+#[derive(Default)]
+pub struct Texts {
+    elements: Vec<u8>,
+    length: i32,
+    nulls: i32,
+}
+
+impl Texts {
+    pub fn push(&mut self, text: Option<&str>) {
+        append_text_or_null(&mut self.elements, text);
+        self.length += 1;
+        self.nulls += i32::from(text.is_none());
+    }
+
+    /// Appends the array to a row (PostgreSQL's array_send: dimensions, whether there are nulls, element type; length and
+    /// lower bound of each dimension; elements).
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        let header: &[i32] = match self.length {
+            0 => &[0, 0, TEXT_OID],
+            length => &[1, i32::from(self.nulls > 0), TEXT_OID, length, 1],
+        };
+        let length = i32::try_from(4 * header.len() + self.elements.len());
+        let length = length.expect("a line of a snapshot is shorter than 2 GB");
+        for number in [&[length], header].concat() {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(&self.elements);
+    }
+
+    /// The same, but null where there is nothing but nulls.
+    pub fn append_if_any(&self, out: &mut Vec<u8>) {
+        if self.nulls < self.length { self.append_to(out) } else { append_bytes(out, None) }
+    }
+}
+
+/// Appends a `text[]` field of a row.
 pub fn append_texts(out: &mut Vec<u8>, texts: &[String]) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    let dimensions: i32 = if texts.is_empty() { 0 } else { 1 };
-    for number in [dimensions, 0, TEXT_OID] {
-        out.extend_from_slice(&number.to_be_bytes());
-    }
-    if dimensions == 1 {
-        let length = i32::try_from(texts.len()).expect("a record breaks fewer rules than there are numbers");
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&1_i32.to_be_bytes());
-    }
-    for text in texts {
-        append_text(out, text);
-    }
-    let length = i32::try_from(out.len() - start - 4).expect("a line of a snapshot is shorter than 2 GB");
-    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    let mut array = Texts::default();
+    texts.iter().for_each(|text| array.push(Some(text)));
+    array.append_to(out);
 }
 
 /// Appends a `jsonb` field of a row (jsonb_send: version 1, then its text), or null.

@@ -13,7 +13,7 @@ use crate::model::ident::{ClinicName, TableName, literal};
 use crate::model::manifest::{Manifest, Origin};
 
 /// Numbered migrations, oldest first. A migration that was released is never edited.
-const MIGRATIONS: [(i32, &str, &str); 12] = [
+const MIGRATIONS: [(i32, &str, &str); 13] = [
     (1, "ledger", include_str!("../../sql/ledger/V001__ledger.sql")),
     (2, "rollback", include_str!("../../sql/ledger/V002__rollback.sql")),
     (3, "record", include_str!("../../sql/ledger/V003__record.sql")),
@@ -26,6 +26,7 @@ const MIGRATIONS: [(i32, &str, &str); 12] = [
     (10, "account", include_str!("../../sql/ledger/V010__account.sql")),
     (11, "stored", include_str!("../../sql/ledger/V011__stored.sql")),
     (12, "verdict", include_str!("../../sql/ledger/V012__verdict.sql")),
+    (13, "page", include_str!("../../sql/ledger/V013__page.sql")),
 ];
 
 /// The version of the ledger that this program makes.
@@ -48,10 +49,11 @@ const TABLES: &str = "select array_agg(name::text) filter (where to_regclass('tr
      from unnest(array['migration', 'batch', 'name', 'external_id', 'row_digest', 'change']) name";
 
 /// What later migrations made and partitions of completed batches that are gone.
-const PARTS: &str = "select array_agg(name) from (select name from trasvase.batch, \
-     unnest(array['external_id_' || number, 'row_digest_' || number]) name where status = 'completed' \
+const PARTS: &str = "select array_agg(name) from (select name from trasvase.batch b, \
+     unnest(array['external_id_' || number, 'row_digest_' || number, (select 'page_' || b.number from trasvase.migration \
+     where version = 13 and applied_at < b.started_at)]) name where status = 'completed' \
      union all select name from unnest(array['record', 'verdict']) name where exists (select from pg_attribute \
-     where attrelid = 'trasvase.external_id'::regclass and attname = 'record')) part where to_regclass('trasvase.' || name) is null";
+     where attrelid = 'trasvase.external_id'::regclass and attname = 'record')) part where name is not null and to_regclass('trasvase.' || name) is null";
 
 /// Whether the ledger is there.
 ///
@@ -292,7 +294,7 @@ pub async fn settle(client: &Client) -> Result<Vec<String>> {
     for row in &rows {
         let number: i32 = row.get(1);
         let sql = format!(
-            "drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}, trasvase.record_{number}"
+            "drop table if exists trasvase.external_id_{number}, trasvase.row_digest_{number}, trasvase.record_{number}, trasvase.page_{number}"
         );
         execute(client, &sql).await?;
     }

@@ -58,7 +58,7 @@ pub(super) async fn apply(
             .with_context(|| t!("push.cannot_drop", name = statement.name, table = statement.table))?;
     }
     let as_sent = stored_as_sent(context, plan);
-    let ledger = record::Ledger::open(context, batch, context.aside.filter(|_| as_sent)).await?;
+    let ledger = record::Ledger::open(context, batch, as_sent).await?;
     let silent = disable_triggers(context, plan).await?;
     let deleted = delete::first(context, plan, &ledger).await?;
     let ready = stage_rest(context, plan, &deleted).await?;

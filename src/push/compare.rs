@@ -41,7 +41,7 @@ pub(super) fn incoming(place: usize) -> String {
 /// Everything a comparison and a load need.
 pub(super) struct Context<'a> {
     pub(super) client: &'a Client,
-    pub(super) aside: Option<[&'a Client; 2]>,
+    pub(super) aside: Option<&'a Client>,
     pub(super) project: &'a Project,
     pub(super) clinic: &'a Clinic,
     pub(super) snapshot: &'a Snapshot,

@@ -20,6 +20,7 @@ mod locks;
 mod merge;
 mod notes;
 mod numbers;
+mod pages;
 mod plan;
 mod rebuild;
 mod record;
@@ -78,8 +79,8 @@ pub struct Options<'a> {
     pub clinic: &'a Clinic,
     pub snapshot: &'a Snapshot,
     pub client: &'a Client,
-    /// Two more connections to the same database, for the ledger of a first load; without them, one does all.
-    pub aside: Option<[&'a Client; 2]>,
+    /// Another connection to the same database, for the ledger of a first load; without it, one does all.
+    pub aside: Option<&'a Client>,
     pub catalog: &'a Catalog,
     pub oids: &'a LiveOids,
     /// Stop after the plan; nothing is written or locked. What a push would wait for is no matter then: see [`pending`].

@@ -3,9 +3,9 @@
 //! Each batch has partitions of its own, filled without indexes, indexed, then attached: PostgreSQL does that several
 //! times faster than inserting into one indexed table (3 s against 17 s for 1,000,000 rows, DESIGN §5).
 //!
-//! Where every row is stored as it was sent (a first load), two more connections fill them while the first one takes the
-//! rows, and index them while it rebuilds the target's keys. They are tables that nothing refers to until the data
-//! transaction attaches them; those of a push that failed are dropped when its batch is settled.
+//! Where every row is stored as it was sent (a first load), they are noted in pages, over a connection of their own while
+//! the first one takes the rows; and the verdicts while it rebuilds the target's keys. Partitions are tables that nothing
+//! refers to until the data transaction attaches them; those of a push that failed are dropped when its batch is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,8 @@ use tokio_postgres::Client;
 use super::absent;
 use super::compare::Context;
 use super::merge;
-use super::notes::{Notes, Way};
+use super::notes::{Form, Left, NoteFile, Notes, Way};
+use super::pages::{EXTERNAL_ID, PAGE, Pages, ROW_DIGEST, STORAGE};
 use super::rows;
 use crate::codec::{TableCodec, column_digests};
 use crate::model::ident::literal;
@@ -29,37 +30,36 @@ use crate::pg::execute;
 use crate::pg::ledger::{self, Batch, STORED};
 use crate::snapshot::Row;
 
-/// The partitioned tables.
-const PARTITIONED: [&str; 3] = ["external_id", "row_digest", "record"];
+/// What batches have partitions for, and the partitioned tables.
+const PARTITIONED: [(&str, &str); 4] = [
+    ("external_id", "external_id_single"),
+    ("row_digest", "row_digest_single"),
+    ("page", "page"),
+    ("record", "record"),
+];
 
 /// Indexes of the partitions. Digests are read a table at a time, and the key map as a whole but for `trace`, which can wait
 /// for a tenth of a second for each 1,000,000 rows: a join hashes them, so an index over their keys would cost a second for
 /// as many and be used by nothing.
-const INDEXES: [(&str, &str); 2] =
-    [("row_digest", "brin (target_table) with (pages_per_range = 32)"), ("record", "btree (source, record)")];
-
-/// The columns of `external_id` that differ from row to row of a table, in the order in which they are encoded.
-const EXTERNAL_ID: &str = "type, source_id, target_key, record";
-/// Those of `row_digest`.
-const ROW_DIGEST: &str = "key, sent, columns";
+const INDEXES: [(&str, &str); 3] = [
+    ("row_digest", "brin (target_table) with (pages_per_range = 32)"),
+    ("page", "btree (target_table)"),
+    ("record", "btree (source, record)"),
+];
 
 /// The ledger of a running batch.
 pub(super) struct Ledger<'a> {
     batch: i32,
     codes: BTreeMap<String, i32>,
-    /// The connections over which the partitions are written, if that is not the data transaction's.
-    aside: Option<[&'a Client; 2]>,
-    /// The code of a first load's only table: digests of it need no index, a CHECK says whose they are.
-    only: Option<i32>,
+    /// All rows are stored as they are sent.
+    as_sent: bool,
+    /// The connection over which the pages and the verdicts are written, if that is not the data transaction's.
+    aside: Option<&'a Client>,
 }
 
 impl<'a> Ledger<'a> {
     /// Makes the batch's partitions and the codes of all names it will need.
-    pub(super) async fn open(
-        context: &Context<'a>,
-        batch: &Batch,
-        aside: Option<[&'a Client; 2]>,
-    ) -> Result<Self> {
+    pub(super) async fn open(context: &Context<'a>, batch: &Batch, as_sent: bool) -> Result<Self> {
         let manifest = context.manifest();
         let mut names: BTreeSet<String> =
             manifest.tables.iter().map(|entry| entry.table.to_string()).collect();
@@ -67,83 +67,89 @@ impl<'a> Ledger<'a> {
         names.insert(manifest.product.clone());
         let names: Vec<String> = names.into_iter().collect();
         let codes = ledger::codes(context.client, &names).await?;
-        for client in aside.into_iter().flatten() {
+        let aside = context.aside.filter(|_| as_sent);
+        if let Some(client) = aside {
             // The data transaction's own COMMIT waits for the disk, and so for all that was written before it.
             execute(client, "set maintenance_work_mem = '256MB'; set synchronous_commit = off").await?;
         }
-        let only = match &manifest.tables[..] {
-            [entry] if aside.is_some() && manifest.golden.is_empty() => Some(codes[&entry.table.to_string()]),
-            _ => None,
-        };
-        for parent in PARTITIONED {
-            let only = only.filter(|_| parent == "row_digest");
-            let only = only.map_or_else(String::new, |table| format!(", check (target_table = {table})"));
+        for (part, parent) in PARTITIONED {
             let sql = format!(
-                "create table trasvase.{parent}_{0} (like trasvase.{parent} including defaults, check (batch = {0}){only})",
+                "create table trasvase.{part}_{0} (like trasvase.{parent} including defaults, check (batch = {0}))",
                 batch.number
             );
-            execute(aside.map_or(context.client, |[first, _]| first), &sql).await?;
+            execute(aside.unwrap_or(context.client), &sql).await?;
         }
+        let sql = format!("alter table trasvase.page_{} {STORAGE}", batch.number);
+        execute(aside.unwrap_or(context.client), &sql).await?;
         context
             .execute(
                 "create temporary table trasvase_sent (batch integer, target_table integer, key text collate \"C\", sent bytea, \
                  columns bytea, type integer, source_id text collate \"C\", record text collate \"C\") on commit drop",
             )
             .await?;
-        Ok(Self { batch: batch.number, codes, aside, only })
+        Ok(Self { batch: batch.number, codes, as_sent, aside })
     }
 
     /// Where a table's rows are noted while they are sent straight into it.
     pub(super) async fn notes(&self, context: &Context<'_>, entry: &TableEntry) -> Result<Notes> {
-        let ways = match self.aside {
-            None => [Way::file(context.snapshot.folder())?, Way::file(context.snapshot.folder())?],
-            Some([first, second]) => [
-                Way::Copy(self.copy_key_map(context, first, entry).await?),
-                Way::Copy(self.copy_digests(second, &self.partition("row_digest"), entry).await?),
-            ],
+        let file = || NoteFile::new(context.snapshot.folder());
+        let form = match (self.as_sent, self.aside) {
+            (false, _) => Form::Single([file()?, file()?]),
+            (true, None) => Form::Pages(Pages::default(), Way::File(file()?)),
+            (true, Some(client)) => {
+                Form::Pages(Pages::default(), Way::Copy(self.copy_pages(context, client, entry).await?))
+            }
         };
         let columns = context.clinic.updates(&entry.table);
-        Ok(Notes::new(ways, entry.table.to_string(), self.codes.clone(), columns))
+        Ok(Notes::new(form, entry.table.to_string(), self.codes.clone(), columns))
     }
 
-    /// A COPY of [`EXTERNAL_ID`] into the batch's partition.
-    async fn copy_key_map(&self, context: &Context<'_>, client: &Client, entry: &TableEntry) -> Result<Copy> {
+    /// A COPY of [`PAGE`] into the batch's partition.
+    async fn copy_pages(&self, context: &Context<'_>, client: &Client, entry: &TableEntry) -> Result<Copy> {
+        start_copy(client, &self.partition("page"), PAGE, &self.whose(context, entry)).await
+    }
+
+    /// What is the same in everything that is noted of a table's rows and their records.
+    fn whose(&self, context: &Context<'_>, entry: &TableEntry) -> [(&'static str, i32); 3] {
         let product = self.codes[&context.manifest().product];
-        let same = [("batch", self.batch), ("source", product), ("target_table", self.code(entry))];
-        start_copy(client, &self.partition("external_id"), EXTERNAL_ID, &same).await
-    }
-
-    /// A COPY of [`ROW_DIGEST`].
-    async fn copy_digests(&self, client: &Client, into: &str, entry: &TableEntry) -> Result<Copy> {
-        let same = [("batch", self.batch), ("target_table", self.code(entry))];
-        start_copy(client, into, ROW_DIGEST, &same).await
+        [("batch", self.batch), ("target_table", self.code(entry)), ("source", product)]
     }
 
     /// Takes what was noted into the batch's partitions, unless it is there; where PostgreSQL fills columns itself, the
     /// digests wait for [`Ledger::digests`].
     pub(super) async fn take(&self, context: &Context<'_>, entry: &TableEntry, notes: Notes) -> Result<()> {
-        let Some([external, digests]) = notes.finish().await? else { return Ok(()) };
-        send(self.copy_key_map(context, context.client, entry).await?, external).await?;
-        let into = match writes_all(context, entry) {
-            true => self.partition("row_digest"),
-            false => "trasvase_sent".to_owned(),
-        };
-        send(self.copy_digests(context.client, &into, entry).await?, digests).await
+        let (client, whose) = (context.client, self.whose(context, entry));
+        match notes.finish().await? {
+            Left::Nothing => Ok(()),
+            Left::Pages(pages) => send(self.copy_pages(context, client, entry).await?, pages).await,
+            Left::Single([external, digests]) => {
+                send(
+                    start_copy(client, &self.partition("external_id"), EXTERNAL_ID, &whose).await?,
+                    external,
+                )
+                .await?;
+                let into = match writes_all(context, entry) {
+                    true => self.partition("row_digest"),
+                    false => "trasvase_sent".to_owned(),
+                };
+                send(start_copy(client, &into, ROW_DIGEST, &whose[..2]).await?, digests).await
+            }
+        }
     }
 
-    /// Indexes the partitions that were filled over connections of their own; the records' is filled now.
+    /// Fills the records' partition over the connection beside the data transaction's, if there is one, and indexes it and
+    /// the pages'.
     pub(super) async fn end_aside(&self, context: &Context<'_>) -> Result<()> {
-        let Some([first, second]) = self.aside else { return Ok(()) };
-        let digests = self.index(second, "row_digest");
-        let records = async {
-            self.verdicts(context, first).await?;
-            self.index(first, "record").await
-        };
-        tokio::try_join!(digests, records).map(drop)
+        let Some(client) = self.aside else { return Ok(()) };
+        self.verdicts(context, client).await?;
+        for part in ["page", "record"] {
+            self.index(client, part).await?;
+        }
+        Ok(())
     }
 
-    fn partition(&self, parent: &str) -> String {
-        format!("trasvase.{parent}_{}", self.batch)
+    fn partition(&self, part: &str) -> String {
+        format!("trasvase.{part}_{}", self.batch)
     }
 
     /// Takes the verdicts of the source records that the snapshot tells of into the batch's partition.
@@ -225,10 +231,9 @@ impl<'a> Ledger<'a> {
             .await
     }
 
-    async fn index(&self, client: &Client, parent: &str) -> Result<()> {
-        let indexes = INDEXES.iter().filter(|(of, _)| *of == parent);
-        for (_, index) in indexes.filter(|_| self.only.is_none() || parent != "row_digest") {
-            execute(client, &format!("create index on {} using {index}", self.partition(parent))).await?;
+    async fn index(&self, client: &Client, part: &str) -> Result<()> {
+        for (_, index) in INDEXES.iter().filter(|(of, _)| *of == part) {
+            execute(client, &format!("create index on {} using {index}", self.partition(part))).await?;
         }
         Ok(())
     }
@@ -388,14 +393,14 @@ impl<'a> Ledger<'a> {
             self.verdicts(context, context.client).await?;
             self.left_out(context).await?;
             self.skipped(context).await?;
-            for parent in PARTITIONED {
-                self.index(context.client, parent).await?;
+            for (part, _) in PARTITIONED {
+                self.index(context.client, part).await?;
             }
         }
-        for parent in PARTITIONED {
+        for (part, parent) in PARTITIONED {
             context
                 .execute(&format!(
-                    "alter table trasvase.{parent} attach partition trasvase.{parent}_{0} for values in ({0}); \
+                    "alter table trasvase.{parent} attach partition trasvase.{part}_{0} for values in ({0}); \
                      analyze trasvase.{parent}",
                     self.batch
                 ))

@@ -23,7 +23,7 @@ pub(crate) struct Run {
     pub(crate) project: TestProject,
     pub(crate) clinic: Clinic,
     pub(crate) session: Session,
-    aside: [Session; 2],
+    aside: Session,
     catalog: Catalog,
     oids: LiveOids,
     database: TestDatabase,
@@ -41,7 +41,7 @@ impl Run {
         schema::apply(&mut session, &project.project.schema_file(&clinic.system), None).await.unwrap();
         let catalog = catalog::read(&session.client, None).await.unwrap();
         let oids = LiveOids(catalog::live_oids(&session.client).await.unwrap());
-        let aside = [database.client().await, database.client().await];
+        let aside = database.client().await;
         Self { project, clinic, session, aside, catalog, oids, database }
     }
 
@@ -102,7 +102,7 @@ impl Run {
             clinic: &self.clinic,
             snapshot,
             client: &self.session.client,
-            aside: Some([&self.aside[0].client, &self.aside[1].client]),
+            aside: Some(&self.aside.client),
             catalog: &self.catalog,
             oids: &self.oids,
             dry_run: false,

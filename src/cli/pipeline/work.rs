@@ -223,9 +223,9 @@ impl Pipeline<'_> {
         let ending = self.wanted.rehearsing.map_or_else(push::Ending::default, Rehearsing::ending);
         // What other sessions write cannot be taken back with the first one's transaction.
         let alone = dry_run || ending == push::Ending::Open;
-        let aside = if alone { None } else { connection.another().zip(connection.another()) };
+        let aside = if alone { None } else { connection.another() };
         let options = push::Options {
-            aside: aside.as_ref().map(|(one, other)| [&one.client, &other.client]),
+            aside: aside.as_ref().map(|aside| &aside.client),
             dry_run,
             expected_plan: plan,
             ..self.push_options(connection, snapshot)
@@ -233,7 +233,7 @@ impl Pipeline<'_> {
         let observer = Both(&self.progress, &self.journal);
         let work = push::run(&options, &observer);
         match &aside {
-            Some((one, other)) => connection.block_on(pg::watched(one, pg::watched(other, work))),
+            Some(aside) => connection.block_on(pg::watched(aside, work)),
             None => connection.block_on(work),
         }
     }

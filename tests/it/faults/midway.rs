@@ -49,7 +49,7 @@ async fn killed_by_the_system() {
     assert_eq!(site.batches().await, "failed completed");
     let partitions = "select string_agg(relname || case when relispartition then '' else ' left' end, ' ' order by relname) \
                       from pg_class where relnamespace = 'trasvase'::regnamespace and relname ~ '_[0-9]+$' and relkind = 'r'";
-    assert_eq!(site.value(partitions).await, "external_id_2 record_2 row_digest_2");
+    assert_eq!(site.value(partitions).await, "external_id_2 page_2 record_2 row_digest_2");
     site.run(&["verify", "acme"]).says(0, &[]);
 }
 
@@ -264,7 +264,7 @@ async fn the_commit_itself_lost() {
     assert_eq!(site.batches().await, "failed completed");
     let partitions = "select string_agg(relname || case when relispartition then '' else ' left' end, ' ' order by relname) \
                       from pg_class where relnamespace = 'trasvase'::regnamespace and relname ~ '_[0-9]+$' and relkind = 'r'";
-    assert_eq!(site.value(partitions).await, "external_id_2 record_2 row_digest_2");
+    assert_eq!(site.value(partitions).await, "external_id_2 page_2 record_2 row_digest_2");
     site.run(&["verify", "acme"]).says(0, &[]);
 }
 
