@@ -266,6 +266,58 @@ const DIGESTS: &str = "select d.key || ' ' || (d.sent = now.digest) || ' ' || (c
      from trasvase.row_digest d join trasvase.name on name.code = d.target_table and name.name = 'person' \
      left join (select id::text as key, sha256(record_send(row(id, name))) as digest from person) now using (key) order by 1";
 
+/// What the ledger says of rows whose ids and sources' ids [`a_first_load_is_noted_in_pages_that_read_like_rows`] makes.
+const NOTED: &str = "select count(*) || ' ' || count(distinct d.key) || ' ' || bool_and(d.sent = now.digest) || ' ' \
+     || bool_and(length(d.columns) = 16 and d.stored is null and d.stored_columns is null) || ' ' \
+     || bool_and(e.source_id = case when now.n % 3 = 0 then 'old ' || now.n else d.key end) || ' ' || count(e.type) \
+     from (select id, n, sha256(record_send(row(id, n))) as digest from person) now \
+     left join trasvase.row_digest d on d.key = now.id left join trasvase.external_id e on e.target_key = d.key";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_is_noted_in_pages_that_read_like_rows() {
+    // Every hundredth key is as long as an index takes: three of those fill a page.
+    let model = "select case when n % 100 = 0 then n || repeat('ñ', 1100) else 'person ' || n end as id, n::int as n, \
+                 case when n % 3 = 0 then 'old ' || n else id end as _source_id from range(1, 2001) t(n)";
+    let person = "create table person (id text primary key, n int not null)";
+    for alone in [false, true] {
+        let tiny = Tiny::new(person, &[("person", model)], "[load]\nmode = \"upsert\"\n").await;
+        let (_, snapshot) = tiny.export().await;
+        match alone {
+            true => tiny.run.push_from_elsewhere(&snapshot).await.unwrap(),
+            false => tiny.run.push(&snapshot).await,
+        };
+        assert_eq!(tiny.texts(NOTED).await, ["2000 2000 true true true 2000"]);
+        let pages = "select (count(*) between 20 and 60) || ' ' || max(cardinality(keys)) from trasvase.page";
+        assert_eq!(tiny.texts(pages).await, ["true 116"]);
+        let beside = "select pg_relation_size(reltoastrelid)::text from pg_class where oid = 'trasvase.page_1'::regclass";
+        assert_eq!(tiny.texts(beside).await, ["0"], "every page is in its place");
+        let single = "select count(*)::text from trasvase.row_digest_single union all select count(*)::text from trasvase.external_id_single";
+        assert_eq!(tiny.texts(single).await, ["0", "0"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_read_the_ledgers_tables_can_read_its_views() {
+    let tiny = Tiny::new(PERSON, &[("person", "select 'a' as id, 'Ana' as name")], "").await;
+    tiny.push().await;
+    let reader = format!("reader_{}", std::process::id());
+    let page = include_str!("../../sql/ledger/V013__page.sql");
+    tiny.sql(&format!(
+        "begin; create role {reader}; drop view trasvase.verdict, trasvase.external_id, trasvase.row_digest; drop table trasvase.page; \
+         alter table trasvase.external_id_single rename to external_id; alter table trasvase.row_digest_single rename to row_digest; \
+         grant select on trasvase.external_id to {reader}; grant select, insert on trasvase.row_digest to {reader}, public; {page}"
+    ))
+    .await;
+    let may = |what: &str| {
+        ["external_id", "row_digest"]
+            .map(|view| format!("has_table_privilege('{reader}', 'trasvase.{view}', '{what}')"))
+            .join(" || ' ' || ")
+    };
+    assert_eq!(tiny.texts(&format!("select {}", may("select"))).await, ["true true"]);
+    assert_eq!(tiny.texts(&format!("select {}", may("insert"))).await, ["false false"]);
+    tiny.sql("rollback").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_trigger_stores_is_told_from_what_was_sent() {
     let models = [("person", "select * from (values (1, 'ana'), (2, 'BO')) as t(id, name)")];
