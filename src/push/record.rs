@@ -109,7 +109,7 @@ impl<'a> Ledger<'a> {
         start_copy(client, &self.partition("page"), PAGE, &self.whose(context, entry)).await
     }
 
-    /// What is the same in everything that is noted of a table's rows and their records.
+    /// What is the same in everything that is noted of a table's rows (the first two) and of their records.
     fn whose(&self, context: &Context<'_>, entry: &TableEntry) -> [(&'static str, i32); 3] {
         let product = self.codes[&context.manifest().product];
         [("batch", self.batch), ("target_table", self.code(entry)), ("source", product)]
@@ -391,8 +391,11 @@ impl<'a> Ledger<'a> {
     pub(super) async fn attach(&self, context: &Context<'_>) -> Result<()> {
         if self.aside.is_none() {
             self.verdicts(context, context.client).await?;
-            self.left_out(context).await?;
-            self.skipped(context).await?;
+            // A first load writes the row of every record that has one.
+            if !self.as_sent {
+                self.left_out(context).await?;
+                self.skipped(context).await?;
+            }
             for (part, _) in PARTITIONED {
                 self.index(context.client, part).await?;
             }

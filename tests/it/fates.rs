@@ -150,6 +150,16 @@ async fn verify_holds_the_ledgers_sums() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_of_a_first_load_are_imported_over_one_connection_too() {
+    let tiny = tiny("[ledger]\nkeep_rows = true\n").await;
+    let (_, snapshot) = tiny.export().await;
+    tiny.run.push_from_elsewhere(&snapshot).await.unwrap();
+    let kept = "select record || ' ' || verdict from trasvase.record where verdict in ('imported', 'skipped') order by 1";
+    assert_eq!(tiny.texts(kept).await, ["people:1:1 imported", "people:1:2 imported"]);
+    assert!(tiny.run.verify(&snapshot).await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clinic_that_keeps_rows_has_each_as_it_was_read() {
     let tiny = tiny("[ledger]\nkeep_rows = true\n").await;
     let (_, snapshot) = tiny.export().await;
